@@ -1,0 +1,28 @@
+# One place for compile options. Kernels pick their instruction set at run time (Highway), so no -march here.
+add_library(gremium_options INTERFACE)
+target_compile_features(gremium_options INTERFACE cxx_std_20)
+target_compile_options(gremium_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                                                 -fno-math-errno)
+if(GREMIUM_WERROR)
+  target_compile_options(gremium_options INTERFACE -Werror)
+endif()
+if(GREMIUM_SANITIZE)
+  target_compile_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE} -fno-sanitize-recover=all
+                                                   -fno-omit-frame-pointer)
+  target_link_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE})
+endif()
+
+# gremium_room(NAME DEPENDS rooms... LIBS libraries...): every .cpp below src/NAME is one static library. The
+# include directions of ARCHITECTURE.md follow from DEPENDS, and tests/architecture checks the includes themselves.
+function(gremium_room name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  add_library(gremium_${name} STATIC ${sources})
+  target_include_directories(gremium_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  set_target_properties(gremium_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(gremium_${name} PRIVATE gremium_options PUBLIC fmt::fmt ${ARG_LIBS})
+  foreach(room ${ARG_DEPENDS})
+    target_link_libraries(gremium_${name} PUBLIC $<BUILD_INTERFACE:gremium_${room}>)
+  endforeach()
+  set_property(GLOBAL APPEND PROPERTY GREMIUM_ROOMS gremium_${name})
+endfunction()

@@ -1,0 +1,24 @@
+// The one exception of Gremium: an input or the environment is at fault. The text is one line that says what file,
+// where in it, and what was expected; the command line prints it and exits with 1.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace gremium {
+
+class Error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+// Throws Error with a formatted line.
+template <typename... Args>
+[[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+    throw Error(fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace gremium

@@ -1,0 +1,13 @@
+// Content hashes (XXH3-128): equal bytes, equal name. Not for security against forgery.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace gremium {
+
+// 32 lower-case hexadecimal digits.
+std::string content_hash(std::span<const std::byte> bytes);
+
+}  // namespace gremium
