@@ -1,0 +1,73 @@
+// An expert is an addressable, versioned object; where it lives is the store's business. Offload, expert parallelism,
+// editing and versions are policies behind this door.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ops/graph.h"
+
+namespace gremium::moe {
+
+struct ExpertId {
+    int layer = 0;
+    int expert = 0;
+    friend auto operator<=>(const ExpertId&, const ExpertId&) = default;
+};
+
+// A gated expert: down( act(gate·x) ⊙ up·x ). gate, up: [F, D]; down: [D, F]. Plain experts have no gate.
+struct ExpertWeights {
+    ops::Weight gate, up, down;
+};
+
+class ExpertStore;
+
+// The right to compute with some experts of one layer for as long as the lease lives. Entries of experts that were not
+// asked for are empty. Move-only.
+class ExpertLease {
+  public:
+    ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts, std::vector<ops::Weight> gate,
+                std::vector<ops::Weight> up, std::vector<ops::Weight> down);
+    ExpertLease(ExpertLease&&) noexcept;
+    ExpertLease& operator=(ExpertLease&&) = delete;
+    ~ExpertLease();  // returns it to the store
+
+    // [E] each, indexed by expert.
+    std::span<const ops::Weight> gate() const { return gate_; }
+    std::span<const ops::Weight> up() const { return up_; }
+    std::span<const ops::Weight> down() const { return down_; }
+
+  private:
+    ExpertStore* store_;
+    int layer_;
+    std::vector<int32_t> experts_;
+    std::vector<ops::Weight> gate_, up_, down_;
+};
+
+enum class Residency : uint8_t {
+    mapped,    // weights stay in the mapped file; the kernel pages them in and out
+    resident,  // weights are copied to memory once
+};
+
+class ExpertStore {
+  public:
+    virtual ~ExpertStore() = default;
+    virtual int layers() const = 0;              // decoder layers; layers without experts have count 0
+    virtual int experts(int layer) const = 0;
+    // Weights of the listed experts of a layer (ascending ids), ready to compute with. Thread-compatible: one caller at
+    // a time, several leases may be alive.
+    virtual ExpertLease lease(int layer, std::span<const int32_t> experts) = 0;
+    virtual void give_back(int layer, std::span<const int32_t> experts) = 0;  // called by the lease
+    // Where an expert lives now and what it is: the hash of the bytes of gate, up, down in this order.
+    virtual Residency residency(ExpertId id) const = 0;
+    virtual std::string hash(ExpertId id) const = 0;
+    virtual const ExpertWeights& peek(ExpertId id) const = 0;  // for writers and inspection; no residency guarantee
+};
+
+// experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident).
+std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts, Residency residency);
+
+}  // namespace gremium::moe

@@ -1,0 +1,43 @@
+// The one door through which routing is watched and steered: tracing, statistics, steering and live views are its clients.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace gremium::moe {
+
+// Which tokens a batch holds; all spans have T entries (sequences may be empty: one sequence).
+struct TokenBatch {
+    std::span<const int32_t> tokens, positions, sequences;
+};
+
+// Before selection: logits may be changed (add to prefer, −infinity to mute) and k may be changed (1 … E) for this
+// layer's tokens.
+struct BeforeSelection {
+    int layer;
+    const TokenBatch& batch;
+    int experts;
+    std::span<float> logits_TE;
+    int& top_k;
+};
+
+// After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert not
+// chosen (infinity when k = E).
+struct AfterSelection {
+    int layer;
+    const TokenBatch& batch;
+    int experts, top_k;
+    std::span<const float> logits_TE;
+    std::span<const int32_t> ids_Tk;
+    std::span<const float> weights_Tk;
+    std::span<const float> margin_T;
+};
+
+class RoutingHook {
+  public:
+    virtual ~RoutingHook() = default;
+    virtual void before_selection(const BeforeSelection&) {}
+    virtual void after_selection(const AfterSelection&) {}
+};
+
+}  // namespace gremium::moe

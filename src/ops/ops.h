@@ -1,0 +1,72 @@
+// The differentiable operations; each has its backward beside it in its file. T tokens, D model, F hidden, V vocabulary.
+// Values are f32 or bf16 rows, gradients f32. Activations between matmuls take the graph's activation type; the residual
+// stream, routers and losses are f32.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/grouped_matmul.h"
+#include "kernels/rowwise.h"
+#include "ops/graph.h"
+
+namespace gremium::ops {
+
+using kernels::Activation;
+using kernels::AttentionShape;
+using kernels::AttentionSpan;
+using kernels::RopePairing;
+
+Var embedding(Graph& g, const Weight& table_VD, std::span<const int32_t> ids);  // f32 [T, D]
+
+// y_TN = x_TK · wᵀ (+ bias). `out` chooses y's type.
+Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias, DType out);
+inline Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {}) {
+    return linear(g, x, w_NK, bias, g.options().activation);
+}
+// As linear, always with f32 products whatever the graph computes in: routers.
+Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {});
+
+// The rows of each group times that group's matrix. `rows` (may be empty) gathers: row r of the result comes from
+// x[rows[r]]; the backward scatters along `rows` in a fixed order. The spans must outlive the graph's tape.
+Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::GroupOffsets offsets,
+                   std::span<const int32_t> rows, DType out);
+
+Var rms_norm(Graph& g, Var x, const Weight& w, float eps, int64_t group, DType out);
+Var layer_norm(Graph& g, Var x, const Weight& w, const Weight& b, float eps, DType out);
+Var softmax(Graph& g, Var x);
+Var activate(Graph& g, Var gate, Var up, Activation kind);  // up may be null for plain activations
+Var add(Graph& g, Var x, Var y);        // x's type; without recording in place of x (x must not be used afterwards)
+Var scale(Graph& g, Var x, float factor);
+Var multiply_rows(Graph& g, Var x_TD, Var s_T1);   // x[t] · s[t]
+Var sigmoid(Graph& g, Var x);
+
+// Rotates x in place (its earlier value is gone; no operation's backward needs it) and returns it.
+Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
+         RopePairing pairing);
+
+// Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
+// covering the batch in order, with first = 0.
+Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& shape,
+              int64_t sequence_length);
+
+// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ), and per-token losses if
+// asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.
+struct CrossEntropyOptions {
+    int64_t chunk = 512;
+    std::vector<float>* token_losses = nullptr;  // resized to T
+    float grad_scale = 1;                        // gradients carry this factor (accumulation over micro-batches, seed)
+};
+Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int32_t> targets,
+                  CrossEntropyOptions options = {});
+
+// total + factor · term, all scalars.
+Var add_scaled(Graph& g, Var total, Var term, float factor);
+
+// Runs `body` without recording and keeps only its inputs; the backward runs it again, recorded. Trades a second forward
+// for the memory of its activations. body must be a pure function of x and of weights.
+std::vector<Var> checkpoint(Graph& g, Var x, std::function<std::vector<Var>(Graph&, Var)> body);
+
+}  // namespace gremium::ops
