@@ -1,0 +1,77 @@
+// Model: what was loaded. Immutable to users; the trainer owns one whose weights are parameters.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/spec.h"
+#include "moe/expert_store.h"
+#include "ops/graph.h"
+#include "text/tokenizer.h"
+
+namespace gremium {
+
+struct AttentionWeights {
+    ops::Weight q, k, v, out, q_bias, k_bias, v_bias, out_bias, q_norm, k_norm;
+};
+struct DenseWeights {
+    ops::Weight gate, up, down;
+};
+struct MoeWeights {  // the experts themselves live in the ExpertStore
+    ops::Weight router, router_bias, correction, shared_gate;
+    DenseWeights shared;
+};
+struct NormWeights {
+    ops::Weight weight, bias;
+};
+struct LayerWeights {
+    NormWeights attention_norm, feed_forward_norm;
+    AttentionWeights attention;
+    DenseWeights dense;  // of a dense layer
+    MoeWeights moe;      // of a MoE layer
+};
+struct ModelWeights {
+    ops::Weight embedding, head;  // head: the embedding again when tied
+    NormWeights final_norm;
+    std::vector<LayerWeights> layers;
+};
+
+struct Model {
+    ModelSpec spec;
+    ModelWeights weights;
+    std::unique_ptr<moe::ExpertStore> experts;   // null for dense models
+    std::shared_ptr<const Tokenizer> tokenizer;  // null when the files hold none
+    std::string source;                          // path, for messages
+    std::shared_ptr<const void> storage;         // keeps mapped files or parameters alive
+};
+
+struct LoadOptions {
+    moe::Residency experts = moe::Residency::mapped;
+};
+
+// A GGUF file (also the first of a split set) or a directory in Hugging Face layout. Throws Error: unreadable, unknown
+// architecture (with those supported), tensors missing or of the wrong shape.
+std::shared_ptr<const Model> load_model(const std::filesystem::path& path, LoadOptions options = {});
+
+// Tokenizer alone: also from a vocabulary-only GGUF or a directory that holds only tokenizer files.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);
+
+// Binds named tensors to a model: `find` gives the weight of a canonical name (views and, for training, gradients);
+// expert stacks [E, …] are split into experts here. Used by load_model and by the trainer.
+std::shared_ptr<Model> bind_model(const ModelSpec& spec, const std::function<ops::Weight(const TensorSlot&)>& find,
+                                  moe::Residency residency);
+
+enum class Container : uint8_t { gguf, hugging_face };
+struct SaveOptions {
+    Container container = Container::gguf;
+    DType dtype = DType::f32;  // of matrices; norms, biases, routers stay f32 (GGUF's habit). Rows that a block type
+                               // does not divide fall back to f16.
+};
+// Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the target,
+// e.g. permuted q/k rows of GGUF's llama, are applied here). Throws Error when the container cannot say what the spec says.
+void save_model(const Model& model, const std::filesystem::path& path, SaveOptions options = {});
+
+}  // namespace gremium

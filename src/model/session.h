@@ -1,0 +1,56 @@
+// Session: one mutable timeline over an immutable model.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/decoder.h"
+#include "model/sampler.h"
+
+namespace gremium {
+
+struct SessionOptions {
+    int64_t context = 0;                 // 0: the model's
+    int64_t prefill_chunk = 512;         // tokens evaluated together
+    DType cache = DType::f32;
+    DType compute = DType::f32;
+    moe::RoutingHook* hook = nullptr;
+};
+
+class Session {
+  public:
+    Session(std::shared_ptr<const Model> model, SessionOptions options = {});
+
+    // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error when the
+    // context is full or a token id is out of range.
+    std::span<const float> evaluate(std::span<const int32_t> tokens);
+    // As evaluate, and calls on_row(position, logits) for every token.
+    void evaluate_all(std::span<const int32_t> tokens,
+                      const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
+    int64_t length() const;
+    void truncate(int64_t length);
+    const Model& model() const { return *model_; }
+
+  private:
+    std::shared_ptr<const Model> model_;
+    SessionOptions options_;
+    KvCache cache_;
+    Arena arena_;
+    std::vector<float> logits_;
+};
+
+struct GenerateOptions {
+    int64_t max_tokens = 128;
+    SamplerOptions sampler;
+    bool ignore_end = false;             // go on after an end-of-generation token
+};
+
+// Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to stop.
+// Throws Error for an empty prompt or one that does not fit.
+std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<bool(int32_t token)>& on_token);
+
+}  // namespace gremium

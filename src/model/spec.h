@@ -1,0 +1,101 @@
+// An architecture is data: everything the one decoder needs to know about a model. Files in archs/ read metadata into
+// this record and name tensors; nothing below them knows an architecture's name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/rowwise.h"
+#include "moe/router.h"
+
+namespace gremium {
+
+enum class NormKind : uint8_t { rms, layer };
+
+struct NormSpec {
+    NormKind kind = NormKind::rms;
+    float eps = 1e-5f;
+    bool bias = false;
+    friend bool operator==(const NormSpec&, const NormSpec&) = default;
+};
+
+struct RopeSpec {
+    bool enabled = true;
+    kernels::RopePairing pairing = kernels::RopePairing::half_split;
+    int dims = 0;                        // rotated dimensions of each head
+    float base = 10000;
+    float linear_factor = 1;             // positions divided by this
+    std::vector<float> divisors;         // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
+    friend bool operator==(const RopeSpec&, const RopeSpec&) = default;
+};
+
+enum class QkNorm : uint8_t { none, per_head, full };
+
+struct AttentionSpec {
+    int heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
+    bool qkv_bias = false, out_bias = false;
+    QkNorm qk_norm = QkNorm::none;
+    RopeSpec rope;
+    int window = 0;                      // 0: whole context
+    float scale = 0;                     // 0: 1/√head_dim
+    friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
+};
+
+struct DenseSpec {
+    int hidden = 0;
+    kernels::Activation activation = kernels::Activation::silu;
+    friend bool operator==(const DenseSpec&, const DenseSpec&) = default;
+};
+
+struct MoeSpec {
+    moe::RouterPolicy router;
+    int hidden = 0;                      // of one expert
+    kernels::Activation activation = kernels::Activation::silu;
+    int shared_hidden = 0;               // width of the shared expert(s) together; 0: none
+    bool shared_gate = false;            // shared output times σ(w·x)
+    friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
+};
+
+struct LayerSpec {
+    AttentionSpec attention;
+    std::variant<DenseSpec, MoeSpec> feed_forward;
+    friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
+    const MoeSpec* moe() const { return std::get_if<MoeSpec>(&feed_forward); }
+};
+
+struct ModelSpec {
+    std::string architecture;            // registry name of archs/: "llama", "qwen3moe", …
+    std::string name;                    // the model's own
+    int dim = 0, vocab = 0, context = 0;
+    NormSpec norm;
+    bool tied_head = false;              // the head is the embedding table
+    std::vector<LayerSpec> layers;
+    friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
+};
+
+// Throws Error naming `source` (a file) and the first contradiction: counts that are not positive, heads that kv_heads
+// does not divide, rotary dims odd or above head_dim, top_k above experts, …
+void validate(const ModelSpec& spec, const std::string& source);
+
+// Every tensor the spec implies, by canonical name (GGUF's spelling): the order files are written in, what the loader
+// requires, what the trainer initialises.
+enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert };
+struct TensorSlot {
+    std::string name;                    // "blk.3.ffn_gate_exps.weight"
+    Shape shape;                         // torch order; experts stacked: [E, F, D]
+    TensorRole role;
+    int layer = -1;
+};
+std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
+
+// Sizes for humans, inspect and the demo.
+struct ModelSize {
+    int64_t total_parameters = 0;
+    int64_t active_parameters = 0;       // touched by one token: k experts of each MoE layer; one row of the embedding
+    int64_t flops_per_token = 0;         // 2 · active matrix parameters (attention scores not counted)
+};
+ModelSize size_of(const ModelSpec& spec);
+
+}  // namespace gremium
