@@ -1,0 +1,91 @@
+// Text to token ids and back. One interface; the kinds (SentencePiece BPE, …) are siblings behind
+// make_tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/vocabulary.h"
+
+namespace gremium {
+
+struct EncodeOptions {
+    bool add_bos_eos = true;  // as the vocabulary's add_bos and add_eos say
+    bool parse_special =
+        true;  // the literal text of control tokens becomes the token; false for untrusted text
+};
+
+struct DecodeOptions {
+    bool specials = false;  // show control and unknown tokens as their text
+    bool at_start =
+        true;  // the ids begin a text: take off the space that encode put there. False for a continuation
+};
+
+// Immutable: one tokenizer serves all threads.
+class Tokenizer {
+  public:
+    explicit Tokenizer(Vocabulary vocabulary);
+    virtual ~Tokenizer() = default;
+
+    // Ids equal llama.cpp's for the same vocabulary. Any bytes are text: what is not UTF-8 becomes byte
+    // tokens.
+    std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+    // The inverse: decode(encode(text)) == text, byte for byte, when the vocabulary has byte tokens and the
+    // text holds no U+2581, which SentencePiece cannot tell from a space. Ids out of range throw Error.
+    std::string decode(std::span<const int32_t> ids, const DecodeOptions& options = {}) const;
+
+    // What one token stands for, as bytes: spaces as ' ', byte tokens as that byte, special tokens as their
+    // text.
+    std::string_view piece(int32_t id) const;
+
+    const Vocabulary& vocabulary() const { return vocabulary_; }
+    bool is_end_of_generation(int32_t id) const;
+
+    // Appends one token's text to `out`; `at_start` says whether a text begins here, and is kept up to date.
+    void append_piece(int32_t id, bool specials, bool& at_start, std::string& out) const;
+
+  protected:
+    // Appends the ids of a piece of text without special tokens. `starts_text`: the first, or after a special
+    // token.
+    virtual void encode_fragment(std::string_view text, bool starts_text,
+                                 std::vector<int32_t>& ids) const = 0;
+
+    std::vector<std::string> pieces_;  // by id; filled by the kind's constructor
+
+  private:
+    struct Special {
+        int32_t id;
+        bool always;  // also when control tokens are not parsed
+    };
+
+    Vocabulary vocabulary_;
+    std::vector<Special> specials_;  // longest text first
+    std::vector<int32_t> end_of_generation_;
+};
+
+// Chooses by vocabulary.model; validates. Throws Error that lists what is supported.
+std::unique_ptr<Tokenizer> make_tokenizer(Vocabulary vocabulary);
+
+// Text as ids arrive, always whole UTF-8 characters: an unfinished one waits for its next byte, bytes that
+// cannot become one are U+FFFD. push(…) + … + flush() is decode(…) when that is valid UTF-8.
+class StreamingDecoder {
+  public:
+    explicit StreamingDecoder(const Tokenizer& tokenizer, const DecodeOptions& options = {})
+        : tokenizer_(&tokenizer), specials_(options.specials), at_start_(options.at_start) {}
+
+    std::string push(int32_t id);  // the text that is certain now; often empty in the middle of a character
+    std::string flush();           // what was unfinished, at the end
+
+  private:
+    const Tokenizer* tokenizer_;
+    bool specials_, at_start_;
+    std::string pending_;  // bytes that are not yet text
+};
+
+}  // namespace gremium

@@ -1,0 +1,35 @@
+// A vocabulary as files carry it: the tokens, their kinds, and the flags that decide how text becomes ids.
+// Filled from GGUF metadata (`tokenizer.ggml.*`), a SentencePiece `tokenizer.model`, or by training one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gremium {
+
+// The numbers are those of GGUF and of SentencePiece's ModelProto.
+enum class TokenType : int8_t { normal = 1, unknown, control, user_defined, unused, byte };
+
+struct Vocabulary {
+    std::string model = "llama";      // "llama" = SentencePiece BPE, "gpt2" = byte-level BPE, "t5" = unigram
+    std::string pre;                  // name of the pre-tokenizer (gpt2)
+    std::vector<std::string> tokens;  // index = id; spaces as U+2581 (llama, t5), byte tokens as <0xHH>
+    std::vector<float> scores;        // llama, t5: one a token; the higher one merges first. Else empty
+    std::vector<TokenType> types;     // one a token
+    std::vector<std::string> merges;  // gpt2: "left right", rank = index. Else empty
+    int32_t bos = -1, eos = -1, unk = -1, pad = -1, eot = -1;  // ids; -1 = none
+    bool add_bos = false, add_eos = false;
+    bool add_space_prefix = false;  // a space goes before the text and before text after a special token
+    bool remove_extra_whitespaces = false;  // runs of spaces collapse, both ends are trimmed
+    std::string chat_template;              // Jinja
+
+    int32_t size() const { return static_cast<int32_t>(tokens.size()); }
+    bool operator==(const Vocabulary&) const = default;
+};
+
+// Throws Error, naming `where` (a file), unless sizes agree, ids are in range (or -1) and scores are numbers.
+void validate(const Vocabulary& vocabulary, std::string_view where);
+
+}  // namespace gremium
