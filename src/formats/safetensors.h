@@ -1,0 +1,73 @@
+// safetensors: a JSON header and the raw bytes of the tensors, https://github.com/huggingface/safetensors
+// (format). Headers are validated as the reference reader does: at most 100 MB, tensors tile the data without
+// gap or overlap.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/tensor_index.h"
+#include "formats/tensor_writer.h"
+
+namespace gremium {
+
+using SafetensorsMetadata = std::map<std::string, std::string>;  // the header's "__metadata__"
+
+struct SafetensorsFile {
+    SafetensorsMetadata metadata;
+    TensorIndex tensors;  // views into the memory map, which the index keeps alive
+};
+
+// Maps one file. The format promises no alignment: a tensor that is not aligned to its elements is copied to
+// memory.
+SafetensorsFile open_safetensors(const std::filesystem::path& path);
+
+// Opens every file that a model.safetensors.index.json names and checks that each holds what the index says.
+SafetensorsFile open_safetensors_index(const std::filesystem::path& index_json);
+
+// The same as open_safetensors from bytes in memory, which must outlive the views.
+SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& source);
+
+// Writes one file as a stream, tensors in the canonical order: element size descending, then name. The target
+// appears when finish() returns. Block-quantised types have no name in safetensors: Error.
+class SafetensorsWriter : public TensorFileWriter {
+  public:
+    SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDecl> tensors,
+                      const SafetensorsMetadata& metadata = {{"format", "pt"}});
+};
+
+struct ShardOptions {
+    int64_t max_bytes =
+        int64_t{5'000'000'000};  // of tensor data in a shard; a larger tensor has a shard of its own
+    SafetensorsMetadata metadata = {{"format", "pt"}};
+};
+
+// Writes DIRECTORY/model.safetensors, or, above the limit, model-00001-of-000NN.safetensors … and
+// model.safetensors.index.json. Each file appears whole; the index last, and the model's earlier weight files
+// of the other kind are then removed.
+class ShardedSafetensorsWriter : public TensorWriter {
+  public:
+    ShardedSafetensorsWriter(std::filesystem::path directory, std::vector<TensorDecl> tensors,
+                             ShardOptions options = {});
+    using TensorWriter::write;
+    void write(std::string_view name, std::span<const std::byte> bytes) override;
+    void finish() override;
+
+  private:
+    std::string shard_file(size_t shard) const;
+    void write_index() const;
+
+    std::filesystem::path directory_;
+    ShardOptions options_;
+    std::vector<std::vector<TensorDecl>> shards_;
+    size_t current_ = 0, remaining_ = 0;  // the shard being written; its tensors yet to come
+    std::unique_ptr<SafetensorsWriter> writer_;
+};
+
+}  // namespace gremium
