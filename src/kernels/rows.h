@@ -1,0 +1,75 @@
+// Rows of activations as f32: f32 tensors are used in place, others go through a small buffer.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "base/parallel.h"
+#include "tensor/tensor.h"
+
+namespace gremium::kernels {
+
+// n elements of any dtype but i32 to f32 (exact), and f32 rounded to nearest even into f32, f16 or bf16.
+void load_row(DType dtype, const std::byte* in, float* out, int64_t n);
+void store_row(DType dtype, const float* in, std::byte* out, int64_t n);
+
+class RowReader {
+  public:
+    explicit RowReader(TensorView t)
+        : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
+    // Valid until the next call. Null for an empty tensor.
+    const float* operator[](int64_t row) {
+        if (!t_ || t_.dtype == DType::f32) return t_ ? reinterpret_cast<const float*>(t_.row(row)) : nullptr;
+        load_row(t_.dtype, t_.row(row), buffer_.data(), t_.cols());
+        return buffer_.data();
+    }
+
+  private:
+    TensorView t_;
+    std::vector<float> buffer_;
+};
+
+class RowWriter {
+  public:
+    explicit RowWriter(Tensor t)
+        : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
+    // Where to compute the row: its contents are undefined (begin) or the row so far (edit). finish() rounds
+    // it into the tensor.
+    float* begin(int64_t row) { return in_place() ? reinterpret_cast<float*>(t_.row(row)) : buffer_.data(); }
+    float* edit(int64_t row) {
+        if (!in_place()) load_row(t_.dtype, t_.row(row), buffer_.data(), t_.cols());
+        return begin(row);
+    }
+    void finish(int64_t row) {
+        if (!in_place()) store_row(t_.dtype, buffer_.data(), t_.row(row), t_.cols());
+    }
+
+  private:
+    bool in_place() const { return t_.dtype == DType::f32; }
+    Tensor t_;
+    std::vector<float> buffer_;
+};
+
+// Elements a task should touch at least, so that starting it costs nothing next to its work.
+inline constexpr int64_t task_elements = 16384;
+
+// body(begin, end) over row ranges in parallel. The ranges depend on the shape only.
+template <typename Body>
+void parallel_rows(int64_t rows, int64_t cols, Body&& body) {
+    parallel_chunks(rows, std::max<int64_t>(1, task_elements / std::max<int64_t>(1, cols)), body);
+}
+
+// sums[0, width) += Σ over all rows: accumulate(partial, begin, end) adds rows [begin, end) to a zeroed
+// partial. The partials are those of fixed row ranges, added in order.
+template <typename Accumulate>
+void reduce_rows(float* sums, int64_t width, int64_t rows, Accumulate&& accumulate) {
+    const int64_t chunk = std::max<int64_t>(32, (rows + 63) / 64);
+    std::vector<float> partials(static_cast<size_t>((rows + chunk - 1) / chunk * width));
+    parallel_chunks(rows, chunk, [&](int64_t begin, int64_t end) {
+        accumulate(partials.data() + begin / chunk * width, begin, end);
+    });
+    for (size_t i = 0; i < partials.size(); ++i) sums[i % static_cast<size_t>(width)] += partials[i];
+}
+
+}  // namespace gremium::kernels
