@@ -1,0 +1,142 @@
+#include "text/sentencepiece.h"
+
+#include <sentencepiece_processor.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "text/replace.h"
+#include "text/utf8.h"
+
+namespace gremium {
+
+namespace {
+
+constexpr std::string_view space_symbol = "\xE2\x96\x81";  // U+2581
+
+// The byte that a token of type byte spells: "<0x0A>" is 10.
+unsigned char byte_of(std::string_view token, int32_t id) {
+    unsigned value = 256;
+    if (token.size() == 6 && token.starts_with("<0x") && token.ends_with('>')) {
+        std::from_chars(token.data() + 3, token.data() + 5, value, 16);
+    }
+    if (value > 255)
+        fail("tokenizer: token {} has type byte, but its text is \"{}\", expected <0xHH>", id, token);
+    return static_cast<unsigned char>(value);
+}
+
+// As llama.cpp walks text: a character's size follows from its first byte alone, clipped to the end.
+size_t nominal_size(std::string_view text) {
+    constexpr std::array<size_t, 16> sizes = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
+    return std::min(sizes[static_cast<unsigned char>(text[0]) >> 4], text.size());
+}
+
+// The same ids, rid of what libsentencepiece would refuse or treat in its own way: what may not come out of
+// plain text gets a name that no text forms, and of equal tokens the last one counts (as in llama.cpp).
+Vocabulary plain_text_part(const Vocabulary& v, bool byte_fallback, int32_t unknown) {
+    std::unordered_map<std::string_view, int32_t> last;
+    for (int32_t id = 0; id < v.size(); ++id) last[v.tokens[id]] = id;
+    Vocabulary part = v;
+    for (int32_t id = 0; id < v.size(); ++id) {
+        TokenType& type = part.types[id];
+        const bool counts = last[v.tokens[id]] == id;
+        if (type == TokenType::unused) type = TokenType::normal;
+        const bool keep = counts && !v.tokens[id].empty() &&
+                          (type == TokenType::normal || (type == TokenType::byte && byte_fallback));
+        if (keep) continue;
+        type = TokenType::control;
+        part.tokens[id] = fmt::format("\1{}\1", id);
+    }
+    if (unknown == v.size()) {
+        part.tokens.push_back("\1unknown\1");
+        part.scores.push_back(0);
+        part.types.push_back(TokenType::unknown);
+    }
+    part.types[unknown] = TokenType::unknown;
+    part.unk = unknown;
+    part.add_space_prefix = false;  // done by encode_fragment, as fragments need it
+    return part;
+}
+
+class SentencePieceTokenizer final : public Tokenizer {
+  public:
+    explicit SentencePieceTokenizer(Vocabulary given) : Tokenizer(std::move(given)) {
+        const Vocabulary& v = vocabulary();
+        byte_ids_.fill(-1);
+        pieces_.reserve(v.tokens.size());
+        for (int32_t id = 0; id < v.size(); ++id) {
+            const std::string& token = v.tokens[id];
+            switch (v.types[id]) {
+                case TokenType::byte: {
+                    const unsigned char byte = byte_of(token, id);
+                    byte_ids_[byte] = id;
+                    pieces_.emplace_back(1, static_cast<char>(byte));
+                    break;
+                }
+                case TokenType::normal:
+                case TokenType::unused:
+                    pieces_.push_back(replaced(token, space_symbol, " "));
+                    break;
+                default:
+                    pieces_.push_back(token);
+            }
+        }
+        const bool bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
+        const auto by_type = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
+        int32_t unknown = v.unk >= 0 ? v.unk : static_cast<int32_t>(by_type - v.types.begin());
+        if (!bytes && unknown == v.size())
+            fail("tokenizer: neither all byte tokens nor an unknown token exist");
+        if (!bytes) byte_ids_.fill(unknown);
+
+        const std::string model = write_sentencepiece_model(plain_text_part(v, bytes, unknown));
+        const auto status = processor_.LoadFromSerializedProto(model);
+        if (!status.ok()) fail("tokenizer: {}", status.error_message());
+    }
+
+  private:
+    void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const override {
+        std::string prefixed;
+        if (starts_text && vocabulary().add_space_prefix) text = prefixed.append(1, ' ').append(text);
+        // libsentencepiece would turn bytes that are not UTF-8 into U+FFFD: they go around it.
+        size_t begin = 0, end = 0;
+        while (end < text.size()) {
+            const size_t size = nominal_size(text.substr(end));
+            const utf8::Start start = utf8::start(text.substr(end, size));
+            if (start.kind != utf8::Start::character) {
+                encode_utf8(text.substr(begin, end - begin), ids);
+                for (size_t i = end; i < end + size; ++i)
+                    ids.push_back(byte_ids_[static_cast<unsigned char>(text[i])]);
+                begin = end + size;
+            }
+            end += size;
+        }
+        encode_utf8(text.substr(begin), ids);
+    }
+
+    void encode_utf8(std::string_view text, std::vector<int32_t>& ids) const {
+        if (text.empty()) return;
+        std::vector<int> encoded;
+        const auto status = processor_.Encode(text, &encoded);
+        if (!status.ok()) fail("tokenizer: {}", status.error_message());
+        ids.insert(ids.end(), encoded.begin(), encoded.end());
+    }
+
+    sentencepiece::SentencePieceProcessor processor_;
+    std::array<int32_t, 256> byte_ids_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(Vocabulary vocabulary) {
+    if (vocabulary.model != "llama")
+        fail("tokenizer: \"{}\" is not a SentencePiece BPE vocabulary", vocabulary.model);
+    if (vocabulary.remove_extra_whitespaces) {
+        fail("tokenizer: a SentencePiece BPE vocabulary that removes extra white space is not supported");
+    }
+    return std::make_unique<SentencePieceTokenizer>(std::move(vocabulary));
+}
+
+}  // namespace gremium

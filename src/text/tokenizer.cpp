@@ -1,0 +1,179 @@
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "text/sentencepiece.h"
+#include "text/utf8.h"
+
+namespace gremium {
+
+namespace {
+
+// Texts that end a turn or a document in published vocabularies, whatever ids the metadata names (llama.cpp's
+// list).
+constexpr std::array<std::string_view, 18> end_texts = {"<|eot_id|>",
+                                                        "<|im_end|>",
+                                                        "<|end|>",
+                                                        "<end_of_turn>",
+                                                        "<|endoftext|>",
+                                                        "<|end_of_text|>",
+                                                        "<|eom_id|>",
+                                                        "<EOT>",
+                                                        "[EOT]",
+                                                        "[EOS]",
+                                                        "<|return|>",
+                                                        "<|call|>",
+                                                        "<｜end▁of▁sentence｜>",
+                                                        "<|eot|>",
+                                                        "<|eom|>",
+                                                        "<|flush|>",
+                                                        "<|calls|>",
+                                                        "</s>"};
+
+std::vector<int32_t> find_end_of_generation(const Vocabulary& v) {
+    std::vector<int32_t> ids;
+    int32_t end = -1;
+    bool returns = false, calls = false;
+    for (int32_t id = 0; id < v.size(); ++id) {
+        const std::string& token = v.tokens[id];
+        if (std::find(end_texts.begin(), end_texts.end(), token) == end_texts.end()) continue;
+        ids.push_back(id);
+        if (token == "<|end|>") end = id;
+        returns |= token == "<|return|>";
+        calls |= token == "<|call|>";
+    }
+    if (returns && calls)
+        std::erase(ids, end);  // gpt-oss: <|end|> closes one message of several, not the answer
+    for (int32_t id : {v.eos, v.eot}) {
+        if (id >= 0) ids.push_back(id);
+    }
+    return ids;
+}
+
+bool is_special(TokenType type) {
+    return type == TokenType::control || type == TokenType::unknown || type == TokenType::user_defined;
+}
+
+// A stretch of the text: either raw (id < 0) or one special token.
+struct Fragment {
+    std::string_view text;
+    int32_t id = -1;
+};
+
+// Cuts every occurrence of `token` out of the raw fragments.
+std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token, int32_t id) {
+    std::vector<Fragment> result;
+    for (const Fragment& fragment : fragments) {
+        std::string_view rest = fragment.text;
+        for (size_t at; fragment.id < 0 && (at = rest.find(token)) != rest.npos;) {
+            if (at > 0) result.push_back({rest.substr(0, at)});
+            result.push_back({rest.substr(at, token.size()), id});
+            rest.remove_prefix(at + token.size());
+        }
+        if (!rest.empty()) result.push_back({rest, fragment.id});
+    }
+    return result;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {
+    const Vocabulary& v = vocabulary_;
+    validate(v, "tokenizer");
+    for (int32_t id = 0; id < v.size(); ++id) {
+        if (is_special(v.types[id]) && !v.tokens[id].empty()) {
+            specials_.push_back({id, v.types[id] == TokenType::user_defined});
+        }
+    }
+    std::stable_sort(specials_.begin(), specials_.end(), [&](const Special& a, const Special& b) {
+        return v.tokens[a.id].size() > v.tokens[b.id].size();
+    });
+    end_of_generation_ = find_end_of_generation(v);
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+    const Vocabulary& v = vocabulary_;
+    std::vector<Fragment> fragments;
+    if (!text.empty()) fragments.push_back({text});
+    for (const Special& special : specials_) {
+        const std::string_view token = v.tokens[special.id];
+        if ((special.always || options.parse_special) && text.find(token) != text.npos) {
+            fragments = cut(fragments, token, special.id);
+        }
+    }
+
+    std::vector<int32_t> ids;
+    if (options.add_bos_eos && v.add_bos) ids.push_back(v.bos);
+    bool starts_text = true;
+    for (const Fragment& fragment : fragments) {
+        if (fragment.id >= 0) {
+            ids.push_back(fragment.id);
+        } else {
+            encode_fragment(fragment.text, starts_text, ids);
+        }
+        starts_text = fragment.id >= 0;
+    }
+    if (options.add_bos_eos && v.add_eos) ids.push_back(v.eos);
+    return ids;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, const DecodeOptions& options) const {
+    std::string text;
+    bool at_start = options.at_start;
+    for (int32_t id : ids) append_piece(id, options.specials, at_start, text);
+    return text;
+}
+
+std::string_view Tokenizer::piece(int32_t id) const {
+    if (id < 0 || id >= vocabulary_.size()) {
+        fail("token id {} is not in the vocabulary of {} tokens", id, vocabulary_.size());
+    }
+    return pieces_[id];
+}
+
+bool Tokenizer::is_end_of_generation(int32_t id) const {
+    return std::find(end_of_generation_.begin(), end_of_generation_.end(), id) != end_of_generation_.end();
+}
+
+void Tokenizer::append_piece(int32_t id, bool specials, bool& at_start, std::string& out) const {
+    std::string_view text = piece(id);
+    const TokenType type = vocabulary_.types[id];
+    if (is_special(type)) {
+        at_start = true;
+        if (type != TokenType::user_defined && !specials) return;
+    } else {
+        if (at_start && vocabulary_.add_space_prefix && text.starts_with(' ')) text.remove_prefix(1);
+        at_start = false;
+    }
+    out += text;
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(Vocabulary vocabulary) {
+    if (vocabulary.model == "llama") return make_sentencepiece_tokenizer(std::move(vocabulary));
+    fail("tokenizer model \"{}\" is not supported; supported: \"llama\" (SentencePiece BPE)",
+         vocabulary.model);
+}
+
+std::string StreamingDecoder::push(int32_t id) {
+    tokenizer_->append_piece(id, specials_, at_start_, pending_);
+    std::string text;
+    std::string_view rest = pending_;
+    while (!rest.empty()) {
+        const utf8::Start start = utf8::start(rest);
+        if (start.kind == utf8::Start::unfinished) break;
+        text += start.kind == utf8::Start::character ? rest.substr(0, start.size) : "\uFFFD";
+        rest.remove_prefix(start.size);
+    }
+    pending_.erase(0, pending_.size() - rest.size());
+    return text;
+}
+
+std::string StreamingDecoder::flush() {
+    const bool unfinished = !pending_.empty();
+    pending_.clear();
+    return unfinished ? "\uFFFD" : "";
+}
+
+}  // namespace gremium
