@@ -17,7 +17,7 @@ size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 // Zeroed memory straight from the system, aligned for huge pages when it is big enough to use them.
 std::byte* map_memory(size_t bytes) {
     if (bytes < huge_page) {
-        auto* data = static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64}));
+        auto* data = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}));
         std::memset(data, 0, bytes);
         return data;
     }
@@ -30,8 +30,10 @@ std::byte* map_memory(size_t bytes) {
 
 void unmap_memory(std::byte* data, size_t bytes) {
     if (!data) return;
-    if (bytes < huge_page) ::operator delete(data, std::align_val_t{64});
-    else std::free(data);
+    if (bytes < huge_page)
+        ::operator delete (data, std::align_val_t{64});
+    else
+        std::free(data);
 }
 
 }  // namespace

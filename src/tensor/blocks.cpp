@@ -68,7 +68,8 @@ void quantise_q4_0(const float* x, std::byte* out, int64_t n) {
 }  // namespace
 
 float f16_to_f32(uint16_t v) {
-    const uint32_t sign = static_cast<uint32_t>(v & 0x8000u) << 16, exponent = (v >> 10) & 31u, mantissa = v & 1023u;
+    const uint32_t sign = static_cast<uint32_t>(v & 0x8000u) << 16, exponent = (v >> 10) & 31u,
+                   mantissa = v & 1023u;
     if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | (mantissa << 13));
     if (exponent == 0) {
         const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
@@ -78,10 +79,11 @@ float f16_to_f32(uint16_t v) {
 }
 
 uint16_t f32_to_f16(float v) {
-    const uint32_t bits = std::bit_cast<uint32_t>(v), sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
+    const uint32_t bits = std::bit_cast<uint32_t>(v), sign = (bits >> 16) & 0x8000u,
+                   magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00u);
     if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // rounds to infinity
-    if (magnitude < 0x38800000u) {                                               // subnormal: the FPU rounds for us
+    if (magnitude < 0x38800000u) {  // subnormal: the FPU rounds for us
         const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;
         return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyintf(scaled)));
     }
@@ -96,7 +98,9 @@ void dequantise_row(DType dtype, const std::byte* in, float* out, int64_t n) {
         return v;
     };
     switch (dtype) {
-        case DType::f32: std::memcpy(out, in, static_cast<size_t>(n) * 4); return;
+        case DType::f32:
+            std::memcpy(out, in, static_cast<size_t>(n) * 4);
+            return;
         case DType::f16:
             for (int64_t i = 0; i < n; ++i) out[i] = f16_to_f32(read16(i));
             return;
@@ -118,7 +122,8 @@ void dequantise_row(DType dtype, const std::byte* in, float* out, int64_t n) {
                 }
             });
             return;
-        case DType::i32: break;
+        case DType::i32:
+            break;
     }
     fail("{} is no type of weights", info(dtype).name);
 }
@@ -126,16 +131,21 @@ void dequantise_row(DType dtype, const std::byte* in, float* out, int64_t n) {
 void quantise_row(DType dtype, const float* in, std::byte* out, int64_t n) {
     const auto write16 = [&](int64_t i, uint16_t v) { std::memcpy(out + 2 * i, &v, 2); };
     switch (dtype) {
-        case DType::f32: std::memcpy(out, in, static_cast<size_t>(n) * 4); return;
+        case DType::f32:
+            std::memcpy(out, in, static_cast<size_t>(n) * 4);
+            return;
         case DType::f16:
             for (int64_t i = 0; i < n; ++i) write16(i, f32_to_f16(in[i]));
             return;
         case DType::bf16:
             for (int64_t i = 0; i < n; ++i) write16(i, f32_to_bf16(in[i]));
             return;
-        case DType::q8_0: return quantise_q8_0(in, out, n);
-        case DType::q4_0: return quantise_q4_0(in, out, n);
-        case DType::i32: break;
+        case DType::q8_0:
+            return quantise_q8_0(in, out, n);
+        case DType::q4_0:
+            return quantise_q4_0(in, out, n);
+        case DType::i32:
+            break;
     }
     fail("{} is no type of weights", info(dtype).name);
 }

@@ -11,12 +11,12 @@ enum class DType : uint8_t { f32, f16, bf16, q8_0, q4_0, i32 };
 
 struct DTypeInfo {
     DType dtype;
-    std::string_view name;          // as on the command line: "q8_0"
-    int block;                      // elements per block (1: not block-quantised)
-    int bytes;                      // bytes per block
-    int32_t ggml_type;              // GGUF tensor type id
-    int32_t ggml_file_type;         // GGUF general.file_type, -1 if none
-    std::string_view safetensors;   // "" when safetensors has no such type
+    std::string_view name;         // as on the command line: "q8_0"
+    int block;                     // elements per block (1: not block-quantised)
+    int bytes;                     // bytes per block
+    int32_t ggml_type;             // GGUF tensor type id
+    int32_t ggml_file_type;        // GGUF general.file_type, -1 if none
+    std::string_view safetensors;  // "" when safetensors has no such type
 };
 
 const DTypeInfo& info(DType dtype);
@@ -24,7 +24,9 @@ std::optional<DType> dtype_from_name(std::string_view name);
 std::optional<DType> dtype_from_ggml(int32_t ggml_type);
 std::optional<DType> dtype_from_safetensors(std::string_view name);
 
-inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+inline bool is_float(DType dtype) {
+    return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
+}
 inline bool is_quantised(DType dtype) { return info(dtype).block > 1; }
 
 // Bytes of a row of n elements; n must be a multiple of the block.

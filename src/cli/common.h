@@ -1,0 +1,47 @@
+// What the commands share: flags, opening the model, the terminal.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+
+#include "model/model.h"
+
+namespace gremium::cli {
+
+struct Common {
+    std::string model;    // -m; empty: the default model
+    int threads = 0;      // -t; 0: all cores
+    std::string kernels;  // --kernels; empty: the best available
+    bool json = false, quiet = false, verbose = false;
+};
+
+void add_common(CLI::App& command, Common& common, bool with_model = true);
+void apply(const Common& common);                               // threads, kernels
+std::string model_path(const Common& common);                   // throws Error when there is no default model
+std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
+
+// The prompt or text of a flag pair: the text itself, or the content of a file.
+std::string text_or_file(const std::string& text, const std::string& file);
+
+// Comma-separated ids: "1,2,3".
+std::vector<int32_t> parse_ids(const std::string& list);
+
+std::string human_count(double n);  // 22.6M
+std::string human_bytes(double n);  // 23.9 MiB
+
+// Bytes of weights: of the whole model, and those one token reads (its k experts a layer, one embedding row).
+int64_t total_bytes(const Model& model);
+int64_t active_bytes(const Model& model);
+
+// Each command's file registers it.
+void add_run(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_train(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_bench(CLI::App& app);
+
+}  // namespace gremium::cli

@@ -1,0 +1,125 @@
+// gremium eval: perplexity and bits per byte of files, or the log-probabilities of given tokens.
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "cli/common.h"
+#include "model/evaluate.h"
+#include "model/session.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    Common common;
+    std::vector<std::string> files;
+    std::string tokens, logprobs;
+    int64_t window = 0, chunk = 512;
+};
+
+// Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
+void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const Options& options,
+                    Session& session) {
+    std::string out = fmt::format("{{\"tokens\":{},\"logprobs\":{{", nlohmann::json(ids).dump());
+    Evaluation evaluation;
+    session.evaluate_all(ids, [&](int64_t position, std::span<const float> logits) {
+        const float top = *std::max_element(logits.begin(), logits.end());
+        double sum = 0;
+        for (const float x : logits) sum += std::exp(static_cast<double>(x - top));
+        const double log_sum = static_cast<double>(top) + std::log(sum);
+        const auto next = static_cast<size_t>(position) + 1;
+        if (next < ids.size()) {
+            evaluation.nats += log_sum - static_cast<double>(logits[static_cast<size_t>(ids[next])]);
+            ++evaluation.tokens;
+        }
+        if (options.logprobs.empty()) return;
+        out += fmt::format("{}\"{}\":[", position ? "," : "", position);
+        for (size_t i = 0; i < logits.size(); ++i) {
+            out += fmt::format("{}{:.7g}", i ? "," : "", static_cast<double>(logits[i]) - log_sum);
+        }
+        out += "]";
+    });
+    out += "}}\n";
+    if (!options.logprobs.empty()) write_file_atomically(options.logprobs, out);
+    if (options.common.json) {
+        fmt::print("{}\n", nlohmann::json{{"tokens", ids.size()},
+                                          {"nats_per_token", evaluation.mean()},
+                                          {"perplexity", std::exp(evaluation.mean())}}
+                               .dump());
+    } else if (!options.common.quiet) {
+        fmt::print("{} tokens on {}: {:.4f} nats per token, perplexity {:.3f}\n", ids.size(), model.spec.name,
+                   evaluation.mean(), std::exp(evaluation.mean()));
+    }
+}
+
+void evaluate_tokens(const Options& options) {
+    const auto model = open_model(options.common);
+    const auto ids = parse_ids(options.tokens);
+    if (ids.empty()) fail("--tokens: at least one token id expected");
+    Session session(model, {.context = static_cast<int64_t>(ids.size()), .prefill_chunk = options.chunk});
+    write_logprobs(*model, ids, options, session);
+}
+
+void evaluate_files(const Options& options) {
+    const auto model = open_model(options.common);
+    if (!model->tokenizer) fail("{}: holds no tokenizer", model->source);
+    if (options.window > model->spec.context) {
+        fail("--window {}: {} has a context of {}", options.window, model->source, model->spec.context);
+    }
+    const int64_t window = options.window ? options.window : std::min(model->spec.context, 512);
+    nlohmann::ordered_json report = nlohmann::ordered_json::array();
+    if (!options.common.json && !options.common.quiet) {
+        fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
+                   "perplexity", "bits/byte");
+    }
+    for (const std::string& file : options.files) {
+        const std::string text = read_text_file(file);
+        const auto ids = model->tokenizer->encode(text, {.add_bos_eos = true, .parse_special = false});
+        if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
+        const Evaluation e = evaluate(*model, ids, {.window = window});
+        const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
+        if (options.common.json) {
+            report.push_back({{"file", file},
+                              {"bytes", text.size()},
+                              {"tokens", e.tokens},
+                              {"nats_per_token", e.mean()},
+                              {"perplexity", std::exp(e.mean())},
+                              {"bits_per_byte", bits}});
+        } else {
+            fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens,
+                       e.mean(), std::exp(e.mean()), bits);
+        }
+    }
+    if (options.common.json) fmt::print("{}\n", report.dump());
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand(
+        "eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
+    add_common(*command, options->common);
+    auto* files = command->add_option("--file", options->files, "text files");
+    auto* tokens = command->add_option("--tokens", options->tokens, "token ids: 1,2,3")->excludes(files);
+    command
+        ->add_option("--logprobs", options->logprobs,
+                     "write whole rows of log-probabilities to this JSON file")
+        ->needs(tokens);
+    command->add_option("--window", options->window, "tokens a window (default: the context, at most 512)")
+        ->check(CLI::Range(2, 1 << 20));
+    command->add_option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens")
+        ->check(CLI::Range(1, 1 << 20));
+    command->callback([=] {
+        if (options->files.empty() == options->tokens.empty()) throw CLI::RequiredError("--file or --tokens");
+        if (options->files.empty())
+            evaluate_tokens(*options);
+        else
+            evaluate_files(*options);
+    });
+}
+
+}  // namespace gremium::cli

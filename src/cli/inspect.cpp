@@ -1,0 +1,135 @@
+// gremium inspect: what a model is.
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "model/kv_cache.h"
+
+namespace gremium::cli {
+namespace {
+
+std::string_view name_of(moe::RouterPolicy::Score score) {
+    switch (score) {
+        case moe::RouterPolicy::Score::softmax:
+            return "softmax";
+        case moe::RouterPolicy::Score::softmax_selected:
+            return "softmax over the selected";
+        case moe::RouterPolicy::Score::sigmoid:
+            return "sigmoid";
+    }
+    return "";
+}
+
+std::string describe(const moe::RouterPolicy& r) {
+    std::string text = fmt::format("{}, top {} of {}", name_of(r.score), r.top_k, r.experts);
+    if (r.correction_bias) text += ", selection with correction bias";
+    if (r.normalise) text += ", weights normalised";
+    if (r.scale != 1) text += fmt::format(", times {:g}", r.scale);
+    return text;
+}
+
+struct Facts {
+    ModelSize size;
+    int64_t total_bytes, active_bytes, kv_bytes_per_token;
+    int moe_layers = 0;
+    const MoeSpec* moe = nullptr;  // the first MoE layer's
+};
+
+Facts facts_of(const Model& model) {
+    Facts facts{size_of(model.spec), total_bytes(model), active_bytes(model),
+                KvCache::bytes(model.spec, 1, DType::f32)};
+    for (const LayerSpec& layer : model.spec.layers) {
+        if (!layer.moe()) continue;
+        ++facts.moe_layers;
+        if (!facts.moe) facts.moe = layer.moe();
+    }
+    return facts;
+}
+
+nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
+    const ModelSpec& s = model.spec;
+    const AttentionSpec& a = s.layers.front().attention;
+    nlohmann::ordered_json out = {
+        {"name", s.name},
+        {"architecture", s.architecture},
+        {"source", model.source},
+        {"dim", s.dim},
+        {"layers", s.layers.size()},
+        {"vocab", s.vocab},
+        {"context", s.context},
+        {"heads", a.heads},
+        {"kv_heads", a.kv_heads},
+        {"head_dim", a.head_dim},
+        {"parameters", {{"total", f.size.total_parameters}, {"active", f.size.active_parameters}}},
+        {"bytes",
+         {{"total", f.total_bytes},
+          {"read_per_token", f.active_bytes},
+          {"kv_cache_per_token", f.kv_bytes_per_token}}},
+        {"flops_per_token", f.size.flops_per_token}};
+    if (f.moe) {
+        const moe::RouterPolicy& r = f.moe->router;
+        out["moe"] = {{"layers", f.moe_layers},
+                      {"experts", r.experts},
+                      {"top_k", r.top_k},
+                      {"expert_hidden", f.moe->hidden},
+                      {"shared_hidden", f.moe->shared_hidden},
+                      {"router",
+                       {{"score", name_of(r.score)},
+                        {"correction_bias", r.correction_bias},
+                        {"normalise", r.normalise},
+                        {"scale", r.scale}}}};
+    }
+    return out;
+}
+
+void print(const Model& model, const Facts& f) {
+    const ModelSpec& s = model.spec;
+    const AttentionSpec& a = s.layers.front().attention;
+    const auto line = [](std::string_view what, const std::string& value) {
+        fmt::print("{:<22} {}\n", what, value);
+    };
+    line("model", fmt::format("{} ({})", s.name, model.source));
+    line("architecture", s.architecture);
+    line("layers", fmt::format("{}, {} of them with experts", s.layers.size(), f.moe_layers));
+    line("width",
+         fmt::format("{}; {} heads of {}, {} key/value heads", s.dim, a.heads, a.head_dim, a.kv_heads));
+    line("vocabulary", fmt::format("{}", s.vocab));
+    line("context", fmt::format("{} tokens, {} of f32 key/value cache per token", s.context,
+                                human_bytes(static_cast<double>(f.kv_bytes_per_token))));
+    if (f.moe) {
+        line("experts", fmt::format("{} a layer, {} wide{}", f.moe->router.experts, f.moe->hidden,
+                                    f.moe->shared_hidden
+                                        ? fmt::format(", and a shared one {} wide{}", f.moe->shared_hidden,
+                                                      f.moe->shared_gate ? " with a gate" : "")
+                                        : ""));
+        line("router", describe(f.moe->router));
+    }
+    line("parameters", fmt::format("{} in all, {} active per token ({:.1f} %)",
+                                   human_count(static_cast<double>(f.size.total_parameters)),
+                                   human_count(static_cast<double>(f.size.active_parameters)),
+                                   100.0 * static_cast<double>(f.size.active_parameters) /
+                                       static_cast<double>(f.size.total_parameters)));
+    line("weights",
+         fmt::format("{} in all, {} read per token", human_bytes(static_cast<double>(f.total_bytes)),
+                     human_bytes(static_cast<double>(f.active_bytes))));
+    line("work", fmt::format("{} FLOPs per token, attention scores not counted",
+                             human_count(static_cast<double>(f.size.flops_per_token))));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+    auto common = std::make_shared<Common>();
+    CLI::App* command =
+        app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
+    add_common(*command, *common);
+    command->callback([=] {
+        const auto model = open_model(*common);
+        const Facts facts = facts_of(*model);
+        if (common->json)
+            fmt::print("{}\n", to_json(*model, facts).dump());
+        else
+            print(*model, facts);
+    });
+}
+
+}  // namespace gremium::cli

@@ -1,0 +1,254 @@
+// gremium run: continue a prompt, and show which experts decided.
+#include <chrono>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "lab/recorder.h"
+#include "model/session.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    Common common;
+    std::vector<std::string> prompts;
+    std::string file, trace;
+    int64_t tokens = 128, context = 0;
+    int colour_layer = -1;
+    bool stats = false;
+    GenerateOptions generate;
+};
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Everything about one answer that --json prints and the statistics sum up.
+struct Answer {
+    std::string text;
+    std::vector<int32_t> prompt, tokens;
+    double prefill_seconds = 0, decode_seconds = 0;
+};
+
+struct Totals {
+    int64_t prefill_tokens = 0, decode_tokens = 0;
+    double prefill_seconds = 0, decode_seconds = 0;
+    void add(const Answer& a) {
+        prefill_tokens += static_cast<int64_t>(a.prompt.size());
+        // The first token comes out of the prefill; the others each cost one step.
+        decode_tokens += std::max<int64_t>(0, static_cast<int64_t>(a.tokens.size()) - 1);
+        prefill_seconds += a.prefill_seconds;
+        decode_seconds += a.decode_seconds;
+    }
+};
+
+double rate(int64_t tokens, double seconds) {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+}
+
+class Runner {
+  public:
+    explicit Runner(const Options& options)
+        : options_(options),
+          model_(open_model(options.common)),
+          recorder_(model_->spec),
+          live_(!options.common.json),
+          colour_(live_ && wants_colour(stdout)) {
+        if (!model_->tokenizer) fail("{}: holds no tokenizer", model_->source);
+        const auto& layers = recorder_.layers();
+        layer_ = options.colour_layer >= 0 ? options.colour_layer
+                 : layers.empty()          ? -1
+                                           : layers[layers.size() / 2];
+        if (options.colour_layer >= 0 && std::find(layers.begin(), layers.end(), layer_) == layers.end()) {
+            fail("--colour-layer {}: no experts there; {} has experts in {} of its {} layers", layer_,
+                 model_->source, layers.size(), model_->spec.layers.size());
+        }
+    }
+
+    void run_all() {
+        std::string trace;
+        nlohmann::ordered_json report = nlohmann::ordered_json::array();
+        for (const std::string& prompt : options_.prompts) {
+            const Answer answer = run(prompt);
+            totals_.add(answer);
+            if (!options_.trace.empty()) {
+                for (size_t i = 0; i < recorder_.size(); ++i) {
+                    trace += to_json_line(recorder_.event(i), model_->tokenizer.get()) + "\n";
+                }
+            }
+            recorder_.clear_events();
+            if (options_.common.json) report.push_back(to_json(prompt, answer));
+        }
+        if (!options_.trace.empty()) write_file_atomically(options_.trace, trace);
+        if (options_.common.json) {
+            fmt::print("{}\n", (report.size() == 1 ? report[0] : report)
+                                   .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+        } else if (options_.stats) {
+            print_stats();
+        }
+    }
+
+  private:
+    Answer run(const std::string& prompt) {
+        Answer answer;
+        answer.prompt = model_->tokenizer->encode(prompt);
+        if (answer.prompt.empty()) fail("the prompt is empty: it has no token to start from");
+        const bool watch = !options_.trace.empty() || options_.stats || colour_;
+        Session session(model_, {.context = options_.context, .hook = watch ? &recorder_ : nullptr});
+        if (live_) {
+            fmt::print("{}", prompt);
+            std::fflush(stdout);
+        }
+        StreamingDecoder decoder(*model_->tokenizer, {.specials = false, .at_start = false});
+        const auto start = Clock::now();
+        Clock::time_point first;
+        answer.tokens = generate(session, answer.prompt, options_.generate, [&](int32_t token) {
+            if (answer.text.empty() && first == Clock::time_point{}) {
+                first = Clock::now();
+                answer.prefill_seconds = std::chrono::duration<double>(first - start).count();
+            }
+            const std::string text = decoder.push(token);
+            answer.text += text;
+            // A token was decided at the position before it.
+            if (live_) show(text, static_cast<int32_t>(session.length()) - 1);
+            return true;
+        });
+        if (first != Clock::time_point{}) answer.decode_seconds = seconds_since(first);
+        const std::string rest = decoder.flush();
+        answer.text += rest;
+        if (live_) fmt::print("{}\n", rest);
+        return answer;
+    }
+
+    void show(const std::string& text, int32_t position) {
+        if (text.empty()) return;
+        fmt::print("{}", coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
+        std::fflush(stdout);
+    }
+
+    nlohmann::ordered_json to_json(const std::string& prompt, const Answer& a) const {
+        return {{"prompt", prompt},
+                {"text", a.text},
+                {"prompt_tokens", a.prompt.size()},
+                {"tokens", a.tokens},
+                {"seed", options_.generate.sampler.seed},
+                {"prefill_tps", rate(static_cast<int64_t>(a.prompt.size()), a.prefill_seconds)},
+                {"decode_tps", rate(static_cast<int64_t>(a.tokens.size()) - 1, a.decode_seconds)}};
+    }
+
+    void print_stats() const {
+        const ModelSpec& spec = model_->spec;
+        const ModelSize size = size_of(spec);
+        if (!recorder_.layers().empty()) {
+            fmt::print(
+                "\nShare of tokens each expert received ({}), layers down, experts across:\n",
+                colour_ ? "dark: none, bright: the layer's maximum" : "' ' none to '@' the layer's maximum");
+            fmt::print(
+                "{}",
+                heat_map(
+                    {.rows = recorder_.layers().size(),
+                     .columns = static_cast<size_t>(recorder_.experts()),
+                     .value = [&](size_t r, size_t c) { return share_of_maximum(r, static_cast<int>(c)); },
+                     .row_label = [&](size_t r) { return fmt::format("layer {}", recorder_.layers()[r]); }},
+                    colour_));
+            if (colour_)
+                fmt::print("Colour of a token: the expert with the largest weight in layer {}.\n", layer_);
+        }
+        const double share =
+            static_cast<double>(size.active_parameters) / static_cast<double>(size.total_parameters);
+        fmt::print("\n{:<28} {:>14} {:>26}\n", "", "this model", "dense model of equal size");
+        fmt::print("{:<28} {:>14} {:>26}\n", "parameters",
+                   human_count(static_cast<double>(size.total_parameters)),
+                   human_count(static_cast<double>(size.total_parameters)));
+        fmt::print("{:<28} {:>14} {:>26}\n", "active per token",
+                   fmt::format("{} ({:.0f} %)", human_count(static_cast<double>(size.active_parameters)),
+                               100 * share),
+                   fmt::format("{} (100 %)", human_count(static_cast<double>(size.total_parameters))));
+        fmt::print("{:<28} {:>14} {:>26}\n", "weight bytes per token",
+                   human_bytes(static_cast<double>(active_bytes(*model_))),
+                   human_bytes(static_cast<double>(total_bytes(*model_))));
+        fmt::print("{:<28} {:>14} {:>26}\n", "FLOPs per token",
+                   human_count(static_cast<double>(size.flops_per_token)),
+                   human_count(2.0 * static_cast<double>(size.total_parameters)));
+        fmt::print("{:<28} {:>14}\n", "prefill, tokens/s",
+                   fmt::format("{:.0f}", rate(totals_.prefill_tokens, totals_.prefill_seconds)));
+        fmt::print("{:<28} {:>14}\n", "decode, tokens/s",
+                   fmt::format("{:.0f}", rate(totals_.decode_tokens, totals_.decode_seconds)));
+    }
+
+    double share_of_maximum(size_t row, int expert) const {
+        int64_t maximum = 1;
+        for (int e = 0; e < recorder_.experts(); ++e) maximum = std::max(maximum, recorder_.load(row, e));
+        return static_cast<double>(recorder_.load(row, expert)) / static_cast<double>(maximum);
+    }
+
+    const Options& options_;
+    std::shared_ptr<const Model> model_;
+    lab::RouteRecorder recorder_;
+    bool live_, colour_;
+    int layer_ = -1;
+    Totals totals_;
+};
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("run", "Continue a prompt");
+    add_common(*command, options->common);
+    SamplerOptions& sampler = options->generate.sampler;
+    auto* prompt = command
+                       ->add_option("-p,--prompt", options->prompts,
+                                    "the prompt; several are answered one after the other")
+                       ->allow_extra_args(false);
+    command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
+    command->add_option("-n,--predict", options->tokens, "tokens to make")
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+        ->capture_default_str();
+    command->add_option("-c,--ctx-size", options->context, "context length (default: the model's)")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+    command->add_option("-s,--seed", sampler.seed, "seed of the sampler")->capture_default_str();
+    command->add_option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_option("--top-k", sampler.top_k, "sample among the k best; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command
+        ->add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command
+        ->add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command
+        ->add_option("--repeat-penalty", sampler.repetition_penalty,
+                     "above 1: recent tokens become less likely")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_flag("--ignore-eos", options->generate.ignore_end, "go on after an end-of-text token");
+    command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
+    command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
+    command
+        ->add_option("--colour-layer", options->colour_layer,
+                     "colour tokens by this layer's dominant expert (default: the middle one)")
+        ->check(CLI::NonNegativeNumber);
+    command->callback([=] {
+        if (!options->file.empty()) options->prompts = {text_or_file("", options->file)};
+        if (options->prompts.empty()) throw CLI::RequiredError("--prompt or --file");
+        options->generate.max_tokens = options->tokens;
+        Runner(*options).run_all();
+    });
+}
+
+}  // namespace gremium::cli

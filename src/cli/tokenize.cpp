@@ -1,0 +1,55 @@
+// gremium tokenize: text to ids.
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/common.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    Common common;
+    std::string text, file;
+    bool no_bos = false, no_special = false;
+};
+
+void tokenize(const Options& options) {
+    apply(options.common);
+    const auto tokenizer = load_tokenizer(model_path(options.common));
+    const auto ids =
+        tokenizer->encode(text_or_file(options.text, options.file),
+                          {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
+    if (options.common.json) {
+        fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
+        return;
+    }
+    for (const int32_t id : ids) {
+        if (options.common.quiet)
+            fmt::print("{}\n", id);
+        else
+            fmt::print("{:>7}  {}\n", id,
+                       nlohmann::json(tokenizer->piece(id))
+                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+}
+
+}  // namespace
+
+void add_tokenize(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("tokenize", "Show the token ids of a text");
+    add_common(*command, options->common);
+    auto* text = command->add_option("TEXT", options->text, "the text");
+    command->add_option("--file", options->file, "read the text from a file")->excludes(text);
+    command->add_flag("--no-bos", options->no_bos, "no begin- or end-of-text token");
+    command->add_flag("--no-special", options->no_special,
+                      "treat the text of special tokens as ordinary text");
+    command->callback([=] {
+        if (options->text.empty() && options->file.empty()) throw CLI::RequiredError("TEXT or --file");
+        tokenize(*options);
+    });
+}
+
+}  // namespace gremium::cli

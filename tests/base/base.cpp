@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "base/random.h"
+
+namespace gremium {
+namespace {
+
+TEST(Random, DependsOnSeedStreamAndPositionAlone) {
+    Random a(1, 2), b(1, 2), other_stream(1, 3), other_seed(2, 2);
+    const uint64_t first = a.bits();
+    EXPECT_EQ(first, b.bits());
+    EXPECT_NE(first, other_stream.bits());
+    EXPECT_NE(first, other_seed.bits());
+    const uint64_t position = a.position();
+    const uint64_t second = a.bits();
+    a.bits();
+    a.seek(position);
+    EXPECT_EQ(a.bits(), second);
+}
+
+TEST(Random, UniformAndNormalHaveTheirMoments) {
+    Random random(7);
+    constexpr int n = 200'000;
+    double mean = 0, square = 0, uniform = 0;
+    std::array<int, 5> counts{};
+    for (int i = 0; i < n; ++i) {
+        const double x = random.normal(), u = random.uniform();
+        ASSERT_TRUE(u >= 0 && u < 1);
+        mean += x / n;
+        square += x * x / n;
+        uniform += u / n;
+        ++counts[random.below(5)];
+    }
+    EXPECT_NEAR(mean, 0, 5 / std::sqrt(n));
+    EXPECT_NEAR(square, 1, 5 * std::sqrt(2.0 / n));
+    EXPECT_NEAR(uniform, 0.5, 5 / std::sqrt(12.0 * n));
+    for (const int count : counts) EXPECT_NEAR(count, n / 5, 5 * std::sqrt(n * 0.16));
+}
+
+TEST(Hash, IsXxh3) {
+    // XXH3-128 of the empty input, from the xxHash specification's test vectors.
+    EXPECT_EQ(content_hash({}), "99aa06d3014798d86001c324468d497f");
+    const std::array<std::byte, 1> one{std::byte{1}};
+    EXPECT_NE(content_hash(one), content_hash({}));
+}
+
+TEST(Parallel, CallsEachIndexOnceForAnyThreads) {
+    for (const int n : {1, 2, 3, 5}) {
+        set_threads(n);
+        std::vector<int> calls(1000);
+        parallel_for(1000, [&](int64_t i) { ++calls[static_cast<size_t>(i)]; });
+        EXPECT_EQ(calls, std::vector<int>(1000, 1));
+    }
+    set_threads(0);
+}
+
+TEST(Parallel, ChunksCoverTheRangeIndependentOfThreads) {
+    set_threads(3);
+    std::vector<int64_t> ends(4);
+    parallel_chunks(10, 3, [&](int64_t begin, int64_t end) { ends[static_cast<size_t>(begin / 3)] = end; });
+    EXPECT_EQ(ends, (std::vector<int64_t>{3, 6, 9, 10}));
+    set_threads(0);
+}
+
+TEST(Parallel, RethrowsAnError) {
+    set_threads(2);
+    EXPECT_THROW(parallel_for(10,
+                              [](int64_t i) {
+                                  if (i == 7) fail("seven");
+                              }),
+                 Error);
+    set_threads(0);
+}
+
+}  // namespace
+}  // namespace gremium
