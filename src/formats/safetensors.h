@@ -55,18 +55,17 @@ class ShardedSafetensorsWriter : public TensorWriter {
   public:
     ShardedSafetensorsWriter(std::filesystem::path directory, std::vector<TensorDecl> tensors,
                              ShardOptions options = {});
-    using TensorWriter::write;
-    void write(std::string_view name, std::span<const std::byte> bytes) override;
-    void finish() override;
 
   private:
-    std::string shard_file(size_t shard) const;
-    void write_index() const;
+    void put(std::span<const std::byte> bytes) override;
+    void end_tensor() override;
+    void commit() override;
+    std::string file_name(size_t shard) const;
 
     std::filesystem::path directory_;
-    ShardOptions options_;
-    std::vector<std::vector<TensorDecl>> shards_;
-    size_t current_ = 0, remaining_ = 0;  // the shard being written; its tensors yet to come
+    SafetensorsMetadata metadata_;
+    std::vector<size_t> shard_ends_;  // position in tensors() after the last of each shard
+    size_t shard_ = 0, done_ = 0;     // the shard being written; tensors written so far
     std::unique_ptr<SafetensorsWriter> writer_;
 };
 

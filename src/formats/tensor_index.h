@@ -38,6 +38,10 @@ struct TensorDecl {
     Shape shape;
 };
 
+// Bytes of a tensor. Error, naming `source` and the tensor, when its shape is negative, overflows, or its rows are not
+// whole blocks of the type.
+size_t checked_bytes(const TensorDecl& tensor, const std::string& source);
+
 class TensorIndex {
   public:
     // `source` names the file in error messages.
