@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "tensor/tensor.h"
 
@@ -38,5 +39,8 @@ void grouped_matmul_dw(std::span<const Tensor> dw_NK, TensorView dy_RN, TensorVi
 void matmul(Tensor y_RN, TensorView x_RK, TensorView w_NK, MatmulOptions options = {});
 void matmul_dx(Tensor dx_RK, TensorView dy_RN, TensorView w_NK, MatmulOptions options = {});
 void matmul_dw(Tensor dw_NK, TensorView dy_RN, TensorView x_RK, MatmulOptions options = {});
+
+// The inner kernel that the calling thread's last call ran on, e.g. "AVX2 f32". For tests and measurements.
+std::string_view last_grouped_matmul_leaf();
 
 }  // namespace gremium::kernels

@@ -1,0 +1,77 @@
+// Inside of the grouped matmul. All three products are one driver of
+//     C[m, n] (+)= Σ_k A(m, k) · B(n, k)
+// over operands that are converted while they are packed. Panels are made of 32-bit *units* along k: one f32, or two
+// neighbouring bf16 (k even in the low half):
+//     A panel  [m][a_stride]        rows run along k; a tile broadcasts one unit
+//     B panel  [n / nr][units][nr]  a vector holds neighbours in n; what VDPBF16PS and TDPBF16PS want
+// Both are padded with zeros to whole tiles, so a tile kernel has no edges. Every element is summed in order of k within
+// a block of `k_block` units, and the blocks are summed in order: no bit depends on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace gremium::kernels {
+
+// What panels hold. rounded_f32 serves bf16 computation where there is no bf16 arithmetic: bf16 values kept as f32,
+// whose products are exact.
+enum class Panel { f32, rounded_f32, bf16 };
+
+constexpr int64_t k_block = 256;  // units: a tile's panels stay in the first-level cache
+constexpr int64_t a_stride =
+    k_block + 16;                 // units; an odd number of cache lines spreads the rows over the cache
+constexpr int64_t i_block = 256;  // at most so many rows of A, and of B, are packed at a time
+constexpr int max_nr = 32;
+
+// One operand; its other index is called i (m or n). Rows are those of the tensor, maybe gathered.
+struct Operand {
+    TensorView tensor;
+    const int32_t* rows = nullptr;  // row j is tensor row rows[j]; null: first + j
+    int64_t first = 0;
+    bool along_k = true;  // row i holds element (i, ·); otherwise row k holds (·, k)
+
+    const std::byte* row(int64_t j) const { return tensor.row(rows ? rows[j] : first + j); }
+};
+
+// The product of one group; c has n columns.
+struct Product {
+    Operand a, b;
+    int64_t m, n, k;
+    Tensor c;
+    int64_t c_row;  // of C's row 0
+};
+
+// A tile kernel: c[i·ldc + j] (+)= Σ over units of a(i) · b(j) for i < mr, j < nr.
+struct Leaf {
+    std::string_view name;
+    Panel panel;
+    int mr, nr;
+    int units_multiple;  // of the unit counts it is called with; at least 4
+    void (*tile)(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add);
+};
+
+const Leaf& simd_leaf(DType compute);  // Highway's chosen target
+const Leaf& avx512_bf16_leaf();        // VDPBF16PS
+const Leaf& amx_bf16_leaf();           // TDPBF16PS
+
+// The part of a finished tile (rows of nr sums) that lies inside C, converted to C's type.
+struct TilePart {
+    int64_t row, col, rows, cols;
+};
+void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, bool accumulate);
+
+// The leaf the active variant uses for this type of products.
+const Leaf& choose_leaf(DType compute);
+
+void run_products(std::span<const Product> products, const Leaf& leaf, bool accumulate);
+
+// Products of a few rows, as in decoding: weights are read once, in the type they are stored in, and never packed.
+constexpr int64_t gemv_rows = 4;
+std::string_view gemv_name();
+// C's columns [begin, end) of one product with m <= gemv_rows and both operands along k.
+void gemv(const Product& product, DType compute, bool accumulate, int64_t begin, int64_t end);
+
+}  // namespace gremium::kernels

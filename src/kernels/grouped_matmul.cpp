@@ -1,0 +1,128 @@
+#include "kernels/grouped_matmul.h"
+
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/gemm.h"
+#include "kernels/reference.h"
+#include "kernels/variant.h"
+
+namespace gremium::kernels {
+namespace {
+
+thread_local std::string_view last_leaf;
+
+void expect(bool ok, std::string_view what, TensorView a, TensorView b) {
+    if (!ok) fail("grouped matmul: {} ({} against {})", what, to_string(a.shape), to_string(b.shape));
+}
+
+void check(TensorView y_RN, TensorView x_TK, std::span<const int32_t> x_rows, GroupOffsets offsets,
+           size_t groups) {
+    expect(offsets.size() == groups + 1 && offsets.front() == 0 && offsets.back() == y_RN.rows(),
+           "offsets must cover the rows, one group a matrix", y_RN, x_TK);
+    expect(x_rows.empty() ? x_TK.rows() == y_RN.rows() : std::ssize(x_rows) == y_RN.rows(),
+           "row counts differ", x_TK, y_RN);
+}
+
+// Products to run, kept from call to call so that a steady state allocates nothing.
+std::vector<Product>& fresh_products() {
+    thread_local std::vector<Product> products;
+    products.clear();
+    return products;
+}
+
+void run(std::span<const Product> products, MatmulOptions options) {
+    const Leaf& leaf = choose_leaf(options.compute);
+    last_leaf = leaf.name;
+    run_products(products, leaf, options.accumulate);
+}
+
+}  // namespace
+
+std::string_view last_grouped_matmul_leaf() { return last_leaf; }
+
+void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std::span<const TensorView> w,
+                    GroupOffsets offsets, MatmulOptions options) {
+    check(y, x, x_rows, offsets, w.size());
+    for (const TensorView& one : w) {
+        expect(one.rows() == y.cols() && one.cols() == x.cols(), "weights are not [N, K]", one, x);
+    }
+    if (active() == Variant::reference) {
+        last_leaf = "reference";
+        return reference::grouped_matmul(y, x, x_rows, w, offsets, options);
+    }
+    std::vector<Product>& products = fresh_products();
+    for (size_t g = 0; g < w.size(); ++g) {
+        const int64_t first = offsets[g];
+        const Operand a = x_rows.empty() ? Operand{x, nullptr, first} : Operand{x, x_rows.data() + first};
+        products.push_back({a, {w[g]}, offsets[g + 1] - first, y.cols(), x.cols(), y, first});
+    }
+    run(products, options);
+}
+
+void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, GroupOffsets offsets,
+                       MatmulOptions options) {
+    check(dx, dy, {}, offsets, w.size());
+    for (const TensorView& one : w) {
+        expect(one.rows() == dy.cols() && one.cols() == dx.cols(), "weights are not [N, K]", one, dy);
+    }
+    if (active() == Variant::reference) {
+        last_leaf = "reference";
+        return reference::grouped_matmul_dx(dx, dy, w, offsets, options);
+    }
+    std::vector<Product>& products = fresh_products();
+    for (size_t g = 0; g < w.size(); ++g) {
+        const int64_t first = offsets[g];
+        products.push_back({{dy, nullptr, first},
+                            {w[g], nullptr, 0, false},
+                            offsets[g + 1] - first,
+                            dx.cols(),
+                            dy.cols(),
+                            dx,
+                            first});
+    }
+    run(products, options);
+}
+
+void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
+                       std::span<const int32_t> x_rows, GroupOffsets offsets, MatmulOptions options) {
+    check(dy, x, x_rows, offsets, dw.size());
+    for (const Tensor& one : dw) {
+        if (one) expect(one.rows() == dy.cols() && one.cols() == x.cols(), "gradient is not [N, K]", one, x);
+    }
+    if (active() == Variant::reference) {
+        last_leaf = "reference";
+        return reference::grouped_matmul_dw(dw, dy, x, x_rows, offsets, options);
+    }
+    std::vector<Product>& products = fresh_products();
+    for (size_t g = 0; g < dw.size(); ++g) {
+        const int64_t first = offsets[g], rows = offsets[g + 1] - first;
+        if (!dw[g]) continue;
+        if (rows == 0) {
+            if (!options.accumulate) std::memset(dw[g].data, 0, static_cast<size_t>(dw[g].bytes()));
+            continue;
+        }
+        const Operand b =
+            x_rows.empty() ? Operand{x, nullptr, first, false} : Operand{x, x_rows.data() + first, 0, false};
+        products.push_back({{dy, nullptr, first, false}, b, dy.cols(), x.cols(), rows, dw[g], 0});
+    }
+    run(products, options);
+}
+
+void matmul(Tensor y, TensorView x, TensorView w, MatmulOptions options) {
+    const int32_t offsets[] = {0, static_cast<int32_t>(y.rows())};
+    grouped_matmul(y, x, {}, {&w, 1}, offsets, options);
+}
+
+void matmul_dx(Tensor dx, TensorView dy, TensorView w, MatmulOptions options) {
+    const int32_t offsets[] = {0, static_cast<int32_t>(dy.rows())};
+    grouped_matmul_dx(dx, dy, {&w, 1}, offsets, options);
+}
+
+void matmul_dw(Tensor dw, TensorView dy, TensorView x, MatmulOptions options) {
+    const int32_t offsets[] = {0, static_cast<int32_t>(dy.rows())};
+    grouped_matmul_dw({&dw, 1}, dy, x, {}, offsets, options);
+}
+
+}  // namespace gremium::kernels

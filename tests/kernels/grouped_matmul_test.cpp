@@ -1,0 +1,366 @@
+// Every variant of the three products against sums in float64, over one table of cases.
+#include "kernels/grouped_matmul.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "kernels/variant.h"
+#include "tensor/arena.h"
+#include "tensor/blocks.h"
+
+namespace gremium::kernels {
+namespace {
+
+struct Case {
+    std::string name;
+    int64_t K, N;
+    std::vector<int32_t> group_rows;
+    int64_t sources = 0;  // rows of x that are gathered from; 0: no gather
+    DType x = DType::f32, w = DType::f32, y = DType::f32, compute = DType::f32;
+    bool accumulate = false;
+};
+
+const std::vector<Case>& cases() {
+    using enum DType;
+    static const std::vector<Case> table{
+        {.name = "one_by_one", .K = 1, .N = 1, .group_rows = {1}},
+        {.name = "one_row", .K = 64, .N = 33, .group_rows = {1}},
+        {.name = "odd", .K = 37, .N = 41, .group_rows = {5, 0, 19, 1}},
+        {.name = "odd_bf16",
+         .K = 37,
+         .N = 41,
+         .group_rows = {5, 0, 19, 1},
+         .x = bf16,
+         .w = bf16,
+         .y = bf16,
+         .compute = bf16},
+        {.name = "gathered", .K = 96, .N = 80, .group_rows = {17, 3, 40, 8}, .sources = 31},
+        {.name = "gathered_bf16",
+         .K = 96,
+         .N = 80,
+         .group_rows = {17, 3, 40, 8},
+         .sources = 31,
+         .w = bf16,
+         .compute = bf16},
+        {.name = "all_rows_on_one_group",
+         .K = 64,
+         .N = 64,
+         .group_rows = {0, 0, 65, 0},
+         .x = bf16,
+         .compute = bf16},
+        {.name = "all_groups_empty", .K = 32, .N = 16, .group_rows = {0, 0}},
+        {.name = "whole_tiles",
+         .K = 256,
+         .N = 128,
+         .group_rows = {224, 224},
+         .x = bf16,
+         .w = bf16,
+         .compute = bf16},
+        {.name = "several_blocks", .K = 700, .N = 300, .group_rows = {301, 2}},
+        {.name = "several_blocks_bf16",
+         .K = 1111,
+         .N = 270,
+         .group_rows = {270, 3},
+         .y = bf16,
+         .compute = bf16},
+        {.name = "accumulate", .K = 300, .N = 70, .group_rows = {20, 4, 0}, .accumulate = true},
+        {.name = "accumulate_bf16",
+         .K = 530,
+         .N = 70,
+         .group_rows = {20, 1, 0},
+         .x = bf16,
+         .y = bf16,
+         .compute = bf16,
+         .accumulate = true},
+        {.name = "f32_to_bf16", .K = 48, .N = 56, .group_rows = {16, 3}, .y = bf16},
+        {.name = "bf16_in_f32", .K = 48, .N = 56, .group_rows = {16, 3}, .x = bf16, .w = bf16},
+        {.name = "f16", .K = 53, .N = 39, .group_rows = {16, 4, 1}, .w = f16},
+        {.name = "f16_bf16", .K = 53, .N = 39, .group_rows = {16, 4, 1}, .w = f16, .compute = bf16},
+        {.name = "q8_0", .K = 288, .N = 45, .group_rows = {16, 4, 1, 3}, .sources = 9, .w = q8_0},
+        {.name = "q8_0_bf16",
+         .K = 544,
+         .N = 45,
+         .group_rows = {16, 4, 1, 3},
+         .x = bf16,
+         .w = q8_0,
+         .y = bf16,
+         .compute = bf16},
+        {.name = "q4_0", .K = 544, .N = 45, .group_rows = {16, 4, 2, 1}, .w = q4_0},
+        {.name = "q4_0_bf16",
+         .K = 64,
+         .N = 45,
+         .group_rows = {16, 4, 1},
+         .w = q4_0,
+         .compute = bf16,
+         .accumulate = true},
+        {.name = "many_experts",
+         .K = 64,
+         .N = 48,
+         .group_rows = std::vector<int32_t>(24, 7),
+         .sources = 60,
+         .x = bf16,
+         .compute = bf16},
+    };
+    return table;
+}
+
+OwnedTensor random_tensor(DType dtype, Shape shape, uint64_t seed) {
+    OwnedTensor out(dtype, shape);
+    Random random(seed);
+    std::vector<float> row(static_cast<size_t>(out.get().cols()));
+    for (int64_t r = 0; r < out.get().rows(); ++r) {
+        for (float& v : row) v = static_cast<float>(random.normal());
+        quantise_row(dtype, row.data(), out.get().row(r), std::ssize(row));
+    }
+    return out;
+}
+
+std::vector<float> rounded(TensorView t, DType compute) {
+    std::vector<float> out = to_floats(t);
+    if (compute == DType::bf16) {
+        for (float& v : out) v = bf16_to_f32(f32_to_bf16(v));
+    }
+    return out;
+}
+
+// The tensors of a case, whatever the direction.
+struct Problem {
+    const Case& c;
+    std::vector<int32_t> offsets{0}, rows;
+    int64_t R;
+    OwnedTensor x, dy, y, dx;
+    std::vector<OwnedTensor> w, dw;
+    std::vector<TensorView> w_views;
+    std::vector<Tensor> dw_views;
+
+    explicit Problem(const Case& c_) : c(c_) {
+        for (const int32_t n : c.group_rows) offsets.push_back(offsets.back() + n);
+        R = offsets.back();
+        Random random(7);
+        for (int64_t r = 0; c.sources && r < R; ++r)
+            rows.push_back(static_cast<int32_t>(random.below(c.sources)));
+        x = random_tensor(c.x, {c.sources ? c.sources : R, c.K}, 1);
+        dy = random_tensor(c.x, {R, c.N}, 2);
+        y = random_tensor(c.y, {R, c.N}, 3);
+        dx = random_tensor(c.y, {R, c.K}, 4);
+        for (size_t g = 0; g < c.group_rows.size(); ++g) {
+            w.push_back(random_tensor(c.w, {c.N, c.K}, 10 + g));
+            dw.push_back(random_tensor(DType::f32, {c.N, c.K}, 50 + g));
+            w_views.push_back(w.back());
+            dw_views.push_back(dw.back());
+        }
+    }
+    int64_t source(int64_t r) const { return rows.empty() ? r : rows[static_cast<size_t>(r)]; }
+    MatmulOptions options() const { return {.compute = c.compute, .accumulate = c.accumulate}; }
+    void forward() { grouped_matmul(y, x, rows, w_views, offsets, options()); }
+    void backward() {
+        if (!is_quantised(c.w)) grouped_matmul_dx(dx, dy, w_views, offsets, options());
+        grouped_matmul_dw(dw_views, dy, x, rows, offsets, options());
+    }
+};
+
+struct Sum {
+    double value = 0, magnitude = 0;  // Σ ab and Σ |ab|
+    void add(double a, double b) {
+        value += a * b;
+        magnitude += std::fabs(a * b);
+    }
+};
+
+void expect_close(float got, float before, Sum sum, const Case& c, DType out, double relative) {
+    const double want = sum.value + (c.accumulate ? before : 0);
+    double tolerance = relative * (sum.magnitude + std::fabs(want)) + 1e-30;
+    if (out == DType::bf16) tolerance += std::fabs(want) * 0x1p-8;
+    ASSERT_NEAR(got, want, tolerance);
+}
+
+constexpr double f32_sums = 1e-6;
+
+void check_forward(const Case& c) {
+    Problem p(c);
+    const std::vector<float> before = to_floats(p.y), x = rounded(p.x, c.compute);
+    p.forward();
+    const std::vector<float> got = to_floats(p.y);
+    // The weights of a block-quantised type may stay as exact as they are.
+    const double relative = is_quantised(c.w) && c.compute == DType::bf16 ? 0x1p-8 : f32_sums;
+    for (size_t g = 0; g < p.w.size(); ++g) {
+        const std::vector<float> w = rounded(p.w[g], c.compute);
+        for (int64_t r = p.offsets[g]; r < p.offsets[g + 1]; ++r) {
+            for (int64_t n = 0; n < c.N; ++n) {
+                Sum sum;
+                for (int64_t k = 0; k < c.K; ++k) sum.add(x[p.source(r) * c.K + k], w[n * c.K + k]);
+                SCOPED_TRACE(testing::Message() << "row " << r << " column " << n);
+                expect_close(got[r * c.N + n], before[r * c.N + n], sum, c, c.y, relative);
+                if (testing::Test::HasFatalFailure()) return;
+            }
+        }
+    }
+}
+
+void check_dx(const Case& c) {
+    Problem p(c);
+    const std::vector<float> before = to_floats(p.dx), dy = rounded(p.dy, c.compute);
+    p.backward();
+    const std::vector<float> got = to_floats(p.dx);
+    for (size_t g = 0; g < p.w.size(); ++g) {
+        const std::vector<float> w = rounded(p.w[g], c.compute);
+        for (int64_t r = p.offsets[g]; r < p.offsets[g + 1]; ++r) {
+            for (int64_t k = 0; k < c.K; ++k) {
+                Sum sum;
+                for (int64_t n = 0; n < c.N; ++n) sum.add(dy[r * c.N + n], w[n * c.K + k]);
+                SCOPED_TRACE(testing::Message() << "row " << r << " column " << k);
+                expect_close(got[r * c.K + k], before[r * c.K + k], sum, c, c.y, f32_sums);
+                if (testing::Test::HasFatalFailure()) return;
+            }
+        }
+    }
+}
+
+void check_dw(const Case& c) {
+    Problem p(c);
+    std::vector<std::vector<float>> before;
+    for (const OwnedTensor& dw : p.dw) before.push_back(to_floats(dw));
+    const std::vector<float> x = rounded(p.x, c.compute), dy = rounded(p.dy, c.compute);
+    p.backward();
+    for (size_t g = 0; g < p.dw.size(); ++g) {
+        const std::vector<float> got = to_floats(p.dw[g]);
+        for (int64_t n = 0; n < c.N; ++n) {
+            for (int64_t k = 0; k < c.K; ++k) {
+                Sum sum;
+                for (int64_t r = p.offsets[g]; r < p.offsets[g + 1]; ++r)
+                    sum.add(dy[r * c.N + n], x[p.source(r) * c.K + k]);
+                SCOPED_TRACE(testing::Message() << "group " << g << " row " << n << " column " << k);
+                expect_close(got[n * c.K + k], before[g][n * c.K + k], sum, c, DType::f32, f32_sums);
+                if (testing::Test::HasFatalFailure()) return;
+            }
+        }
+    }
+}
+
+class GroupedMatmulTest : public testing::TestWithParam<Variant> {
+  protected:
+    void SetUp() override { force(GetParam()); }
+    void TearDown() override {
+        force(available_variants().back());
+        set_threads(0);
+    }
+};
+
+TEST_P(GroupedMatmulTest, ForwardEqualsFloat64) {
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(c.name);
+        check_forward(c);
+    }
+}
+
+TEST_P(GroupedMatmulTest, InputGradientEqualsFloat64) {
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(c.name);
+        if (!is_quantised(c.w)) check_dx(c);
+    }
+}
+
+TEST_P(GroupedMatmulTest, WeightGradientEqualsFloat64) {
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(c.name);
+        check_dw(c);
+    }
+}
+
+std::string all_bits(const Problem& p) {
+    std::string bits;
+    const auto append = [&](TensorView t) {
+        bits.append(reinterpret_cast<const char*>(t.data), static_cast<size_t>(t.bytes()));
+    };
+    append(p.y);
+    append(p.dx);
+    for (const OwnedTensor& dw : p.dw) append(dw);
+    return bits;
+}
+
+TEST_P(GroupedMatmulTest, TheNumberOfThreadsChangesNoBit) {
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(c.name);
+        std::string one;
+        for (const int n : {1, 2, 3, 5}) {
+            set_threads(n);
+            Problem p(c);
+            p.forward();
+            p.backward();
+            if (n == 1) one = all_bits(p);
+            EXPECT_TRUE(all_bits(p) == one) << n << " threads";
+        }
+    }
+}
+
+TEST_P(GroupedMatmulTest, ARowAloneEqualsThatRowInABatch) {
+    for (const DType type : {DType::f32, DType::bf16, DType::q8_0, DType::q4_0}) {
+        const int64_t R = 40, K = 512, N = 96;
+        const OwnedTensor x = random_tensor(DType::f32, {R, K}, 1), w = random_tensor(type, {N, K}, 2);
+        const OwnedTensor batch(DType::f32, {R, N}), alone(DType::f32, {1, N});
+        matmul(batch, x, w);
+        for (int64_t r = 0; r < R; ++r) {
+            matmul(alone, reshape(x.get().at(r), {1, K}), w);
+            for (int64_t n = 0; n < N; ++n) {  // √K: the size of such a sum
+                ASSERT_NEAR(alone.get().f32()[n], batch.get().f32()[r * N + n], 1e-5 * std::sqrt(K));
+            }
+        }
+    }
+}
+
+TEST_P(GroupedMatmulTest, RunsOnTheForcedVariant) {
+    const std::map<Variant, std::pair<std::string, std::string>> leaves{
+        {Variant::reference, {"reference", "reference"}},
+        {Variant::scalar, {"SCALAR f32|EMU128 f32", "SCALAR bf16 as f32|EMU128 bf16 as f32"}},
+        {Variant::sse4, {"SSE4 f32", "SSE4 bf16 as f32"}},
+        {Variant::avx2, {"AVX2 f32", "AVX2 bf16 as f32"}},
+        {Variant::avx512, {"AVX3 f32", "AVX512_BF16|AVX3 bf16 as f32"}},
+        {Variant::amx, {"AVX3 f32", "AMX_BF16"}}};
+    const OwnedTensor x = random_tensor(DType::f32, {32, 64}, 1), w = random_tensor(DType::f32, {32, 64}, 2),
+                      y(DType::f32, {32, 32});
+    for (const DType compute : {DType::f32, DType::bf16}) {
+        matmul(y, x, w, {.compute = compute});
+        if (!leaves.contains(GetParam())) continue;
+        const auto& [f32_leaf, bf16_leaf] = leaves.at(GetParam());
+        EXPECT_THAT(std::string(last_grouped_matmul_leaf()),
+                    testing::MatchesRegex(compute == DType::f32 ? f32_leaf : bf16_leaf));
+    }
+}
+
+TEST_P(GroupedMatmulTest, SkipsAbsentGradients) {
+    const OwnedTensor x = random_tensor(DType::f32, {8, 16}, 1), dy = random_tensor(DType::f32, {8, 4}, 2),
+                      dw(DType::f32, {4, 16});
+    const std::vector<Tensor> only_second{Tensor{}, dw};
+    const std::vector<int32_t> offsets{0, 5, 8};
+    grouped_matmul_dw(only_second, dy, x, {}, offsets);
+    const std::vector<float> got = to_floats(dw), xs = to_floats(x), dys = to_floats(dy);
+    Sum sum;
+    for (int64_t r = 5; r < 8; ++r) sum.add(dys[r * 4 + 1], xs[r * 16 + 2]);
+    EXPECT_NEAR(got[1 * 16 + 2], sum.value, 1e-5);
+}
+
+TEST_P(GroupedMatmulTest, ShapesThatDisagreeAreAnError) {
+    const OwnedTensor x(DType::f32, {8, 16}), w(DType::f32, {4, 15}), y(DType::f32, {8, 4});
+    EXPECT_THROW(matmul(y, x, w), Error);
+    EXPECT_THROW(matmul_dx(x, y, w), Error);
+    EXPECT_THROW(matmul_dw(w, y, x), Error);
+    const OwnedTensor good(DType::f32, {4, 16});
+    const TensorView views[] = {good};
+    const int32_t short_offsets[] = {0, 7};
+    EXPECT_THROW(grouped_matmul(y, x, {}, views, short_offsets), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, GroupedMatmulTest, testing::ValuesIn(available_variants()),
+                         [](const auto& variant) { return std::string(name(variant.param)); });
+
+}  // namespace
+}  // namespace gremium::kernels
