@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -57,7 +58,7 @@ class HfConfig {
     std::optional<HfConfig> child(const Keys& keys) const;  // a nested object (rope_scaling, text_config …)
 
     const std::string& source() const { return source_; }
-    const nlohmann::json& json() const { return object_; }
+    const nlohmann::json& object() const { return object_; }
 
   private:
     std::string source_;
@@ -92,7 +93,7 @@ struct HfWriteOptions {
 // Creates the directory when needed and writes config.json and generation_config.json; the weights go through
 // the returned writer. (Write to a temporary directory and commit_directory() to make the whole appear at
 // once.)
-ShardedSafetensorsWriter create_hf(const std::filesystem::path& directory, std::vector<TensorDecl> tensors,
-                                   const HfWriteOptions& options);
+std::unique_ptr<TensorWriter> create_hf(const std::filesystem::path& directory,
+                                        std::vector<TensorDecl> tensors, const HfWriteOptions& options);
 
 }  // namespace gremium

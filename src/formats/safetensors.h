@@ -34,7 +34,10 @@ SafetensorsFile open_safetensors_index(const std::filesystem::path& index_json);
 // The same as open_safetensors from bytes in memory, which must outlive the views.
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& source);
 
-// Writes one file as a stream, tensors in the canonical order: element size descending, then name. The target
+// As the reference writer sorts: element size descending, then name.
+std::vector<TensorDecl> canonical_order(std::vector<TensorDecl> tensors);
+
+// Writes one file as a stream, tensors in canonical order. The target
 // appears when finish() returns. Block-quantised types have no name in safetensors: Error.
 class SafetensorsWriter : public TensorFileWriter {
   public:
@@ -61,11 +64,13 @@ class ShardedSafetensorsWriter : public TensorWriter {
     void end_tensor() override;
     void commit() override;
     std::string file_name(size_t shard) const;
+    void open_shard();
 
     std::filesystem::path directory_;
-    SafetensorsMetadata metadata_;
+    ShardOptions options_;
     std::vector<size_t> shard_ends_;  // position in tensors() after the last of each shard
     size_t shard_ = 0, done_ = 0;     // the shard being written; tensors written so far
+    size_t total_bytes_ = 0;
     std::unique_ptr<SafetensorsWriter> writer_;
 };
 
