@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <charconv>
 #include <unordered_map>
 
@@ -61,6 +62,42 @@ Vocabulary plain_text_part(const Vocabulary& v, bool byte_fallback, int32_t unkn
     return part;
 }
 
+// Which neighbouring characters never share a token: text falls apart there, and each part is encoded by itself. Looks
+// at a character's last and at its first byte only, which is enough to find most word boundaries.
+class Seams {
+  public:
+    Seams() = default;
+    explicit Seams(const Vocabulary& v) {
+        for (int32_t id = 0; id < v.size(); ++id) {
+            if (v.types[id] != TokenType::normal) continue;
+            const std::string_view token = v.tokens[id];
+            for (size_t i = 1; i < token.size(); ++i) joined_[before(token, i)][after(token, i)] = true;
+        }
+    }
+
+    // Where the part of UTF-8 text that starts at `begin` ends.
+    size_t next(std::string_view text, size_t begin) const {
+        for (size_t i = begin + 1; i < text.size(); ++i) {
+            if ((text[i] & 0xC0) != 0x80 && !joined_[before(text, i)][after(text, i)]) return i;
+        }
+        return text.size();
+    }
+
+  private:
+    static constexpr unsigned char space = 0xFF;  // in neither place does UTF-8 have this byte
+
+    static unsigned char before(std::string_view text, size_t i) {
+        const bool is_space = text[i - 1] == ' ' || text.substr(0, i).ends_with(space_symbol);
+        return is_space ? space : static_cast<unsigned char>(text[i - 1]);
+    }
+    static unsigned char after(std::string_view text, size_t i) {
+        const bool is_space = text[i] == ' ' || text.substr(i).starts_with(space_symbol);
+        return is_space ? space : static_cast<unsigned char>(text[i]);
+    }
+
+    std::array<std::bitset<256>, 256> joined_;
+};
+
 class SentencePieceTokenizer final : public Tokenizer {
   public:
     explicit SentencePieceTokenizer(Vocabulary given) : Tokenizer(std::move(given)) {
@@ -91,8 +128,9 @@ class SentencePieceTokenizer final : public Tokenizer {
             fail("tokenizer: neither all byte tokens nor an unknown token exist");
         if (!bytes) byte_ids_.fill(unknown);
 
-        const std::string model = write_sentencepiece_model(plain_text_part(v, bytes, unknown));
-        const auto status = processor_.LoadFromSerializedProto(model);
+        const Vocabulary plain = plain_text_part(v, bytes, unknown);
+        seams_ = Seams(plain);
+        const auto status = processor_.LoadFromSerializedProto(write_sentencepiece_model(plain));
         if (!status.ok()) fail("tokenizer: {}", status.error_message());
     }
 
@@ -116,15 +154,31 @@ class SentencePieceTokenizer final : public Tokenizer {
         encode_utf8(text.substr(begin), ids);
     }
 
+    // Words come again and again: those of this text are encoded once, and then copied within `ids`.
     void encode_utf8(std::string_view text, std::vector<int32_t>& ids) const {
-        if (text.empty()) return;
+        struct Range {
+            size_t begin, end;
+        };
+        std::unordered_map<std::string_view, Range> seen;
         std::vector<int> encoded;
-        const auto status = processor_.Encode(text, &encoded);
-        if (!status.ok()) fail("tokenizer: {}", status.error_message());
-        ids.insert(ids.end(), encoded.begin(), encoded.end());
+        for (size_t begin = 0; begin < text.size();) {
+            const size_t end = seams_.next(text, begin);
+            const std::string_view part = text.substr(begin, end - begin);
+            begin = end;
+            const auto [it, is_new] = seen.try_emplace(part);
+            if (is_new) {
+                const auto status = processor_.Encode(part, &encoded);
+                if (!status.ok()) fail("tokenizer: {}", status.error_message());
+                it->second = {ids.size(), ids.size() + encoded.size()};
+                ids.insert(ids.end(), encoded.begin(), encoded.end());
+            } else {
+                for (size_t i = it->second.begin; i < it->second.end; ++i) ids.push_back(ids[i]);
+            }
+        }
     }
 
     sentencepiece::SentencePieceProcessor processor_;
+    Seams seams_;
     std::array<int32_t, 256> byte_ids_;
 };
 

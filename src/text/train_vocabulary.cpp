@@ -2,7 +2,6 @@
 
 #include <sentencepiece_trainer.h>
 
-#include <limits>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -48,7 +47,7 @@ Vocabulary train_vocabulary(const VocabularyTraining& options,
         {"split_digits", options.split_digits ? "true" : "false"},
         {"allow_whitespace_only_pieces", "true"},
         {"max_sentencepiece_length", std::to_string(options.max_token_length)},
-        {"max_sentence_length", std::to_string(std::numeric_limits<int>::max())},
+        {"max_sentence_length", std::to_string(1 << 30)},
         {"normalization_rule_name", "identity"},
         {"remove_extra_whitespaces", "false"},
         {"add_dummy_prefix", options.add_space_prefix ? "true" : "false"},
