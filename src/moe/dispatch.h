@@ -9,9 +9,9 @@
 namespace gremium::moe {
 
 struct DispatchPlan {
-    std::vector<int32_t> offsets;   // [E + 1]: rows of expert e are [offsets[e], offsets[e+1])
-    std::vector<int32_t> token;     // [R]: the token of each row, ascending within an expert
-    std::vector<int32_t> row_of;    // [T·k]: the row of each (token, choice), −1 if dropped
+    std::vector<int32_t> offsets;  // [E + 1]: rows of expert e are [offsets[e], offsets[e+1])
+    std::vector<int32_t> token;    // [R]: the token of each row, ascending within an expert
+    std::vector<int32_t> row_of;   // [T·k]: the row of each (token, choice), −1 if dropped
     int64_t rows() const { return static_cast<int64_t>(token.size()); }
 };
 

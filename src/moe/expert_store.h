@@ -55,7 +55,7 @@ enum class Residency : uint8_t {
 class ExpertStore {
   public:
     virtual ~ExpertStore() = default;
-    virtual int layers() const = 0;              // decoder layers; layers without experts have count 0
+    virtual int layers() const = 0;  // decoder layers; layers without experts have count 0
     virtual int experts(int layer) const = 0;
     // Weights of the listed experts of a layer (ascending ids), ready to compute with. Thread-compatible: one caller at
     // a time, several leases may be alive.
@@ -64,10 +64,12 @@ class ExpertStore {
     // Where an expert lives now and what it is: the hash of the bytes of gate, up, down in this order.
     virtual Residency residency(ExpertId id) const = 0;
     virtual std::string hash(ExpertId id) const = 0;
-    virtual const ExpertWeights& peek(ExpertId id) const = 0;  // for writers and inspection; no residency guarantee
+    virtual const ExpertWeights& peek(
+        ExpertId id) const = 0;  // for writers and inspection; no residency guarantee
 };
 
 // experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident).
-std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts, Residency residency);
+std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts,
+                                               Residency residency);
 
 }  // namespace gremium::moe

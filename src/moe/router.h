@@ -14,9 +14,10 @@ struct RouterPolicy {
     int top_k = 0;
     // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each.
     enum class Score : uint8_t { softmax, softmax_selected, sigmoid } score = Score::softmax;
-    bool correction_bias = false;  // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
-    bool normalise = false;        // selected weights are divided by their sum
-    float scale = 1;               // then multiplied by this
+    bool correction_bias =
+        false;  // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
+    bool normalise = false;  // selected weights are divided by their sum
+    float scale = 1;         // then multiplied by this
 
     friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
 };
@@ -26,19 +27,20 @@ struct RouterPolicy {
 struct Routing {
     int top_k = 0;
     std::vector<int32_t> ids_Tk;
-    ops::Var weights_Tk = nullptr;     // f32, differentiable
-    std::vector<int64_t> load_E;       // tokens each expert received
-    ops::Var balance_loss = nullptr;   // scalar: E · Σ_e f_e · P_e, f_e = load_e / T (Σ f = k), P_e = mean score share
-                                       // (Fedus et al. 2021 eq. 4; as Hugging Face's load_balancing_loss_func, one layer)
-    ops::Var z_loss = nullptr;         // scalar: mean over tokens of logsumexp(logits)² (Zoph et al. 2022)
+    ops::Var weights_Tk = nullptr;  // f32, differentiable
+    std::vector<int64_t> load_E;    // tokens each expert received
+    ops::Var balance_loss =
+        nullptr;  // scalar: E · Σ_e f_e · P_e, f_e = load_e / T (Σ f = k), P_e = mean score share
+                  // (Fedus et al. 2021 eq. 4; as Hugging Face's load_balancing_loss_func, one layer)
+    ops::Var z_loss = nullptr;  // scalar: mean over tokens of logsumexp(logits)² (Zoph et al. 2022)
 };
 
 // x_TD · routerᵀ in f32 (+ router bias), then the policy. correction_E: f32 [E] or empty. `hook` may be null: it then costs
 // nothing. Losses are computed when the graph records.
 struct RouteInputs {
     const ops::Weight& router_ED;
-    const ops::Weight& bias_E;      // empty Weight: none
-    TensorView correction_E;        // empty: none; never gets a gradient
+    const ops::Weight& bias_E;  // empty Weight: none
+    TensorView correction_E;    // empty: none; never gets a gradient
     RoutingHook* hook = nullptr;
     const TokenBatch* batch = nullptr;
     int layer = 0;

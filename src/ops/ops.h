@@ -38,26 +38,26 @@ Var rms_norm(Graph& g, Var x, const Weight& w, float eps, int64_t group, DType o
 Var layer_norm(Graph& g, Var x, const Weight& w, const Weight& b, float eps, DType out);
 Var softmax(Graph& g, Var x);
 Var activate(Graph& g, Var gate, Var up, Activation kind);  // up may be null for plain activations
-Var add(Graph& g, Var x, Var y);        // x's type; without recording in place of x (x must not be used afterwards)
+Var add(Graph& g, Var x, Var y);  // x's type; without recording in place of x (x must not be used afterwards)
 Var scale(Graph& g, Var x, float factor);
-Var multiply_rows(Graph& g, Var x_TD, Var s_T1);   // x[t] · s[t]
+Var multiply_rows(Graph& g, Var x_TD, Var s_T1);  // x[t] · s[t]
 Var sigmoid(Graph& g, Var x);
 
 // Rotates x in place (its earlier value is gone; no operation's backward needs it) and returns it.
-Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
-         RopePairing pairing);
+Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
+         int64_t n_rot, RopePairing pairing);
 
 // Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
 // covering the batch in order, with first = 0.
-Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& shape,
-              int64_t sequence_length);
+Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
+              const AttentionShape& shape, int64_t sequence_length);
 
 // Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ), and per-token losses if
 // asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.
 struct CrossEntropyOptions {
     int64_t chunk = 512;
     std::vector<float>* token_losses = nullptr;  // resized to T
-    float grad_scale = 1;                        // gradients carry this factor (accumulation over micro-batches, seed)
+    float grad_scale = 1;  // gradients carry this factor (accumulation over micro-batches, seed)
 };
 Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int32_t> targets,
                   CrossEntropyOptions options = {});

@@ -1,0 +1,187 @@
+#include "moe/router.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <span>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "moe/router_losses.h"
+
+namespace gremium::moe {
+namespace {
+
+using ops::Graph;
+using ops::Var;
+using Score = RouterPolicy::Score;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr int64_t chunk_tokens = 64;
+
+// One call of route: what the rows of the tokens share.
+struct Router {
+    const RouterPolicy& policy;
+    const RouteInputs& inputs;
+    size_t experts, top_k;
+    std::span<const float> logits_TE;
+    std::span<int32_t> ids_Tk;
+    std::span<float> weights_Tk;
+    std::span<float> margin_T;  // empty: nobody asks
+
+    void route_token(size_t t, std::span<float> score_E, std::span<float> selection_E) const;
+    void select(size_t t, std::span<const float> selection_E) const;
+    void weigh(size_t t, std::span<const float> score_E) const;
+};
+
+// The k largest selection scores, descending; ties go to the lower expert. −∞ is never selected.
+void Router::select(size_t t, std::span<const float> selection_E) const {
+    const std::span<int32_t> chosen = ids_Tk.subspan(t * top_k, top_k);
+    const auto score = [&](int32_t e) { return selection_E[static_cast<size_t>(e)]; };
+    size_t found = 0;
+    float runner_up = -infinity;
+    for (size_t e = 0; e < experts; ++e) {
+        const float s = selection_E[e];
+        if (!(s > -infinity)) continue;
+        size_t place = found;
+        while (place > 0 && s > score(chosen[place - 1])) --place;
+        if (found == top_k)
+            runner_up = std::max(runner_up, place == top_k ? s : score(chosen[top_k - 1]));
+        else
+            ++found;
+        if (place == top_k) continue;
+        std::copy_backward(chosen.begin() + static_cast<std::ptrdiff_t>(place),
+                           chosen.begin() + static_cast<std::ptrdiff_t>(found) - 1,
+                           chosen.begin() + static_cast<std::ptrdiff_t>(found));
+        chosen[place] = static_cast<int32_t>(e);
+    }
+    if (found < top_k) {
+        fail(
+            "layer {}: token {} of the batch can choose {} of {} experts but needs {}; the others are muted "
+            "or not a number",
+            inputs.layer, t, found, experts, top_k);
+    }
+    if (!margin_T.empty()) margin_T[t] = score(chosen.back()) - runner_up;
+}
+
+void Router::weigh(size_t t, std::span<const float> score_E) const {
+    const std::span<const int32_t> chosen = ids_Tk.subspan(t * top_k, top_k);
+    const std::span<float> weights = weights_Tk.subspan(t * top_k, top_k);
+    for (size_t j = 0; j < top_k; ++j) weights[j] = score_E[static_cast<size_t>(chosen[j])];
+    if (policy.score == Score::softmax_selected) softmax(weights, weights);
+    if (policy.normalise) {
+        const float sum = std::accumulate(weights.begin(), weights.end(), tiny_score);
+        for (float& w : weights) w /= sum;
+    }
+    for (float& w : weights) w *= policy.scale;
+}
+
+void Router::route_token(size_t t, std::span<float> score_E, std::span<float> selection_E) const {
+    const std::span<const float> logits = logits_TE.subspan(t * experts, experts);
+    if (policy.score == Score::softmax)
+        softmax(logits, score_E);
+    else if (policy.score == Score::sigmoid)
+        std::ranges::transform(logits, score_E.begin(), sigmoid);
+    else
+        std::ranges::copy(logits, score_E.begin());
+
+    const float* correction = policy.correction_bias ? inputs.correction_E.f32() : nullptr;
+    for (size_t e = 0; e < experts; ++e) {
+        const bool muted = logits[e] == -infinity;
+        selection_E[e] = muted ? -infinity : score_E[e] + (correction ? correction[e] : 0);
+    }
+    select(t, selection_E);
+    weigh(t, score_E);
+}
+
+// The balance terms, and the backward of the whole decision.
+void add_losses(Graph& g, const RouterPolicy& policy, Var logits_TE, Routing& routing) {
+    const Shape shape = logits_TE->value.shape;
+    routing.balance_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
+    routing.z_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
+    RoutingRecord record{.policy = policy,
+                         .top_k = routing.top_k,
+                         .ids_Tk = routing.ids_Tk,
+                         .load_E = routing.load_E,
+                         .logits_TE = logits_TE,
+                         .weights_Tk = routing.weights_Tk,
+                         .balance_loss = routing.balance_loss,
+                         .z_loss = routing.z_loss,
+                         .share_TE = g.arena().tensor(DType::f32, shape),
+                         .logsumexp_T = g.arena().tensor(DType::f32, {shape[0]})};
+    record.compute_losses();
+    if (!logits_TE->wants_grad) return;
+    g.record({routing.weights_Tk, routing.balance_loss, routing.z_loss},
+             [&g, record = std::move(record)] { record.backward(g); });
+}
+
+}  // namespace
+
+Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs) {
+    const int64_t tokens = x_TD->value.rows();
+    const Var logits_TE = ops::linear_f32(g, x_TD, inputs.router_ED, inputs.bias_E);
+    if (logits_TE->value.cols() != policy.experts) {
+        fail("layer {}: the router is {} for {} experts", inputs.layer,
+             to_string(inputs.router_ED.value.shape), policy.experts);
+    }
+    if (policy.correction_bias && inputs.correction_E.count() != policy.experts) {
+        fail("layer {}: the correction bias is {} for {} experts", inputs.layer,
+             to_string(inputs.correction_E.shape), policy.experts);
+    }
+    const std::span logits(logits_TE->value.f32(), static_cast<size_t>(logits_TE->value.count()));
+    const TokenBatch nothing_known;
+    const TokenBatch& batch = inputs.batch ? *inputs.batch : nothing_known;
+    Routing routing;
+    routing.top_k = policy.top_k;
+    if (inputs.hook) {
+        inputs.hook->before_selection({inputs.layer, batch, policy.experts, logits, routing.top_k});
+    }
+    if (routing.top_k < 1 || routing.top_k > policy.experts) {
+        fail("layer {}: top-k is {} of {} experts", inputs.layer, routing.top_k, policy.experts);
+    }
+
+    routing.ids_Tk.resize(static_cast<size_t>(tokens * routing.top_k));
+    routing.weights_Tk = g.make(DType::f32, {tokens, routing.top_k}, logits_TE->wants_grad);
+    const std::span weights(routing.weights_Tk->value.f32(), routing.ids_Tk.size());
+    std::vector<float> margin_T(inputs.hook ? static_cast<size_t>(tokens) : 0);
+    const Router router{.policy = policy,
+                        .inputs = inputs,
+                        .experts = static_cast<size_t>(policy.experts),
+                        .top_k = static_cast<size_t>(routing.top_k),
+                        .logits_TE = logits,
+                        .ids_Tk = routing.ids_Tk,
+                        .weights_Tk = weights,
+                        .margin_T = margin_T};
+    parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
+        std::vector<float> score_E(router.experts), selection_E(router.experts);
+        for (int64_t t = begin; t < end; ++t)
+            router.route_token(static_cast<size_t>(t), score_E, selection_E);
+    });
+    routing.load_E.assign(router.experts, 0);
+    for (const int32_t e : routing.ids_Tk) ++routing.load_E[static_cast<size_t>(e)];
+
+    if (inputs.hook) {
+        inputs.hook->after_selection(
+            {inputs.layer, batch, policy.experts, routing.top_k, logits, routing.ids_Tk, weights, margin_T});
+    }
+    if (g.training()) add_losses(g, policy, logits_TE, routing);
+    return routing;
+}
+
+void update_correction(Tensor correction_E, const std::vector<int64_t>& load_E, float rate) {
+    const auto total = std::accumulate(load_E.begin(), load_E.end(), int64_t{0});
+    const auto experts = static_cast<int64_t>(load_E.size());
+    for (size_t e = 0; e < load_E.size(); ++e) {
+        const int64_t missing = total - load_E[e] * experts;  // (mean − load) · E, exactly
+        correction_E.f32()[e] += rate * static_cast<float>((missing > 0) - (missing < 0));
+    }
+}
+
+double max_violation(const std::vector<int64_t>& load_E) {
+    const auto total = std::accumulate(load_E.begin(), load_E.end(), int64_t{0});
+    if (total == 0) return 0;
+    const double mean = static_cast<double>(total) / static_cast<double>(load_E.size());
+    return static_cast<double>(std::ranges::max(load_E)) / mean - 1;
+}
+
+}  // namespace gremium::moe

@@ -1,0 +1,36 @@
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace gremium::ops {
+
+Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
+         int64_t n_rot, RopePairing pairing) {
+    kernels::rope(x->value, cos_sin, positions, head_dim, n_rot, pairing);
+    if (g.recording() && x->wants_grad) {
+        g.record([&g, x, cos_sin, head_dim, n_rot, pairing,
+                  positions = std::vector<int32_t>(positions.begin(), positions.end())] {
+            if (x->grad) kernels::rope(g.grad_of(x), cos_sin, positions, head_dim, n_rot, pairing, true);
+        });
+    }
+    return x;
+}
+
+Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
+              const AttentionShape& shape, int64_t sequence_length) {
+    const int64_t tokens = q->value.rows();
+    const bool trained = q->wants_grad || (k && k->wants_grad) || (v && v->wants_grad);
+    const Var y = g.make(g.options().activation, {tokens, shape.heads * shape.value_dim}, trained);
+    const Tensor lse = y->wants_grad ? g.arena().tensor(DType::f32, {tokens, shape.heads}) : Tensor{};
+    kernels::attention(y->value, lse, q->value, spans, shape);
+    if (!y->wants_grad) return y;
+    g.record({y}, [&g, q, k, v, y, lse, shape, sequence_length] {
+        g.fill_grads({q, k, v}, [&](std::span<const Tensor> d) {
+            kernels::attention_backward(d[0], d[1], d[2], y->grad, y->value, lse, q->value, k->value,
+                                        v->value, sequence_length, shape);
+        });
+    });
+    return y;
+}
+
+}  // namespace gremium::ops

@@ -1,0 +1,140 @@
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "kernels/moe_rows.h"
+#include "ops/ops.h"
+#include "tensor/blocks.h"
+
+namespace gremium::ops {
+namespace {
+
+// Elements a task works on: few enough to stay in the innermost caches between two kernels.
+constexpr int64_t span_elements = 4096;
+
+template <class T>
+T elements(T t, int64_t begin, int64_t end) {
+    return {t.data + row_bytes(t.dtype, begin), t.dtype, {end - begin}};
+}
+
+void require_same_shape(const char* operation, TensorView x, TensorView y) {
+    if (x.count() == y.count()) return;
+    fail("{}: shapes {} and {} differ", operation, to_string(x.shape), to_string(y.shape));
+}
+
+// Calls body(begin, end) after out[begin, end) = x[begin, end), of one type; they may be the same tensor.
+template <class Body>
+void copy_then(Tensor out, TensorView x, Body&& body) {
+    parallel_chunks(x.count(), span_elements, [&](int64_t begin, int64_t end) {
+        const TensorView part = elements(x, begin, end);
+        if (out.data != x.data) {
+            std::memcpy(elements(out, begin, end).data, part.data, static_cast<size_t>(part.bytes()));
+        }
+        body(begin, end);
+    });
+}
+
+Var overwritable_or_new(Graph& g, Var x, bool wants_grad) {
+    if (!g.recording() && x->reusable) return x;
+    return g.make(x->value.dtype, x->value.shape, wants_grad);
+}
+
+}  // namespace
+
+Var activate(Graph& g, Var gate, Var up, Activation kind) {
+    const bool trained = gate->wants_grad || (up && up->wants_grad);
+    const Var y = g.make(gate->value.dtype, gate->value.shape, trained);
+    const TensorView up_value = up ? up->value.view() : TensorView{};
+    kernels::activate(y->value, gate->value, up_value, kind);
+    if (!y->wants_grad) return y;
+    g.record({y}, [&g, gate, up, up_value, kind, y] {
+        const auto backward = [&](std::span<const Tensor> d) {
+            kernels::activate_backward(d[0], up ? d[1] : Tensor{}, y->grad, gate->value, up_value, kind);
+        };
+        if (up)
+            g.fill_grads({gate, up}, backward);
+        else
+            g.fill_grads({gate}, backward);
+    });
+    return y;
+}
+
+Var add(Graph& g, Var x, Var y) {
+    require_same_shape("add", x->value, y->value);
+    const Var sum = overwritable_or_new(g, x, x->wants_grad || y->wants_grad);
+    copy_then(sum->value, x->value, [&](int64_t begin, int64_t end) {
+        kernels::axpby(elements(sum->value, begin, end), elements(y->value.view(), begin, end));
+    });
+    if (sum->wants_grad && sum != x) {
+        g.record({sum}, [&g, x, y, sum] {
+            g.pass_grad(x, sum);
+            g.pass_grad(y, sum);
+        });
+    }
+    return sum;
+}
+
+Var scale(Graph& g, Var x, float factor) {
+    const Var y = overwritable_or_new(g, x, x->wants_grad);
+    copy_then(y->value, x->value, [&](int64_t begin, int64_t end) {
+        kernels::axpby(elements(y->value, begin, end), elements(x->value.view(), begin, end), 0, factor);
+    });
+    if (y->wants_grad && y != x) {
+        g.record({y}, [&g, x, factor, y] { kernels::axpby(g.grad_of(x), y->grad, factor); });
+    }
+    return y;
+}
+
+Var multiply_rows(Graph& g, Var x, Var s) {
+    require_same_shape("multiply_rows", {nullptr, DType::f32, {x->value.rows()}}, s->value);
+    std::vector<int32_t> rows(static_cast<size_t>(x->value.rows()));
+    std::iota(rows.begin(), rows.end(), 0);
+    const Var y = g.make(x->value.dtype, x->value.shape, x->wants_grad || s->wants_grad);
+    kernels::combine_rows(y->value, x->value, rows, s->value);
+    if (!y->wants_grad) return y;
+    g.record({y}, [&g, x, s, y, rows = std::move(rows)] {
+        g.fill_grads({x}, [&](std::span<const Tensor> d) {
+            kernels::combine_rows_backward(d[0], s->wants_grad ? g.grad_of(s) : Tensor{}, y->grad, x->value,
+                                           rows, s->value);
+        });
+    });
+    return y;
+}
+
+Var sigmoid(Graph& g, Var x) {
+    const Var y = g.make(DType::f32, x->value.shape, x->wants_grad);
+    const Shape flat{1, x->value.count()};
+    convert(reshape(x->value.view(), flat), reshape(y->value, flat));
+    const auto each = [count = x->value.count()](auto&& body) {
+        parallel_chunks(count, span_elements, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) body(i);
+        });
+    };
+    float* values = y->value.f32();
+    each([&](int64_t i) { values[i] = 1 / (1 + std::exp(-values[i])); });
+    if (y->wants_grad) {
+        g.record({y}, [&g, x, y, each, values] {
+            float* dx = g.grad_of(x).f32();
+            const float* dy = y->grad.f32();
+            each([&](int64_t i) { dx[i] += dy[i] * values[i] * (1 - values[i]); });
+        });
+    }
+    return y;
+}
+
+Var add_scaled(Graph& g, Var total, Var term, float factor) {
+    const Var sum = g.make(DType::f32, {1}, total->wants_grad || term->wants_grad);
+    *sum->value.f32() = *total->value.f32() + factor * *term->value.f32();
+    if (sum->wants_grad) {
+        g.record({sum}, [&g, total, term, factor, sum] {
+            g.pass_grad(total, sum);
+            if (term->wants_grad) *g.grad_of(term).f32() += factor * *sum->grad.f32();
+        });
+    }
+    return sum;
+}
+
+}  // namespace gremium::ops

@@ -1,0 +1,210 @@
+// Every operation's gradient equals central differences.
+#include <cmath>
+#include <vector>
+
+#include "ops/ops.h"
+#include "tests/ops/gradient_check.h"
+
+namespace gremium::ops {
+namespace {
+
+TEST(Gradients, Linear) {
+    GradientCheck check;
+    check.input({5, 7});
+    const Weight w = check.weight({6, 7}), bias = check.weight({6});
+    check.run([&](Graph& g, auto x) { return linear(g, x[0], w, bias); });
+}
+
+TEST(Gradients, LinearOfInputUsedTwice) {
+    GradientCheck check;
+    check.input({3, 4});
+    const Weight w = check.weight({4, 4});
+    check.run([&](Graph& g, auto x) { return linear(g, linear_f32(g, x[0], w), w); });
+}
+
+TEST(Gradients, GroupedLinear) {
+    GradientCheck check;
+    check.input({6, 5});
+    const std::vector<Weight> w{
+        check.weight({4, 5}), {}, check.weight({4, 5})};  // the second expert is empty
+    const std::vector<int32_t> offsets{0, 4, 4, 6};
+    check.run([&](Graph& g, auto x) { return grouped_linear(g, x[0], w, offsets, {}, DType::f32); });
+}
+
+TEST(Gradients, GroupedLinearGathers) {
+    GradientCheck check;
+    check.input({4, 5});
+    const std::vector<Weight> w{check.weight({3, 5}), check.weight({3, 5}), check.weight({3, 5})};
+    const std::vector<int32_t> offsets{0, 3, 3, 6},
+        rows{0, 1, 3, 0, 3, 0};  // token 2 is dropped, expert 1 idle
+    check.run([&](Graph& g, auto x) { return grouped_linear(g, x[0], w, offsets, rows, DType::f32); });
+}
+
+TEST(Gradients, RmsNorm) {
+    for (const int64_t group : {12, 4}) {
+        GradientCheck check;
+        check.input({3, 12});
+        const Weight w = check.weight({group});
+        check.run([&](Graph& g, auto x) { return rms_norm(g, x[0], w, 1e-5f, group, DType::f32); });
+    }
+}
+
+TEST(Gradients, RmsNormOfFrozenInput) {
+    const OwnedTensor x = random_tensor({3, 6}, 1);
+    GradientCheck check;
+    const Weight w = check.weight({6});
+    check.run([&](Graph& g, auto) { return rms_norm(g, g.input(x), w, 1e-5f, 6, DType::f32); });
+}
+
+TEST(Gradients, LayerNorm) {
+    GradientCheck check;
+    check.input({3, 10});
+    const Weight w = check.weight({10}), b = check.weight({10});
+    check.run([&](Graph& g, auto x) { return layer_norm(g, x[0], w, b, 1e-5f, DType::f32); });
+}
+
+TEST(Gradients, Softmax) {
+    GradientCheck check;
+    check.input({4, 6});
+    check.run([&](Graph& g, auto x) { return softmax(g, x[0]); });
+}
+
+TEST(Gradients, GatedActivations) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf}) {
+        GradientCheck check;
+        check.input({4, 7});
+        check.input({4, 7});
+        check.run([&](Graph& g, auto x) { return activate(g, x[0], x[1], kind); });
+    }
+}
+
+TEST(Gradients, PlainActivations) {
+    for (const Activation kind :
+         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu}) {
+        GradientCheck check;
+        check.step = 1e-3;  // relu: no element is that near its corner
+        check.input({4, 7});
+        check.run([&](Graph& g, auto x) { return activate(g, x[0], nullptr, kind); });
+    }
+}
+
+TEST(Gradients, AddScaleMultiplySigmoid) {
+    GradientCheck check;
+    check.input({5, 6});
+    check.input({5, 6});
+    const Weight w = check.weight({1, 6});
+    check.run([&](Graph& g, auto x) {
+        const Var gate = sigmoid(g, linear_f32(g, x[0], w));
+        const Var sum = add(g, scale(g, x[0], 0.7f), multiply_rows(g, x[1], gate));
+        return add(g, sum, x[0]);  // one input used three times
+    });
+}
+
+TEST(Gradients, Rope) {
+    const std::vector<int32_t> positions{0, 3, 1, 7};
+    const OwnedTensor table = random_tensor({8, 4}, 3);  // any numbers: the rotation is linear in x
+    for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
+        OwnedTensor cos_sin(DType::f32, {8, 4});
+        for (int64_t p = 0; p < 8; ++p) {
+            for (int64_t i = 0; i < 2; ++i) {
+                const float angle = table.get().f32()[p * 4 + i];
+                cos_sin.get().f32()[p * 4 + i] = std::cos(angle);
+                cos_sin.get().f32()[p * 4 + 2 + i] = std::sin(angle);
+            }
+        }
+        GradientCheck check;
+        check.input({4, 12});  // two heads of 6, of which 4 dimensions turn
+        check.run(
+            [&](Graph& g, auto x) { return rope(g, scale(g, x[0], 2), cos_sin, positions, 6, 4, pairing); });
+    }
+}
+
+TEST(Gradients, Attention) {
+    struct Case {
+        int64_t heads, kv_heads, head_dim, value_dim, window;
+    };
+    for (const Case& c : {Case{2, 2, 4, 4, 0}, Case{4, 2, 4, 4, 0}, Case{4, 1, 4, 6, 3}}) {
+        constexpr int64_t length = 6, sequences = 2;
+        GradientCheck check;
+        check.input({length * sequences, c.heads * c.head_dim});
+        check.input({length * sequences, c.kv_heads * c.head_dim});
+        check.input({length * sequences, c.kv_heads * c.value_dim});
+        const AttentionShape shape{.heads = c.heads,
+                                   .kv_heads = c.kv_heads,
+                                   .head_dim = c.head_dim,
+                                   .value_dim = c.value_dim,
+                                   .scale = 0.5f,
+                                   .window = c.window};
+        check.run([&](Graph& g, auto x) {
+            std::vector<AttentionSpan> spans;
+            for (int64_t s = 0; s < sequences; ++s) {
+                const auto rows = [&](Var v) {
+                    const TensorView t = v->value;
+                    return TensorView{t.row(s * length), t.dtype, {length, t.cols()}};
+                };
+                spans.push_back({s * length, length, 0, rows(x[1]), rows(x[2])});
+            }
+            return attention(g, x[0], x[1], x[2], spans, shape, length);
+        });
+    }
+}
+
+TEST(Gradients, Embedding) {
+    const std::vector<int32_t> ids{2, 0, 2, 4};
+    GradientCheck check;
+    const Weight table = check.weight({5, 3});
+    check.run([&](Graph& g, auto) { return embedding(g, table, ids); });
+}
+
+TEST(Gradients, CrossEntropy) {
+    const std::vector<int32_t> targets{3, -1, 0, 4, 4, -1, 2};
+    for (const int64_t chunk : {1, 3, 100}) {
+        GradientCheck check;
+        check.input({7, 4});
+        const Weight head = check.weight({5, 4});
+        check.run([&](Graph& g, auto x) { return cross_entropy(g, x[0], head, targets, {.chunk = chunk}); });
+    }
+}
+
+TEST(Gradients, LossesCombine) {
+    const std::vector<int32_t> targets{3, 1, 0};
+    GradientCheck check;
+    check.input({3, 4});
+    const Weight head = check.weight({5, 4});
+    check.run([&](Graph& g, auto x) {
+        const Var a = cross_entropy(g, x[0], head, targets);
+        const Var b = cross_entropy(g, scale(g, x[0], 2), head, targets);
+        return add_scaled(g, add_scaled(g, a, b, -0.3f), b, 0.1f);
+    });
+}
+
+// In bf16 the gradient is that of the rounded function up to rounding: compare with the f32 gradient.
+TEST(Gradients, Bf16FollowsF32) {
+    const OwnedTensor x = random_tensor({16, 32}, 1), w = random_tensor({24, 32}, 2, 0.2f),
+                      norm = random_tensor({32}, 3);
+    const auto gradients = [&](DType compute) {
+        OwnedTensor dw(DType::f32, {24, 32}), dnorm(DType::f32, {32});
+        Arena arena;
+        Graph g(arena, {.record = true, .compute = compute, .activation = compute});
+        const Var in = g.input(x, true);
+        const Var h = rms_norm(g, in, {norm, dnorm}, 1e-5f, 32, compute);
+        const Var y = activate(g, linear(g, h, {w, dw}), nullptr, Activation::silu);
+        std::ranges::copy(random_factors(y->value.count()), g.grad_of(y).f32());
+        g.backward();
+        std::vector<float> all(floats(dw).begin(), floats(dw).end());
+        all.insert(all.end(), floats(dnorm).begin(), floats(dnorm).end());
+        all.insert(all.end(), floats(in->grad).begin(), floats(in->grad).end());
+        return all;
+    };
+    const std::vector<float> exact = gradients(DType::f32), rounded = gradients(DType::bf16);
+    double error = 0, size = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+        error += std::pow(exact[i] - rounded[i], 2);
+        size += std::pow(exact[i], 2);
+    }
+    EXPECT_LT(std::sqrt(error / size), 0.01);
+    EXPECT_GT(error, 0) << "bf16 was not used";
+}
+
+}  // namespace
+}  // namespace gremium::ops
