@@ -5,6 +5,110 @@
 #include "kernels/rows.h"
 #include "kernels/rowwise.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/activation.cpp"
+#include "kernels/dispatch.h"
+#include "kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+struct ValueSlope {
+    VecF value, slope;
+};
+
+HWY_INLINE VecF constant(float value) { return hn::Set(F32(), value); }
+
+// With σ = sigmoid(2a(x + bx³)) the tanh form is x·σ.
+HWY_INLINE ValueSlope gelu(VecF x) {
+    constexpr float a2 = 1.5957691216057308f, b = 0.044715f;  // 2·√(2/π)
+    const VecF squared = hn::Mul(x, x);
+    const VecF s = sigmoid(hn::Mul(hn::Mul(constant(a2), x), hn::MulAdd(squared, constant(b), constant(1))));
+    const VecF inner = hn::MulAdd(squared, constant(3 * b * a2), constant(a2));
+    return {hn::Mul(x, s), hn::MulAdd(hn::Mul(x, hn::NegMulAdd(s, s, s)), inner, s)};
+}
+
+// x·Φ(x), with erf from Abramowitz, Stegun 7.1.26 (error 1.5e-7).
+HWY_INLINE ValueSlope gelu_erf(VecF x) {
+    const VecF z = hn::Mul(hn::Abs(x), constant(0.70710678f)), e = exp(hn::Neg(hn::Mul(z, z)));
+    const VecF t = hn::Div(constant(1), hn::MulAdd(z, constant(0.3275911f), constant(1)));
+    VecF p = hn::MulAdd(t, constant(1.061405429f), constant(-1.453152027f));
+    p = hn::MulAdd(t, p, constant(1.421413741f));
+    p = hn::MulAdd(t, p, constant(-0.284496736f));
+    p = hn::MulAdd(t, p, constant(0.254829592f));
+    const VecF tail = hn::Mul(hn::Mul(hn::Mul(p, t), e), constant(0.5f));  // Φ(−|x|)
+    const VecF phi = hn::IfThenElse(hn::Lt(x, constant(0)), tail, hn::Sub(constant(1), tail));
+    return {hn::Mul(x, phi), hn::MulAdd(hn::Mul(x, e), constant(0.39894228f), phi)};
+}
+
+template <Activation kind>
+HWY_INLINE ValueSlope evaluate(VecF x) {
+    if constexpr (kind == Activation::silu) {
+        const VecF s = sigmoid(x), value = hn::Mul(x, s);
+        return {value, hn::MulAdd(value, hn::Sub(constant(1), s), s)};
+    } else if constexpr (kind == Activation::gelu) {
+        return gelu(x);
+    } else if constexpr (kind == Activation::gelu_erf) {
+        return gelu_erf(x);
+    } else {
+        return {hn::Max(x, constant(0)), hn::IfThenElseZero(hn::Gt(x, constant(0)), constant(1))};
+    }
+}
+
+template <Activation kind>
+void activate_kind(float* y, const float* gate, const float* up, int64_t n) {
+    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
+        const VecF value = evaluate<kind>(lanes.load(gate + i)).value;
+        lanes.store(up ? hn::Mul(value, lanes.load(up + i)) : value, y + i);
+    });
+}
+
+template <Activation kind>
+void activate_backward_kind(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+                            int64_t n) {
+    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
+        const auto [value, slope] = evaluate<kind>(lanes.load(gate + i));
+        const VecF grad = lanes.load(dy + i), inner = hn::Mul(grad, slope);
+        lanes.store(up ? hn::Mul(inner, lanes.load(up + i)) : inner, dgate + i);
+        if (dup) lanes.store(hn::Mul(grad, value), dup + i);
+    });
+}
+
+void activate_row(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
+    switch (kind) {
+        case Activation::silu:
+            return activate_kind<Activation::silu>(y, gate, up, n);
+        case Activation::gelu:
+            return activate_kind<Activation::gelu>(y, gate, up, n);
+        case Activation::gelu_erf:
+            return activate_kind<Activation::gelu_erf>(y, gate, up, n);
+        case Activation::relu:
+            return activate_kind<Activation::relu>(y, gate, up, n);
+    }
+}
+
+void activate_backward_row(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+                           Activation kind, int64_t n) {
+    switch (kind) {
+        case Activation::silu:
+            return activate_backward_kind<Activation::silu>(dgate, dup, dy, gate, up, n);
+        case Activation::gelu:
+            return activate_backward_kind<Activation::gelu>(dgate, dup, dy, gate, up, n);
+        case Activation::gelu_erf:
+            return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up, n);
+        case Activation::relu:
+            return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up, n);
+    }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace gremium::kernels {
 namespace reference {
 namespace {
@@ -35,12 +139,12 @@ ValueSlope evaluate(Activation kind, float x) {
     return {};
 }
 
-void activate(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
+void activate_row(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
     for (int64_t i = 0; i < n; ++i) y[i] = evaluate(kind, gate[i]).value * (up ? up[i] : 1);
 }
 
-void activate_backward(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                       Activation kind, int64_t n) {
+void activate_backward_row(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
+                           Activation kind, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
         const auto [value, slope] = evaluate(kind, gate[i]);
         dgate[i] = dy[i] * slope * (up ? up[i] : 1);
@@ -51,12 +155,16 @@ void activate_backward(float* dgate, float* dup, const float* dy, const float* g
 }  // namespace
 }  // namespace reference
 
+HWY_EXPORT(activate_row);
+HWY_EXPORT(activate_backward_row);
+
 void activate(Tensor y_TF, TensorView gate_TF, TensorView up_TF, Activation kind) {
+    const auto row = GREMIUM_SELECT(activate_row);
     parallel_rows(gate_TF.rows(), gate_TF.cols(), [&](int64_t begin, int64_t end) {
         RowReader gate(gate_TF), up(up_TF);
         RowWriter y(y_TF);
         for (int64_t t = begin; t < end; ++t) {
-            reference::activate(y.begin(t), gate[t], up[t], kind, gate_TF.cols());
+            row(y.begin(t), gate[t], up[t], kind, gate_TF.cols());
             y.finish(t);
         }
     });
@@ -64,14 +172,14 @@ void activate(Tensor y_TF, TensorView gate_TF, TensorView up_TF, Activation kind
 
 void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorView gate_TF, TensorView up_TF,
                        Activation kind) {
+    const auto row = GREMIUM_SELECT(activate_backward_row);
     assert(static_cast<bool>(dup_TF) == static_cast<bool>(up_TF));
     parallel_rows(gate_TF.rows(), gate_TF.cols(), [&](int64_t begin, int64_t end) {
         RowReader dy(dy_TF), gate(gate_TF), up(up_TF);
         RowWriter dgate(dgate_TF), dup(dup_TF);
         for (int64_t t = begin; t < end; ++t) {
             float* dup_row = dup_TF ? dup.begin(t) : nullptr;
-            reference::activate_backward(dgate.begin(t), dup_row, dy[t], gate[t], up[t], kind,
-                                         gate_TF.cols());
+            row(dgate.begin(t), dup_row, dy[t], gate[t], up[t], kind, gate_TF.cols());
             dgate.finish(t);
             if (dup_TF) dup.finish(t);
         }
@@ -79,3 +187,4 @@ void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorV
 }
 
 }  // namespace gremium::kernels
+#endif  // HWY_ONCE

@@ -8,6 +8,10 @@
 #include "base/parallel.h"
 #include "tensor/tensor.h"
 
+// The function to use now: the active variant's, out of reference:: and what HWY_EXPORT(function) offers.
+#define GREMIUM_SELECT(function) \
+    (active() == Variant::reference ? &reference::function : &HWY_DYNAMIC_DISPATCH(function))
+
 namespace gremium::kernels {
 
 // n elements of any dtype but i32 to f32 (exact), and f32 rounded to nearest even into f32, f16 or bf16.
@@ -69,7 +73,9 @@ void reduce_rows(float* sums, int64_t width, int64_t rows, Accumulate&& accumula
     parallel_chunks(rows, chunk, [&](int64_t begin, int64_t end) {
         accumulate(partials.data() + begin / chunk * width, begin, end);
     });
-    for (size_t i = 0; i < partials.size(); ++i) sums[i % static_cast<size_t>(width)] += partials[i];
+    for (size_t at = 0; at < partials.size(); at += static_cast<size_t>(width)) {
+        for (int64_t i = 0; i < width; ++i) sums[i] += partials[at + static_cast<size_t>(i)];
+    }
 }
 
 }  // namespace gremium::kernels

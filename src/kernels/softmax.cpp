@@ -4,11 +4,53 @@
 #include "kernels/rows.h"
 #include "kernels/rowwise.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/softmax.cpp"
+#include "kernels/dispatch.h"
+#include "kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+void softmax_row(float* y, const float* x, int64_t n) {
+    const F32 d;
+    VecF top = hn::Set(d, -INFINITY), sum = hn::Zero(d);
+    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR { top = hn::Max(top, lanes.load(x + i, -INFINITY)); });
+    top = hn::MaxOfLanes(d, top);
+    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
+        const VecF e = exp(hn::Sub(lanes.load(x + i, -INFINITY), top));
+        sum = hn::Add(sum, lanes.keep(e));
+        lanes.store(e, y + i);
+    });
+    const VecF scale = hn::Set(d, 1 / sum_of_lanes(sum));
+    for_vectors(
+        n, [&](int64_t i, auto lanes) HWY_ATTR { lanes.store(hn::Mul(lanes.load(y + i), scale), y + i); });
+}
+
+void softmax_backward_row(float* dx, const float* dy, const float* y, int64_t n) {
+    VecF dot = hn::Zero(F32());
+    for_vectors(n, [&](int64_t i, auto lanes)
+                       HWY_ATTR { dot = hn::MulAdd(lanes.load(dy + i), lanes.load(y + i), dot); });
+    dot = hn::SumOfLanes(F32(), dot);
+    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
+        const VecF g = hn::Sub(lanes.load(dy + i), dot);
+        lanes.store(hn::MulAdd(lanes.load(y + i), g, lanes.load(dx + i)), dx + i);
+    });
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace gremium::kernels {
 namespace reference {
 namespace {
 
-void softmax(float* y, const float* x, int64_t n) {
+void softmax_row(float* y, const float* x, int64_t n) {
     const float top = *std::max_element(x, x + n);
     double sum = 0;
     for (int64_t i = 0; i < n; ++i) sum += y[i] = std::exp(x[i] - top);
@@ -16,7 +58,7 @@ void softmax(float* y, const float* x, int64_t n) {
 }
 
 // dx = y ⊙ (dy − Σ dy ⊙ y)
-void softmax_backward(float* dx, const float* dy, const float* y, int64_t n) {
+void softmax_backward_row(float* dx, const float* dy, const float* y, int64_t n) {
     double dot = 0;
     for (int64_t i = 0; i < n; ++i) dot += double{dy[i]} * y[i];
     for (int64_t i = 0; i < n; ++i) dx[i] += y[i] * (dy[i] - static_cast<float>(dot));
@@ -25,26 +67,32 @@ void softmax_backward(float* dx, const float* dy, const float* y, int64_t n) {
 }  // namespace
 }  // namespace reference
 
+HWY_EXPORT(softmax_row);
+HWY_EXPORT(softmax_backward_row);
+
 void softmax(Tensor y_TD, TensorView x_TD) {
+    const auto row = GREMIUM_SELECT(softmax_row);
     parallel_rows(x_TD.rows(), x_TD.cols(), [&](int64_t begin, int64_t end) {
         RowReader x(x_TD);
         RowWriter y(y_TD);
         for (int64_t t = begin; t < end; ++t) {
-            reference::softmax(y.begin(t), x[t], x_TD.cols());
+            row(y.begin(t), x[t], x_TD.cols());
             y.finish(t);
         }
     });
 }
 
 void softmax_backward(Tensor dx_TD, TensorView dy_TD, TensorView y_TD) {
+    const auto row = GREMIUM_SELECT(softmax_backward_row);
     parallel_rows(y_TD.rows(), y_TD.cols(), [&](int64_t begin, int64_t end) {
         RowReader dy(dy_TD), y(y_TD);
         RowWriter dx(dx_TD);
         for (int64_t t = begin; t < end; ++t) {
-            reference::softmax_backward(dx.edit(t), dy[t], y[t], y_TD.cols());
+            row(dx.edit(t), dy[t], y[t], y_TD.cols());
             dx.finish(t);
         }
     });
 }
 
 }  // namespace gremium::kernels
+#endif  // HWY_ONCE

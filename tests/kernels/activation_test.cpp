@@ -1,0 +1,93 @@
+#include "kernels/rowwise.h"
+#include "tests/kernels/numbers.h"
+
+namespace gremium::kernels {
+namespace {
+
+class Activations : public EachVariant {};
+
+constexpr Activation kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu};
+
+double value_64(Activation kind, double x) {
+    switch (kind) {
+        case Activation::silu:
+            return x / (1 + std::exp(-x));
+        case Activation::gelu:
+            return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+        case Activation::gelu_erf:
+            return 0.5 * x * std::erfc(-x / std::sqrt(2));
+        case Activation::relu:
+            return std::max(x, 0.0);
+    }
+    return 0;
+}
+
+double slope_64(Activation kind, double x) {
+    return (value_64(kind, x + 1e-6) - value_64(kind, x - 1e-6)) / 2e-6;
+}
+
+TEST_P(Activations, GatedAndPlain) {
+    for (const Activation kind : kinds) {
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            const OwnedTensor gate = random_tensor(dtype, {7, 65}, 1, 4),
+                              up = random_tensor(dtype, {7, 65}, 2);
+            const OwnedTensor gated(dtype, {7, 65}), plain(dtype, {7, 65});
+            activate(gated, gate, up, kind);
+            activate(plain, gate, {}, kind);
+            Doubles y = doubles(gate), gated_y = doubles(up);
+            for (size_t i = 0; i < y.size(); ++i) gated_y[i] *= y[i] = value_64(kind, y[i]);
+            expect_near(plain, y);
+            expect_near(gated, gated_y);
+        }
+    }
+}
+
+TEST_P(Activations, Backward) {
+    for (const Activation kind : kinds) {
+        for (const DType dtype : {DType::f32, DType::bf16}) {
+            const OwnedTensor gate = random_tensor(dtype, {5, 255}, 1, 4),
+                              up = random_tensor(dtype, {5, 255}, 2);
+            const OwnedTensor dy = random_tensor(DType::f32, {5, 255}, 3);
+            const OwnedTensor dgate(DType::f32, {5, 255}), dup(DType::f32, {5, 255}),
+                plain(DType::f32, {5, 255});
+            activate_backward(dgate, dup, dy, gate, up, kind);
+            activate_backward(plain, {}, dy, gate, {}, kind);
+            const Doubles x = doubles(gate), u = doubles(up), g = doubles(dy);
+            Doubles dx(x.size()), du(x.size()), dplain(x.size());
+            for (size_t i = 0; i < x.size(); ++i) {
+                dplain[i] = g[i] * slope_64(kind, x[i]);
+                dx[i] = dplain[i] * u[i];
+                du[i] = g[i] * value_64(kind, x[i]);
+            }
+            expect_near(dgate, dx, 5e-6);
+            expect_near(dup, du, 5e-6);
+            expect_near(plain, dplain, 5e-6);
+        }
+    }
+}
+
+TEST_P(Activations, FarFromZeroIsZeroOrIdentity) {
+    std::vector<float> x{-1e5f, -2000, -120, -89, 89, 120, 2000, 1e10f}, y(8), dx(8), ones(8, 1);
+    for (const Activation kind : kinds) {
+        const Tensor out = as_tensor(y.data(), {8}), slope = as_tensor(dx.data(), {8});
+        activate(out, as_tensor(x.data(), {8}), {}, kind);
+        activate_backward(slope, {}, as_tensor(ones.data(), {8}), as_tensor(x.data(), {8}), {}, kind);
+        for (size_t i = 0; i < 8; ++i) {
+            EXPECT_NEAR(y[i], x[i] < 0 ? 0 : x[i], 1e-20) << x[i];
+            EXPECT_NEAR(dx[i], x[i] < 0 ? 0 : 1, 1e-20) << x[i];
+        }
+    }
+}
+
+TEST_P(Activations, NaNStaysVisible) {
+    float x = NAN, y = 0;
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf}) {
+        activate(as_tensor(&y, {1}), as_tensor(&x, {1}), {}, kind);
+        EXPECT_TRUE(std::isnan(y));
+    }
+}
+
+GREMIUM_EACH_VARIANT(Activations);
+
+}  // namespace
+}  // namespace gremium::kernels
