@@ -35,24 +35,29 @@ size_t nominal_size(std::string_view text) {
     return std::min(sizes[static_cast<unsigned char>(text[0]) >> 4], text.size());
 }
 
-// The same ids, rid of what libsentencepiece would refuse or treat in its own way: what may not come out of
-// plain text gets a name that no text forms, and of equal tokens the last one counts (as in llama.cpp).
-Vocabulary plain_text_part(const Vocabulary& v, bool byte_fallback, int32_t unknown) {
-    std::unordered_map<std::string_view, int32_t> last;
-    for (int32_t id = 0; id < v.size(); ++id) last[v.tokens[id]] = id;
+// The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out of plain
+// text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp). `byte_ids` are -1 where
+// bytes have no tokens.
+Vocabulary plain_text_part(const Vocabulary& v, const std::array<int32_t, 256>& byte_ids, int32_t unknown) {
     Vocabulary part = v;
+    std::unordered_map<std::string_view, int32_t> last;
     for (int32_t id = 0; id < v.size(); ++id) {
-        TokenType& type = part.types[id];
-        const bool counts = last[v.tokens[id]] == id;
-        if (type == TokenType::unused) type = TokenType::normal;
-        const bool keep = counts && !v.tokens[id].empty() &&
-                          (type == TokenType::normal || (type == TokenType::byte && byte_fallback));
-        if (keep) continue;
-        type = TokenType::control;
-        part.tokens[id] = fmt::format("\1{}\1", id);
+        const bool is_text = v.types[id] == TokenType::normal || v.types[id] == TokenType::unused;
+        if (is_text && !v.tokens[id].empty()) last[v.tokens[id]] = id;
+        part.tokens[id] = fmt::format("\xFF{}", id);  // not UTF-8
+        part.types[id] = TokenType::control;
     }
-    if (unknown == v.size()) {
-        part.tokens.push_back("\1unknown\1");
+    for (const auto& [token, id] : last) {
+        part.tokens[id] = token;
+        part.types[id] = TokenType::normal;
+    }
+    for (int byte = 0; byte < 256; ++byte) {
+        if (byte_ids[byte] < 0) continue;
+        part.tokens[byte_ids[byte]] = fmt::format("<0x{:02X}>", byte);
+        part.types[byte_ids[byte]] = TokenType::byte;
+    }
+    if (unknown == v.size()) {  // libsentencepiece wants one
+        part.tokens.push_back("\xFF");
         part.scores.push_back(0);
         part.types.push_back(TokenType::unknown);
     }
@@ -121,14 +126,17 @@ class SentencePieceTokenizer final : public Tokenizer {
                     pieces_.push_back(token);
             }
         }
-        const bool bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
-        const auto by_type = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
-        int32_t unknown = v.unk >= 0 ? v.unk : static_cast<int32_t>(by_type - v.types.begin());
-        if (!bytes && unknown == v.size())
-            fail("tokenizer: neither all byte tokens nor an unknown token exist");
-        if (!bytes) byte_ids_.fill(unknown);
+        const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
+        if (!all_bytes) byte_ids_.fill(-1);
+        int32_t unknown = v.size();  // one more than there are: with byte tokens nothing is unknown
+        if (!all_bytes) {
+            const auto by_type = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
+            unknown = v.unk >= 0 ? v.unk : static_cast<int32_t>(by_type - v.types.begin());
+            if (unknown == v.size()) fail("tokenizer: neither all byte tokens nor an unknown token exist");
+        }
 
-        const Vocabulary plain = plain_text_part(v, bytes, unknown);
+        const Vocabulary plain = plain_text_part(v, byte_ids_, unknown);
+        if (!all_bytes) byte_ids_.fill(unknown);
         seams_ = Seams(plain);
         const auto status = processor_.LoadFromSerializedProto(write_sentencepiece_model(plain));
         if (!status.ok()) fail("tokenizer: {}", status.error_message());

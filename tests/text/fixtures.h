@@ -55,19 +55,38 @@ class GgufMetadata {
 
     void value(const std::string& key, uint32_t type) {
         switch (type) {
-            case 0: case 1: case 7: numbers[key].push_back(scalar<uint8_t>()); break;
-            case 2: case 3: numbers[key].push_back(scalar<uint16_t>()); break;
-            case 4: numbers[key].push_back(scalar<uint32_t>()); break;
-            case 5: numbers[key].push_back(scalar<int32_t>()); break;
-            case 6: numbers[key].push_back(scalar<float>()); break;
-            case 8: texts[key].push_back(text()); break;
+            case 0:
+            case 1:
+            case 7:
+                numbers[key].push_back(scalar<uint8_t>());
+                break;
+            case 2:
+            case 3:
+                numbers[key].push_back(scalar<uint16_t>());
+                break;
+            case 4:
+                numbers[key].push_back(scalar<uint32_t>());
+                break;
+            case 5:
+                numbers[key].push_back(scalar<int32_t>());
+                break;
+            case 6:
+                numbers[key].push_back(scalar<float>());
+                break;
+            case 8:
+                texts[key].push_back(text());
+                break;
             case 9: {
                 const auto inner = scalar<uint32_t>();
                 for (auto n = scalar<uint64_t>(); n > 0; --n) value(key, inner);
                 break;
             }
-            case 10: case 11: numbers[key].push_back(static_cast<double>(scalar<uint64_t>())); break;
-            default: numbers[key].push_back(scalar<double>());
+            case 10:
+            case 11:
+                numbers[key].push_back(static_cast<double>(scalar<uint64_t>()));
+                break;
+            default:
+                numbers[key].push_back(scalar<double>());
         }
     }
 
@@ -79,7 +98,9 @@ class GgufMetadata {
 inline Vocabulary read_gguf_vocabulary(const std::filesystem::path& path) {
     GgufMetadata gguf(path);
     const auto key = [](const char* name) { return std::string("tokenizer.ggml.") + name; };
-    const auto id = [&](const char* name, int fallback) { return static_cast<int32_t>(gguf.number(key(name), fallback)); };
+    const auto id = [&](const char* name, int fallback) {
+        return static_cast<int32_t>(gguf.number(key(name), fallback));
+    };
     Vocabulary v;
     v.model = gguf.texts[key("model")].at(0);
     v.tokens = gguf.texts[key("tokens")];

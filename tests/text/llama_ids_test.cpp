@@ -31,7 +31,8 @@ TEST(LlamaIds, EqualLlamaCppOnTheRealVocabulary) {
         std::vector<int32_t> expected;
         std::istringstream line(lines[i]);
         for (int32_t id; line >> id;) expected.push_back(id);
-        EXPECT_EQ(tokenizer->encode(texts[i], {.add_bos_eos = false}), expected) << "text " << i << ": " << texts[i];
+        EXPECT_EQ(tokenizer->encode(texts[i], {.add_bos_eos = false}), expected)
+            << "text " << i << ": " << texts[i];
         EXPECT_EQ(tokenizer->decode(expected), texts[i]);
     }
 }
