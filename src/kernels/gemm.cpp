@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "kernels/cpu.h"
 #include "kernels/pack.h"
 #include "kernels/variant.h"
 #include "tensor/arena.h"
@@ -99,7 +100,10 @@ class Run {
 
 }  // namespace
 
-const Leaf& choose_leaf(DType compute) { return simd_leaf(compute); }
+const Leaf& choose_leaf(DType compute) {
+    if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
+    return simd_leaf(compute);
+}
 
 void run_products(std::span<const Product> products, const Leaf& leaf, bool accumulate) {
     const int64_t m_block = round_down(i_block, leaf.mr), n_block = round_down(i_block, leaf.nr);

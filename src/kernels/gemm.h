@@ -51,6 +51,8 @@ struct Leaf {
     int mr, nr;
     int units_multiple;  // of the unit counts it is called with; at least 4
     void (*tile)(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add);
+    double (*spin)(int64_t rounds) =
+        nullptr;  // its instruction on registers alone; returns the operations done (limits.h)
 };
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target

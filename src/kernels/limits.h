@@ -1,0 +1,12 @@
+// What this machine can do at most, measured: the yardstick for speeds. All with the threads set by set_threads() and
+// the active variant; a fraction of a second each.
+#pragma once
+
+#include "tensor/dtype.h"
+
+namespace gremium::kernels {
+
+double peak_gflops(DType compute);  // 10⁹ multiplications and additions per second on registers; f32 or bf16
+double read_gbs();                  // 10⁹ bytes per second read from memory that no cache holds
+
+}  // namespace gremium::kernels
