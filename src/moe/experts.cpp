@@ -45,6 +45,7 @@ struct Pass {
 };
 
 void Pass::forward() {
+    if (plan.rows() == 0) return;
     kernels::grouped_matmul(up_RF, x_TD->value, tokens(), up.values, plan.offsets, options);
     if (gated()) {
         kernels::grouped_matmul(gate_RF, x_TD->value, tokens(), gate.values, plan.offsets, options);
@@ -56,6 +57,7 @@ void Pass::forward() {
 }
 
 void Pass::backward(ops::Graph& g) {
+    if (plan.rows() == 0) return;
     const kernels::MatmulOptions adding{.compute = options.compute, .accumulate = true};
     if (down.trained) {
         kernels::grouped_matmul_dw(down.grads, y_RD->grad, hidden_RF, {}, plan.offsets, adding);

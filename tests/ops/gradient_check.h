@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "base/random.h"
 #include "ops/graph.h"
 #include "tensor/blocks.h"
@@ -50,8 +51,11 @@ class GradientCheck {
     }
 
     void run(const Build& build) {
+        const int before = threads();
+        set_threads(1);  // the tensors are too small to share
         analytic(build);
         for (Leaf& l : leaves_) compare(l, build);
+        set_threads(before);
     }
 
   private:

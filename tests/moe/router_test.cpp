@@ -1,0 +1,322 @@
+#include "moe/router.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "tests/ops/gradient_check.h"
+
+namespace gremium::moe {
+namespace {
+
+using ops::floats;
+using ops::GradientCheck;
+using ops::Graph;
+using ops::random_tensor;
+using ops::Var;
+using ops::Weight;
+using Score = RouterPolicy::Score;
+using testing::ElementsAre;
+using testing::FloatNear;
+using testing::Pointwise;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+// Sees everything, does what it is told.
+class Hook : public RoutingHook {
+  public:
+    std::vector<int> muted;
+    int top_k = 0;
+    float bonus = 0;
+    std::vector<float> margins;
+    int layer = -1;
+
+    void before_selection(const BeforeSelection& before) override {
+        for (size_t i = 0; i < before.logits_TE.size(); ++i) {
+            const auto e = static_cast<int>(i % static_cast<size_t>(before.experts));
+            if (std::ranges::find(muted, e) != muted.end()) before.logits_TE[i] = -infinity;
+            if (e == 0) before.logits_TE[i] += bonus;
+        }
+        if (top_k) before.top_k = top_k;
+    }
+    void after_selection(const AfterSelection& after) override {
+        layer = after.layer;
+        margins.assign(after.margin_T.begin(), after.margin_T.end());
+    }
+};
+
+struct Decision {
+    std::vector<int32_t> ids;
+    std::vector<float> weights;
+    float balance = 0, z = 0;
+    std::vector<int64_t> load;
+};
+
+// Routes one token a row of logits: x holds the logits and the router is the identity.
+Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vector<float> correction = {},
+                RoutingHook* hook = nullptr) {
+    const int64_t experts = policy.experts, tokens = static_cast<int64_t>(logits.size()) / experts;
+    OwnedTensor identity(DType::f32, {experts, experts});
+    for (int64_t e = 0; e < experts; ++e) identity.get().f32()[e * experts + e] = 1;
+    Arena arena;
+    Graph g(arena, {.record = true});
+    const Var x = g.input(as_tensor(logits.data(), {tokens, experts}), true);
+    const TensorView correction_E =
+        correction.empty() ? TensorView{} : as_tensor(std::as_const(correction).data(), {experts});
+    const Routing r = route(
+        g, x, policy,
+        {.router_ED = {identity, {}}, .bias_E = {}, .correction_E = correction_E, .hook = hook, .layer = 5});
+    const std::span<float> weights = floats(r.weights_Tk->value);
+    return {r.ids_Tk,
+            {weights.begin(), weights.end()},
+            *r.balance_loss->value.f32(),
+            *r.z_loss->value.f32(),
+            r.load_E};
+}
+
+// The golden router numbers of the models that each policy describes.
+const std::vector<float> logits8{1.0f, -0.5f, 2.0f, 0.3f, 0.7f, -1.2f, 1.5f, 0.0f};
+auto near(std::vector<float> expected) { return Pointwise(FloatNear(2e-6f), expected); }
+
+TEST(Route, Mixtral) {
+    const Decision d = decide({.experts = 8, .top_k = 2, .normalise = true}, logits8);
+    EXPECT_THAT(d.ids, ElementsAre(2, 6));
+    EXPECT_THAT(d.weights, near({.622459f, .377541f}));
+}
+
+TEST(Route, Olmoe) {
+    const Decision d = decide({.experts = 8, .top_k = 4}, logits8);
+    EXPECT_THAT(d.ids, ElementsAre(2, 6, 0, 4));
+    EXPECT_THAT(d.weights, near({.37205f, .22566f, .13687f, .101396f}));
+}
+
+TEST(Route, Qwen3AndGptOss) {
+    for (const RouterPolicy& policy :
+         {RouterPolicy{.experts = 8, .top_k = 4, .normalise = true},
+          RouterPolicy{.experts = 8, .top_k = 4, .score = Score::softmax_selected}}) {
+        const Decision d = decide(policy, logits8);
+        EXPECT_THAT(d.ids, ElementsAre(2, 6, 0, 4));
+        EXPECT_THAT(d.weights, near({.445049f, .269936f, .163725f, .12129f}));
+    }
+}
+
+TEST(Route, Llama4Score) {
+    const Decision d = decide({.experts = 8, .top_k = 1, .score = Score::sigmoid}, logits8);
+    EXPECT_THAT(d.ids, ElementsAre(2));
+    EXPECT_THAT(d.weights, near({.880797f}));
+}
+
+// The golden case keeps groups 0 and 2 of 4; here a hook mutes the other two.
+TEST(Route, DeepSeekV3) {
+    Hook hook;
+    hook.muted = {2, 3, 6, 7};
+    const Decision d = decide({.experts = 8,
+                               .top_k = 3,
+                               .score = Score::sigmoid,
+                               .correction_bias = true,
+                               .normalise = true,
+                               .scale = 2.5f},
+                              logits8, {0, .5f, -.4f, .1f, 0, .6f, -.3f, .2f}, &hook);
+    EXPECT_THAT(d.ids, ElementsAre(1, 5, 0));
+    EXPECT_THAT(d.weights, near({.704328f, .431833f, 1.363839f}));
+}
+
+TEST(Route, TiesGoToTheLowerExpert) {
+    EXPECT_THAT(decide({.experts = 5, .top_k = 3}, {1, 2, 1, 2, 1}).ids, ElementsAre(1, 3, 0));
+    EXPECT_THAT(decide({.experts = 3, .top_k = 3}, {0, 0, 0}).ids, ElementsAre(0, 1, 2));
+}
+
+TEST(Route, SelectionEqualsASort) {
+    const int experts = 13, tokens = 200;
+    const OwnedTensor logits = random_tensor({tokens, experts}, 1);
+    std::vector<float> values(floats(logits).begin(), floats(logits).end());
+    for (float& v : values) v = std::round(v * 4) / 4;  // many ties
+    for (const int top_k : {1, 2, 5, 13}) {
+        const Decision d =
+            decide({.experts = experts, .top_k = top_k, .score = Score::softmax_selected}, values);
+        for (size_t t = 0; t < tokens; ++t) {
+            std::vector<int32_t> order(static_cast<size_t>(experts));
+            for (int32_t e = 0; e < experts; ++e) order[static_cast<size_t>(e)] = e;
+            std::ranges::stable_sort(order, std::greater(),
+                                     [&](int32_t e) { return values[t * 13 + static_cast<size_t>(e)]; });
+            for (size_t j = 0; j < static_cast<size_t>(top_k); ++j) {
+                ASSERT_EQ(d.ids[t * static_cast<size_t>(top_k) + j], order[j]);
+            }
+        }
+    }
+}
+
+TEST(Route, HookSteersAndMeasures) {
+    Hook hook;
+    const RouterPolicy policy{.experts = 8, .top_k = 2, .score = Score::softmax_selected};
+    decide(policy, logits8, {}, &hook);
+    EXPECT_EQ(hook.layer, 5);
+    EXPECT_THAT(hook.margins, near({0.5f}));
+    hook.muted = {2};
+    hook.bonus = 9;
+    hook.top_k = 1;
+    const Decision d = decide(policy, logits8, {}, &hook);
+    EXPECT_THAT(d.ids, ElementsAre(0));
+    EXPECT_THAT(hook.margins, near({8.5f}));
+    hook.top_k = 7;
+    decide(policy, logits8, {}, &hook);
+    EXPECT_EQ(hook.margins.front(), infinity);
+}
+
+// A muted expert with a large correction bias stays muted.
+TEST(Route, MutedStaysMuted) {
+    Hook hook;
+    hook.muted = {1};
+    const Decision d = decide({.experts = 3, .top_k = 2, .score = Score::sigmoid, .correction_bias = true},
+                              {0, 0, 0}, {0, 100, 0}, &hook);
+    EXPECT_THAT(d.ids, ElementsAre(0, 2));
+}
+
+std::string error_of(const auto& call) {
+    try {
+        call();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+TEST(Route, ErrorsNameTheLayer) {
+    Hook hook;
+    hook.muted = {0, 1, 2};
+    const RouterPolicy policy{.experts = 4, .top_k = 2};
+    EXPECT_THAT(error_of([&] {
+                    decide(policy, {1, 2, 3, 4}, {}, &hook);
+                }),
+                testing::AllOf(testing::HasSubstr("layer 5"), testing::HasSubstr("1 of 4")));
+    hook.muted.clear();
+    hook.top_k = 5;
+    EXPECT_THAT(error_of([&] { decide(policy, {1, 2, 3, 4}, {}, &hook); }), testing::HasSubstr("layer 5"));
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_THAT(error_of([&] { decide(policy, {nan, nan, nan, nan}); }), testing::HasSubstr("layer 5"));
+    EXPECT_THAT(error_of([&] {
+                    decide({.experts = 4, .top_k = 2, .correction_bias = true}, {1, 2, 3, 4});
+                }),
+                testing::HasSubstr("correction"));
+}
+
+// The two losses in double, from their formulas.
+TEST(Route, LossesEqualTheirFormulas) {
+    const int experts = 6, tokens = 150, top_k = 2;
+    const OwnedTensor logits = random_tensor({tokens, experts}, 1, 2);
+    const std::vector<float> values(floats(logits).begin(), floats(logits).end());
+    for (const Score score : {Score::softmax, Score::softmax_selected, Score::sigmoid}) {
+        const Decision d = decide({.experts = experts, .top_k = top_k, .score = score}, values);
+        std::vector<double> share(experts);
+        double z = 0;
+        for (size_t t = 0; t < tokens; ++t) {
+            double exps = 0, sigmoids = 0;
+            for (size_t e = 0; e < experts; ++e) {
+                exps += std::exp(double{values[t * experts + e]});
+                sigmoids += 1 / (1 + std::exp(-double{values[t * experts + e]}));
+            }
+            z += std::log(exps) * std::log(exps) / tokens;
+            for (size_t e = 0; e < experts; ++e) {
+                const double v = values[t * experts + e];
+                share[e] += score == Score::sigmoid ? 1 / (1 + std::exp(-v)) / sigmoids : std::exp(v) / exps;
+            }
+        }
+        double balance = 0, sum = 0;
+        for (size_t e = 0; e < experts; ++e) {
+            const auto chosen = std::ranges::count(d.ids, static_cast<int32_t>(e));
+            EXPECT_EQ(d.load[e], chosen);
+            balance += experts * (static_cast<double>(chosen) / tokens) * (share[e] / tokens);
+            sum += static_cast<double>(chosen) / tokens;
+        }
+        EXPECT_DOUBLE_EQ(sum, top_k);
+        EXPECT_NEAR(d.balance, balance, 1e-5);
+        EXPECT_NEAR(d.z, z, 1e-4);
+    }
+}
+
+// Weights and both losses against central differences; the selection must not change by the step.
+TEST(Route, GradientsOfEveryPolicy) {
+    const int experts = 6, top_k = 3;
+    const OwnedTensor correction = random_tensor({experts}, 9, 0.2f);
+    for (const Score score : {Score::softmax, Score::softmax_selected, Score::sigmoid}) {
+        for (const bool normalise : {false, true}) {
+            for (const bool corrected : {false, true}) {
+                const RouterPolicy policy{.experts = experts,
+                                          .top_k = top_k,
+                                          .score = score,
+                                          .correction_bias = corrected,
+                                          .normalise = normalise,
+                                          .scale = 1.7f};
+                GradientCheck check;
+                check.step = 2e-3;
+                check.tolerance = 5e-3;
+                check.input({4, 5});
+                const Weight router = check.weight({experts, 5}), bias = check.weight({experts});
+                std::vector<int32_t> chosen;
+                check.run([&](Graph& g, auto x) {
+                    Routing r = route(g, x[0], policy,
+                                      {.router_ED = router, .bias_E = bias, .correction_E = correction});
+                    if (chosen.empty()) chosen = r.ids_Tk;
+                    EXPECT_EQ(r.ids_Tk, chosen) << "choose another seed";
+                    return r.weights_Tk;
+                });
+            }
+        }
+    }
+}
+
+TEST(Route, GradientsOfTheLosses) {
+    const int experts = 6, top_k = 2, tokens = 5;
+    for (const Score score : {Score::softmax, Score::softmax_selected, Score::sigmoid}) {
+        const RouterPolicy policy{.experts = experts, .top_k = top_k, .score = score};
+        OwnedTensor logits = random_tensor({tokens, experts}, 3);
+        OwnedTensor router(DType::f32, {experts, experts});
+        for (int64_t e = 0; e < experts; ++e) router.get().f32()[e * experts + e] = 1;
+        const Weight router_ED{router, {}}, no_bias;
+        const auto losses = [&](std::vector<float>* gradient) {
+            Arena arena;
+            Graph g(arena, {.record = true});
+            const Var x = g.input(logits, true);
+            const Routing r =
+                route(g, x, policy, {.router_ED = router_ED, .bias_E = no_bias, .correction_E = {}});
+            const Var weight = ops::scale(g, r.balance_loss, 0.5f);
+            const Var total = ops::add_scaled(g, weight, r.z_loss, 0.25f);
+            const double value = 0.5 * *r.balance_loss->value.f32() + 0.25 * *r.z_loss->value.f32();
+            g.backward(total);
+            if (gradient) gradient->assign(floats(x->grad).begin(), floats(x->grad).end());
+            return value;
+        };
+        std::vector<float> gradient;
+        losses(&gradient);
+        for (size_t i = 0; i < gradient.size(); ++i) {
+            float& v = floats(logits)[i];
+            const float before = v;
+            v = before + 1e-2f;
+            const double up = losses(nullptr);
+            v = before - 1e-2f;
+            const double down = losses(nullptr);
+            v = before;
+            ASSERT_NEAR(gradient[i], (up - down) / 2e-2, 2e-4) << static_cast<int>(score) << " logit " << i;
+        }
+    }
+}
+
+TEST(Correction, MovesAgainstTheLoad) {
+    OwnedTensor correction(DType::f32, {4});
+    update_correction(correction, {4, 2, 0, 2}, 0.5f);
+    EXPECT_THAT(floats(correction), ElementsAre(-0.5f, 0, 0.5f, 0));
+}
+
+TEST(Correction, MaxViolation) {
+    EXPECT_DOUBLE_EQ(max_violation({4, 2, 0, 2}), 1);
+    EXPECT_DOUBLE_EQ(max_violation({3, 3}), 0);
+    EXPECT_DOUBLE_EQ(max_violation({0, 0}), 0);
+}
+
+}  // namespace
+}  // namespace gremium::moe
