@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "base/error.h"
@@ -64,12 +65,11 @@ class HeaderParser {
 
     std::vector<Described> parse(std::string_view text) {
         try {
-            const json root = json::parse(text, [this](int depth, json::parse_event_t event, json& value) {
+            std::ignore = json::parse(text, [this](int depth, json::parse_event_t event, json& value) {
                 return on_event(depth, event, value);
             });
-            if (!root.is_object()) fail("{}: the header is not a JSON object", source_);
         } catch (const json::parse_error& error) {
-            fail("{}: the header is not valid JSON at byte {}", source_, 8 + error.byte);
+            fail("{}: the header is not valid JSON at byte {}", source_, 7 + error.byte);
         } catch (const json::exception&) {
             fail("{}: the header of tensor {} has a number that is out of range", source_, in_quotes(name_));
         }
@@ -84,7 +84,7 @@ class HeaderParser {
         const bool opens = event == Event::object_start || event == Event::array_start;
         if (opens && depth > (event == Event::object_start ? 1 : 2))
             fail("{}: the header is nested too deep at {}", source_, in_quotes(name_));
-        if (depth == 0) return event != Event::array_start;
+        if (depth == 0) return true;
         if (depth == 1 && event == Event::key) {
             name_ = value.get<std::string>();
             if (name_.size() > max_name) fail("{}: tensor name {} is too long", source_, in_quotes(name_));
