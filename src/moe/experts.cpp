@@ -65,8 +65,8 @@ void Pass::backward(ops::Graph& g) {
     if (!x_TD->wants_grad && !up.trained && !gate.trained) return;
 
     const Shape shape = hidden_RF.shape;
-    const ops::Scratch dup_RF = g.scratch(DType::f32, shape);
-    const ops::Scratch dgate_RF = g.scratch(DType::f32, gated() ? shape : Shape{0});
+    const ops::Scratch dup_RF = g.scratch(options.compute, shape);
+    const ops::Scratch dgate_RF = g.scratch(options.compute, gated() ? shape : Shape{0});
     {
         const ops::Scratch dhidden_RF = g.scratch(DType::f32, shape);
         kernels::grouped_matmul_dx(dhidden_RF, y_RD->grad, down.values, plan.offsets, options);
@@ -128,7 +128,9 @@ ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const Dispat
     kernels::combine_rows(y_TD->value, y_RD->value, plan.row_of, weights_Tk->value);
     if (!y_TD->wants_grad) return y_TD;
     g.record({y_TD}, [&g, y_RD, weights_Tk, y_TD, &plan] {
-        g.fill_grads({y_RD}, [&](std::span<const Tensor> d) {
+        // Experts that compute in bf16 round this gradient.
+        const DType type = y_RD->value.dtype == DType::bf16 ? g.options().compute : DType::f32;
+        g.fill_grads({y_RD}, type, [&](std::span<const Tensor> d) {
             const Tensor dweights = weights_Tk->wants_grad ? g.grad_of(weights_Tk) : Tensor{};
             kernels::combine_rows_backward(d[0], dweights, y_TD->grad, y_RD->value, plan.row_of,
                                            weights_Tk->value);

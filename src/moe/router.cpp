@@ -1,13 +1,14 @@
 #include "moe/router.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <span>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "moe/router_losses.h"
+#include "moe/routing_record.h"
 
 namespace gremium::moe {
 namespace {
@@ -17,22 +18,36 @@ using ops::Var;
 using Score = RouterPolicy::Score;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr int64_t chunk_tokens = 64;
+constexpr int64_t chunk_tokens = 64, chunk_elements = 4096;
 
-// One call of route: what the rows of the tokens share.
+std::span<float> all_of(Tensor t) { return {t.f32(), static_cast<size_t>(t.count())}; }
+std::span<const float> all_of(TensorView t) { return {t.f32(), static_cast<size_t>(t.count())}; }
+
+// One call of route: what its tokens share.
 struct Router {
     const RouterPolicy& policy;
-    const RouteInputs& inputs;
+    int layer;
     size_t experts, top_k;
-    std::span<const float> logits_TE;
+    std::span<const float> logits_TE, score_TE;
+    std::span<const float> correction_E;  // may be empty
     std::span<int32_t> ids_Tk;
     std::span<float> weights_Tk;
     std::span<float> margin_T;  // empty: nobody asks
 
-    void route_token(size_t t, std::span<float> score_E, std::span<float> selection_E) const;
+    void route_token(size_t t, std::span<float> selection_E) const;
     void select(size_t t, std::span<const float> selection_E) const;
-    void weigh(size_t t, std::span<const float> score_E) const;
+    void weigh(size_t t) const;
 };
+
+void Router::route_token(size_t t, std::span<float> selection_E) const {
+    for (size_t e = 0; e < experts; ++e) {
+        const bool muted = logits_TE[t * experts + e] == -infinity;
+        const float correction = correction_E.empty() ? 0 : correction_E[e];
+        selection_E[e] = muted ? -infinity : score_TE[t * experts + e] + correction;
+    }
+    select(t, selection_E);
+    weigh(t);
+}
 
 // The k largest selection scores, descending; ties go to the lower expert. −∞ is never selected.
 void Router::select(size_t t, std::span<const float> selection_E) const {
@@ -59,16 +74,17 @@ void Router::select(size_t t, std::span<const float> selection_E) const {
         fail(
             "layer {}: token {} of the batch can choose {} of {} experts but needs {}; the others are muted "
             "or not a number",
-            inputs.layer, t, found, experts, top_k);
+            layer, t, found, experts, top_k);
     }
     if (!margin_T.empty()) margin_T[t] = score(chosen.back()) - runner_up;
 }
 
-void Router::weigh(size_t t, std::span<const float> score_E) const {
-    const std::span<const int32_t> chosen = ids_Tk.subspan(t * top_k, top_k);
+void Router::weigh(size_t t) const {
     const std::span<float> weights = weights_Tk.subspan(t * top_k, top_k);
-    for (size_t j = 0; j < top_k; ++j) weights[j] = score_E[static_cast<size_t>(chosen[j])];
-    if (policy.score == Score::softmax_selected) softmax(weights, weights);
+    for (size_t j = 0; j < top_k; ++j) {
+        weights[j] = score_TE[t * experts + static_cast<size_t>(ids_Tk[t * top_k + j])];
+    }
+    if (policy.score == Score::softmax_selected) softmax(weights);
     if (policy.normalise) {
         const float sum = std::accumulate(weights.begin(), weights.end(), tiny_score);
         for (float& w : weights) w /= sum;
@@ -76,39 +92,42 @@ void Router::weigh(size_t t, std::span<const float> score_E) const {
     for (float& w : weights) w *= policy.scale;
 }
 
-void Router::route_token(size_t t, std::span<float> score_E, std::span<float> selection_E) const {
-    const std::span<const float> logits = logits_TE.subspan(t * experts, experts);
-    if (policy.score == Score::softmax)
-        softmax(logits, score_E);
-    else if (policy.score == Score::sigmoid)
-        std::ranges::transform(logits, score_E.begin(), sigmoid);
-    else
-        std::ranges::copy(logits, score_E.begin());
+Tensor softmax_of(Graph& g, Tensor logits_TE) {
+    const Tensor out = g.arena().tensor(DType::f32, logits_TE.shape);
+    kernels::softmax(out, logits_TE);
+    return out;
+}
 
-    const float* correction = policy.correction_bias ? inputs.correction_E.f32() : nullptr;
-    for (size_t e = 0; e < experts; ++e) {
-        const bool muted = logits[e] == -infinity;
-        selection_E[e] = muted ? -infinity : score_E[e] + (correction ? correction[e] : 0);
-    }
-    select(t, selection_E);
-    weigh(t, score_E);
+// What weights are made of; of the selected logits the softmax comes later.
+Tensor scores(Graph& g, Score kind, Tensor logits_TE) {
+    if (kind == Score::softmax) return softmax_of(g, logits_TE);
+    if (kind == Score::softmax_selected) return logits_TE;
+    const Tensor out = g.arena().tensor(DType::f32, logits_TE.shape);
+    parallel_chunks(logits_TE.count(), chunk_elements, [&](int64_t begin, int64_t end) {
+        std::transform(logits_TE.f32() + begin, logits_TE.f32() + end, out.f32() + begin,
+                       [](float x) { return 1 / (1 + std::exp(-x)); });
+    });
+    return out;
 }
 
 // The balance terms, and the backward of the whole decision.
-void add_losses(Graph& g, const RouterPolicy& policy, Var logits_TE, Routing& routing) {
-    const Shape shape = logits_TE->value.shape;
+void add_losses(Graph& g, const RouterPolicy& policy, Var logits_TE, Tensor score_TE, Routing& routing) {
+    const Shape per_token{logits_TE->value.rows()};
     routing.balance_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
     routing.z_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
-    RoutingRecord record{.policy = policy,
-                         .top_k = routing.top_k,
-                         .ids_Tk = routing.ids_Tk,
-                         .load_E = routing.load_E,
-                         .logits_TE = logits_TE,
-                         .weights_Tk = routing.weights_Tk,
-                         .balance_loss = routing.balance_loss,
-                         .z_loss = routing.z_loss,
-                         .share_TE = g.arena().tensor(DType::f32, shape),
-                         .logsumexp_T = g.arena().tensor(DType::f32, {shape[0]})};
+    RoutingRecord record{
+        .policy = policy,
+        .top_k = routing.top_k,
+        .ids_Tk = routing.ids_Tk,
+        .load_E = routing.load_E,
+        .logits_TE = logits_TE,
+        .weights_Tk = routing.weights_Tk,
+        .balance_loss = routing.balance_loss,
+        .z_loss = routing.z_loss,
+        .softmax_TE = policy.score == Score::softmax ? score_TE : softmax_of(g, logits_TE->value),
+        .score_TE = score_TE,
+        .logsumexp_T = g.arena().tensor(DType::f32, per_token),
+        .score_sum_T = g.arena().tensor(DType::f32, per_token)};
     record.compute_losses();
     if (!logits_TE->wants_grad) return;
     g.record({routing.weights_Tk, routing.balance_loss, routing.z_loss},
@@ -128,7 +147,7 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
         fail("layer {}: the correction bias is {} for {} experts", inputs.layer,
              to_string(inputs.correction_E.shape), policy.experts);
     }
-    const std::span logits(logits_TE->value.f32(), static_cast<size_t>(logits_TE->value.count()));
+    const std::span<float> logits = all_of(logits_TE->value);
     const TokenBatch nothing_known;
     const TokenBatch& batch = inputs.batch ? *inputs.batch : nothing_known;
     Routing routing;
@@ -140,22 +159,25 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
         fail("layer {}: top-k is {} of {} experts", inputs.layer, routing.top_k, policy.experts);
     }
 
+    const Tensor score_TE = scores(g, policy.score, logits_TE->value);
     routing.ids_Tk.resize(static_cast<size_t>(tokens * routing.top_k));
     routing.weights_Tk = g.make(DType::f32, {tokens, routing.top_k}, logits_TE->wants_grad);
-    const std::span weights(routing.weights_Tk->value.f32(), routing.ids_Tk.size());
+    const std::span<float> weights = all_of(routing.weights_Tk->value);
     std::vector<float> margin_T(inputs.hook ? static_cast<size_t>(tokens) : 0);
-    const Router router{.policy = policy,
-                        .inputs = inputs,
-                        .experts = static_cast<size_t>(policy.experts),
-                        .top_k = static_cast<size_t>(routing.top_k),
-                        .logits_TE = logits,
-                        .ids_Tk = routing.ids_Tk,
-                        .weights_Tk = weights,
-                        .margin_T = margin_T};
+    const Router router{
+        .policy = policy,
+        .layer = inputs.layer,
+        .experts = static_cast<size_t>(policy.experts),
+        .top_k = static_cast<size_t>(routing.top_k),
+        .logits_TE = logits,
+        .score_TE = all_of(score_TE),
+        .correction_E = policy.correction_bias ? all_of(inputs.correction_E) : std::span<const float>(),
+        .ids_Tk = routing.ids_Tk,
+        .weights_Tk = weights,
+        .margin_T = margin_T};
     parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
-        std::vector<float> score_E(router.experts), selection_E(router.experts);
-        for (int64_t t = begin; t < end; ++t)
-            router.route_token(static_cast<size_t>(t), score_E, selection_E);
+        std::vector<float> selection_E(router.experts);
+        for (int64_t t = begin; t < end; ++t) router.route_token(static_cast<size_t>(t), selection_E);
     });
     routing.load_E.assign(router.experts, 0);
     for (const int32_t e : routing.ids_Tk) ++routing.load_E[static_cast<size_t>(e)];
@@ -164,7 +186,7 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
         inputs.hook->after_selection(
             {inputs.layer, batch, policy.experts, routing.top_k, logits, routing.ids_Tk, weights, margin_T});
     }
-    if (g.training()) add_losses(g, policy, logits_TE, routing);
+    if (g.training()) add_losses(g, policy, logits_TE, score_TE, routing);
     return routing;
 }
 

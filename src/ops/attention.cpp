@@ -25,8 +25,8 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
     kernels::attention(y->value, lse, q->value, spans, shape);
     if (!y->wants_grad) return y;
     g.record({y}, [&g, q, k, v, y, lse, shape, sequence_length] {
-        g.fill_grads({q, k, v}, [&](std::span<const Tensor> d) {
-            kernels::attention_backward(d[0], d[1], d[2], y->grad, y->value, lse, q->value, k->value,
+        g.fill_grads({q, k, v}, DType::f32, [&](std::span<const Tensor> d) {
+            kernels::attention_backward(d[0], d[1], d[2], g.grad_of(y), y->value, lse, q->value, k->value,
                                         v->value, sequence_length, shape);
         });
     });

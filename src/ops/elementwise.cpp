@@ -54,10 +54,12 @@ Var activate(Graph& g, Var gate, Var up, Activation kind) {
         const auto backward = [&](std::span<const Tensor> d) {
             kernels::activate_backward(d[0], up ? d[1] : Tensor{}, y->grad, gate->value, up_value, kind);
         };
+        // Linear layers made these: where they compute in bf16 they round the gradient.
+        const DType type = gate->value.dtype == DType::bf16 ? g.options().compute : DType::f32;
         if (up)
-            g.fill_grads({gate, up}, backward);
+            g.fill_grads({gate, up}, type, backward);
         else
-            g.fill_grads({gate}, backward);
+            g.fill_grads({gate}, type, backward);
     });
     return y;
 }
@@ -96,7 +98,7 @@ Var multiply_rows(Graph& g, Var x, Var s) {
     kernels::combine_rows(y->value, x->value, rows, s->value);
     if (!y->wants_grad) return y;
     g.record({y}, [&g, x, s, y, rows = std::move(rows)] {
-        g.fill_grads({x}, [&](std::span<const Tensor> d) {
+        g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {
             kernels::combine_rows_backward(d[0], s->wants_grad ? g.grad_of(s) : Tensor{}, y->grad, x->value,
                                            rows, s->value);
         });
@@ -118,7 +120,7 @@ Var sigmoid(Graph& g, Var x) {
     if (y->wants_grad) {
         g.record({y}, [&g, x, y, each, values] {
             float* dx = g.grad_of(x).f32();
-            const float* dy = y->grad.f32();
+            const float* dy = g.grad_of(y).f32();
             each([&](int64_t i) { dx[i] += dy[i] * values[i] * (1 - values[i]); });
         });
     }

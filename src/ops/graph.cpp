@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/rowwise.h"
+#include "tensor/blocks.h"
 
 namespace gremium::ops {
 
@@ -26,23 +27,25 @@ void Graph::record(std::vector<Var> outputs, std::function<void()> backward) {
     tape_.push_back({std::move(outputs), std::move(backward)});
 }
 
+Tensor Graph::new_grad(Var v, DType type) {
+    const Tensor grad{nullptr, type, v->value.shape};
+    BufferPool::Buffer* buffer = pool_.take(static_cast<size_t>(grad.bytes()));
+    drop_grad(v);
+    v->grad_buffer = buffer;
+    return v->grad = {buffer->data, type, v->value.shape};
+}
+
 Tensor Graph::grad_of(Var v, bool* fresh) {
-    if (fresh) *fresh = false;
-    const auto bytes = static_cast<size_t>(v->value.count()) * sizeof(float);
-    const bool first = !v->grad;
-    if (first || v->grad_buffer->owners > 1) {
-        BufferPool::Buffer* buffer = pool_.take(bytes);
-        if (!first)
-            std::memcpy(buffer->data, v->grad.data, bytes);  // whoever shares it must not see what is added
-        else if (fresh)
-            *fresh = true;
-        else
-            std::memset(buffer->data, 0, bytes);
-        pool_.drop(v->grad_buffer);
-        v->grad_buffer = buffer;
-        v->grad = {buffer->data, DType::f32, v->value.shape};
-    }
-    return v->grad;
+    if (fresh) *fresh = !v->grad;
+    const TensorView before = v->grad;
+    if (before && before.dtype == DType::f32 && v->grad_buffer->owners == 1) return v->grad;
+    // The buffer that is replaced stays intact until it is taken again: there is no take between here and the copy.
+    const Tensor grad = new_grad(v, DType::f32);
+    if (before)
+        convert(before, grad);
+    else if (!fresh)
+        std::memset(grad.data, 0, static_cast<size_t>(grad.bytes()));
+    return grad;
 }
 
 void Graph::pass_grad(Var to, Var from) {
@@ -56,7 +59,7 @@ void Graph::pass_grad(Var to, Var from) {
     to->grad = reshape(from->grad, to->value.shape);
 }
 
-void Graph::fill_grads(std::initializer_list<Var> vars,
+void Graph::fill_grads(std::initializer_list<Var> vars, DType type,
                        const std::function<void(std::span<const Tensor>)>& fill) {
     struct Target {
         Var v;
@@ -65,14 +68,16 @@ void Graph::fill_grads(std::initializer_list<Var> vars,
     std::vector<Target> targets;
     std::vector<Tensor> tensors;
     for (const Var v : vars) {
-        bool fresh = false;
-        if (v->wants_grad) grad_of(v, &fresh);
-        if (!fresh) targets.push_back({v, scratch(DType::f32, v->value.shape)});
-        tensors.push_back(fresh ? v->grad : targets.back().scratch.get());
+        if (v->wants_grad && !v->grad) {
+            tensors.push_back(new_grad(v, type));
+        } else {
+            targets.push_back({v, scratch(type, v->value.shape)});
+            tensors.push_back(targets.back().scratch);
+        }
     }
     fill(tensors);
     for (const Target& t : targets) {
-        if (t.v->wants_grad) kernels::axpby(t.v->grad, t.scratch);
+        if (t.v->wants_grad) kernels::axpby(grad_of(t.v), t.scratch);
     }
 }
 

@@ -16,8 +16,9 @@
 
 namespace gremium::ops {
 
-// A value of the computation. `grad` (f32, the value's shape) exists from the first contribution during backward on,
-// until the operation that made the value has run its backward; an input's stays until clear().
+// A value of the computation. `grad` (the value's shape) exists from the first contribution during backward on, until the
+// operation that made the value has run its backward; an input's stays until clear(). It is f32, or bf16 while it is a
+// single contribution whose reader is likely to round it to that anyway; grad_of() always makes it f32.
 struct Node {
     Tensor value;
     Tensor grad;
@@ -65,13 +66,14 @@ class Graph {
     // Keeps something that recorded operations refer to alive as long as the tape.
     void keep(std::shared_ptr<const void> object) { kept_.push_back(std::move(object)); }
 
-    // The gradient of v to add to: zeroed at its first use. `fresh` (may be null) is set when the caller may overwrite
+    // The f32 gradient of v to add to: zeroed at its first use. `fresh` (may be null) is set when the caller may overwrite
     // instead of adding; then the buffer is not zeroed.
     Tensor grad_of(Var v, bool* fresh = nullptr);
     // Adds the gradient of `from`, of the same shape, to that of `to`; shares the buffer instead of copying where it can.
     void pass_grad(Var to, Var from);
-    // For kernels that overwrite: calls fill with one tensor for each of vars, and adds where a gradient was there before.
-    void fill_grads(std::initializer_list<Var> vars,
+    // For kernels that overwrite: calls fill with one tensor of `type` for each of vars, and adds where a gradient was
+    // there before.
+    void fill_grads(std::initializer_list<Var> vars, DType type,
                     const std::function<void(std::span<const Tensor>)>& fill);
 
     // Runs the tape backwards from a scalar f32 `loss` whose gradient is `seed`, then clears the tape. Weight gradients
@@ -92,8 +94,9 @@ class Graph {
         size_t nodes, tape, kept;
     };
     Depth depth() const { return {nodes_.size(), tape_.size(), kept_.size()}; }
-    void unwind(size_t tape_depth);   // runs the tape backwards down to this depth
-    void forget(const Depth& depth);  // what came after
+    void unwind(size_t tape_depth);      // runs the tape backwards down to this depth
+    void forget(const Depth& depth);     // what came after
+    Tensor new_grad(Var v, DType type);  // uninitialised, replaces what was there
     void drop_grad(Var v);
 
     Arena& arena_;

@@ -56,7 +56,7 @@ struct Layer {
 std::vector<float> output_and_gradients(Layer& layer, const OwnedTensor& x, const RouterPolicy& policy,
                                         DType compute, RoutingHook* hook = nullptr) {
     for (const OwnedTensor& d : layer.grads) std::ranges::fill(floats(d), 0.0f);
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {.record = true, .compute = compute, .activation = compute});
     const Var in = g.input(x, true);
     const MoeOutput out = layer.run(g, in, policy, hook);
@@ -127,7 +127,7 @@ TEST(Mixture, NoRowsAtAll) {
     Layer layer(2, 4, 3);
     const ExpertLease lease = layer.store->lease(0, {});
     const OwnedTensor x = random_tensor({2, 4}, 1), weights = random_tensor({2, 1}, 2);
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {});
     const Var y =
         combine(g, experts(g, g.input(x), plan, lease, Activation::silu), g.input(weights), plan, 2);
@@ -142,7 +142,7 @@ TEST(Mixture, OneExpertIsTheDenseFeedForward) {
         const std::vector<float> mixed = output_and_gradients(layer, x, {.experts = 1, .top_k = 1}, compute);
 
         for (const OwnedTensor& d : layer.grads) std::ranges::fill(floats(d), 0.0f);
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.record = true, .compute = compute, .activation = compute});
         const Var in = g.input(x, true);
         const ExpertWeights& w = layer.store->peek({0, 0});
@@ -169,7 +169,7 @@ TEST(Mixture, AllExpertsAreTheDenseMixture) {
     constexpr int64_t experts = 3, dim = 8, hidden = 5, tokens = 6;
     Layer layer(experts, dim, hidden);
     const OwnedTensor x = random_tensor({tokens, dim}, 1);
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {});
     const Var y = layer.run(g, g.input(x), {.experts = experts, .top_k = experts}).y_TD;
     for (int64_t t = 0; t < tokens; ++t) {
@@ -230,7 +230,7 @@ TEST(Mixture, ThreadsAndRecordingChangeNoBit) {
             set_threads(n);
             EXPECT_EQ(output_and_gradients(layer, x, policy, compute), one) << n << " threads";
         }
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.compute = compute, .activation = compute});
         const MoeOutput out = layer.run(g, g.input(x), policy);
         EXPECT_TRUE(std::ranges::equal(floats(out.y_TD->value), std::span(one).first(333 * 32)));
@@ -245,7 +245,7 @@ TEST(Mixture, RecomputationChangesNoBit) {
     const RouterPolicy policy{.experts = 4, .top_k = 2};
     const auto gradients = [&](bool recompute) {
         for (const OwnedTensor& d : layer.grads) std::ranges::fill(floats(d), 0.0f);
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.record = true});
         const Var in = g.input(x, true);
         const auto body = [&](Graph& graph, Var v) {

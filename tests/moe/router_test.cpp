@@ -63,7 +63,7 @@ Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vect
     const int64_t experts = policy.experts, tokens = static_cast<int64_t>(logits.size()) / experts;
     OwnedTensor identity(DType::f32, {experts, experts});
     for (int64_t e = 0; e < experts; ++e) identity.get().f32()[e * experts + e] = 1;
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {.record = true});
     const Var x = g.input(as_tensor(logits.data(), {tokens, experts}), true);
     const TensorView correction_E =
@@ -279,7 +279,7 @@ TEST(Route, GradientsOfTheLosses) {
         for (int64_t e = 0; e < experts; ++e) router.get().f32()[e * experts + e] = 1;
         const Weight router_ED{router, {}}, no_bias;
         const auto losses = [&](std::vector<float>* gradient) {
-            Arena arena;
+            Arena arena(1 << 16);
             Graph g(arena, {.record = true});
             const Var x = g.input(logits, true);
             const Routing r =

@@ -22,7 +22,7 @@ class Decoder {
     std::vector<float> gradients(bool recompute) {
         for (const OwnedTensor& d : grads_) std::ranges::fill(floats(d), 0.0f);
         next_ = 0;
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.record = true, .compute = compute_, .activation = compute_});
         std::vector<int32_t> ids, targets;
         for (int32_t t = 0; t < length * sequences; ++t) {
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Types, Blocks, testing::Values(DType::f32, DType::bf16)
                          });
 
 TEST(Checkpoint, KeepsOnlyItsOutputs) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {.record = true});
     const OwnedTensor x = random_tensor({8, 8}, 1);
     const Var in = g.input(x, true);
@@ -153,7 +153,7 @@ TEST(CrossEntropy, EqualsDoublePrecision) {
         ++counted;
     }
     for (const bool record : {false, true}) {
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.record = record});
         std::vector<float> losses;
         const Var loss =
@@ -167,7 +167,7 @@ TEST(CrossEntropy, EqualsDoublePrecision) {
 
 TEST(CrossEntropy, NothingCountedIsZero) {
     const OwnedTensor x = random_tensor({2, 3}, 1), head = random_tensor({4, 3}, 2);
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {.record = true});
     const Var in = g.input(x, true);
     const Var loss = cross_entropy(g, in, {head, {}}, std::vector<int32_t>{-1, -1});

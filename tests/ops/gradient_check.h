@@ -76,7 +76,7 @@ class GradientCheck {
     }
 
     void analytic(const Build& build) {
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, options);
         const std::vector<Var> inputs = make_inputs(g);
         const Var y = build(g, inputs);
@@ -90,7 +90,7 @@ class GradientCheck {
     }
 
     double loss(const Build& build) {
-        Arena arena;
+        Arena arena(1 << 16);
         Graph::Options plain = options;
         plain.record = false;
         Graph g(arena, plain);

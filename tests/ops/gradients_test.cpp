@@ -184,7 +184,7 @@ TEST(Gradients, Bf16FollowsF32) {
                       norm = random_tensor({32}, 3);
     const auto gradients = [&](DType compute) {
         OwnedTensor dw(DType::f32, {24, 32}), dnorm(DType::f32, {32});
-        Arena arena;
+        Arena arena(1 << 16);
         Graph g(arena, {.record = true, .compute = compute, .activation = compute});
         const Var in = g.input(x, true);
         const Var h = rms_norm(g, in, {norm, dnorm}, 1e-5f, 32, compute);

@@ -25,7 +25,7 @@ TEST(BufferPool, RecyclesTheLastBufferGivenBack) {
 }
 
 TEST(Graph, InputsThatWantNoGradientGetNone) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, recording);
     const OwnedTensor x = random_tensor({3, 4}, 1), w = random_tensor({2, 4}, 2);
     const Var frozen = linear(g, g.input(x), {w, {}});
@@ -40,7 +40,7 @@ TEST(Graph, InputsThatWantNoGradientGetNone) {
 }
 
 TEST(Graph, BranchesWithoutGradientAreSkipped) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, recording);
     const OwnedTensor x = random_tensor({2, 2}, 1);
     const Var in = g.input(x, true);
@@ -56,7 +56,7 @@ TEST(Graph, BranchesWithoutGradientAreSkipped) {
 
 // y = x + x: both contributions reach x though the sum's gradient buffer is passed on without a copy.
 TEST(Graph, SharedGradientsDoNotLeakIntoEachOther) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, recording);
     const OwnedTensor a = random_tensor({2, 2}, 1), b = random_tensor({2, 2}, 2);
     const Var x = g.input(a, true), y = g.input(b, true);
@@ -69,7 +69,7 @@ TEST(Graph, SharedGradientsDoNotLeakIntoEachOther) {
 }
 
 TEST(Graph, SeedScalesTheGradient) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, recording);
     float value = 4;
     const Var x = g.input(as_tensor(&value, {1}), true);
@@ -78,7 +78,7 @@ TEST(Graph, SeedScalesTheGradient) {
 }
 
 TEST(Graph, KeepsObjectsUntilTheTapeIsGone) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, recording);
     auto object = std::make_shared<int>(1);
     const std::weak_ptr<int> watch = object;
@@ -89,7 +89,7 @@ TEST(Graph, KeepsObjectsUntilTheTapeIsGone) {
 }
 
 TEST(Graph, WithoutRecordingSumsAreMadeInPlaceButInputsStay) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {});
     const OwnedTensor x = random_tensor({2, 3}, 1);
     const float before = x.get().f32()[0];
@@ -101,7 +101,7 @@ TEST(Graph, WithoutRecordingSumsAreMadeInPlaceButInputsStay) {
 }
 
 TEST(Graph, ShapesThatDoNotFitAreErrors) {
-    Arena arena;
+    Arena arena(1 << 16);
     Graph g(arena, {});
     const OwnedTensor x = random_tensor({2, 3}, 1), w = random_tensor({2, 4}, 2);
     EXPECT_THROW(linear(g, g.input(x), {w, {}}), std::runtime_error);

@@ -1,6 +1,7 @@
-#include "moe/router_losses.h"
+#include "moe/routing_record.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/parallel.h"
@@ -12,47 +13,46 @@ using Score = RouterPolicy::Score;
 
 constexpr int64_t chunk_tokens = 64;
 
+std::span<const float> row(TensorView t, int64_t i) {
+    return {reinterpret_cast<const float*>(t.row(i)), static_cast<size_t>(t.cols())};
+}
+
+float scalar(TensorView t) { return *t.f32(); }
+
 }  // namespace
 
-float softmax(std::span<const float> in, std::span<float> out) {
-    const float top = std::ranges::max(in);
+void softmax(std::span<float> x) {
+    const float top = std::ranges::max(x);
     float sum = 0;
-    for (size_t i = 0; i < in.size(); ++i) sum += out[i] = std::exp(in[i] - top);
-    for (float& p : out) p /= sum;
-    return top + std::log(sum);
+    for (float& v : x) sum += v = std::exp(v - top);
+    for (float& v : x) v /= sum;
 }
 
-std::span<const float> RoutingRecord::logits(int64_t t) const {
-    return {reinterpret_cast<const float*>(logits_TE->value.row(t)), load_E.size()};
-}
-
-std::span<float> RoutingRecord::share(int64_t t) const {
-    return {reinterpret_cast<float*>(share_TE.row(t)), load_E.size()};
-}
-
+// A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
 void RoutingRecord::compute_losses() {
     const int64_t tokens = logits_TE->value.rows();
     const size_t experts = load_E.size();
     const auto chunks = static_cast<size_t>((tokens + chunk_tokens - 1) / chunk_tokens);
-    std::vector<double> partial_shares(chunks * experts), partial_z(chunks);
+    std::vector<double> partial_balance(chunks), partial_z(chunks);
     parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
-        const auto chunk = static_cast<size_t>(begin / chunk_tokens);
+        std::vector<float> shares(experts);
+        double z = 0, balance = 0;
         for (int64_t t = begin; t < end; ++t) {
-            const std::span<float> share_E = share(t);
-            const float lse = logsumexp_T.f32()[t] = softmax(logits(t), share_E);
-            partial_z[chunk] += double{lse} * lse;
-            if (policy.score == Score::sigmoid) {
-                std::ranges::transform(logits(t), share_E.begin(), sigmoid);
-                const float sum = std::accumulate(share_E.begin(), share_E.end(), tiny_score);
-                for (float& s : share_E) s /= sum;
-            }
-            for (size_t e = 0; e < experts; ++e) partial_shares[chunk * experts + e] += share_E[e];
+            const std::span<const float> p = row(softmax_TE, t), logits = row(logits_TE->value, t);
+            const auto top = static_cast<size_t>(std::ranges::max_element(p) - p.begin());
+            const float lse = logsumexp_T.f32()[t] = logits[top] - std::log(p[top]);
+            z += double{lse} * lse;
+            const std::span<const float> part = policy.score == Score::sigmoid ? row(score_TE, t) : p;
+            const float sum =
+                policy.score == Score::sigmoid ? std::accumulate(part.begin(), part.end(), tiny_score) : 1;
+            score_sum_T.f32()[t] = sum;
+            for (size_t e = 0; e < experts; ++e) shares[e] += part[e] / sum;
         }
+        for (size_t e = 0; e < experts; ++e) balance += shares[e] * static_cast<double>(load_E[e]);
+        partial_z[static_cast<size_t>(begin / chunk_tokens)] = z;
+        partial_balance[static_cast<size_t>(begin / chunk_tokens)] = balance;
     });
-    double balance = 0;
-    for (size_t i = 0; i < partial_shares.size(); ++i) {
-        balance += partial_shares[i] * static_cast<double>(load_E[i % experts]);
-    }
+    const double balance = std::accumulate(partial_balance.begin(), partial_balance.end(), 0.0);
     const double z = std::accumulate(partial_z.begin(), partial_z.end(), 0.0);
     const auto count = static_cast<double>(tokens);
     *balance_loss->value.f32() = static_cast<float>(balance * static_cast<double>(experts) / (count * count));
@@ -60,7 +60,10 @@ void RoutingRecord::compute_losses() {
 }
 
 void RoutingRecord::backward(ops::Graph& g) const {
-    g.fill_grads({logits_TE}, [&](std::span<const Tensor> d) {
+    for (const ops::Var v : {weights_Tk, balance_loss, z_loss}) {
+        if (v->grad) g.grad_of(v);  // f32, whoever contributed it
+    }
+    g.fill_grads({logits_TE}, DType::f32, [&](std::span<const Tensor> d) {
         parallel_chunks(logits_TE->value.rows(), chunk_tokens, [&](int64_t begin, int64_t end) {
             std::vector<float> score_k(static_cast<size_t>(top_k));
             for (int64_t t = begin; t < end; ++t) {
@@ -80,13 +83,10 @@ void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E, std::s
 // weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts.
 void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E, std::span<float> score_k) const {
     const size_t k = score_k.size();
-    const float* dweights = reinterpret_cast<const float*>(weights_Tk->grad.row(t));
+    const std::span<const float> dweights = row(weights_Tk->grad, t), score_E = row(score_TE, t);
     const auto expert = [&](size_t j) { return static_cast<size_t>(ids_Tk[static_cast<size_t>(t) * k + j]); };
-    for (size_t j = 0; j < k; ++j) {
-        score_k[j] = policy.score == Score::softmax ? share(t)[expert(j)] : logits(t)[expert(j)];
-        if (policy.score == Score::sigmoid) score_k[j] = sigmoid(score_k[j]);
-    }
-    if (policy.score == Score::softmax_selected) softmax(score_k, score_k);
+    for (size_t j = 0; j < k; ++j) score_k[j] = score_E[expert(j)];
+    if (policy.score == Score::softmax_selected) softmax(score_k);
 
     float sum = 1, mean = 0;
     if (policy.normalise) {
@@ -112,29 +112,31 @@ void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E, std::
         }
     }
     if (policy.score == Score::softmax) {
-        for (size_t e = 0; e < dlogits_E.size(); ++e) dlogits_E[e] -= share(t)[e] * dot;
+        for (size_t e = 0; e < dlogits_E.size(); ++e) dlogits_E[e] -= score_E[e] * dot;
     }
 }
 
 // balance = E · Σ_e load_e / T · mean_t share_te; the loads are constants.
 void RoutingRecord::through_balance(int64_t t, std::span<float> dlogits_E) const {
-    const std::span<const float> share_E = share(t);
+    const bool sigmoids = policy.score == Score::sigmoid;
+    const std::span<const float> part = row(sigmoids ? score_TE : softmax_TE, t);
+    const float sum = score_sum_T.f32()[t];
     const auto tokens = static_cast<float>(logits_TE->value.rows());
-    const float factor = *balance_loss->grad.f32() * static_cast<float>(load_E.size()) / (tokens * tokens);
+    const float factor = scalar(balance_loss->grad) * static_cast<float>(load_E.size()) / (tokens * tokens);
     const auto dshare = [&](size_t e) { return factor * static_cast<float>(load_E[e]); };
     float dot = 0;
-    for (size_t e = 0; e < share_E.size(); ++e) dot += share_E[e] * dshare(e);
-    for (size_t e = 0; e < share_E.size(); ++e) {
-        const float d = share_E[e] * (dshare(e) - dot);
-        dlogits_E[e] += policy.score == Score::sigmoid ? d * (1 - sigmoid(logits(t)[e])) : d;
+    for (size_t e = 0; e < part.size(); ++e) dot += part[e] / sum * dshare(e);
+    for (size_t e = 0; e < part.size(); ++e) {
+        dlogits_E[e] += part[e] / sum * (dshare(e) - dot) * (sigmoids ? 1 - part[e] : 1);
     }
 }
 
 // z = mean_t logsumexp(logits)².
 void RoutingRecord::through_z(int64_t t, std::span<float> dlogits_E) const {
-    const float lse = logsumexp_T.f32()[t];
-    const float factor = *z_loss->grad.f32() * 2 * lse / static_cast<float>(logits_TE->value.rows());
-    for (size_t e = 0; e < dlogits_E.size(); ++e) dlogits_E[e] += factor * std::exp(logits(t)[e] - lse);
+    const std::span<const float> p = row(softmax_TE, t);
+    const auto tokens = static_cast<float>(logits_TE->value.rows());
+    const float factor = scalar(z_loss->grad) * 2 * logsumexp_T.f32()[t] / tokens;
+    for (size_t e = 0; e < p.size(); ++e) dlogits_E[e] += factor * p[e];
 }
 
 }  // namespace gremium::moe
