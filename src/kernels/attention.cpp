@@ -1,18 +1,264 @@
 #include "kernels/attention.h"
 
-#include "kernels/attention_reference.h"
+#include <cassert>
+#include <cmath>
+#include <vector>
 
+#include "kernels/attention_plan.h"
+#include "kernels/attention_reference.h"
+#include "kernels/rows.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention.cpp"
+#include "kernels/dispatch.h"
+
+#include "kernels/attention_tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+// The running softmax of a task's rows: out holds Σ exp(score − top)·v, sum the same without v.
+struct Running {
+    Matrix out;
+    float *top, *sum;
+};
+
+// scores ← exp(scores − top) with the new top of the row, hidden ones 0; returns by how much old sums shrink.
+template <bool masked>
+HWY_INLINE float exponentials(float* scores, int64_t width, KeyRange visible, float& top, float& sum) {
+    const F32 d;
+    VecF most = hn::Set(d, top), added = hn::Zero(d);
+    for (int64_t i = 0; i < width; i += lanes()) {
+        VecF v = hn::LoadU(d, scores + i);
+        if constexpr (masked) hn::StoreU(v = mask(v, i, visible, -INFINITY), d, scores + i);
+        most = hn::Max(most, v);
+    }
+    const VecF offset = hn::MaxOfLanes(d, most);
+    for (int64_t i = 0; i < width; i += lanes()) {
+        const VecF e = exp(hn::Sub(hn::LoadU(d, scores + i), offset));
+        added = hn::Add(added, e);
+        hn::StoreU(e, d, scores + i);
+    }
+    const float now = hn::GetLane(offset), shrink = top == now ? 1 : std::exp(top - now);
+    sum = sum * shrink + sum_of_lanes(added);
+    top = now;
+    return shrink;
+}
+
+// Rows [begin, begin + rows) of the task meet a block of keys: their scores become weights, their running sums follow.
+HWY_INLINE void weigh(const AttentionTask& task, const AttentionShape& shape, Matrix scores, Running running,
+                      int64_t begin, int64_t rows, int64_t first_key, int64_t width) {
+    const int64_t group = shape.heads / shape.kv_heads;
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t position = task.span->first + task.query + (begin + r) / group;
+        const KeyRange visible =
+            visible_in_block(position, shape.window, first_key, std::min(width, task.keys.end - first_key));
+        float *row = scores.row(r), *out = running.out.row(begin + r);
+        if (visible.begin == visible.end) {
+            std::fill_n(row, width, 0.f);
+            continue;
+        }
+        float &top = running.top[begin + r], &sum = running.sum[begin + r];
+        const bool all = visible.begin == 0 && visible.end == width;
+        const float shrink = all ? exponentials<false>(row, width, visible, top, sum)
+                                 : exponentials<true>(row, width, visible, top, sum);
+        if (shrink == 1) continue;
+        const VecF factor = hn::Set(F32(), shrink);
+        for (int64_t c = 0; c < running.out.stride; c += lanes())
+            hn::StoreU(hn::Mul(hn::LoadU(F32(), out + c), factor), F32(), out + c);
+    }
+    for (int64_t r = rows; r < padded_rows(rows); ++r) std::fill_n(scores.row(r), width, 0.f);
+}
+
+// scores[r, j] = q[r]·k[j] for a few rows: each key is read once.
+HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, int64_t keys) {
+    const F32 d;
+    for (int64_t r = 0; r < rows; r += row_unit) {
+        for (int64_t j = 0; j < keys; ++j) {
+            VecF sum[row_unit] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+            for (int64_t c = 0; c < k.stride; c += lanes()) {
+                const VecF key = hn::LoadU(d, k.row(j) + c);
+#pragma GCC unroll 4
+                for (int i = 0; i < row_unit; ++i)
+                    sum[i] = hn::MulAdd(hn::LoadU(d, q.row(r + i) + c), key, sum[i]);
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < row_unit; ++i) scores.row(r + i)[j] = sum_of_lanes(sum[i]);
+        }
+    }
+}
+
+void finish(const AttentionTask& task, const AttentionShape& shape, Running running) {
+    const int64_t group = shape.heads / shape.kv_heads;
+    for (int64_t i = 0; i < task.queries; ++i) {
+        const int64_t row = task.out_row + task.query + i;
+        for (int64_t g = 0; g < group; ++g) {
+            const int64_t r = i * group + g, head = task.kv_head * group + g;
+            float* values = running.out.row(r);
+            const VecF factor = hn::Set(F32(), running.sum[r] > 0 ? 1 / running.sum[r] : 0);
+            for (int64_t c = 0; c < running.out.stride; c += lanes())
+                hn::StoreU(hn::Mul(hn::LoadU(F32(), values + c), factor), F32(), values + c);
+            std::byte* out = task.out.row(row) + head * shape.value_dim * info(task.out.dtype).bytes;
+            store_row(task.out.dtype, values, out, shape.value_dim);
+            if (task.lse)
+                task.lse.f32()[row * shape.heads + head] = running.top[r] + std::log(running.sum[r]);
+        }
+    }
+}
+
+void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape) {
+    const AttentionSpan& span = *task.span;
+    const int64_t group = shape.heads / shape.kv_heads, rows = task.queries * group;
+    Arena& scratch = attention_scratch();
+    const Arena::Mark mark = scratch.mark();
+    const Matrix queries = new_matrix(scratch, rows, shape.head_dim),
+                 scores = new_matrix(scratch, row_block, key_block);
+    const Matrix k = new_matrix(scratch, key_block, shape.head_dim),
+                 v = new_matrix(scratch, key_block, shape.value_dim);
+    const Matrix k_columns = new_matrix(scratch, padded(shape.head_dim), key_block);
+    const Running running{new_matrix(scratch, rows, shape.value_dim), new_matrix(scratch, 1, rows).at,
+                          new_matrix(scratch, 1, rows).at};
+    load_heads(queries, q, span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim,
+               group, shape.head_dim, shape.scale);
+    std::fill_n(running.out.at, padded_rows(rows) * running.out.stride, 0.f);
+    std::fill_n(running.top, rows, -INFINITY);
+    std::fill_n(running.sum, rows, 0.f);
+
+    for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
+        const int64_t keys = std::min(key_block, task.keys.end - first);
+        load_heads(k, span.k, first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim);
+        load_heads(v, span.v, first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim);
+        if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
+        // Queries before `first` and those whose window begins after the block do not see it.
+        const int64_t position = span.first + task.query;
+        const int64_t from = std::clamp<int64_t>(first - position, 0, task.queries) * group;
+        const int64_t to =
+            shape.window > 0
+                ? std::clamp<int64_t>(first + keys - 1 + shape.window - position, 0, task.queries) * group
+                : rows;
+        for (int64_t r = from; r < to; r += row_block) {
+            const int64_t n = std::min(row_block, to - r), last = position + (r + n - 1) / group;
+            const int64_t seen = std::min(keys, last + 1 - first);
+            if (task.few) {
+                dot_products(scores, queries.below(r), k, n, seen);
+            } else {
+                multiply(scores, plain(queries.below(r)), k_columns, n, seen, shape.head_dim, false);
+            }
+            weigh(task, shape, scores, running, r, n, first, padded(seen));
+            multiply(running.out.below(r), plain(scores), v, n, shape.value_dim, seen, true);
+        }
+    }
+    finish(task, shape, running);
+    scratch.release(mark);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gremium::kernels {
+
+HWY_EXPORT(attend);
+
+namespace {
+
+// The keys of a span are shared out to tasks whose results over their own keys are merged afterwards.
+struct Split {
+    const AttentionSpan* span;
+    int64_t parts;
+    OwnedTensor out, lse;  // [parts·queries, heads·value_dim], [parts·queries, heads]
+};
+
+// out = Σ_p exp(lse_p − lse)·out_p with lse = log Σ_p exp(lse_p).
+void merge(const Split& split, int64_t query, Tensor out, Tensor lse, const AttentionShape& shape) {
+    const int64_t queries = split.span->queries, row = split.span->q_row + query;
+    RowWriter writer(out);
+    float* y = writer.begin(row);
+    for (int64_t h = 0; h < shape.heads; ++h) {
+        const auto part_lse = [&](int64_t p) {
+            return split.lse.get().f32()[(p * queries + query) * shape.heads + h];
+        };
+        float top = -INFINITY, sum = 0;
+        for (int64_t p = 0; p < split.parts; ++p) top = std::max(top, part_lse(p));
+        for (int64_t p = 0; p < split.parts; ++p) sum += std::exp(part_lse(p) - top);
+        float* head = y + h * shape.value_dim;
+        std::fill_n(head, shape.value_dim, 0.f);
+        for (int64_t p = 0; p < split.parts; ++p) {
+            const float weight = std::exp(part_lse(p) - top) / sum;
+            const float* part =
+                split.out.get().f32() + ((p * queries + query) * shape.heads + h) * shape.value_dim;
+            for (int64_t c = 0; c < shape.value_dim; ++c) head[c] += weight * part[c];
+        }
+        if (lse) lse.f32()[row * shape.heads + h] = top + std::log(sum);
+    }
+    writer.finish(row);
+}
+
+// Queries of a task: what the second-level cache holds of their state, but enough tasks to keep all threads busy. No bit
+// of a result depends on it.
+int64_t queries_per_task(std::span<const AttentionSpan> spans, const AttentionShape& shape) {
+    int64_t total = 0;
+    for (const AttentionSpan& span : spans) total += span.queries;
+    const int64_t floats = shape.heads / shape.kv_heads * (shape.head_dim + shape.value_dim);
+    const int64_t fitting = std::max<int64_t>(16, (int64_t{1} << 17) / floats);
+    const int64_t sharing = total * shape.kv_heads / (4 * threads());
+    return std::clamp<int64_t>(sharing, 64, std::max<int64_t>(64, fitting));
+}
+
+}  // namespace
 
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans,
                const AttentionShape& shape) {
-    reference::attention(out, lse, q, spans, shape);
-}
-
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse,
-                        TensorView q, TensorView k, TensorView v, int64_t sequence_length,
-                        const AttentionShape& shape) {
-    reference::attention_backward(dq, dk, dv, dout, out, lse, q, k, v, sequence_length, shape);
+    check(shape);
+    if (active() == Variant::reference) return reference::attention(out, lse, q, spans, shape);
+    std::vector<AttentionTask> tasks;
+    std::vector<Split> splits;
+    splits.reserve(spans.size());
+    const int64_t chunk = queries_per_task(spans, shape);
+    for (const AttentionSpan& span : spans) {
+        const bool few = span.queries * shape.heads / shape.kv_heads <= few_rows;
+        const int64_t begin = visible_keys(span.first, shape.window).begin, end = span.first + span.queries;
+        const int64_t parts = few && span.queries > 0 ? (end - 1) / key_split - begin / key_split + 1 : 1;
+        if (parts > 1) {
+            splits.push_back({&span, parts,
+                              OwnedTensor(DType::f32, {parts * span.queries, shape.heads * shape.value_dim}),
+                              OwnedTensor(DType::f32, {parts * span.queries, shape.heads})});
+        }
+        for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+            // Late queries see the most keys: the long tasks come first.
+            for (int64_t query = (span.queries - 1) / chunk * chunk; query >= 0 && span.queries > 0;
+                 query -= chunk) {
+                const int64_t queries = std::min(chunk, span.queries - query);
+                const int64_t seen_from =
+                    visible_keys(span.first + query, shape.window).begin / key_block * key_block;
+                const int64_t seen_to = span.first + query + queries;
+                for (int64_t p = 0; p < parts; ++p) {
+                    AttentionTask task{&span, kv_head, query, queries,   {seen_from, seen_to},
+                                       few,   out,     lse,   span.q_row};
+                    if (parts > 1) {
+                        const int64_t part = begin / key_split + p;
+                        task.keys = {std::max(seen_from, part * key_split),
+                                     std::min(seen_to, (part + 1) * key_split)};
+                        task.out = splits.back().out;
+                        task.lse = splits.back().lse;
+                        task.out_row = p * span.queries;
+                    }
+                    tasks.push_back(task);
+                }
+            }
+        }
+    }
+    const auto run = HWY_DYNAMIC_DISPATCH(attend);
+    parallel_for(static_cast<int64_t>(tasks.size()),
+                 [&](int64_t i) { run(tasks[static_cast<size_t>(i)], q, shape); });
+    for (const Split& split : splits) {
+        parallel_for(split.span->queries, [&](int64_t i) { merge(split, i, out, lse, shape); });
+    }
 }
 
 }  // namespace gremium::kernels
+#endif  // HWY_ONCE

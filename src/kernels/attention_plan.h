@@ -1,0 +1,63 @@
+// How attention is cut into tasks and blocks. A task takes queries of one sequence with all heads that share one
+// key/value head; row r of a task is query r / group, head r % group, so a group of heads is only more rows.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/error.h"
+#include "kernels/attention.h"
+#include "tensor/arena.h"
+
+namespace gremium::kernels {
+
+constexpr int64_t key_block = 64, row_block = 48;  // a block of scores stays in the first-level cache
+constexpr int64_t key_split = 1024;                // decoding: keys a task
+constexpr int64_t few_rows = 16;                   // up to here a transposed key block would not pay
+
+inline void check(const AttentionShape& shape) {
+    if (shape.kv_heads < 1 || shape.heads < 1 || shape.heads % shape.kv_heads != 0) {
+        fail("attention: {} heads cannot share {} key/value heads", shape.heads, shape.kv_heads);
+    }
+}
+
+struct KeyRange {
+    int64_t begin, end;
+};
+
+// The keys that the query at this position sees.
+inline KeyRange visible_keys(int64_t position, int64_t window) {
+    return {window > 0 ? std::max<int64_t>(0, position - window + 1) : 0, position + 1};
+}
+
+// The part of it in a block of n keys from `first` on, relative to the block. May be empty.
+inline KeyRange visible_in_block(int64_t position, int64_t window, int64_t first, int64_t n) {
+    const KeyRange keys = visible_keys(position, window);
+    const int64_t end = std::clamp<int64_t>(keys.end - first, 0, n);
+    return {std::clamp<int64_t>(keys.begin - first, 0, end), end};
+}
+
+struct AttentionTask {
+    const AttentionSpan* span;
+    int64_t kv_head, query, queries;
+    KeyRange keys;  // of these only
+    bool few;       // the same for all tasks of a span
+    Tensor out, lse;
+    int64_t out_row;  // of the span's first query
+};
+
+// The arguments of attention_backward; a task is a sequence and a key/value head.
+struct AttentionGradients {
+    Tensor dq, dk, dv;
+    TensorView dout, out, lse, q, k, v;
+    int64_t length;
+    const AttentionShape* shape;
+};
+
+// Each thread's own.
+inline Arena& attention_scratch() {
+    static thread_local Arena arena;
+    return arena;
+}
+
+}  // namespace gremium::kernels

@@ -1,0 +1,156 @@
+// What the blocked attention kernels are made of: small f32 matrices in scratch memory, their products, and the
+// exponentials between them. Included once per Highway target, after dispatch.h.
+#if defined(GREMIUM_KERNELS_ATTENTION_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GREMIUM_KERNELS_ATTENTION_TILES_INL_H_
+#undef GREMIUM_KERNELS_ATTENTION_TILES_INL_H_
+#else
+#define GREMIUM_KERNELS_ATTENTION_TILES_INL_H_
+#endif
+
+#include "kernels/attention_plan.h"
+#include "kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(F32())); }
+
+// Products come in tiles of a multiple of these rows, and of whole vectors of columns; matrices have room for the rest.
+constexpr int64_t row_unit = 4;
+HWY_INLINE int64_t padded_rows(int64_t rows) { return (rows + row_unit - 1) / row_unit * row_unit; }
+HWY_INLINE int64_t padded(int64_t columns) {
+    const int64_t unit = std::max(lanes(), row_unit);  // columns become rows when transposed
+    return (columns + unit - 1) / unit * unit;
+}
+
+// Row-major floats; the stride is a multiple of the vector. Columns between width and stride hold numbers nobody needs.
+struct Matrix {
+    float* at;
+    int64_t stride;
+
+    HWY_INLINE float* row(int64_t i) const { return at + i * stride; }
+    HWY_INLINE Matrix below(int64_t i) const { return {row(i), stride}; }
+};
+
+HWY_INLINE Matrix new_matrix(Arena& scratch, int64_t rows, int64_t columns) {
+    const int64_t stride = padded(columns);
+    return {reinterpret_cast<float*>(
+                scratch.allocate(static_cast<size_t>(padded_rows(rows) * stride) * sizeof(float))),
+            stride};
+}
+
+// The left factor of a product: element (i, k) at at[i·row + k·column], so that a transposed matrix is one too.
+struct Left {
+    const float* at;
+    int64_t row, column;
+};
+HWY_INLINE Left plain(Matrix m) { return {m.at, m.stride, 1}; }
+HWY_INLINE Left transposed(Matrix m) { return {m.at, 1, m.stride}; }
+
+template <int rows, int vectors>
+HWY_INLINE void multiply_tile(Matrix c, Left a, const float* b, int64_t b_stride, int64_t k, bool add) {
+    const F32 d;
+    const int64_t width = lanes();
+    VecF sum[rows][vectors];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) sum[i][j] = add ? hn::LoadU(d, c.row(i) + j * width) : hn::Zero(d);
+    }
+    for (int64_t p = 0; p < k; ++p, b += b_stride, a.at += a.column) {
+        VecF right[vectors];
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) right[j] = hn::LoadU(d, b + j * width);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; ++i) {
+            const VecF left = hn::Set(d, a.at[i * a.row]);
+#pragma GCC unroll 2
+            for (int j = 0; j < vectors; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) hn::StoreU(sum[i][j], d, c.row(i) + j * width);
+    }
+}
+
+template <int vectors>
+HWY_INLINE void multiply_columns(Matrix c, Left a, const float* b, int64_t b_stride, int64_t m, int64_t k,
+                                 bool add) {
+    constexpr int most = HWY_CAP_GE512 ? 12 : 4;  // sums in registers, beside the vectors of B and one of A
+    int64_t i = 0;
+    const auto rest = [&] { return Left{a.at + i * a.row, a.row, a.column}; };
+    for (; i + most <= m; i += most) multiply_tile<most, vectors>(c.below(i), rest(), b, b_stride, k, add);
+    for (; i + 8 <= m; i += 8) multiply_tile<8, vectors>(c.below(i), rest(), b, b_stride, k, add);
+    for (; i < m; i += 4) multiply_tile<4, vectors>(c.below(i), rest(), b, b_stride, k, add);
+}
+
+// c[i, j] (+)= Σ_p a(i, p)·b[p, j] for i < m (rounded up to row_unit), j < n (rounded up to the vector), p < k in order.
+HWY_NOINLINE inline void multiply(Matrix c, Left a, Matrix b, int64_t m, int64_t n, int64_t k, bool add) {
+    int64_t j = 0;
+    const int64_t width = lanes();
+    for (; j + 2 * width <= padded(n); j += 2 * width) {
+        multiply_columns<2>({c.at + j, c.stride}, a, b.at + j, b.stride, m, k, add);
+    }
+    if (j < n) multiply_columns<1>({c.at + j, c.stride}, a, b.at + j, b.stride, m, k, add);
+}
+
+// out[i, j] = in[j, i] for i < columns, j < rows (both rounded up to 4, where the matrices have room).
+HWY_NOINLINE inline void transpose(Matrix out, Matrix in, int64_t rows, int64_t columns) {
+#if HWY_TARGET == HWY_SCALAR
+    for (int64_t j = 0; j < rows; ++j) {
+        for (int64_t i = 0; i < columns; ++i) out.row(i)[j] = in.row(j)[i];
+    }
+#else
+    const hn::Full128<float> d;
+    const hn::Full128<double> pairs;
+    for (int64_t j = 0; j < rows; j += 4) {
+        for (int64_t i = 0; i < columns; i += 4) {
+            const auto a = hn::LoadU(d, in.row(j) + i), b = hn::LoadU(d, in.row(j + 1) + i);
+            const auto e = hn::LoadU(d, in.row(j + 2) + i), f = hn::LoadU(d, in.row(j + 3) + i);
+            const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b));
+            const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b));
+            const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(d, e, f));
+            const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(d, e, f));
+            hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab_low, ef_low)), d, out.row(i) + j);
+            hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab_low, ef_low)), d, out.row(i + 1) + j);
+            hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ef_high)), d, out.row(i + 2) + j);
+            hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ef_high)), d, out.row(i + 3) + j);
+        }
+    }
+#endif
+}
+
+// Rows `row`… of a tensor, each made of `heads` heads of `columns` numbers from column `column` on: one matrix row a head.
+// Rows up to the next row_unit become zero.
+HWY_NOINLINE inline void load_heads(Matrix out, TensorView t, int64_t row, int64_t rows, int64_t column,
+                                    int64_t heads, int64_t columns, float scale = 1) {
+    const VecF factor = hn::Set(F32(), scale);
+    const int64_t size = info(t.dtype).bytes;
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t h = 0; h < heads; ++h) {
+            float* to = out.row(i * heads + h);
+            visit_row(t.dtype, t.row(row + i) + (column + h * columns) * size, columns,
+                      [&](int64_t c, VecF v) HWY_ATTR { hn::StoreU(hn::Mul(v, factor), F32(), to + c); });
+        }
+    }
+    for (int64_t i = rows * heads; i < padded_rows(rows * heads); ++i)
+        std::fill_n(out.row(i), out.stride, 0.f);
+}
+
+// v in columns [visible.begin, visible.end) where v's first column is i; elsewhere `hidden`.
+HWY_INLINE VecF mask(VecF v, int64_t i, KeyRange visible, float hidden) {
+    const hn::RebindToSigned<F32> di;
+    const auto column = hn::Iota(di, static_cast<int32_t>(i));
+    const auto before = hn::Lt(column, hn::Set(di, static_cast<int32_t>(visible.begin)));
+    const auto after = hn::Lt(hn::Set(di, static_cast<int32_t>(visible.end - 1)), column);
+    return hn::IfThenElse(hn::RebindMask(F32(), hn::Or(before, after)), hn::Set(F32(), hidden), v);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif

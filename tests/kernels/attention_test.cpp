@@ -1,0 +1,302 @@
+#include "kernels/attention.h"
+
+#include "base/error.h"
+#include "tests/kernels/numbers.h"
+
+namespace gremium::kernels {
+namespace {
+
+class Attention : public EachVariant {};
+
+// One sequence in float64, by the textbook: all scores, softmax, weighted sum.
+struct Sequence {
+    AttentionShape shape;
+    int64_t queries, first;
+    Doubles q, k, v;  // [queries, heads, head_dim], [keys, kv_heads, head_dim], [keys, kv_heads, value_dim]
+
+    bool sees(int64_t i, int64_t j) const {
+        const int64_t position = first + i;
+        return j <= position && (shape.window == 0 || position - j < shape.window);
+    }
+    const double* query(int64_t i, int64_t h) const {
+        return &q[static_cast<size_t>((i * shape.heads + h) * shape.head_dim)];
+    }
+    size_t key_at(int64_t j, int64_t h) const {
+        return static_cast<size_t>((j * shape.kv_heads + h * shape.kv_heads / shape.heads) * shape.head_dim);
+    }
+    size_t value_at(int64_t j, int64_t h) const {
+        return static_cast<size_t>((j * shape.kv_heads + h * shape.kv_heads / shape.heads) * shape.value_dim);
+    }
+    // Probabilities of head h for query i over keys 0..first+i; its logsumexp through `lse`.
+    Doubles probabilities(int64_t i, int64_t h, double* lse = nullptr) const {
+        Doubles p(static_cast<size_t>(first + i + 1));
+        double sum = 0;
+        for (int64_t j = 0; j <= first + i; ++j) {
+            double score = 0;
+            for (int64_t c = 0; c < shape.head_dim; ++c)
+                score += query(i, h)[c] * k[key_at(j, h) + static_cast<size_t>(c)];
+            sum += p[static_cast<size_t>(j)] =
+                sees(i, j) ? std::exp(score * static_cast<double>(shape.scale)) : 0;
+        }
+        for (double& x : p) x /= sum;
+        if (lse) *lse = std::log(sum);
+        return p;
+    }
+    Doubles forward(Doubles* lse = nullptr) const {
+        Doubles out(static_cast<size_t>(queries * shape.heads * shape.value_dim));
+        if (lse) lse->resize(static_cast<size_t>(queries * shape.heads));
+        for (int64_t i = 0; i < queries; ++i) {
+            for (int64_t h = 0; h < shape.heads; ++h) {
+                const Doubles p =
+                    probabilities(i, h, lse ? &(*lse)[static_cast<size_t>(i * shape.heads + h)] : nullptr);
+                double* y = &out[static_cast<size_t>((i * shape.heads + h) * shape.value_dim)];
+                for (int64_t j = 0; j <= first + i; ++j) {
+                    for (int64_t c = 0; c < shape.value_dim; ++c)
+                        y[c] += p[static_cast<size_t>(j)] * v[value_at(j, h) + static_cast<size_t>(c)];
+                }
+            }
+        }
+        return out;
+    }
+};
+
+struct Gradients {
+    Doubles q, k, v;
+};
+
+// The chain rule through the softmax, dS = P ⊙ (dP − Σ P ⊙ dP), without any help of the forward's results.
+Gradients backward_64(const Sequence& s, const Doubles& dout) {
+    Gradients g{Doubles(s.q.size()), Doubles(s.k.size()), Doubles(s.v.size())};
+    for (int64_t i = 0; i < s.queries; ++i) {
+        for (int64_t h = 0; h < s.shape.heads; ++h) {
+            const Doubles p = s.probabilities(i, h);
+            const double* dy = &dout[static_cast<size_t>((i * s.shape.heads + h) * s.shape.value_dim)];
+            Doubles dp(p.size());
+            for (size_t j = 0; j < p.size(); ++j) {
+                const size_t value = s.value_at(static_cast<int64_t>(j), h);
+                for (size_t c = 0; c < static_cast<size_t>(s.shape.value_dim); ++c) {
+                    dp[j] += dy[c] * s.v[value + c];
+                    g.v[value + c] += p[j] * dy[c];
+                }
+            }
+            const double mean = dot(p, dp);
+            const size_t query = static_cast<size_t>((i * s.shape.heads + h) * s.shape.head_dim);
+            for (size_t j = 0; j < p.size(); ++j) {
+                const double ds = p[j] * (dp[j] - mean) * static_cast<double>(s.shape.scale);
+                const size_t key = s.key_at(static_cast<int64_t>(j), h);
+                for (size_t c = 0; c < static_cast<size_t>(s.shape.head_dim); ++c) {
+                    g.q[query + c] += ds * s.k[key + c];
+                    g.k[key + c] += ds * s.q[query + c];
+                }
+            }
+        }
+    }
+    return g;
+}
+
+struct Case {
+    int64_t heads, kv_heads, head_dim, value_dim, queries;
+    int64_t first = 0, window = 0;
+    DType dtype = DType::f32, cache = DType::f32;
+    AttentionShape shape() const {
+        return {heads, kv_heads, head_dim, value_dim, 1 / std::sqrt(static_cast<float>(head_dim)), window};
+    }
+};
+
+Doubles rows_of(TensorView t, int64_t begin, int64_t count) {
+    const Doubles all = doubles(t);
+    return {all.begin() + begin * t.cols(), all.begin() + (begin + count) * t.cols()};
+}
+
+const Case forward_cases[] = {
+    {1, 1, 16, 16, 1},
+    {1, 1, 1, 1, 3},
+    {2, 1, 3, 5, 7},
+    {2, 2, 64, 64, 130},
+    {4, 2, 32, 32, 257},
+    {4, 1, 17, 17, 65},
+    {3, 3, 40, 24, 64},
+    {2, 1, 255, 255, 31},
+    {2, 1, 256, 128, 40, 77},
+    {4, 2, 64, 64, 200, 0, 50},
+    {2, 1, 32, 32, 100, 300, 33},
+    {2, 2, 16, 16, 300, 0, 1},
+    {4, 2, 64, 64, 150, 0, 0, DType::bf16, DType::bf16},
+    {4, 2, 64, 64, 33, 100, 0, DType::f32, DType::f16},
+    {8, 2, 64, 64, 1, 700, 0, DType::bf16, DType::f16},  // decode
+    {8, 1, 128, 128, 1, 2500},
+    {6, 6, 33, 48, 1, 2200, 1500},
+    {12, 1, 64, 64, 3, 1500, 0, DType::f32, DType::bf16},
+    {2, 1, 96, 64, 1, 0},
+};
+
+TEST_P(Attention, Forward) {
+    for (const Case& c : forward_cases) {
+        const int64_t keys = c.first + c.queries,
+                      pad = 2;  // rows of other sequences around ours stay as they are
+        const OwnedTensor q = random_tensor(c.dtype, {pad + c.queries + 1, c.heads * c.head_dim}, 1);
+        const OwnedTensor k = random_tensor(c.cache, {keys, c.kv_heads * c.head_dim}, 2);
+        const OwnedTensor v = random_tensor(c.cache, {keys, c.kv_heads * c.value_dim}, 3);
+        const OwnedTensor out = random_tensor(c.dtype, {pad + c.queries + 1, c.heads * c.value_dim}, 4);
+        const OwnedTensor lse = random_tensor(DType::f32, {pad + c.queries + 1, c.heads}, 5);
+        const Doubles out_before = doubles(out);
+        const AttentionSpan span{pad, c.queries, c.first, k, v};
+        attention(out, lse, q, {&span, 1}, c.shape());
+
+        const Sequence truth{c.shape(),  c.queries, c.first, rows_of(q, pad, c.queries),
+                             doubles(k), doubles(v)};
+        Doubles lse_64, expected = truth.forward(&lse_64);
+        const std::string what = std::to_string(&c - forward_cases);
+        expected.insert(expected.begin(), out_before.begin(), out_before.begin() + pad * out.get().cols());
+        expected.insert(expected.end(), out_before.end() - out.get().cols(), out_before.end());
+        expect_near(out, expected, 3e-6, what);
+        const Doubles logs = rows_of(lse, pad, c.queries);
+        for (size_t i = 0; i < logs.size(); ++i)
+            ASSERT_NEAR(logs[i], lse_64[i], 3e-6 * (1 + std::abs(lse_64[i]))) << what;
+        attention(out, {}, q, {&span, 1}, c.shape());
+        expect_near(out, expected, 3e-6, what);
+    }
+}
+
+TEST_P(Attention, LargeScoresDoNotOverflow) {
+    const Case c{1, 1, 16, 16, 70};
+    const OwnedTensor q = random_tensor(DType::f32, {70, 16}, 1, 100),
+                      k = random_tensor(DType::f32, {70, 16}, 2, 100);
+    const OwnedTensor v = random_tensor(DType::f32, {70, 16}, 3), out(DType::f32, {70, 16});
+    const AttentionSpan span{0, 70, 0, k, v};
+    attention(out, {}, q, {&span, 1}, c.shape());
+    for (int64_t i = 0; i < 70 * 16; ++i) ASSERT_LE(std::abs(out.get().f32()[i]), 6);
+}
+
+TEST_P(Attention, SequencesOfABatchAreIndependent) {
+    const AttentionShape shape = Case{4, 2, 32, 32, 0}.shape();
+    const OwnedTensor q = random_tensor(DType::f32, {90, 128}, 1), out(DType::f32, {90, 128}),
+                      alone(DType::f32, {90, 128});
+    const OwnedTensor k0 = random_tensor(DType::f32, {60, 64}, 2),
+                      k1 = random_tensor(DType::f16, {1030, 64}, 3);
+    const AttentionSpan spans[] = {{0, 60, 0, k0, k0}, {60, 0, 7, k0, k0}, {60, 30, 1000, k1, k1}};
+    attention(out, {}, q, spans, shape);
+    for (const AttentionSpan& span : spans) attention(alone, {}, q, {&span, 1}, shape);
+    EXPECT_EQ(to_floats(out), to_floats(alone));
+}
+
+TEST_P(Attention, ChunkedPrefillEqualsOneShot) {
+    for (const int64_t window : {0, 70}) {
+        const AttentionShape shape = Case{4, 2, 64, 64, 0, 0, window}.shape();
+        const int64_t keys = 333;
+        const OwnedTensor q = random_tensor(DType::f32, {keys, 256}, 1),
+                          k = random_tensor(DType::f32, {keys, 128}, 2);
+        const OwnedTensor v = random_tensor(DType::f32, {keys, 128}, 3), whole(DType::f32, {keys, 256}),
+                          parts(DType::f32, {keys, 256});
+        const AttentionSpan all{0, keys, 0, k, v};
+        attention(whole, {}, q, {&all, 1}, shape);
+        for (int64_t first = 0, n; first < keys; first += n) {
+            n = std::min<int64_t>(first % 5 == 0 ? 1 : 77, keys - first);
+            const auto seen = [&](const OwnedTensor& t) {
+                return TensorView{t.get().data, DType::f32, {first + n, 128}};
+            };
+            const AttentionSpan part{first, n, first, seen(k), seen(v)};
+            attention(parts, {}, q, {&part, 1}, shape);
+        }
+        const std::vector<float> a = to_floats(whole), b = to_floats(parts);
+        for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5);
+    }
+}
+
+struct Training {
+    Case c;
+    int64_t sequences;
+    OwnedTensor q, k, v, dout, out, lse, dq, dk, dv;
+
+    Training(const Case& shape_of, int64_t batch) : c(shape_of), sequences(batch) {
+        const int64_t rows = batch * c.queries;
+        q = random_tensor(c.dtype, {rows, c.heads * c.head_dim}, 1);
+        k = random_tensor(c.dtype, {rows, c.kv_heads * c.head_dim}, 2);
+        v = random_tensor(c.dtype, {rows, c.kv_heads * c.value_dim}, 3);
+        dout = random_tensor(DType::f32, {rows, c.heads * c.value_dim}, 4);
+        out = OwnedTensor(DType::f32, {rows, c.heads * c.value_dim});
+        lse = OwnedTensor(DType::f32, {rows, c.heads});
+        dq = random_tensor(DType::f32, {rows, c.heads * c.head_dim}, 5);  // to be overwritten
+        dk = random_tensor(DType::f32, {rows, c.kv_heads * c.head_dim}, 6);
+        dv = random_tensor(DType::f32, {rows, c.kv_heads * c.value_dim}, 7);
+        std::vector<AttentionSpan> spans;
+        for (int64_t s = 0; s < batch; ++s)
+            spans.push_back({s * c.queries, c.queries, 0, part(k, s), part(v, s)});
+        attention(out, lse, q, spans, c.shape());
+        attention_backward(dq, dk, dv, dout, out, lse, q, k, v, c.queries, c.shape());
+    }
+    TensorView part(TensorView t, int64_t s) const {
+        return {t.row(s * c.queries), t.dtype, {c.queries, t.cols()}};
+    }
+    Sequence sequence(int64_t s) const {
+        return {c.shape(), c.queries, 0, doubles(part(q, s)), doubles(part(k, s)), doubles(part(v, s))};
+    }
+};
+
+TEST_P(Attention, BackwardEqualsCentralDifferences) {
+    for (const Case& c : {Case{1, 1, 1, 1, 1}, Case{2, 1, 3, 2, 5}, Case{4, 2, 5, 3, 9, 0, 4}}) {
+        const Training t(c, 2);
+        for (int64_t s = 0; s < 2; ++s) {
+            Sequence sequence = t.sequence(s);
+            const Doubles dout = doubles(t.part(t.dout, s));
+            const auto loss = [&] { return dot(dout, sequence.forward()); };
+            expect_near(t.part(t.dq, s), gradient(sequence.q, loss), 5e-6);
+            expect_near(t.part(t.dk, s), gradient(sequence.k, loss), 5e-6);
+            expect_near(t.part(t.dv, s), gradient(sequence.v, loss), 5e-6);
+        }
+    }
+}
+
+const Case backward_cases[] = {
+    {1, 1, 17, 17, 64},          {2, 2, 64, 64, 130},
+    {4, 2, 32, 32, 257},         {4, 1, 40, 24, 65},
+    {3, 3, 16, 48, 127},         {2, 1, 128, 255, 33},
+    {4, 2, 32, 32, 200, 0, 50},  {70, 1, 8, 8, 9},
+    {2, 1, 16, 16, 150, 0, 1},   {4, 2, 32, 32, 150, 0, 0, DType::bf16},
+    {3, 1, 24, 24, 140, 0, 129},
+};
+
+TEST_P(Attention, Backward) {
+    for (const Case& c : backward_cases) {
+        const Training t(c, 2);
+        const std::string what = std::to_string(&c - backward_cases);
+        for (int64_t s = 0; s < 2; ++s) {
+            const Gradients g = backward_64(t.sequence(s), doubles(t.part(t.dout, s)));
+            expect_near(t.part(t.dq, s), g.q, 1e-5, what + " dq");
+            expect_near(t.part(t.dk, s), g.k, 1e-5, what + " dk");
+            expect_near(t.part(t.dv, s), g.v, 1e-5, what + " dv");
+        }
+    }
+}
+
+TEST_P(Attention, NoBitDependsOnThreads) {
+    const Case training{4, 2, 32, 32, 150};
+    expect_same_bits_for_any_threads([&] { return Training(training, 3).out; });
+    expect_same_bits_for_any_threads([&] { return Training(training, 3).dq; });
+    expect_same_bits_for_any_threads([&] { return Training(training, 3).dk; });
+    expect_same_bits_for_any_threads([&] { return Training(training, 3).dv; });
+    for (const int64_t queries : {1, 3, 40, 161}) {
+        const AttentionShape shape = Case{4, 1, 64, 64, 0}.shape();
+        const OwnedTensor q = random_tensor(DType::f32, {queries, 256}, 1),
+                          k = random_tensor(DType::f16, {2100 + queries, 64}, 2);
+        expect_same_bits_for_any_threads([&] {
+            OwnedTensor out(DType::f32, {queries, 256});
+            const AttentionSpan span{0, queries, 2100, k, k};
+            attention(out, {}, q, {&span, 1}, shape);
+            return out;
+        });
+    }
+}
+
+TEST_P(Attention, HeadsThatDoNotDivideAreAnError) {
+    const OwnedTensor t(DType::f32, {1, 48});
+    const AttentionSpan span{0, 1, 0, t, t};
+    EXPECT_THROW(attention(t, {}, t, {&span, 1},
+                           {.heads = 3, .kv_heads = 2, .head_dim = 16, .value_dim = 16, .scale = 1}),
+                 Error);
+}
+
+GREMIUM_EACH_VARIANT(Attention);
+
+}  // namespace
+}  // namespace gremium::kernels
