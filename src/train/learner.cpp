@@ -1,0 +1,112 @@
+#include "train/learner.h"
+
+#include <chrono>
+
+#include "moe/router.h"
+#include "ops/ops.h"
+#include "train/optimiser.h"
+
+namespace gremium::train {
+namespace {
+
+// Seconds since the last lap.
+class Stopwatch {
+  public:
+    double lap() {
+        const auto now = std::chrono::steady_clock::now();
+        const double seconds = std::chrono::duration<double>(now - start_).count();
+        start_ = now;
+        return seconds;
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+void add_load(std::vector<LayerLoad>& loads, const LayerRouting& routing) {
+    for (LayerLoad& load : loads) {
+        if (load.layer != routing.layer) continue;
+        for (size_t e = 0; e < load.load_E.size(); ++e) load.load_E[e] += routing.load_E[e];
+        return;
+    }
+    loads.push_back({routing.layer, routing.load_E});
+}
+
+}  // namespace
+
+Learner::Learner(const ModelSpec& spec, const TrainingConfig& config)
+    : config_(config),
+      parameters_(spec, config.compute, static_cast<uint64_t>(config.seed)),
+      compute_(parameters_.bind(Parameters::View::compute)),
+      master_(parameters_.bind(Parameters::View::master)),
+      graph_(arena_, {.record = true, .compute = config.compute, .activation = config.compute}) {
+    for (int64_t sequence = 0; sequence < config.micro_batch; ++sequence) {
+        for (int64_t t = 0; t < config.sequence; ++t) {
+            positions_.push_back(static_cast<int32_t>(t));
+            sequences_.push_back(static_cast<int32_t>(sequence));
+        }
+    }
+}
+
+void Learner::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {
+    compute_->tokenizer = master_->tokenizer = std::move(tokenizer);
+}
+
+void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets,
+                          StepResult& result) {
+    const double share = static_cast<double>(inputs.size()) / static_cast<double>(config_.batch_tokens);
+    Stopwatch watch;
+    const Batch batch{.tokens = inputs,
+                      .positions = positions_,
+                      .sequences = sequences_,
+                      .sequence_length = config_.sequence};
+    const Forward out = forward(graph_, *compute_, batch, {.recompute = config_.recompute});
+    const ops::Var cross_entropy = ops::cross_entropy(graph_, out.hidden_TD, compute_->weights.head, targets);
+    ops::Var loss = cross_entropy;
+    for (const LayerRouting& routing : out.routing) {
+        if (config_.balance_coef > 0) {
+            loss =
+                ops::add_scaled(graph_, loss, routing.balance_loss, static_cast<float>(config_.balance_coef));
+        }
+        if (config_.z_coef > 0) {
+            loss = ops::add_scaled(graph_, loss, routing.z_loss, static_cast<float>(config_.z_coef));
+        }
+        result.losses.balance += share * *routing.balance_loss->value.f32();
+        result.losses.z += share * *routing.z_loss->value.f32();
+        add_load(result.loads, routing);
+    }
+    result.losses.cross_entropy += share * *cross_entropy->value.f32();
+    phases_.forward += watch.lap();
+
+    graph_.backward(loss, static_cast<float>(share));
+    graph_.clear();
+    arena_.clear();
+    phases_.backward += watch.lap();
+}
+
+void Learner::correct_routers(const std::vector<LayerLoad>& loads) {
+    for (const LayerLoad& load : loads) {
+        for (const Parameters::Entry& entry : parameters_.entries()) {
+            if (entry.slot.role != TensorRole::correction || entry.slot.layer != load.layer) continue;
+            moe::update_correction(parameters_.tensor(Parameters::Buffer::weight, entry), load.load_E,
+                                   static_cast<float>(config_.bias_rate));
+        }
+    }
+}
+
+StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step,
+                         double lr) {
+    phases_ = {};
+    StepResult result;
+    const auto tokens = static_cast<size_t>(config_.micro_batch * config_.sequence);
+    for (size_t begin = 0; begin < inputs.size(); begin += tokens) {
+        micro_batch(inputs.subspan(begin, tokens), targets.subspan(begin, tokens), result);
+    }
+    Stopwatch watch;
+    result.gradient_norm = apply_update(parameters_, config_, step, lr);
+    if (config_.bias_rate > 0) correct_routers(result.loads);
+    phases_.update = watch.lap();
+    return result;
+}
+
+}  // namespace gremium::train

@@ -1,0 +1,151 @@
+#include "train/parameters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/random.h"
+#include "tensor/blocks.h"
+
+namespace gremium::train {
+namespace {
+
+constexpr int64_t alignment = 16;  // floats: a cache line
+constexpr int64_t chunk = int64_t{1} << 16;
+
+bool decays(TensorRole role) {
+    return role == TensorRole::matrix || role == TensorRole::expert || role == TensorRole::embedding ||
+           role == TensorRole::head || role == TensorRole::router;
+}
+
+// Matmuls read these in bf16; embeddings are only looked up unless they are the head too.
+bool has_shadow(TensorRole role, bool tied_head) {
+    return role == TensorRole::matrix || role == TensorRole::expert || role == TensorRole::head ||
+           (role == TensorRole::embedding && tied_head);
+}
+
+// The matrices that end in the residual stream.
+bool writes_residual(const std::string& name) {
+    for (const char* kind : {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp."}) {
+        if (name.find(kind) != std::string::npos) return true;
+    }
+    return false;
+}
+
+Tensor slice(Tensor flat, int64_t begin, int64_t count) {
+    return {flat.data + begin * row_bytes(flat.dtype, 1), flat.dtype, {count}};
+}
+
+uint64_t stream_of(const std::string& name) {
+    uint64_t stream = 0;
+    for (const char c : name) stream = mix64(stream ^ static_cast<unsigned char>(c));
+    return stream;
+}
+
+void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
+    parallel_chunks(out.count(), chunk, [&](int64_t begin, int64_t end) {
+        Random random(seed, stream);
+        random.seek(2 * static_cast<uint64_t>(begin));  // a normal takes two
+        for (int64_t i = begin; i < end; ++i) out.f32()[i] = deviation * static_cast<float>(random.normal());
+    });
+}
+
+}  // namespace
+
+Parameters::Parameters(const ModelSpec& spec, DType compute, uint64_t seed) : spec_(spec) {
+    layout();
+    weights_ = OwnedTensor(DType::f32, {size_});
+    gradients_ = OwnedTensor(DType::f32, {trained_});
+    momenta_ = OwnedTensor(DType::f32, {trained_});
+    variances_ = OwnedTensor(DType::f32, {trained_});
+    if (compute == DType::bf16) shadows_ = OwnedTensor(DType::bf16, {decaying_});
+    initialise(seed);
+    refresh_shadows();
+}
+
+void Parameters::layout() {
+    const std::vector<TensorSlot> slots = tensor_slots(spec_);
+    const auto append = [&](auto belongs) {
+        for (const TensorSlot& slot : slots) {
+            if (!belongs(slot.role)) continue;
+            entries_.push_back({slot, size_});
+            size_ += (slot.shape.count() + alignment - 1) / alignment * alignment;
+        }
+        return size_;
+    };
+    decaying_ = append([](TensorRole role) { return decays(role); });
+    trained_ = append([](TensorRole role) { return !decays(role) && role != TensorRole::correction; });
+    append([](TensorRole role) { return role == TensorRole::correction; });
+}
+
+void Parameters::initialise(uint64_t seed) {
+    const auto layers = static_cast<float>(std::max<size_t>(1, spec_.layers.size()));
+    for (const Entry& entry : entries_) {
+        const Tensor weight = tensor(Buffer::weight, entry);
+        const std::string& name = entry.slot.name;
+        if (entry.slot.role == TensorRole::norm) {
+            std::fill_n(weight.f32(), weight.count(), 1.0f);
+        } else if (decays(entry.slot.role)) {
+            fill_normal(weight, writes_residual(name) ? 0.02f / std::sqrt(2 * layers) : 0.02f, seed,
+                        stream_of(name));
+        }
+    }
+}
+
+Tensor Parameters::tensor(Buffer buffer, const Entry& entry) const {
+    if (buffer != Buffer::weight && entry.offset >= trained_) return {};
+    const OwnedTensor* buffers[] = {&weights_, &gradients_, &momenta_, &variances_};
+    return reshape(slice(*buffers[static_cast<int>(buffer)], entry.offset, entry.slot.shape.count()),
+                   entry.slot.shape);
+}
+
+ops::Weight Parameters::weight_of(const TensorSlot& slot, View view) const {
+    const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& e) { return e.slot.name == slot.name; });
+    if (entry == entries_.end()) return {};
+    if (view == View::master) return {tensor(Buffer::weight, *entry), {}};
+    const bool shadowed = shadows_ && has_shadow(slot.role, spec_.tied_head);
+    const Tensor value = shadowed ? reshape(slice(shadows_, entry->offset, slot.shape.count()), slot.shape)
+                                  : tensor(Buffer::weight, *entry);
+    return {value, tensor(Buffer::gradient, *entry)};
+}
+
+std::shared_ptr<Model> Parameters::bind(View view) const {
+    return bind_model(
+        spec_, [&](const TensorSlot& slot) { return weight_of(slot, view); }, moe::Residency::mapped);
+}
+
+Parameters::Part Parameters::part(int64_t begin, int64_t end, bool with_decay) const {
+    const int64_t n = end - begin;
+    return {.weight = slice(weights_, begin, n),
+            .gradient = slice(gradients_, begin, n),
+            .momentum = slice(momenta_, begin, n),
+            .variance = slice(variances_, begin, n),
+            .shadow = shadows_ && with_decay ? slice(shadows_, begin, n) : Tensor{},
+            .decays = with_decay};
+}
+
+Tensor Parameters::gradients() const { return gradients_; }
+
+void Parameters::zero_gradients() {
+    parallel_chunks(trained_, chunk, [&](int64_t begin, int64_t end) {
+        std::memset(gradients_.get().f32() + begin, 0, static_cast<size_t>(end - begin) * sizeof(float));
+    });
+}
+
+void Parameters::refresh_shadows() {
+    if (!shadows_) return;
+    parallel_chunks(decaying_, chunk, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) shadows_.get().bf16()[i] = f32_to_bf16(weights_.get().f32()[i]);
+    });
+}
+
+int64_t Parameters::count() const {
+    int64_t total = 0;
+    for (const Entry& entry : entries_) total += entry.slot.shape.count();
+    return total;
+}
+
+}  // namespace gremium::train

@@ -1,0 +1,66 @@
+// What training changes: f32 master weights with their gradients and AdamW moments, each kind in one contiguous buffer,
+// and bf16 shadows of the weights that matmuls read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "tensor/arena.h"
+
+namespace gremium::train {
+
+class Parameters {
+  public:
+    // Allocates and initialises, deterministically from the seed: norms 1, biases 0, everything else normal with standard
+    // deviation 0.02, matrices that write to the residual stream 0.02 / √(2 · layers) (Radford et al.: GPT-2, 2019).
+    Parameters(const ModelSpec& spec, DType compute, uint64_t seed);
+
+    enum class View { compute, master };
+    // The model over these parameters: `compute` reads bf16 shadows where there are any and has gradients, `master` reads
+    // f32. Parameters must outlive it.
+    std::shared_ptr<Model> bind(View view) const;
+
+    // A tensor of the model and its place in the buffers. Shapes in torch order, experts stacked.
+    struct Entry {
+        TensorSlot slot;
+        int64_t offset;  // elements; a multiple of 16
+    };
+    std::span<const Entry> entries() const { return entries_; }
+    const ModelSpec& spec() const { return spec_; }
+
+    enum class Buffer { weight, gradient, momentum, variance };
+    Tensor tensor(Buffer buffer, const Entry& entry) const;
+
+    // Flat parts of the buffers that AdamW treats alike: those with weight decay (matrices, embeddings, routers), and
+    // those without (norms and biases). Router correction biases are in neither.
+    struct Part {
+        Tensor weight, gradient, momentum, variance,
+            shadow;  // shadow: empty when nothing in the part has one
+        bool decays;
+    };
+    Part decaying() const { return part(0, decaying_, true); }
+    Part plain() const { return part(decaying_, trained_, false); }
+
+    Tensor gradients() const;  // of both parts, flat
+    void zero_gradients();
+    void refresh_shadows();  // after weights were written by other means than AdamW
+
+    int64_t count() const;  // parameters, padding not counted
+
+  private:
+    Part part(int64_t begin, int64_t end, bool decays) const;
+    void layout();
+    void initialise(uint64_t seed);
+    ops::Weight weight_of(const TensorSlot& slot, View view) const;
+
+    ModelSpec spec_;
+    std::vector<Entry> entries_;
+    int64_t decaying_ = 0, trained_ = 0, size_ = 0;  // ends of the three parts, elements
+    OwnedTensor weights_, gradients_, momenta_, variances_, shadows_;
+};
+
+}  // namespace gremium::train

@@ -1,0 +1,74 @@
+#include "train/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "train/permutation.h"
+
+namespace gremium::train {
+namespace {
+
+constexpr uint64_t golden_ratio = 0x9E3779B97F4A7C15ull;  // 2^64 / φ
+
+int64_t windows(const Source& source, int64_t length) { return (source.tokens->tokens() - 1) / length; }
+
+}  // namespace
+
+SequenceSampler::SequenceSampler(std::vector<Source> sources, int64_t length, uint64_t seed)
+    : sources_(std::move(sources)),
+      drawn_(sources_.size(), 0),
+      length_(length),
+      seed_(seed),
+      window_(static_cast<size_t>(length + 1)) {
+    double total = 0, sum = 0;
+    for (const Source& source : sources_) {
+        total += source.weight;
+        if (windows(source, length) < 1) {
+            fail("{}: {} tokens, at least one sequence of {} + 1 expected", source.tokens->path().string(),
+                 source.tokens->tokens(), length);
+        }
+    }
+    for (const Source& source : sources_) {
+        sum += source.weight;
+        bounds_.push_back(static_cast<uint64_t>(std::min(sum / total, 1 - 0x1p-53) * 0x1p64));
+    }
+    bounds_.back() = ~uint64_t{0};
+}
+
+size_t SequenceSampler::source_of(int64_t n) const {
+    const uint64_t point = mix64(seed_) + golden_ratio * static_cast<uint64_t>(n);
+    return static_cast<size_t>(std::upper_bound(bounds_.begin(), bounds_.end() - 1, point) - bounds_.begin());
+}
+
+void SequenceSampler::seek(int64_t n) {
+    std::fill(drawn_.begin(), drawn_.end(), 0);
+    for (next_ = 0; next_ < n; ++next_) ++drawn_[source_of(next_)];
+}
+
+void SequenceSampler::sequence(int64_t n, std::span<int32_t> inputs, std::span<int32_t> targets) {
+    if (n != next_) seek(n);
+    const size_t which = source_of(next_++);
+    const Source& source = sources_[which];
+    const int64_t count = windows(source, length_);
+    const int64_t epoch = drawn_[which] / count, position = drawn_[which] % count;
+    ++drawn_[which];
+
+    // What the windows leave over shifts them, so that epochs cut the text at different places.
+    Random random(seed_, mix64(which) + static_cast<uint64_t>(epoch));
+    const int64_t slack = source.tokens->tokens() - 1 - count * length_;
+    const auto shift = static_cast<int64_t>(random.below(static_cast<uint64_t>(slack) + 1));
+    const Permutation order(static_cast<uint64_t>(count), random.bits());
+    const auto window = static_cast<int64_t>(order(static_cast<uint64_t>(position)));
+
+    source.tokens->read(shift + window * length_, window_);
+    std::copy(window_.begin(), window_.end() - 1, inputs.begin());
+    std::copy(window_.begin() + 1, window_.end(), targets.begin());
+}
+
+double SequenceSampler::epochs(size_t source) const {
+    return static_cast<double>(drawn_[source]) / static_cast<double>(windows(sources_[source], length_));
+}
+
+}  // namespace gremium::train

@@ -1,0 +1,261 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/parallel.h"
+#include "train/checkpoint.h"
+#include "train/corpus.h"
+#include "train/heldout.h"
+#include "train/learner.h"
+#include "train/loads.h"
+#include "train/metrics.h"
+#include "train/report.h"
+#include "train/sampler.h"
+#include "train/schedule.h"
+
+namespace gremium::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using Row = nlohmann::ordered_json;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::vector<Source> sources(const Corpus& corpus) {
+    std::vector<Source> list;
+    for (const Domain& domain : corpus.domains) list.push_back({&domain.tokens, domain.weight});
+    return list;
+}
+
+// One run in one process.
+class Run {
+  public:
+    Run(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer);
+    TrainSummary loop();
+
+  private:
+    void resume(const Checkpoint& checkpoint);
+    void announce(const std::string& resumed_from);
+    StepResult learn();
+    void report(const StepResult& result, double step_seconds);
+    void watch_loads(const StepResult& result);
+    void evaluate();
+    void save();
+    double elapsed() const { return earlier_seconds_ + seconds_since(start_); }
+    bool due(int64_t every) const { return every > 0 && step_ % every == 0; }
+    nlohmann::json state() const;
+
+    const TrainConfig& config_;
+    const TrainingConfig& train_;
+    TrainObserver& observer_;
+    fs::path output_;
+    Corpus corpus_;
+    SequenceSampler sampler_;
+    Learner learner_;
+    std::optional<MetricsLog> metrics_;
+    LoadWindow window_;
+    std::vector<DomainScore> scores_;
+    std::vector<int32_t> inputs_, targets_;
+    std::deque<double> recent_;  // seconds of the last steps
+    fs::path saved_;
+    int64_t step_ = 0, first_step_ = 0, saved_step_ = -1;
+    double earlier_seconds_ = 0;
+    Clock::time_point start_ = Clock::now();
+};
+
+Run::Run(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer)
+    : config_(config),
+      train_(config.train),
+      observer_(observer),
+      output_(config.output.dir),
+      corpus_(prepare_corpus(config, [&](std::string_view note) { observer.on_note(note); })),
+      sampler_(sources(corpus_), config.train.sequence, static_cast<uint64_t>(config.train.seed)),
+      learner_(model_spec(config.model, corpus_.tokenizer->vocabulary().size()), config.train),
+      inputs_(static_cast<size_t>(config.train.batch_tokens)),
+      targets_(inputs_.size()) {
+    learner_.set_tokenizer(corpus_.tokenizer);
+    const std::optional<Checkpoint> newest = newest_checkpoint(output_);
+    if (newest && !options.resume) {
+        fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir",
+             output_.string());
+    }
+    if (newest) resume(*newest);
+    metrics_.emplace(output_ / "metrics.jsonl", step_);
+    first_step_ = step_;
+    announce(newest ? newest->path.string() : "");
+}
+
+void Run::resume(const Checkpoint& checkpoint) {
+    const nlohmann::json state = read_state(checkpoint);
+    try {
+        const std::string conflict = first_conflict(state.at("config"), to_json(config_));
+        if (!conflict.empty()) {
+            fail("{}: {} is not what the run was started with", checkpoint.path.string(), conflict);
+        }
+        step_ = state.at("step");
+        earlier_seconds_ = state.at("seconds");
+        window_.restore(state.at("loads"));
+    } catch (const nlohmann::json::exception& error) {
+        fail("{}: {}", (checkpoint.path / "state.json").string(), error.what());
+    }
+    restore(checkpoint, learner_);
+    saved_ = checkpoint.path;
+    saved_step_ = step_;
+}
+
+void Run::announce(const std::string& resumed_from) {
+    const ModelSize size = size_of(learner_.model().spec);
+    RunInfo info{.parameters = size.total_parameters,
+                 .active_parameters = size.active_parameters,
+                 .first_step = first_step_,
+                 .steps = train_.steps,
+                 .tokens_a_step = train_.batch_tokens,
+                 .domains = {},
+                 .resumed_from = resumed_from};
+    double weights = 0;
+    for (const Domain& domain : corpus_.domains) weights += domain.weight;
+    for (const Domain& domain : corpus_.domains) {
+        const double share = domain.weight / weights;
+        const double drawn = share * static_cast<double>(train_.steps * train_.batch_tokens);
+        info.domains.push_back({domain.name, share, domain.tokens.tokens(), domain.heldout.tokens(),
+                                drawn / static_cast<double>(domain.tokens.tokens())});
+    }
+    observer_.on_start(info);
+}
+
+StepResult Run::learn() {
+    const int64_t count = config_.sequences_a_step();
+    const auto length = static_cast<size_t>(train_.sequence);
+    for (int64_t i = 0; i < count; ++i) {
+        const size_t begin = static_cast<size_t>(i) * length;
+        sampler_.sequence(step_ * count + i, std::span(inputs_).subspan(begin, length),
+                          std::span(targets_).subspan(begin, length));
+    }
+    return learner_.step(inputs_, targets_, step_, learning_rate(train_, step_));
+}
+
+void Run::report(const StepResult& result, double step_seconds) {
+    constexpr size_t averaged = 20;
+    recent_.push_back(step_seconds);
+    if (recent_.size() > averaged) recent_.pop_front();
+    double sum = 0;
+    for (const double seconds : recent_) sum += seconds;
+    const Balance balance = balance_of(result.loads);
+    const auto done = static_cast<double>(step_ - first_step_);
+    const StepReport report{
+        .step = step_,
+        .steps = train_.steps,
+        .tokens = step_ * train_.batch_tokens,
+        .loss = result.losses.cross_entropy,
+        .balance = result.losses.balance,
+        .z = result.losses.z,
+        .lr = learning_rate(train_, step_ - 1),
+        .gradient_norm = result.gradient_norm,
+        .tokens_per_second =
+            static_cast<double>(recent_.size()) * static_cast<double>(train_.batch_tokens) / sum,
+        .seconds = elapsed(),
+        .seconds_left = seconds_since(start_) / done * static_cast<double>(train_.steps - step_),
+        .max_violation = balance.max_violation,
+        .dead_experts = balance.dead,
+        .scores = scores_.empty() ? nullptr : &scores_};
+    observer_.on_step(report);
+    if (!due(train_.log_every) && step_ != train_.steps) return;
+    metrics_->write({{"kind", "train"},
+                     {"step", step_},
+                     {"tokens", report.tokens},
+                     {"loss", report.loss},
+                     {"balance", report.balance},
+                     {"z", report.z},
+                     {"lr", report.lr},
+                     {"gradient_norm", report.gradient_norm},
+                     {"tokens_per_second", report.tokens_per_second},
+                     {"max_violation", report.max_violation},
+                     {"dead_experts", report.dead_experts},
+                     {"seconds", report.seconds}});
+}
+
+void Run::watch_loads(const StepResult& result) {
+    if (result.loads.empty() || !window_.add(result.loads, train_.load_window)) return;
+    Row layers = Row::array();
+    for (const LayerLoad& load : window_.loads())
+        layers.push_back({{"layer", load.layer}, {"load", load.load_E}});
+    metrics_->write({{"kind", "experts"}, {"step", step_}, {"layers", layers}});
+    const std::string warning = window_.warning();
+    if (warning.empty()) return;
+    metrics_->write({{"kind", "warning"}, {"step", step_}, {"text", warning}});
+    observer_.on_warning(warning);
+}
+
+void Run::evaluate() {
+    scores_ = evaluate_domains(learner_.model(), corpus_, train_);
+    if (scores_.empty()) return;
+    Row domains = Row::object();
+    for (const DomainScore& score : scores_) {
+        domains[score.name] = {{"loss", score.loss},
+                               {"bits_per_byte", score.bits_per_byte},
+                               {"tokens", score.tokens},
+                               {"bytes", score.bytes}};
+    }
+    metrics_->write({{"kind", "evaluation"}, {"step", step_}, {"domains", domains}});
+    observer_.on_evaluation(step_, scores_);
+}
+
+nlohmann::json Run::state() const {
+    return {{"format", 1},
+            {"step", step_},
+            {"tokens", step_ * train_.batch_tokens},
+            {"sequences", step_ * config_.sequences_a_step()},
+            {"seconds", elapsed()},
+            {"loads", window_.state()},
+            {"config", to_json(config_)}};
+}
+
+void Run::save() {
+    if (saved_step_ == step_) return;
+    saved_ = write_checkpoint(output_, step_, learner_, state(), train_.keep).path;
+    saved_step_ = step_;
+    observer_.on_checkpoint(saved_);
+}
+
+TrainSummary Run::loop() {
+    start_ = Clock::now();
+    bool stopped = false;
+    while (step_ < train_.steps && !stopped) {
+        const auto begin = Clock::now();
+        const StepResult result = learn();
+        ++step_;
+        report(result, seconds_since(begin));
+        watch_loads(result);
+        const bool last = step_ == train_.steps;
+        if (due(train_.eval_every) || last) evaluate();
+        stopped = !observer_.keep_going();
+        if (due(train_.checkpoint_every) || last || stopped) save();
+    }
+    const fs::path page = output_ / "report.html";
+    write_file_atomically(page, html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
+    return {.steps = step_,
+            .tokens = step_ * train_.batch_tokens,
+            .seconds = elapsed(),
+            .finished = step_ == train_.steps,
+            .checkpoint = saved_,
+            .report = page};
+}
+
+}  // namespace
+
+TrainSummary train(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer) {
+    if (config.train.threads > 0) set_threads(config.train.threads);
+    return Run(config, options, observer).loop();
+}
+
+}  // namespace gremium::train
