@@ -2,9 +2,11 @@
 
 #include <sentencepiece_trainer.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "text/presplit.h"
 #include "text/replace.h"
 #include "text/sentencepiece.h"
 
@@ -12,55 +14,82 @@ namespace gremium {
 
 namespace {
 
-// libsentencepiece keeps tabs for itself and never puts one into a piece. A character of private use takes their place
-// while it learns. (Sample text that holds it already only counts some tabs too many.)
-constexpr std::string_view tab_stand_in = "\uE009";
+// libsentencepiece has rules of its own for spaces and tabs: no token holds a tab, or a space other than in front. While
+// it learns, characters of private use take their places.
+constexpr std::string_view tab_stand_in = "\uE009", space_stand_in = "\uE020";
+constexpr std::string_view space_symbol = "\u2581";
 
-class Samples final : public sentencepiece::SentenceIterator {
-  public:
-    explicit Samples(const std::function<bool(std::string&)>& next) : next_(next) { Next(); }
+std::string hide_blanks(std::string_view word) {
+    return replaced(replaced(word, "\t", tab_stand_in), " ", space_stand_in);
+}
 
-    bool done() const override { return done_; }
-    const std::string& value() const override { return text_; }
-    sentencepiece::util::Status status() const override { return {}; }
-    void Next() override {
-        text_.clear();
-        done_ = !next_(text_);
-        text_ = replaced(text_, "\t", tab_stand_in);
+std::string show_blanks(std::string_view token) {
+    return replaced(replaced(token, tab_stand_in, "\t"), space_stand_in, space_symbol);
+}
+
+// Lines "word<TAB>count", sorted: libsentencepiece's input format "tsv".
+std::vector<std::string> count_words(const VocabularyTraining& options,
+                                     const std::function<bool(std::string&)>& next) {
+    std::unordered_map<std::string, int64_t> counts;
+    for (std::string sample; next(sample); sample.clear()) {
+        for (std::string_view rest = sample; !rest.empty();) {
+            const size_t size = first_word(rest, options.split_digits);
+            ++counts[std::string(rest.substr(0, size))];
+            rest.remove_prefix(size);
+        }
     }
+    std::vector<std::string> lines;
+    lines.reserve(counts.size());
+    for (const auto& [word, count] : counts) lines.push_back(fmt::format("{}\t{}", hide_blanks(word), count));
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
+class Lines final : public sentencepiece::SentenceIterator {
+  public:
+    explicit Lines(std::vector<std::string> lines) : lines_(std::move(lines)) {}
+
+    bool done() const override { return at_ == lines_.size(); }
+    void Next() override { ++at_; }
+    const std::string& value() const override { return lines_[at_]; }
+    sentencepiece::util::Status status() const override { return {}; }
 
   private:
-    const std::function<bool(std::string&)>& next_;
-    std::string text_;
-    bool done_ = false;
+    std::vector<std::string> lines_;
+    size_t at_ = 0;
 };
 
 }  // namespace
 
 Vocabulary train_vocabulary(const VocabularyTraining& options,
                             const std::function<bool(std::string&)>& next) {
+    Lines words(count_words(options, next));
+    if (words.done()) fail("training a vocabulary of {} tokens: there is no text", options.size);
     const std::unordered_map<std::string, std::string> arguments = {
         {"model_type", "bpe"},
+        {"input_format", "tsv"},
         {"vocab_size", std::to_string(options.size)},
         {"character_coverage", fmt::format("{}", options.character_coverage)},
-        {"byte_fallback", "true"},
-        {"split_digits", options.split_digits ? "true" : "false"},
-        {"allow_whitespace_only_pieces", "true"},
         {"max_sentencepiece_length", std::to_string(options.max_token_length)},
         {"max_sentence_length", std::to_string(1 << 30)},
+        {"byte_fallback", "true"},
         {"normalization_rule_name", "identity"},
+        {"add_dummy_prefix", "false"},
         {"remove_extra_whitespaces", "false"},
-        {"add_dummy_prefix", options.add_space_prefix ? "true" : "false"},
-        {"num_threads", "1"},
+        {"split_by_whitespace", "false"},  // the words are split already
+        {"split_by_unicode_script", "false"},
+        {"split_by_number", "false"},
+        {"split_digits", options.split_digits ? "true" : "false"},
+        {"num_threads", std::to_string(options.threads)},
         {"minloglevel", "3"},  // silent
     };
-    Samples samples(next);
     std::string model;
-    const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &samples, &model);
+    const auto status = sentencepiece::SentencePieceTrainer::Train(arguments, &words, &model);
     if (!status.ok()) fail("training a vocabulary of {} tokens: {}", options.size, status.error_message());
 
     Vocabulary vocabulary = read_sentencepiece_model(model, "trained vocabulary");
-    for (std::string& token : vocabulary.tokens) token = replaced(token, tab_stand_in, "\t");
+    for (std::string& token : vocabulary.tokens) token = show_blanks(token);
+    vocabulary.add_space_prefix = options.add_space_prefix;
     return vocabulary;
 }
 

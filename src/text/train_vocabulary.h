@@ -4,24 +4,26 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <string_view>
 
 #include "text/vocabulary.h"
 
 namespace gremium {
 
 struct VocabularyTraining {
-    int32_t size = 8192;                 // tokens in all, with <unk>, <s>, </s> and the 256 bytes
-    double character_coverage = 0.9995;  // characters beyond it are spelled as bytes
-    bool split_digits = true;            // every digit is a token
-    bool add_space_prefix = true;
-    int32_t max_token_length = 16;  // characters
-    int threads = 1;                // changes no bit of the result
+    int32_t size = 4096;                 // tokens in all, with <unk>, <s>, </s> and the 256 bytes
+    double character_coverage = 0.9995;  // characters beyond this share of the samples are spelled as bytes
+    bool split_digits = true;            // every digit is a token by itself; else up to three
+    bool add_space_prefix = false;  // false: the first word of a text is spelled as at the start of a line
+    int32_t max_token_length = 24;  // characters
 };
 
-// `next` fills its argument with the next sample of text (any bytes, any length) and returns false at the
-// end. Memory is a few times the samples': some 10 MB of text is plenty. The same samples in the same order
-// give the same result.
+// `next` fills its argument with the next sample (any bytes; the end of a sample is a cut) and returns false at the
+// end. Samples are reduced to counted words as they come, so memory grows with the number of different words only. The
+// result depends on the bag of samples alone. Takes about 10 s for 32 MB. Throws Error when the samples are too few.
+//
+// Unlike SentencePiece's own splitting, the words of first_word (text/presplit.h) let tokens hold tabs, line ends with
+// the indentation after them (":\n    ") and a punctuation mark before letters (".append"): 9 % fewer tokens of C and
+// Python. llama.cpp needs nothing but the vocabulary to find the same ids.
 Vocabulary train_vocabulary(const VocabularyTraining& options, const std::function<bool(std::string&)>& next);
 
 }  // namespace gremium
