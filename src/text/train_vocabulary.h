@@ -15,6 +15,7 @@ struct VocabularyTraining {
     bool split_digits = true;            // every digit is a token by itself; else up to three
     bool add_space_prefix = false;  // false: the first word of a text is spelled as at the start of a line
     int32_t max_token_length = 24;  // characters
+    int threads = 1;                // changes no bit of the result, and little of the time
 };
 
 // `next` fills its argument with the next sample (any bytes; the end of a sample is a cut) and returns false at the
