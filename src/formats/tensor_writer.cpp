@@ -48,10 +48,10 @@ TensorFileWriter::TensorFileWriter(const std::filesystem::path& path, size_t ali
 void TensorFileWriter::start(std::vector<TensorDecl> tensors, std::string_view header) {
     tensors_ = std::move(tensors);
     file_.write(header);
-    end_tensor();
+    if (!tensors_.empty()) pad();
 }
 
-void TensorFileWriter::end_tensor() {
+void TensorFileWriter::pad() {
     static constexpr std::array<std::byte, 256> zeros{};
     while (const size_t over = file_.size() % alignment_)
         file_.write(std::span(zeros).first(std::min(zeros.size(), alignment_ - over)));

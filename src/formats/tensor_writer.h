@@ -49,14 +49,16 @@ class TensorWriter {
 class TensorFileWriter : public TensorWriter {
   protected:
     TensorFileWriter(const std::filesystem::path& path, size_t alignment);
-    // Declares the tensors and writes what precedes their data, padded to the alignment.
+    // Declares the tensors and writes what precedes their data, padded to the alignment when there are any.
     void start(std::vector<TensorDecl> tensors, std::string_view header);
 
     void put(std::span<const std::byte> bytes) override { file_.write(bytes); }
-    void end_tensor() override;
+    void end_tensor() override { pad(); }
     void commit() override { file_.commit(); }
 
   private:
+    void pad();
+
     AtomicFile file_;
     size_t alignment_;
 };
