@@ -13,26 +13,26 @@ namespace gremium {
 // T tokens of one or more sequences, sequence after sequence.
 struct Batch {
     std::span<const int32_t> tokens, positions;
-    std::span<const int32_t> sequences;   // may be empty: one sequence
+    std::span<const int32_t> sequences;  // may be empty: one sequence
     // Training and evaluation without a cache: sequences of this equal length from position 0 (T is a multiple).
     // With a cache: 0.
     int64_t sequence_length = 0;
 };
 
 struct ForwardOptions {
-    KvCache* cache = nullptr;             // null: the batch's tokens see only each other
+    KvCache* cache = nullptr;  // null: the batch's tokens see only each other
     moe::RoutingHook* hook = nullptr;
-    bool recompute = false;               // activation recomputation, one block at a time (only when recording)
+    bool recompute = false;  // activation recomputation, one block at a time (only when recording)
 };
 
-struct LayerRouting {                     // of each MoE layer, in order
+struct LayerRouting {  // of each MoE layer, in order
     int layer;
     std::vector<int64_t> load_E;
-    ops::Var balance_loss, z_loss;        // null without recording
+    ops::Var balance_loss, z_loss;  // null without recording
 };
 
 struct Forward {
-    ops::Var hidden_TD;                   // after the final norm: what the head multiplies
+    ops::Var hidden_TD;  // after the final norm: what the head multiplies
     std::vector<LayerRouting> routing;
 };
 

@@ -24,8 +24,8 @@ class KvCache {
         TensorView k, v;
     };
     Views append(int layer, TensorView k, TensorView v);
-    void advance(int64_t tokens);          // after all layers have appended
-    void truncate(int64_t length);         // forget later positions
+    void advance(int64_t tokens);   // after all layers have appended
+    void truncate(int64_t length);  // forget later positions
 
   private:
     std::vector<OwnedTensor> keys_, values_;

@@ -43,7 +43,8 @@ struct Model {
     ModelSpec spec;
     ModelWeights weights;
     std::unique_ptr<moe::ExpertStore> experts;   // null for dense models
-    std::shared_ptr<const Tokenizer> tokenizer;  // null when the files hold none
+    std::shared_ptr<const Tokenizer> tokenizer;  // null when the files hold none, or
+    std::string tokenizer_error;                 // none that is supported: why
     std::string source;                          // path, for messages
     std::shared_ptr<const void> storage;         // keeps mapped files or parameters alive
 };
@@ -61,14 +62,16 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& pat
 
 // Binds named tensors to a model: `find` gives the weight of a canonical name (views and, for training, gradients);
 // expert stacks [E, …] are split into experts here. Used by load_model and by the trainer.
-std::shared_ptr<Model> bind_model(const ModelSpec& spec, const std::function<ops::Weight(const TensorSlot&)>& find,
+std::shared_ptr<Model> bind_model(const ModelSpec& spec,
+                                  const std::function<ops::Weight(const TensorSlot&)>& find,
                                   moe::Residency residency);
 
 enum class Container : uint8_t { gguf, hugging_face };
 struct SaveOptions {
     Container container = Container::gguf;
-    DType dtype = DType::f32;  // of matrices; norms, biases, routers stay f32 (GGUF's habit). Rows that a block type
-                               // does not divide fall back to f16.
+    DType dtype =
+        DType::f32;  // of matrices; norms, biases, routers stay f32 (GGUF's habit). Rows that a block type
+                     // does not divide fall back to f16.
 };
 // Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the target,
 // e.g. permuted q/k rows of GGUF's llama, are applied here). Throws Error when the container cannot say what the spec says.

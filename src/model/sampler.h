@@ -10,11 +10,12 @@
 namespace gremium {
 
 struct SamplerOptions {
-    float temperature = 0.8f;        // 0: the most probable token
-    int top_k = 40;                  // 0: all
-    float top_p = 0.95f;             // 1: all
-    float min_p = 0.05f;             // keep tokens at least this share of the best one's probability; 0: all
-    float repetition_penalty = 1;    // logits of recent tokens divided (positive) or multiplied (negative) by this
+    float temperature = 0.8f;  // 0: the most probable token
+    int top_k = 40;            // 0: all
+    float top_p = 0.95f;       // 1: all
+    float min_p = 0.05f;       // keep tokens at least this share of the best one's probability; 0: all
+    float repetition_penalty =
+        1;  // logits of recent tokens divided (positive) or multiplied (negative) by this
     int repetition_window = 64;
     uint64_t seed = 0;
 };
@@ -24,16 +25,23 @@ class Sampler {
   public:
     explicit Sampler(const SamplerOptions& options);
     int32_t sample(std::span<const float> logits_V);
-    void accept(int32_t token);      // remembers a token for the repetition penalty (prompt tokens too)
+    void accept(int32_t token);  // remembers a token for the repetition penalty (prompt tokens too)
 
   private:
-    SamplerOptions options_;
-    Random random_;
-    std::vector<int32_t> recent_;
     struct Candidate {
         int32_t token;
         float logit;
     };
+    static bool better(const Candidate& a, const Candidate& b);
+    void collect(std::span<const float> logits_V);  // fills candidates_, penalties applied
+    void keep_top_k();                              // sorts, best first
+    void keep_top_p();
+    void keep_min_p();
+    int32_t draw();
+
+    SamplerOptions options_;
+    Random random_;
+    std::vector<int32_t> recent_;
     std::vector<Candidate> candidates_;
 };
 

@@ -13,8 +13,8 @@
 namespace gremium {
 
 struct SessionOptions {
-    int64_t context = 0;                 // 0: the model's
-    int64_t prefill_chunk = 512;         // tokens evaluated together
+    int64_t context = 0;          // 0: the model's
+    int64_t prefill_chunk = 512;  // tokens evaluated together
     DType cache = DType::f32;
     DType compute = DType::f32;
     moe::RoutingHook* hook = nullptr;
@@ -31,10 +31,14 @@ class Session {
     void evaluate_all(std::span<const int32_t> tokens,
                       const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
     int64_t length() const;
+    int64_t capacity() const { return cache_.capacity(); }
     void truncate(int64_t length);
     const Model& model() const { return *model_; }
 
   private:
+    template <typename OnChunk>
+    void run(std::span<const int32_t> tokens, OnChunk&& on_chunk);
+
     std::shared_ptr<const Model> model_;
     SessionOptions options_;
     KvCache cache_;
@@ -45,12 +49,13 @@ class Session {
 struct GenerateOptions {
     int64_t max_tokens = 128;
     SamplerOptions sampler;
-    bool ignore_end = false;             // go on after an end-of-generation token
+    bool ignore_end = false;  // go on after an end-of-generation token
 };
 
 // Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to stop.
 // Throws Error for an empty prompt or one that does not fit.
-std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
+std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt,
+                              const GenerateOptions& options,
                               const std::function<bool(int32_t token)>& on_token);
 
 }  // namespace gremium

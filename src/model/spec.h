@@ -24,10 +24,10 @@ struct NormSpec {
 struct RopeSpec {
     bool enabled = true;
     kernels::RopePairing pairing = kernels::RopePairing::half_split;
-    int dims = 0;                        // rotated dimensions of each head
+    int dims = 0;  // rotated dimensions of each head
     float base = 10000;
-    float linear_factor = 1;             // positions divided by this
-    std::vector<float> divisors;         // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
+    float linear_factor = 1;      // positions divided by this
+    std::vector<float> divisors;  // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
     friend bool operator==(const RopeSpec&, const RopeSpec&) = default;
 };
 
@@ -38,8 +38,8 @@ struct AttentionSpec {
     bool qkv_bias = false, out_bias = false;
     QkNorm qk_norm = QkNorm::none;
     RopeSpec rope;
-    int window = 0;                      // 0: whole context
-    float scale = 0;                     // 0: 1/√head_dim
+    int window = 0;   // 0: whole context
+    float scale = 0;  // 0: 1/√head_dim
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
@@ -51,10 +51,10 @@ struct DenseSpec {
 
 struct MoeSpec {
     moe::RouterPolicy router;
-    int hidden = 0;                      // of one expert
+    int hidden = 0;  // of one expert
     kernels::Activation activation = kernels::Activation::silu;
-    int shared_hidden = 0;               // width of the shared expert(s) together; 0: none
-    bool shared_gate = false;            // shared output times σ(w·x)
+    int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
+    bool shared_gate = false;  // shared output times σ(w·x)
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
 };
 
@@ -66,11 +66,11 @@ struct LayerSpec {
 };
 
 struct ModelSpec {
-    std::string architecture;            // registry name of archs/: "llama", "qwen3moe", …
-    std::string name;                    // the model's own
+    std::string architecture;  // registry name of archs/: "llama", "qwen3moe", …
+    std::string name;          // the model's own
     int dim = 0, vocab = 0, context = 0;
     NormSpec norm;
-    bool tied_head = false;              // the head is the embedding table
+    bool tied_head = false;  // the head is the embedding table
     std::vector<LayerSpec> layers;
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
@@ -83,18 +83,22 @@ void validate(const ModelSpec& spec, const std::string& source);
 // requires, what the trainer initialises.
 enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert };
 struct TensorSlot {
-    std::string name;                    // "blk.3.ffn_gate_exps.weight"
-    Shape shape;                         // torch order; experts stacked: [E, F, D]
+    std::string name;  // "blk.3.ffn_gate_exps.weight"
+    Shape shape;       // torch order; experts stacked: [E, F, D]
     TensorRole role;
     int layer = -1;
+    int expert = -1;  // ≥ 0: only that expert's part of the stack `name`, [F, D]
 };
 std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
+// One expert's part of a stacked slot.
+TensorSlot part_of(const TensorSlot& stack, int expert);
 
 // Sizes for humans, inspect and the demo.
 struct ModelSize {
     int64_t total_parameters = 0;
-    int64_t active_parameters = 0;       // touched by one token: k experts of each MoE layer; one row of the embedding
-    int64_t flops_per_token = 0;         // 2 · active matrix parameters (attention scores not counted)
+    int64_t active_parameters =
+        0;  // touched by one token: k experts of each MoE layer; one row of the embedding
+    int64_t flops_per_token = 0;  // 2 · active matrix parameters (attention scores not counted)
 };
 ModelSize size_of(const ModelSpec& spec);
 

@@ -1,0 +1,11 @@
+// Every supported architecture; each is defined in the file of its name.
+#pragma once
+
+#include "base/error.h"
+#include "model/archs/common.h"
+
+namespace gremium::archs {
+
+extern const Architecture llama, mixtral, qwen2, qwen3, qwen2moe, qwen3moe, olmoe, dots1;
+
+}  // namespace gremium::archs

@@ -1,0 +1,56 @@
+// What Llama-like architectures share: the metadata of a pre-norm decoder with grouped-query attention and RoPE.
+#pragma once
+
+#include <functional>
+
+#include "model/archs/architecture.h"
+
+namespace gremium::archs {
+
+// All layers with attention (no biases, no q/k norm) and a dense feed-forward of the stated width; rotation half-split.
+ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
+void write_gguf(const ModelSpec& spec, Metadata& metadata);
+
+// What GGUF says by the presence of a tensor: whether the head is tied, attention has biases, selection is corrected.
+void read_presence(ModelSpec& spec, const std::function<bool(const std::string& name)>& contains);
+
+// The defaults are those of the architecture's configuration class in transformers.
+struct HfDefaults {
+    float eps = 1e-6f, rope_theta = 10000;
+};
+ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
+void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
+
+// Key "{arch}.{name}" of GGUF metadata.
+std::string key(const Metadata& metadata, std::string_view name);
+
+// Reads or writes expert_count, expert_used_count and, with `expert_width`, the width of an expert at that key (the
+// feed-forward width otherwise).
+MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
+void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
+
+// The mixture or dense width of the first layer that has one; an empty one if none has. Writers state it for all layers.
+MoeSpec mixture_of(const ModelSpec& spec);
+DenseSpec dense_of(const ModelSpec& spec);
+int leading_dense_layers(const ModelSpec& spec);
+
+void set_qk_norm(ModelSpec& spec, QkNorm norm);
+void set_qkv_bias(ModelSpec& spec, bool bias);
+void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer = 0);
+// Qwen's rule: every decoder_sparse_step-th layer is a mixture unless listed in mlp_only_layers.
+void set_qwen_mixture(ModelSpec& spec, const MoeSpec& moe, const HfConfig& config);
+void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config);
+
+void refuse_attention_bias(const HfConfig& config);
+int checked_product(int a, int b, const std::string& source);  // of widths from a file
+double decimal(float value);  // the shortest decimal that reads back as value
+
+// Names of router and experts as most Hugging Face models have them.
+inline constexpr NameRule mlp_experts[] = {
+    {"blk.{l}.ffn_gate_inp", "model.layers.{l}.mlp.gate"},
+    {"blk.{l}.ffn_gate_exps", "model.layers.{l}.mlp.experts.{e}.gate_proj"},
+    {"blk.{l}.ffn_up_exps", "model.layers.{l}.mlp.experts.{e}.up_proj"},
+    {"blk.{l}.ffn_down_exps", "model.layers.{l}.mlp.experts.{e}.down_proj"},
+};
+
+}  // namespace gremium::archs

@@ -1,0 +1,135 @@
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "model/archs/common.h"
+
+namespace gremium::archs {
+
+namespace {
+
+constexpr int max_layers = 4096;
+
+// Llama 3's scaling of rotary frequencies, as transformers' "rope_type": "llama3".
+struct Llama3Scaling {
+    double factor, low, high, original_context;
+};
+
+std::vector<float> divisors(const Llama3Scaling& s, double base, int dims) {
+    std::vector<float> result;
+    for (int i = 0; i < dims / 2; ++i) {
+        const double wavelength = 2 * std::numbers::pi * std::pow(base, 2.0 * i / dims);
+        const double smooth = (s.original_context / wavelength - s.low) / (s.high - s.low);
+        double divisor = 1 / ((1 - smooth) / s.factor + smooth);
+        if (wavelength < s.original_context / s.high) divisor = 1;
+        if (wavelength > s.original_context / s.low) divisor = s.factor;
+        result.push_back(static_cast<float>(divisor));
+    }
+    return result;
+}
+
+void read_scaling(const HfConfig& config, RopeSpec& rope) {
+    const auto scaling = config.child({"rope_scaling", "rope_parameters"});
+    if (!scaling) return;
+    const std::string type = scaling->get<std::string>({"rope_type", "type"}, "default");
+    if (type == "default") return;
+    if (type == "linear") {
+        rope.linear_factor = scaling->require<float>("factor");
+    } else if (type == "llama3") {
+        const auto number = [&](const char* name) { return scaling->require<double>(name); };
+        const Llama3Scaling llama3{number("factor"), number("low_freq_factor"), number("high_freq_factor"),
+                                   number("original_max_position_embeddings")};
+        rope.divisors = divisors(llama3, rope.base, rope.dims);
+    } else {
+        fail("{}: rotary scaling of type \"{}\" is not supported (linear and llama3 are)", config.source(),
+             type);
+    }
+}
+
+float read_theta(const HfConfig& config, float fallback) {
+    if (auto parameters = config.child("rope_parameters"))
+        fallback = parameters->get<float>("rope_theta", fallback);
+    return config.get<float>("rope_theta", fallback);
+}
+
+// Divisors say less than Llama 3's parameters: those of its releases are tried.
+nlohmann::ordered_json scaling_of(const RopeSpec& rope) {
+    if (rope.linear_factor != 1) return {{"rope_type", "linear"}, {"factor", decimal(rope.linear_factor)}};
+    if (rope.divisors.empty()) return nullptr;
+    const Llama3Scaling release{rope.divisors.back(), 1, 4, 8192};
+    const std::vector<float> expected = divisors(release, rope.base, rope.dims);
+    for (size_t i = 0; i < expected.size(); ++i)
+        if (std::abs(expected[i] - rope.divisors[i]) > 1e-5f * expected[i])
+            fail("config.json cannot express these rotary frequency divisors");
+    return {{"rope_type", "llama3"},
+            {"factor", release.factor},
+            {"low_freq_factor", release.low},
+            {"high_freq_factor", release.high},
+            {"original_max_position_embeddings", static_cast<int64_t>(release.original_context)}};
+}
+
+void refuse_what_is_unknown(const HfConfig& config, int context) {
+    if (const std::string act = config.get<std::string>({"hidden_act", "hidden_activation"}, "silu");
+        act != "silu" && act != "swish")
+        fail("{}: hidden_act \"{}\" is not supported (silu is)", config.source(), act);
+    if (config.contains("quantization_config"))
+        fail("{}: quantised weights (quantization_config) are not supported", config.source());
+    const bool windowed =
+        config.get<bool>("use_sliding_window", true) &&
+        config.get<int64_t>("sliding_window", context) < context &&
+        config.get<int64_t>("max_window_layers", 0) < config.require<int64_t>("num_hidden_layers");
+    if (windowed) fail("{}: sliding window attention is not supported here", config.source());
+}
+
+}  // namespace
+
+ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults) {
+    const int layers = config.require<int32_t>("num_hidden_layers");
+    if (layers < 1 || layers > max_layers)
+        fail("{}: num_hidden_layers is {}, expected 1 to {}", config.source(), layers, max_layers);
+
+    ModelSpec spec;
+    spec.architecture = architecture;
+    spec.name = config.get<std::string>("_name_or_path", "");
+    spec.dim = config.require<int32_t>("hidden_size");
+    spec.vocab = config.require<int32_t>("vocab_size");
+    spec.context = config.require<int32_t>("max_position_embeddings");
+    spec.norm.eps = config.get<float>("rms_norm_eps", defaults.eps);
+    spec.tied_head = config.get<bool>("tie_word_embeddings", false);
+    refuse_what_is_unknown(config, spec.context);
+
+    AttentionSpec a;
+    a.heads = config.require<int32_t>("num_attention_heads");
+    a.kv_heads = config.get<int32_t>("num_key_value_heads", a.heads);
+    a.head_dim = config.get<int32_t>("head_dim", a.heads > 0 ? spec.dim / a.heads : 0);
+    a.value_dim = a.head_dim;
+    a.rope.dims = a.head_dim;
+    a.rope.base = read_theta(config, defaults.rope_theta);
+    read_scaling(config, a.rope);
+    const DenseSpec dense{.hidden = config.require<int32_t>("intermediate_size")};
+    spec.layers.assign(static_cast<size_t>(layers), {a, dense});
+    return spec;
+}
+
+void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
+    const AttentionSpec& a = spec.layers.front().attention;
+    if (!spec.name.empty()) config["_name_or_path"] = spec.name;
+    config["vocab_size"] = spec.vocab;
+    config["hidden_size"] = spec.dim;
+    config["intermediate_size"] = dense_of(spec).hidden;
+    config["num_hidden_layers"] = spec.layers.size();
+    config["num_attention_heads"] = a.heads;
+    config["num_key_value_heads"] = a.kv_heads;
+    config["head_dim"] = a.head_dim;
+    config["hidden_act"] = "silu";
+    config["max_position_embeddings"] = spec.context;
+    config["rms_norm_eps"] = decimal(spec.norm.eps);
+    config["rope_theta"] = decimal(a.rope.base);
+    config["rope_scaling"] = scaling_of(a.rope);
+    config["tie_word_embeddings"] = spec.tied_head;
+    config["attention_bias"] = a.out_bias;
+    config["attention_dropout"] = 0.0;
+    config["use_cache"] = true;
+}
+
+}  // namespace gremium::archs

@@ -1,0 +1,27 @@
+// The parts of a decoder block. Each takes the normed input [T, D] and gives what is added to the residual stream.
+#pragma once
+
+#include "model/decoder.h"
+#include "model/rope_table.h"
+
+namespace gremium {
+
+// What all blocks of one forward share. Lives as long as the tape when recording.
+struct BlockContext {
+    const Model& model;
+    moe::TokenBatch batch;
+    RopeTables rope;
+    int64_t sequence_length;  // T when the batch is one sequence
+    KvCache* cache;
+    moe::RoutingHook* hook;
+};
+
+ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);
+
+ops::Var attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
+
+// `routing` is filled for a mixture.
+ops::Var feed_forward(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context,
+                      LayerRouting& routing);
+
+}  // namespace gremium

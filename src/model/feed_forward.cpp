@@ -1,0 +1,42 @@
+#include "model/blocks.h"
+
+namespace gremium {
+
+namespace {
+
+using ops::Graph;
+using ops::Var;
+
+Var dense(Graph& g, Var x_TD, const DenseWeights& w, ops::Activation activation) {
+    const Var gate = ops::linear(g, x_TD, w.gate);
+    const Var up = ops::linear(g, x_TD, w.up);
+    return ops::linear(g, ops::activate(g, gate, up, activation), w.down);
+}
+
+Var shared_experts(Graph& g, Var x_TD, const MoeSpec& spec, const MoeWeights& w) {
+    const Var y = dense(g, x_TD, w.shared, spec.activation);
+    if (!spec.shared_gate) return y;
+    return ops::multiply_rows(g, y, ops::sigmoid(g, ops::linear_f32(g, x_TD, w.shared_gate)));
+}
+
+}  // namespace
+
+Var feed_forward(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouting& routing) {
+    const LayerSpec& spec = context.model.spec.layers[static_cast<size_t>(layer)];
+    const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
+    const MoeSpec* m = spec.moe();
+    if (!m) return dense(g, x_TD, w.dense, std::get<DenseSpec>(spec.feed_forward).activation);
+
+    const moe::RouteInputs inputs{.router_ED = w.moe.router,
+                                  .bias_E = w.moe.router_bias,
+                                  .correction_E = w.moe.correction.value,
+                                  .hook = context.hook,
+                                  .batch = &context.batch,
+                                  .layer = layer};
+    moe::MoeOutput out = moe::mixture(g, x_TD, m->router, inputs, *context.model.experts, m->activation);
+    routing = {layer, std::move(out.routing.load_E), out.routing.balance_loss, out.routing.z_loss};
+    if (m->shared_hidden == 0) return out.y_TD;
+    return ops::add(g, out.y_TD, shared_experts(g, x_TD, *m, w.moe));
+}
+
+}  // namespace gremium

@@ -1,0 +1,35 @@
+#include "model/footprint.h"
+
+#include "model/weights.h"
+
+namespace gremium {
+
+Footprint footprint(const Model& model) {
+    const TensorView embedding = model.weights.embedding.value;
+    Footprint sum{embedding.bytes(), embedding.row_bytes()};
+    const auto read_whole = [&](std::string_view, const ops::Weight& w) {
+        if (!w) return;
+        sum.total += w.value.bytes();
+        sum.per_token += w.value.bytes();
+    };
+    read_whole("", model.weights.final_norm.weight);
+    read_whole("", model.weights.final_norm.bias);
+    read_whole("", model.weights.head);
+    if (model.weights.head.value.data == embedding.data)
+        sum.total -= embedding.bytes();  // tied: counted already
+    for (const LayerWeights& layer : model.weights.layers) for_each_weight(layer, read_whole);
+    for (size_t l = 0; l < model.spec.layers.size(); ++l) {
+        const MoeSpec* moe = model.spec.layers[l].moe();
+        if (!moe) continue;
+        int64_t experts = 0;
+        for (int e = 0; e < moe->router.experts; ++e) {
+            const moe::ExpertWeights& w = model.experts->peek({static_cast<int>(l), e});
+            experts += w.gate.value.bytes() + w.up.value.bytes() + w.down.value.bytes();
+        }
+        sum.total += experts;
+        sum.per_token += experts / moe->router.experts * moe->router.top_k;
+    }
+    return sum;
+}
+
+}  // namespace gremium

@@ -1,0 +1,17 @@
+// The tokenizer that GGUF metadata carry: keys tokenizer.ggml.* and tokenizer.chat_template.
+#pragma once
+
+#include <optional>
+
+#include "formats/metadata.h"
+#include "text/vocabulary.h"
+
+namespace gremium {
+
+// nullopt when the metadata hold no tokenizer. Defaults of absent keys are llama.cpp's. Throws Error.
+std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata);
+
+// Tokens are padded to `size` with unused ones, as llama.cpp's converter does: it wants one a row of the embedding.
+void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata& metadata);
+
+}  // namespace gremium

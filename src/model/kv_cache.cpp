@@ -1,0 +1,56 @@
+#include "model/kv_cache.h"
+
+#include "base/error.h"
+#include "tensor/blocks.h"
+
+namespace gremium {
+
+namespace {
+
+int64_t key_width(const LayerSpec& layer) {
+    return int64_t{layer.attention.kv_heads} * layer.attention.head_dim;
+}
+int64_t value_width(const LayerSpec& layer) {
+    return int64_t{layer.attention.kv_heads} * layer.attention.value_dim;
+}
+
+// Writes rows behind the first `length` ones and gives a view of all so far.
+TensorView extend(Tensor cache, int64_t length, TensorView rows) {
+    const Tensor space{cache.row(length), cache.dtype, rows.shape};
+    convert(rows, space);
+    return {cache.data, cache.dtype, {length + rows.rows(), cache.cols()}};
+}
+
+}  // namespace
+
+KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype) : capacity_(context) {
+    if (context < 1) fail("a context of {} tokens, expected at least 1", context);
+    if (!is_float(dtype)) fail("a cache of {}, expected f32, f16 or bf16", info(dtype).name);
+    for (const LayerSpec& layer : spec.layers) {
+        keys_.emplace_back(dtype, Shape{context, key_width(layer)});
+        values_.emplace_back(dtype, Shape{context, value_width(layer)});
+    }
+}
+
+int64_t KvCache::bytes(const ModelSpec& spec, int64_t context, DType dtype) {
+    int64_t total = 0;
+    for (const LayerSpec& layer : spec.layers)
+        total += context * row_bytes(dtype, key_width(layer) + value_width(layer));
+    return total;
+}
+
+KvCache::Views KvCache::append(int layer, TensorView k, TensorView v) {
+    if (length_ + k.rows() > capacity_)
+        fail("the context of {} tokens is full: {} more do not fit behind {}", capacity_, k.rows(), length_);
+    const auto l = static_cast<size_t>(layer);
+    return {extend(keys_[l], length_, k), extend(values_[l], length_, v)};
+}
+
+void KvCache::advance(int64_t tokens) { length_ += tokens; }
+
+void KvCache::truncate(int64_t length) {
+    if (length < 0 || length > length_) fail("cannot shorten a context of {} tokens to {}", length_, length);
+    length_ = length;
+}
+
+}  // namespace gremium

@@ -1,0 +1,251 @@
+// Model → GGUF file or Hugging Face directory.
+#include <map>
+
+#include "base/error.h"
+#include "formats/gguf.h"
+#include "formats/hf.h"
+#include "model/archs/common.h"
+#include "model/gguf_vocabulary.h"
+#include "model/rotary_rows.h"
+#include "model/weights.h"
+#include "tensor/blocks.h"
+#include "text/hf_tokenizer.h"
+
+namespace gremium {
+
+namespace {
+
+using kernels::RopePairing;
+
+// What the first part is that two specifications disagree about; empty when they are equal.
+std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
+    if (a == b) return "";
+    if (a.norm != b.norm) return "its norms";
+    if (a.layers.size() != b.layers.size()) return "its number of layers";
+    for (size_t l = 0; l < a.layers.size(); ++l) {
+        if (a.layers[l].attention != b.layers[l].attention)
+            return fmt::format("the attention of layer {}", l);
+        if (a.layers[l].feed_forward != b.layers[l].feed_forward)
+            return fmt::format("the feed-forward of layer {}", l);
+    }
+    return "its sizes";
+}
+
+// One tensor of the file and where its numbers come from: a slot, or one expert of it.
+struct Item {
+    TensorSlot slot;
+    DType dtype;
+};
+
+// Writes the tensors of a model under the names of the target.
+class TensorSource {
+  public:
+    TensorSource(const Model& model, RopePairing pairing) : model_(model), pairing_(pairing) {
+        for_each_global_weight(model.weights,
+                               [&](const char* name, const ops::Weight& w) { values_[name] = w.value; });
+        for (size_t l = 0; l < model.weights.layers.size(); ++l)
+            for_each_weight(model.weights.layers[l], [&](const char* name, const ops::Weight& w) {
+                values_[fmt::format("blk.{}.{}", l, name)] = w.value;
+            });
+    }
+
+    void write(TensorWriter& writer, const std::string& name, const Item& item) const {
+        const TensorSlot& slot = item.slot;
+        if (slot.role != TensorRole::expert) return put(writer, name, item, values_.at(slot.name));
+        const int first = std::max(0, slot.expert);
+        const int end = slot.expert < 0 ? static_cast<int>(slot.shape[0]) : first + 1;
+        for (int e = first; e < end; ++e)
+            put(writer, name, item, (model_.experts->peek({slot.layer, e}).*expert_matrix(slot)).value);
+    }
+
+  private:
+    void put(TensorWriter& writer, const std::string& name, const Item& item, TensorView view) const {
+        std::vector<std::byte> converted, permuted;
+        if (view.dtype != item.dtype) {
+            converted.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
+            convert(view, {converted.data(), item.dtype, view.shape});
+            view = {converted.data(), item.dtype, view.shape};
+        }
+        if (const int heads = rotated_heads(model_.spec, item.slot)) {
+            const RopeSpec& rope = model_.spec.layers[static_cast<size_t>(item.slot.layer)].attention.rope;
+            if (rope.enabled && rope.pairing != pairing_) {
+                permuted = repair_rows(view, heads, rope.dims, pairing_);
+                view.data = permuted.data();
+            }
+        }
+        writer.write(name, {view.data, static_cast<size_t>(view.bytes())});
+    }
+
+    const Model& model_;
+    RopePairing pairing_;
+    std::map<std::string, TensorView> values_;
+};
+
+using Items = std::map<std::string, Item>;
+
+// Matrices take the type asked for, or f16 where its blocks do not divide their rows; the small rest is f32.
+Item make_item(const TensorSlot& slot, DType dtype) {
+    const bool matrix = slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
+                        slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
+    if (!matrix) return {slot, DType::f32};
+    const bool divides = slot.shape[slot.shape.rank - 1] % info(dtype).block == 0;
+    return {slot, divides ? dtype : DType::f16};
+}
+
+std::vector<TensorDecl> declarations(const Items& items) {
+    std::vector<TensorDecl> decls;
+    for (const auto& [name, item] : items) decls.push_back({name, item.dtype, item.slot.shape});
+    return decls;
+}
+
+void write_all(TensorWriter& writer, const TensorSource& source, const Items& items) {
+    const std::vector<TensorDecl> order = writer.tensors();
+    for (const TensorDecl& decl : order) source.write(writer, decl.name, items.at(decl.name));
+    writer.finish();
+}
+
+// `understood` is what a reader of the written configuration would make of it.
+void require_same(const Model& model, ModelSpec understood, RopePairing pairing, bool tied,
+                  const std::string& path) {
+    ModelSpec meant = model.spec;
+    meant.tied_head = tied;
+    for (LayerSpec& layer : meant.layers) layer.attention.rope.pairing = pairing;
+    if (const std::string difference = first_difference(meant, understood); !difference.empty())
+        fail("{}: the {} layout cannot express {}", path, model.spec.architecture, difference);
+}
+
+const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
+    if (!model.tokenizer_error.empty())
+        fail("{}: the tokenizer cannot be carried over: {}", path, model.tokenizer_error);
+    return model.tokenizer ? &model.tokenizer->vocabulary() : nullptr;
+}
+
+Metadata gguf_metadata(const Model& model, const Architecture& architecture, SaveOptions options,
+                       const std::string& path) {
+    Metadata metadata(path);
+    metadata.set("general.architecture", std::string(architecture.gguf_name));
+    metadata.set("general.type", std::string("model"));
+    if (!model.spec.name.empty()) metadata.set("general.name", model.spec.name);
+    metadata.set("general.file_type", static_cast<uint32_t>(info(options.dtype).ggml_file_type));
+    if (is_quantised(options.dtype)) metadata.set("general.quantization_version", uint32_t{2});
+    architecture.to_gguf(model.spec, metadata);
+    if (const Vocabulary* vocabulary = vocabulary_of(model, path))
+        write_gguf_vocabulary(*vocabulary, model.spec.vocab, metadata);
+    else
+        metadata.set("tokenizer.ggml.model", std::string("none"));
+    return metadata;
+}
+
+void save_gguf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+    const Architecture& architecture = architecture_of(model.spec);
+    const Metadata metadata = gguf_metadata(model, architecture, options, path.string());
+    Items items;
+    for (const TensorSlot& slot : tensor_slots(model.spec))
+        items.emplace(slot.name, make_item(slot, options.dtype));
+    const bool tied = model.spec.tied_head && !architecture.gguf_needs_head;
+    if (model.spec.tied_head && !tied) {
+        const TensorSlot head{"output.weight", {model.spec.vocab, model.spec.dim}, TensorRole::head};
+        items.emplace(head.name, make_item(head, options.dtype));
+    }
+    std::vector<TensorDecl> decls = declarations(items);
+    const std::vector<float>& divisors = model.spec.layers.front().attention.rope.divisors;
+    if (!divisors.empty())
+        decls.push_back({"rope_freqs.weight", DType::f32, {static_cast<int64_t>(divisors.size())}});
+
+    ModelSpec understood = architecture.from_gguf(metadata);
+    archs::read_presence(understood, [&](const std::string& name) { return items.contains(name); });
+    for (LayerSpec& layer : understood.layers) layer.attention.rope.divisors = divisors;
+    require_same(model, std::move(understood), architecture.gguf_pairing, tied, path.string());
+
+    GgufWriter writer(path, metadata, decls);
+    const TensorSource source(model, architecture.gguf_pairing);
+    for (const TensorDecl& decl : decls) {
+        if (decl.name == "rope_freqs.weight")
+            writer.write(decl.name, std::as_bytes(std::span(divisors)));
+        else
+            source.write(writer, decl.name, items.at(decl.name));
+    }
+    writer.finish();
+}
+
+nlohmann::ordered_json hf_config(const Model& model, const Architecture& architecture, SaveOptions options,
+                                 const Vocabulary* vocabulary) {
+    nlohmann::ordered_json config;
+    config["architectures"] = {architecture.hf_class};
+    config["model_type"] = architecture.hf_model_type;
+    architecture.to_hf(model.spec, config);
+    config["torch_dtype"] = options.dtype == DType::f32   ? "float32"
+                            : options.dtype == DType::f16 ? "float16"
+                                                          : "bfloat16";
+    if (!vocabulary) return config;
+    if (vocabulary->bos >= 0) config["bos_token_id"] = vocabulary->bos;
+    if (vocabulary->eos >= 0) config["eos_token_id"] = vocabulary->eos;
+    if (vocabulary->pad >= 0) config["pad_token_id"] = vocabulary->pad;
+    return config;
+}
+
+Items hf_items(const ModelSpec& spec, const Architecture& architecture, DType dtype) {
+    Items items;
+    for (TensorSlot slot : tensor_slots(spec)) {
+        if (slot.role == TensorRole::expert) {
+            for (int e = 0; e < slot.shape[0]; ++e) {
+                const TensorSlot part = part_of(slot, e);
+                items.emplace(hf_name(architecture, part), make_item(part, dtype));
+            }
+            continue;
+        }
+        if (slot.role == TensorRole::router && slot.shape.rank == 1) slot.shape = {1, slot.shape[0]};
+        items.emplace(hf_name(architecture, slot), make_item(slot, dtype));
+    }
+    return items;
+}
+
+// A directory that is filled beside its place, and gone again unless it was committed.
+class NewDirectory {
+  public:
+    explicit NewDirectory(std::filesystem::path target)
+        : target_(std::move(target)), path_(target_.string() + ".tmp") {
+        namespace fs = std::filesystem;
+        if (fs::exists(target_) && !fs::is_empty(target_) && !fs::exists(target_ / "config.json"))
+            fail("{}: exists and is no model directory; it will not be replaced", target_.string());
+        fs::remove_all(path_);
+        fs::create_directories(path_);
+    }
+    NewDirectory(const NewDirectory&) = delete;
+    NewDirectory& operator=(const NewDirectory&) = delete;
+    ~NewDirectory() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::filesystem::path& path() const { return path_; }
+    void commit() { commit_directory(path_, target_); }
+
+  private:
+    std::filesystem::path target_, path_;
+};
+
+void save_hf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+    const Architecture& architecture = architecture_of(model.spec);
+    const Vocabulary* vocabulary = vocabulary_of(model, path.string());
+    const nlohmann::ordered_json config = hf_config(model, architecture, options, vocabulary);
+    const HfConfig written(nlohmann::json::parse(config.dump()), path.string());
+    require_same(model, architecture.from_hf(written), RopePairing::half_split, model.spec.tied_head,
+                 path.string());
+
+    NewDirectory directory(path);
+    const Items items = hf_items(model.spec, architecture, options.dtype);
+    const std::unique_ptr<TensorWriter> writer =
+        create_hf(directory.path(), declarations(items), {.config = config});
+    write_all(*writer, TensorSource(model, RopePairing::half_split), items);
+    if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());
+    directory.commit();
+}
+
+}  // namespace
+
+void save_model(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+    if (options.container == Container::gguf) return save_gguf(model, path, options);
+    save_hf(model, path, options);
+}
+
+}  // namespace gremium

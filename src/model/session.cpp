@@ -1,0 +1,78 @@
+#include "model/session.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace gremium {
+
+namespace {
+
+constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
+
+int64_t context_of(const Model& model, const SessionOptions& options) {
+    return options.context > 0 ? options.context : model.spec.context;
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
+    : model_(std::move(model)),
+      options_(options),
+      cache_(model_->spec, context_of(*model_, options), options.cache) {
+    if (options_.prefill_chunk < 1)
+        fail("a prefill chunk of {} tokens, expected at least 1", options_.prefill_chunk);
+}
+
+int64_t Session::length() const { return cache_.length(); }
+void Session::truncate(int64_t length) { cache_.truncate(length); }
+
+// Calls on_chunk(graph, hidden, first position, tokens) after each chunk of tokens.
+template <typename OnChunk>
+void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
+    const auto count = static_cast<int64_t>(tokens.size());
+    if (count > cache_.capacity() - length())
+        fail("{} tokens do not fit: the context holds {}, {} are taken", count, cache_.capacity(), length());
+    for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
+        const auto chunk = tokens.subspan(
+            static_cast<size_t>(begin), static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));
+        const int64_t first = length();
+        std::vector<int32_t> positions(chunk.size());
+        std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
+        arena_.clear();
+        ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = options_.compute});
+        const Forward out = forward(g, *model_, {.tokens = chunk, .positions = positions, .sequences = {}},
+                                    {.cache = &cache_, .hook = options_.hook});
+        on_chunk(g, out.hidden_TD, first, chunk.size());
+    }
+}
+
+std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
+    if (tokens.empty()) fail("{}: nothing to evaluate", model_->source);
+    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t, size_t count) {
+        const auto last = static_cast<int32_t>(count - 1);
+        const Tensor row = logits(g, *model_, hidden_TD, std::span(&last, 1))->value;
+        logits_.assign(row.f32(), row.f32() + row.count());
+    });
+    return logits_;
+}
+
+void Session::evaluate_all(std::span<const int32_t> tokens,
+                           const std::function<void(int64_t, std::span<const float>)>& on_row) {
+    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t first, size_t count) {
+        for (size_t begin = 0; begin < count; begin += logit_rows) {
+            std::vector<int32_t> rows(std::min(logit_rows, count - begin));
+            std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
+            const Arena::Mark mark = arena_.mark();
+            const Tensor block = logits(g, *model_, hidden_TD, rows)->value;
+            for (size_t r = 0; r < rows.size(); ++r) {
+                const auto* row = reinterpret_cast<const float*>(block.row(static_cast<int64_t>(r)));
+                on_row(first + rows[r], {row, static_cast<size_t>(block.cols())});
+            }
+            arena_.release(mark);
+        }
+    });
+}
+
+}  // namespace gremium

@@ -1,0 +1,91 @@
+// Log-probabilities of llama.cpp for tiny random models, one per architecture.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "kernels/variant.h"
+#include "tests/model/fixtures.h"
+
+namespace gremium {
+namespace {
+
+struct Golden {
+    std::vector<int32_t> tokens;
+    nlohmann::json top, rows;
+};
+
+Golden read_golden(const std::filesystem::path& path) {
+    const nlohmann::json json = nlohmann::json::parse(read_text_file(path));
+    return {json["tokens"].get<std::vector<int32_t>>(), json["top"], json["logprobs"]};
+}
+
+// The largest difference from the golden, over all whole rows and top lists.
+double worst(const Golden& golden, const std::vector<std::vector<double>>& logprobs) {
+    double most = 0;
+    const auto compare = [&](double expected, double actual) {
+        most = std::max(most, std::abs(expected - actual));
+    };
+    for (const auto& [position, row] : golden.rows.items())
+        for (size_t token = 0; token < row.size(); ++token)
+            compare(row[token].get<double>(), logprobs[std::stoul(position)][token]);
+    for (size_t position = 0; position < golden.top.size(); ++position)
+        for (const auto& [token, logprob] :
+             golden.top[position].get<std::vector<std::pair<size_t, double>>>())
+            compare(logprob, logprobs[position][token]);
+    return most;
+}
+
+class Goldens : public testing::TestWithParam<const char*> {
+  protected:
+    void SetUp() override {
+        const std::filesystem::path base = shared_fixture(std::string("models/") + GetParam());
+        if (base.empty()) GTEST_SKIP() << "the golden files of ../shared/fixtures/models are not here";
+        model_ = load_model(base.string() + ".gguf");
+        golden_ = read_golden(base.string() + ".json");
+    }
+    void TearDown() override { kernels::force(kernels::available_variants().back()); }
+
+    void expect_close(const char* how, SessionOptions options, size_t step) {
+        const double most = worst(golden_, all_logprobs(model_, golden_.tokens, options, step));
+        std::cout << GetParam() << ", " << kernels::name(kernels::active()) << ", " << how
+                  << ": largest difference " << most << "\n";
+        EXPECT_LE(most, 1e-4);
+    }
+
+    std::shared_ptr<const Model> model_;
+    Golden golden_;
+};
+
+TEST_P(Goldens, AgreeInOneBatch) {
+    for (const kernels::Variant variant : kernels::available_variants()) {
+        kernels::force(variant);
+        expect_close("one batch", {}, 1000);
+    }
+}
+
+TEST_P(Goldens, AgreeInChunks) {
+    for (const kernels::Variant variant : kernels::available_variants()) {
+        kernels::force(variant);
+        expect_close("chunks of 7", {.prefill_chunk = 7}, 1000);
+    }
+}
+
+TEST_P(Goldens, AgreeTokenByToken) {
+    for (const kernels::Variant variant : kernels::available_variants()) {
+        kernels::force(variant);
+        expect_close("token by token", {}, 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Goldens,
+                         testing::Values("llama-dense", "qwen3-dense", "mixtral", "qwen3moe", "olmoe",
+                                         "qwen2moe"),
+                         [](const auto& test) {
+                             std::string name = test.param;
+                             std::erase(name, '-');
+                             return name;
+                         });
+
+}  // namespace
+}  // namespace gremium

@@ -1,0 +1,3 @@
+#include "model/spec.h"
+
+#include <gtest/gtest.h>
