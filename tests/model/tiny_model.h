@@ -1,0 +1,143 @@
+// Small random models of every architecture, in memory.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "model/model.h"
+
+namespace gremium::test {
+
+struct TinyShape {
+    int layers = 3, dim = 32, heads = 4, kv_heads = 2, head_dim = 8, hidden = 24, vocab = 300, context = 128;
+    int experts = 6, top_k = 2, expert_hidden = 12, shared_hidden = 16, leading_dense = 1;
+    bool tied = false;
+};
+
+inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s = {}) {
+    const auto is = [&](auto... names) { return ((architecture == names) || ...); };
+    ModelSpec spec;
+    spec.architecture = architecture;
+    spec.name = "tiny-" + architecture;
+    spec.dim = s.dim;
+    spec.vocab = s.vocab;
+    spec.context = s.context;
+    spec.norm.eps = 1e-6f;
+    spec.tied_head = s.tied;
+    AttentionSpec a;
+    a.heads = s.heads;
+    a.kv_heads = s.kv_heads;
+    a.head_dim = a.value_dim = a.rope.dims = s.head_dim;
+    a.rope.base = 500000;
+    a.qkv_bias = is("qwen2", "qwen2moe");
+    if (is("qwen3", "qwen3moe", "dots1")) a.qk_norm = QkNorm::per_head;
+    if (is("olmoe")) a.qk_norm = QkNorm::full;
+
+    MoeSpec m;
+    m.router.experts = s.experts;
+    m.router.top_k = s.top_k;
+    m.router.normalise = is("mixtral", "qwen3moe", "dots1");
+    m.hidden = s.expert_hidden;
+    if (is("qwen2moe")) {
+        m.shared_hidden = s.shared_hidden;
+        m.shared_gate = true;
+    }
+    if (is("dots1")) {
+        m.router.score = moe::RouterPolicy::Score::sigmoid;
+        m.router.correction_bias = true;
+        m.router.scale = 2.5f;
+        m.shared_hidden = 2 * s.expert_hidden;
+    }
+    const bool mixture = !is("llama", "qwen2", "qwen3");
+    for (int l = 0; l < s.layers; ++l) {
+        LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
+        if (mixture && !(is("dots1") && l < s.leading_dense)) layer.feed_forward = m;
+        spec.layers.push_back(layer);
+    }
+    return spec;
+}
+
+inline const std::vector<std::string>& tiny_architectures() {
+    static const std::vector<std::string> all{"llama",    "mixtral",  "qwen2", "qwen3",
+                                              "qwen2moe", "qwen3moe", "olmoe", "dots1"};
+    return all;
+}
+
+// SentencePiece: 3 specials, 256 bytes, a few pieces, then unused ones up to `size`.
+inline Vocabulary tiny_vocabulary(int size) {
+    Vocabulary v;
+    v.bos = 1;
+    v.eos = 2;
+    v.unk = 0;
+    v.add_bos = true;
+    v.add_space_prefix = true;
+    const auto add = [&](std::string text, TokenType type, float score) {
+        v.tokens.push_back(std::move(text));
+        v.types.push_back(type);
+        v.scores.push_back(score);
+    };
+    add("<unk>", TokenType::unknown, 0);
+    add("<s>", TokenType::control, 0);
+    add("</s>", TokenType::control, 0);
+    for (int b = 0; b < 256; ++b) add(fmt::format("<0x{:02X}>", b), TokenType::byte, 0);
+    for (const char* piece : {"\u2581", "a", "e", "h", "n", "r", "s", "t", "th", "he", "er", "\u2581the"})
+        add(piece, TokenType::normal, -static_cast<float>(v.tokens.size()));
+    while (v.size() < size)
+        add(fmt::format("w{}", v.size()), TokenType::normal, -static_cast<float>(v.tokens.size()));
+    return v;
+}
+
+using Tensors = std::map<std::string, OwnedTensor>;  // by canonical name, stacks whole
+
+// Scaled so that logits are apart by about one and routing is not degenerate.
+inline std::shared_ptr<Tensors> tiny_tensors(const ModelSpec& spec, uint64_t seed = 1) {
+    const auto tensors = std::make_shared<Tensors>();
+    uint64_t stream = 0;
+    for (const TensorSlot& slot : tensor_slots(spec)) {
+        Random random(seed, stream++);
+        OwnedTensor tensor(DType::f32, slot.shape);
+        double mean = 0, scale = 1.5 / std::sqrt(static_cast<double>(slot.shape[slot.shape.rank - 1]));
+        if (slot.role == TensorRole::norm) mean = 1;
+        if (slot.role == TensorRole::norm || slot.role == TensorRole::bias) scale = 0.1;
+        if (slot.role == TensorRole::correction) scale = 0.2;
+        if (slot.role == TensorRole::embedding && !spec.tied_head) scale = 1;
+        for (int64_t i = 0; i < slot.shape.count(); ++i)
+            tensor.get().f32()[i] = static_cast<float>(mean + scale * random.normal());
+        tensors->emplace(slot.name, std::move(tensor));
+    }
+    return tensors;
+}
+
+inline std::shared_ptr<Model> tiny_model(const ModelSpec& spec, std::shared_ptr<Tensors> tensors) {
+    auto model = bind_model(
+        spec,
+        [&](const TensorSlot& slot) {
+            return ops::Weight{tensors->at(slot.name), {}};
+        },
+        moe::Residency::mapped);
+    model->source = spec.name;
+    model->storage = tensors;
+    model->tokenizer = make_tokenizer(tiny_vocabulary(spec.vocab));
+    return model;
+}
+
+inline std::shared_ptr<Model> tiny_model(const std::string& architecture, const TinyShape& shape = {},
+                                         uint64_t seed = 1) {
+    const ModelSpec spec = tiny_spec(architecture, shape);
+    return tiny_model(spec, tiny_tensors(spec, seed));
+}
+
+inline std::vector<int32_t> random_tokens(int vocab, size_t count, uint64_t seed = 1) {
+    Random random(seed, 99);
+    std::vector<int32_t> tokens(count);
+    for (int32_t& t : tokens) t = static_cast<int32_t>(random.below(static_cast<uint64_t>(vocab)));
+    return tokens;
+}
+
+}  // namespace gremium::test
