@@ -6,6 +6,7 @@
 #include <array>
 #include <bitset>
 #include <charconv>
+#include <span>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -29,6 +30,13 @@ unsigned char byte_of(std::string_view token, int32_t id) {
     return static_cast<unsigned char>(value);
 }
 
+int32_t unknown_id(const Vocabulary& v) {
+    if (v.unk >= 0) return v.unk;
+    const auto it = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
+    if (it == v.types.end()) fail("tokenizer: neither all byte tokens nor an unknown token exist");
+    return static_cast<int32_t>(it - v.types.begin());
+}
+
 // As llama.cpp walks text: a character's size follows from its first byte alone, clipped to the end.
 size_t nominal_size(std::string_view text) {
     constexpr std::array<size_t, 16> sizes = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4};
@@ -36,9 +44,9 @@ size_t nominal_size(std::string_view text) {
 }
 
 // The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out of plain
-// text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp). `byte_ids` are -1 where
-// bytes have no tokens.
-Vocabulary plain_text_part(const Vocabulary& v, const std::array<int32_t, 256>& byte_ids, int32_t unknown) {
+// text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp). `byte_ids`: of
+// all 256 bytes, or empty when some have no token.
+Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_ids, int32_t unknown) {
     Vocabulary part = v;
     std::unordered_map<std::string_view, int32_t> last;
     for (int32_t id = 0; id < v.size(); ++id) {
@@ -51,12 +59,11 @@ Vocabulary plain_text_part(const Vocabulary& v, const std::array<int32_t, 256>& 
         part.tokens[id] = token;
         part.types[id] = TokenType::normal;
     }
-    for (int byte = 0; byte < 256; ++byte) {
-        if (byte_ids[byte] < 0) continue;
+    for (size_t byte = 0; byte < byte_ids.size(); ++byte) {
         part.tokens[byte_ids[byte]] = fmt::format("<0x{:02X}>", byte);
         part.types[byte_ids[byte]] = TokenType::byte;
     }
-    if (unknown == v.size()) {  // libsentencepiece wants one
+    if (unknown == v.size()) {  // libsentencepiece wants one in any case
         part.tokens.push_back("\xFF");
         part.scores.push_back(0);
         part.types.push_back(TokenType::unknown);
@@ -106,43 +113,38 @@ class Seams {
 class SentencePieceTokenizer final : public Tokenizer {
   public:
     explicit SentencePieceTokenizer(Vocabulary given) : Tokenizer(std::move(given)) {
+        read_pieces();
         const Vocabulary& v = vocabulary();
-        byte_ids_.fill(-1);
-        pieces_.reserve(v.tokens.size());
-        for (int32_t id = 0; id < v.size(); ++id) {
-            const std::string& token = v.tokens[id];
-            switch (v.types[id]) {
-                case TokenType::byte: {
-                    const unsigned char byte = byte_of(token, id);
-                    byte_ids_[byte] = id;
-                    pieces_.emplace_back(1, static_cast<char>(byte));
-                    break;
-                }
-                case TokenType::normal:
-                case TokenType::unused:
-                    pieces_.push_back(replaced(token, space_symbol, " "));
-                    break;
-                default:
-                    pieces_.push_back(token);
-            }
-        }
         const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
-        if (!all_bytes) byte_ids_.fill(-1);
-        int32_t unknown = v.size();  // one more than there are: with byte tokens nothing is unknown
-        if (!all_bytes) {
-            const auto by_type = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
-            unknown = v.unk >= 0 ? v.unk : static_cast<int32_t>(by_type - v.types.begin());
-            if (unknown == v.size()) fail("tokenizer: neither all byte tokens nor an unknown token exist");
+        Vocabulary plain;
+        if (all_bytes) {
+            plain = plain_text_part(v, byte_ids_, v.size());  // nothing is unknown
+        } else {
+            const int32_t unknown = unknown_id(v);
+            byte_ids_.fill(unknown);
+            plain = plain_text_part(v, {}, unknown);
         }
-
-        const Vocabulary plain = plain_text_part(v, byte_ids_, unknown);
-        if (!all_bytes) byte_ids_.fill(unknown);
         seams_ = Seams(plain);
         const auto status = processor_.LoadFromSerializedProto(write_sentencepiece_model(plain));
         if (!status.ok()) fail("tokenizer: {}", status.error_message());
     }
 
   private:
+    void read_pieces() {
+        const Vocabulary& v = vocabulary();
+        pieces_ = v.tokens;
+        byte_ids_.fill(-1);
+        for (int32_t id = 0; id < v.size(); ++id) {
+            if (v.types[id] == TokenType::byte) {
+                const unsigned char byte = byte_of(v.tokens[id], id);
+                byte_ids_[byte] = id;
+                pieces_[id] = static_cast<char>(byte);
+            } else if (v.types[id] == TokenType::normal || v.types[id] == TokenType::unused) {
+                pieces_[id] = replaced(v.tokens[id], space_symbol, " ");
+            }
+        }
+    }
+
     void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const override {
         std::string prefixed;
         if (starts_text && vocabulary().add_space_prefix) text = prefixed.append(1, ' ').append(text);

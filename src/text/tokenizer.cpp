@@ -13,24 +13,28 @@ namespace {
 
 // Texts that end a turn or a document in published vocabularies, whatever ids the metadata names (llama.cpp's
 // list).
-constexpr std::array<std::string_view, 18> end_texts = {"<|eot_id|>",
-                                                        "<|im_end|>",
+constexpr std::array<std::string_view, 22> end_texts = {"</s>",
+                                                        "<eos>",
+                                                        "[EOS]",
+                                                        "<EOT>",
+                                                        "_<EOT>",
+                                                        "[EOT]",
+                                                        "<|eot|>",
+                                                        "<|eot_id|>",
+                                                        "<|eom|>",
+                                                        "<|eom_id|>",
                                                         "<|end|>",
-                                                        "<end_of_turn>",
                                                         "<|endoftext|>",
                                                         "<|end_of_text|>",
-                                                        "<|eom_id|>",
-                                                        "<EOT>",
-                                                        "[EOT]",
-                                                        "[EOS]",
+                                                        "<end_of_turn>",
+                                                        "<turn|>",
+                                                        "<end_of_utterance>",
+                                                        "<|im_end|>",
                                                         "<|return|>",
                                                         "<|call|>",
-                                                        "<｜end▁of▁sentence｜>",
-                                                        "<|eot|>",
-                                                        "<|eom|>",
-                                                        "<|flush|>",
                                                         "<|calls|>",
-                                                        "</s>"};
+                                                        "<|flush|>",
+                                                        "<｜end▁of▁sentence｜>"};
 
 std::vector<int32_t> find_end_of_generation(const Vocabulary& v) {
     std::vector<int32_t> ids;
