@@ -36,7 +36,7 @@ struct Routing {
 };
 
 // x_TD · routerᵀ in f32 (+ router bias), then the policy. correction_E: f32 [E] or empty. `hook` may be null: it then costs
-// nothing. Losses are computed when the graph records.
+// nothing. Losses are computed when the graph trains.
 struct RouteInputs {
     const ops::Weight& router_ED;
     const ops::Weight& bias_E;  // empty Weight: none

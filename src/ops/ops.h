@@ -38,12 +38,14 @@ Var rms_norm(Graph& g, Var x, const Weight& w, float eps, int64_t group, DType o
 Var layer_norm(Graph& g, Var x, const Weight& w, const Weight& b, float eps, DType out);
 Var softmax(Graph& g, Var x);
 Var activate(Graph& g, Var gate, Var up, Activation kind);  // up may be null for plain activations
-Var add(Graph& g, Var x, Var y);  // x's type; without recording in place of x (x must not be used afterwards)
+// x's type. Without recording, in place of x if an operation made x (which must not be used afterwards).
+Var add(Graph& g, Var x, Var y);
 Var scale(Graph& g, Var x, float factor);
 Var multiply_rows(Graph& g, Var x_TD, Var s_T1);  // x[t] · s[t]
 Var sigmoid(Graph& g, Var x);
 
-// Rotates x in place (its earlier value is gone; no operation's backward needs it) and returns it.
+// Rotates x in place (its earlier value is gone, also that of an input: x must come from an operation whose backward does
+// not need its result, as linear and the norms) and returns it.
 Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
          int64_t n_rot, RopePairing pairing);
 
@@ -57,7 +59,7 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
 struct CrossEntropyOptions {
     int64_t chunk = 512;
     std::vector<float>* token_losses = nullptr;  // resized to T
-    float grad_scale = 1;  // gradients carry this factor (accumulation over micro-batches, seed)
+    float grad_scale = 1;  // gradients carry this factor on top of the loss's own gradient (micro-batches)
 };
 Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int32_t> targets,
                   CrossEntropyOptions options = {});
@@ -65,8 +67,9 @@ Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int
 // total + factor · term, all scalars.
 Var add_scaled(Graph& g, Var total, Var term, float factor);
 
-// Runs `body` without recording and keeps only its inputs; the backward runs it again, recorded. Trades a second forward
-// for the memory of its activations. body must be a pure function of x and of weights.
+// Runs `body` without recording and keeps only its inputs and outputs; the backward runs it again, recorded. Trades a
+// second forward for the memory of its activations and changes no bit of the gradients. body must be a pure function of
+// x and of weights; an output may be null. What else it writes is written twice: Graph::recording() tells the runs apart.
 std::vector<Var> checkpoint(Graph& g, Var x, std::function<std::vector<Var>(Graph&, Var)> body);
 
 }  // namespace gremium::ops

@@ -134,7 +134,7 @@ TEST(Mixture, NoRowsAtAll) {
     for (const float v : floats(y->value)) EXPECT_EQ(v, 0);
 }
 
-// One expert with k = 1 is the dense feed-forward with those weights, in value and gradients.
+// One expert with k = 1 is the dense feed-forward with those weights: every bit of the output, and the gradients.
 TEST(Mixture, OneExpertIsTheDenseFeedForward) {
     for (const DType compute : {DType::f32, DType::bf16}) {
         Layer layer(1, 32, 48);
@@ -152,7 +152,6 @@ TEST(Mixture, OneExpertIsTheDenseFeedForward) {
         std::ranges::copy(ops::random_factors(y->value.count()), g.grad_of(y).f32());
         std::vector<float> dense = to_floats(y->value);
         g.backward();
-        // x's gradient also holds the router's; with one expert and no z-loss gradient in it only the sum differs.
         for (size_t i = 0; i < dense.size(); ++i) ASSERT_EQ(mixed[i], dense[i]);
         size_t at = mixed.size();
         for (size_t m = layer.grads.size(); m-- > 1;) {
