@@ -1,0 +1,17 @@
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/error.h"
+#include "formats/safetensors.h"
+#include "fuzz/touch.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    try {
+        const gremium::SafetensorsFile file =
+            gremium::parse_safetensors(std::as_bytes(std::span(data, size)), "input");
+        gremium::fuzz::touch(file.tensors, size);
+    } catch (const gremium::Error&) {
+    }
+    return 0;
+}
