@@ -13,17 +13,20 @@ namespace {
 
 constexpr int64_t length = 24, sequences = 2, dim = 32, hidden = 48, heads = 4, vocabulary = 64;
 
-// A decoder of two blocks with tied embeddings, and its gradients.
+// A decoder of two blocks with tied embeddings, and its gradients. Like a trainer it keeps its arena and graph, so that
+// every run but the first works on used memory.
 class Decoder {
   public:
-    explicit Decoder(DType compute) : compute_(compute) {}
+    explicit Decoder(DType compute)
+        : compute_(compute), graph_(arena_, {.record = true, .compute = compute, .activation = compute}) {}
 
     // loss, then all gradients
     std::vector<float> gradients(bool recompute) {
         for (const OwnedTensor& d : grads_) std::ranges::fill(floats(d), 0.0f);
         next_ = 0;
-        Arena arena(1 << 16);
-        Graph g(arena, {.record = true, .compute = compute_, .activation = compute_});
+        graph_.clear();
+        arena_.clear();
+        Graph& g = graph_;
         std::vector<int32_t> ids, targets;
         for (int32_t t = 0; t < length * sequences; ++t) {
             ids.push_back(t * 7 % vocabulary);
@@ -82,6 +85,8 @@ class Decoder {
     }
 
     DType compute_;
+    Arena arena_{1 << 16};
+    Graph graph_;
     std::vector<OwnedTensor> values_, grads_;
     size_t next_ = 0;
 };
