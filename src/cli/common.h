@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 #include <memory>
 #include <string>
@@ -30,10 +31,6 @@ std::vector<int32_t> parse_ids(const std::string& list);
 
 std::string human_count(double n);  // 22.6M
 std::string human_bytes(double n);  // 23.9 MiB
-
-// Bytes of weights: of the whole model, and those one token reads (its k experts a layer, one embedding row).
-int64_t total_bytes(const Model& model);
-int64_t active_bytes(const Model& model);
 
 // Each command's file registers it.
 void add_run(CLI::App& app);

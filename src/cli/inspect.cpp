@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
+#include "model/footprint.h"
 #include "model/kv_cache.h"
 
 namespace gremium::cli {
@@ -29,14 +30,14 @@ std::string describe(const moe::RouterPolicy& r) {
 
 struct Facts {
     ModelSize size;
-    int64_t total_bytes, active_bytes, kv_bytes_per_token;
+    Footprint bytes;
+    int64_t kv_bytes_per_token;
     int moe_layers = 0;
     const MoeSpec* moe = nullptr;  // the first MoE layer's
 };
 
 Facts facts_of(const Model& model) {
-    Facts facts{size_of(model.spec), total_bytes(model), active_bytes(model),
-                KvCache::bytes(model.spec, 1, DType::f32)};
+    Facts facts{size_of(model.spec), footprint(model), KvCache::bytes(model.spec, 1, DType::f32)};
     for (const LayerSpec& layer : model.spec.layers) {
         if (!layer.moe()) continue;
         ++facts.moe_layers;
@@ -61,8 +62,8 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
         {"head_dim", a.head_dim},
         {"parameters", {{"total", f.size.total_parameters}, {"active", f.size.active_parameters}}},
         {"bytes",
-         {{"total", f.total_bytes},
-          {"read_per_token", f.active_bytes},
+         {{"total", f.bytes.total},
+          {"read_per_token", f.bytes.per_token},
           {"kv_cache_per_token", f.kv_bytes_per_token}}},
         {"flops_per_token", f.size.flops_per_token}};
     if (f.moe) {
@@ -109,8 +110,8 @@ void print(const Model& model, const Facts& f) {
                                    100.0 * static_cast<double>(f.size.active_parameters) /
                                        static_cast<double>(f.size.total_parameters)));
     line("weights",
-         fmt::format("{} in all, {} read per token", human_bytes(static_cast<double>(f.total_bytes)),
-                     human_bytes(static_cast<double>(f.active_bytes))));
+         fmt::format("{} in all, {} read per token", human_bytes(static_cast<double>(f.bytes.total)),
+                     human_bytes(static_cast<double>(f.bytes.per_token))));
     line("work", fmt::format("{} FLOPs per token, attention scores not counted",
                              human_count(static_cast<double>(f.size.flops_per_token))));
 }

@@ -9,6 +9,7 @@
 #include "cli/common.h"
 #include "cli/terminal.h"
 #include "lab/recorder.h"
+#include "model/footprint.h"
 #include "model/session.h"
 
 namespace gremium::cli {
@@ -171,8 +172,8 @@ class Runner {
                                100 * share),
                    fmt::format("{} (100 %)", human_count(static_cast<double>(size.total_parameters))));
         fmt::print("{:<28} {:>14} {:>26}\n", "weight bytes per token",
-                   human_bytes(static_cast<double>(active_bytes(*model_))),
-                   human_bytes(static_cast<double>(total_bytes(*model_))));
+                   human_bytes(static_cast<double>(footprint(*model_).per_token)),
+                   human_bytes(static_cast<double>(footprint(*model_).total)));
         fmt::print("{:<28} {:>14} {:>26}\n", "FLOPs per token",
                    human_count(static_cast<double>(size.flops_per_token)),
                    human_count(2.0 * static_cast<double>(size.total_parameters)));

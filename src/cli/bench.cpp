@@ -1,0 +1,173 @@
+// gremium bench: speed, beside what this machine can do at most.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "kernels/limits.h"
+#include "kernels/variant.h"
+#include "model/footprint.h"
+#include "model/session.h"
+#include "train/bench.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    Common common;
+    bool train = false;
+    std::string shape, compute;
+    int64_t prompt = 512, predict = 64;
+    int repeats = 5;
+};
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+std::string cpu_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        const size_t colon = line.find(": ");
+        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "unknown";
+}
+
+double seconds(const std::function<void()>& work) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void bench_model(const Options& options) {
+    const auto model = open_model(options.common);
+    const ModelSize size = size_of(model->spec);
+    std::vector<int32_t> prompt(static_cast<size_t>(options.prompt));
+    for (size_t i = 0; i < prompt.size(); ++i)
+        prompt[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(model->spec.vocab));
+    Session session(model, {.context = options.prompt + options.predict});
+    session.evaluate(prompt);  // pages in, arenas grow
+    std::vector<double> prefill, decode;
+    for (int r = 0; r < options.repeats; ++r) {
+        session.truncate(0);
+        prefill.push_back(static_cast<double>(options.prompt) / seconds([&] { session.evaluate(prompt); }));
+        if (options.predict == 0) continue;
+        decode.push_back(static_cast<double>(options.predict) / seconds([&] {
+                             for (int64_t i = 0; i < options.predict; ++i)
+                                 session.evaluate(
+                                     std::span(&prompt[static_cast<size_t>(i % options.prompt)], 1));
+                         }));
+    }
+    const double read = kernels::read_gbs(), peak_f32 = kernels::peak_gflops(DType::f32),
+                 peak_bf16 = kernels::peak_gflops(DType::bf16);
+    const double pp = median(prefill), tg = decode.empty() ? 0 : median(decode);
+    const double pp_gflops = pp * static_cast<double>(size.flops_per_token) / 1e9,
+                 tg_gbs = tg * static_cast<double>(footprint(*model).per_token) / 1e9;
+    if (options.common.json) {
+        fmt::print(
+            "{}\n",
+            nlohmann::ordered_json{
+                {"pp", {{"n", options.prompt}, {"tps", pp}}},
+                {"tg", {{"n", options.predict}, {"tps", tg}}},
+                {"limits", {{"read_gbs", read}, {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}}}}},
+                {"share", {{"pp", pp_gflops / peak_f32}, {"tg", tg_gbs / read}}},
+                {"cpu", cpu_name()},
+                {"kernels", kernels::name(kernels::active())}}
+                .dump());
+        return;
+    }
+    fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(),
+               kernels::name(kernels::active()), options.repeats);
+    fmt::print(
+        "prefill {:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s (f32) "
+        "measured now\n",
+        options.prompt, pp, pp_gflops, 100 * pp_gflops / peak_f32, peak_f32);
+    if (tg > 0) {
+        fmt::print(
+            "decode  {:>5} tokens: {:>9.1f} tokens/s  {:>8.2f} GB/s    = {:>3.0f} % of the {:.1f} GB/s read "
+            "bandwidth measured now\n",
+            options.predict, tg, tg_gbs, 100 * tg_gbs / read, read);
+    }
+}
+
+void bench_train(const Options& options) {
+    apply(options.common);
+    const train::BenchShape shape =
+        options.shape.empty() ? train::BenchShape{} : train::parse_bench_shape(options.shape);
+    nlohmann::ordered_json report = nlohmann::ordered_json::array();
+    for (const DType dtype : {DType::bf16, DType::f32}) {
+        if (!options.compute.empty() && options.compute != info(dtype).name) continue;
+        const train::TrainBench result = train::run_train_bench(shape, dtype, options.repeats);
+        const double peak = kernels::peak_gflops(dtype);
+        const double gflops = result.tokens_per_second * static_cast<double>(result.flops_per_token) / 1e9;
+        if (options.common.json) {
+            report.push_back({{"dtype", info(dtype).name},
+                              {"tps", result.tokens_per_second},
+                              {"shape",
+                               {{"D", shape.dim},
+                                {"L", shape.layers},
+                                {"H", shape.heads},
+                                {"E", shape.experts},
+                                {"K", shape.top_k},
+                                {"F", shape.hidden},
+                                {"V", shape.vocab},
+                                {"B", shape.batch},
+                                {"T", shape.sequence}}},
+                              {"gflops", gflops},
+                              {"peak_gflops", peak},
+                              {"kernels", kernels::name(kernels::active())}});
+        } else {
+            fmt::print(
+                "train {:>4}: {:>8.0f} tokens/s  {:>7.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s "
+                "measured now; forward {:.0f} ms, backward {:.0f} ms, "
+                "optimiser {:.0f} ms a step ({} kernels)\n",
+                info(dtype).name, result.tokens_per_second, gflops, 100 * gflops / peak, peak,
+                1e3 * result.phases.forward, 1e3 * result.phases.backward, 1e3 * result.phases.update,
+                kernels::name(kernels::active()));
+        }
+    }
+    // The contract names one object, of the first type measured; f32 stands beside it.
+    if (options.common.json) {
+        nlohmann::ordered_json all = {{"train", report[0]}, {"cpu", cpu_name()}};
+        if (report.size() > 1) all["train_f32"] = report[1];
+        fmt::print("{}\n", all.dump());
+    }
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("bench", "Measure speed beside this machine's limits");
+    add_common(*command, options->common);
+    command->add_flag("--train", options->train, "measure training instead of running");
+    command->add_option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T")->needs("--train");
+    command->add_option("--compute", options->compute, "with --train: bf16 or f32 alone")
+        ->needs("--train")
+        ->check(CLI::IsMember({"bf16", "f32"}));
+    command->add_option("-p,--prompt", options->prompt, "prompt tokens")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    command->add_option("-n,--predict", options->predict, "tokens to decode")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    command->add_option("-r,--repeats", options->repeats, "repetitions; the median counts")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->callback([=] {
+        if (options->train)
+            bench_train(*options);
+        else
+            bench_model(*options);
+    });
+}
+
+}  // namespace gremium::cli

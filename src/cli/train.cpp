@@ -1,0 +1,117 @@
+// gremium train: from a recipe to a model.
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+
+#include "base/error.h"
+#include "cli/common.h"
+#include "cli/terminal.h"
+#include "train/report.h"
+#include "train/trainer.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    Common common;
+    std::string config;
+    std::vector<std::string> overrides;
+    bool resume = false;
+};
+
+// Ctrl-C once: finish the step, write a checkpoint, stop. Twice: the system's way.
+std::atomic<bool> interrupted = false;
+void on_interrupt(int signal) {
+    interrupted = true;
+    std::signal(signal, SIG_DFL);
+}
+
+// One line that rewrites itself on a terminal; one line a report elsewhere.
+class Screen : public train::TrainObserver {
+  public:
+    Screen(bool quiet, bool live) : quiet_(quiet), live_(live) {}
+
+    void on_note(std::string_view note) override { say(note); }
+    void on_start(const train::RunInfo& run) override {
+        if (!run.resumed_from.empty())
+            say(fmt::format("resuming from {} (step {})", run.resumed_from, run.first_step));
+        say(fmt::format("{} parameters, {} active per token; {} steps of {} tokens",
+                        human_count(static_cast<double>(run.parameters)),
+                        human_count(static_cast<double>(run.active_parameters)), run.steps,
+                        run.tokens_a_step));
+        for (const auto& domain : run.domains) {
+            say(fmt::format("  {:<12} {:>5.1f} % of the sequences, {} tokens ({:.2f} epochs), {} held out",
+                            domain.name, 100 * domain.share, human_count(static_cast<double>(domain.tokens)),
+                            domain.epochs, human_count(static_cast<double>(domain.heldout_tokens))));
+        }
+    }
+    void on_step(const train::StepReport& step) override {
+        if (quiet_) return;
+        const std::string line = train::live_line(step);
+        if (!live_) {
+            fmt::print("{}\n", line);
+        } else {
+            // Back to the line's start, the text, clear what the last one left.
+            fmt::print("\r{}\x1b[K", line);
+            line_open_ = true;
+        }
+        std::fflush(stdout);
+    }
+    void on_evaluation(int64_t step, const std::vector<train::DomainScore>& scores) override {
+        std::string line = fmt::format("step {}: held-out bits per byte:", step);
+        for (const auto& score : scores) line += fmt::format("  {} {:.4f}", score.name, score.bits_per_byte);
+        say(line);
+    }
+    void on_warning(std::string_view warning) override { say(fmt::format("warning: {}", warning), true); }
+    void on_checkpoint(const std::filesystem::path& path) override {
+        say(fmt::format("checkpoint {}", path.string()));
+    }
+    bool keep_going() override { return !interrupted; }
+
+  private:
+    void say(std::string_view text, bool always = false) {
+        if (quiet_ && !always) return;
+        fmt::print("{}{}\n", line_open_ ? "\n" : "", text);
+        line_open_ = false;
+        std::fflush(stdout);
+    }
+    bool quiet_, live_, line_open_ = false;
+};
+
+void train_model(const Options& options) {
+    apply(options.common);
+    train::TrainConfig config = train::read_config(options.config, options.overrides);
+    if (options.common.threads) config.train.threads = options.common.threads;
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+    Screen screen(options.common.quiet, wants_colour(stdout));
+    const train::TrainSummary summary = train::train(config, {.resume = options.resume}, screen);
+    if (options.common.json) {
+        fmt::print(
+            "{{\"steps\":{},\"tokens\":{},\"seconds\":{:.1f},\"finished\":{},\"model\":\"{}\",\"report\":\"{}"
+            "\"}}\n",
+            summary.steps, summary.tokens, summary.seconds, summary.finished, summary.checkpoint.string(),
+            summary.report.string());
+    } else if (!options.common.quiet) {
+        fmt::print("{}{} steps, {} tokens, {:.0f} s\nmodel  {}\nreport {}\n",
+                   summary.finished ? "" : "stopped early after ", summary.steps,
+                   human_count(static_cast<double>(summary.tokens)), summary.seconds,
+                   summary.checkpoint.string(), summary.report.string());
+        if (!summary.finished) fmt::print("continue with: gremium train {} --resume\n", options.config);
+    }
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("train", "Train a model from a recipe");
+    add_common(*command, options->common, false);
+    command->add_option("CONFIG", options->config, "the recipe, a TOML file")->required();
+    command->add_option("--set", options->overrides, "override a value: section.key=value")
+        ->allow_extra_args(false);
+    command->add_flag("--resume", options->resume, "go on from the newest checkpoint");
+    command->callback([=] { train_model(*options); });
+}
+
+}  // namespace gremium::cli
