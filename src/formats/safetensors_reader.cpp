@@ -21,6 +21,7 @@ using nlohmann::json;
 
 constexpr uint64_t max_header = 100'000'000;
 constexpr size_t max_name = 65535;
+constexpr int max_metadata = 10'000;  // strings; a parsed one takes many times its bytes in the file
 constexpr int max_values = 64;  // in the description of a tensor: two words, two offsets, the dimensions
 
 struct StoredType {
@@ -100,9 +101,9 @@ class HeaderParser {
                 tensors_.push_back(described(value));
             return false;
         }
-        if (event == Event::value && name_ != "__metadata__" && ++values_ > max_values)
-            fail("{}: tensor {} has more than {} values in its description", source_, in_quotes(name_),
-                 max_values);
+        const int limit = name_ == "__metadata__" ? max_metadata : max_values;
+        if (event == Event::value && ++values_ > limit)
+            fail("{}: {} has more than {} values in the header", source_, in_quotes(name_), limit);
         return true;
     }
 

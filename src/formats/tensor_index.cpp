@@ -2,17 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
 #include "base/error.h"
 #include "formats/in_quotes.h"
 
 namespace gremium {
-namespace {
-
-constexpr size_t not_computable = std::numeric_limits<size_t>::max();
-
-}  // namespace
 
 size_t checked_bytes(const TensorDecl& tensor, const std::string& source) {
     const DTypeInfo& type = info(tensor.dtype);
@@ -34,18 +28,18 @@ size_t checked_bytes(const TensorDecl& tensor, const std::string& source) {
     return empty ? 0 : static_cast<size_t>(bytes);
 }
 
-void TensorIndex::claim(const std::string& name, size_t position) {
+void TensorIndex::claim(const std::string& name, Position position) {
     if (!positions_.try_emplace(name, position).second)
         fail("{}: tensor {} appears twice", source_, in_quotes(name));
 }
 
 void TensorIndex::add(TensorEntry entry) {
-    claim(entry.name, entries_.size());
+    claim(entry.name, {entries_.size(), false});
     entries_.push_back(std::move(entry));
 }
 
 void TensorIndex::add_opaque(OpaqueEntry entry) {
-    claim(entry.name, not_computable);
+    claim(entry.name, {opaque_.size(), true});
     opaque_.push_back(std::move(entry));
 }
 
@@ -57,17 +51,19 @@ void TensorIndex::merge(TensorIndex other) {
 
 const TensorView* TensorIndex::find(std::string_view name) const {
     const auto found = positions_.find(name);
-    return found == positions_.end() || found->second == not_computable ? nullptr
-                                                                        : &entries_[found->second].view;
+    return found == positions_.end() || found->second.opaque ? nullptr : &entries_[found->second.index].view;
+}
+
+const OpaqueEntry* TensorIndex::find_opaque(std::string_view name) const {
+    const auto found = positions_.find(name);
+    return found == positions_.end() || !found->second.opaque ? nullptr : &opaque_[found->second.index];
 }
 
 TensorView TensorIndex::require(std::string_view name) const {
     if (const TensorView* view = find(name)) return *view;
-    for (const OpaqueEntry& entry : opaque_) {
-        if (entry.name == name)
-            fail("{}: tensor {} has type {} and {} dimensions, which is not supported here", source_,
-                 in_quotes(name), entry.dtype, entry.shape.size());
-    }
+    if (const OpaqueEntry* entry = find_opaque(name))
+        fail("{}: tensor {} has type {} and {} dimensions, which is not supported here", source_,
+             in_quotes(name), entry->dtype, entry->shape.size());
     fail("{}: tensor {} is missing", source_, in_quotes(name));
 }
 

@@ -54,7 +54,8 @@ class TensorIndex {
     void merge(TensorIndex other);  // the tensors of a further file of the same model
 
     bool contains(std::string_view name) const { return find(name) != nullptr; }
-    const TensorView* find(std::string_view name) const;  // nullptr when absent or opaque
+    const TensorView* find(std::string_view name) const;          // nullptr when absent or opaque
+    const OpaqueEntry* find_opaque(std::string_view name) const;  // nullptr when absent or not opaque
 
     // Errors name the file, the tensor, and what was expected and found.
     TensorView require(std::string_view name) const;
@@ -71,12 +72,16 @@ class TensorIndex {
     int64_t bytes() const;  // of all but opaque tensors
 
   private:
-    void claim(const std::string& name, size_t position);
+    struct Position {
+        size_t index;
+        bool opaque;
+    };
+    void claim(const std::string& name, Position position);
 
     std::string source_;
     std::vector<TensorEntry> entries_;
     std::vector<OpaqueEntry> opaque_;
-    std::map<std::string, size_t, std::less<>> positions_;  // opaque ones have position `not_computable`
+    std::map<std::string, Position, std::less<>> positions_;
     std::vector<std::shared_ptr<const void>> memory_;
 };
 

@@ -208,6 +208,9 @@ TEST(SafetensorsDamage, HeadersThatCannotBe) {
                 HasSubstr("__metadata__ \"a\" is not a string"));
     EXPECT_THAT(error_of_header("{\"a\":" + std::string(100000, '[')), HasSubstr("\"a\" is not described"));
     EXPECT_THAT(error_of_header(R"({"t":{"x":{"y":1}}})"), HasSubstr("nested too deep"));
+    std::string metadata = R"({"__metadata__":{"0":"")";
+    for (int i = 1; i <= 10'000; ++i) metadata += fmt::format(R"(,"{}":"")", i);
+    EXPECT_THAT(error_of_header(metadata + "}}"), HasSubstr("\"__metadata__\" has more than 10000 values"));
     const std::string same = R"("t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
     EXPECT_THAT(error_of_header("{" + same + "," + same + "}"), HasSubstr("tensor \"t\" appears twice"));
     EXPECT_THAT(error_of([] { open_safetensors("/nowhere/m"); }), HasSubstr("/nowhere/m: cannot open"));
