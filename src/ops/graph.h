@@ -35,6 +35,7 @@ struct Weight {
     explicit operator bool() const { return static_cast<bool>(value); }
 };
 
+// Keep one and clear() it after each step: its gradients then reuse the same memory.
 class Graph {
   public:
     struct Options {
