@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <map>
 #include <string>
@@ -25,6 +26,7 @@ enum class Direction { forward, dx, dw };
 struct Layer {
     std::string name;
     int64_t groups, R, sources, K, N;
+    double unevenness = 0.6;
 };
 
 struct Problem {
@@ -45,9 +47,9 @@ struct Problem {
             }
         };
         for (int64_t g = 1; g < l.groups; ++g) {  // a router's loads: uneven
-            const double share =
-                (static_cast<double>(g) + 0.6 * (random.uniform() - 0.5)) / static_cast<double>(l.groups);
-            offsets.push_back(static_cast<int32_t>(share * static_cast<double>(l.R)));
+            const double share = (static_cast<double>(g) + l.unevenness * (random.uniform() - 0.5)) /
+                                 static_cast<double>(l.groups);
+            offsets.push_back(static_cast<int32_t>(std::lround(share * static_cast<double>(l.R))));
         }
         offsets.push_back(static_cast<int32_t>(l.R));
         for (int64_t r = 0; l.sources && r < l.R; ++r)
@@ -124,7 +126,7 @@ void products(benchmark::State& state, const Layer& layer, Direction direction, 
 void decode(benchmark::State& state, int64_t rows, DType weights, int count) {
     set_threads(count);
     // Weights that no cache holds, so that what is measured is how fast they stream.
-    const Layer layer{"", 16, 16 * rows, 0, 2048, 2048};
+    const Layer layer{"", 16, 16 * rows, 0, 2048, 2048, 0};
     Problem problem(layer, DType::f32, weights);
     const double best = best_seconds(state, [&] { problem.run(Direction::forward, {}); });
     const double bytes = static_cast<double>(layer.groups * layer.N * row_bytes(weights, layer.K));
@@ -158,7 +160,7 @@ void register_all() {
             }
         }
         for (const DType weights : {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_0}) {
-            for (const int64_t rows : {1, 2, 4, 8}) {
+            for (const int64_t rows : {1, 2, 4, 5, 8}) {
                 const std::string title =
                     fmt::format("decode/{}/rows{}/t{}", info(weights).name, rows, count);
                 benchmark::RegisterBenchmark(title.c_str(), decode, rows, weights, count)

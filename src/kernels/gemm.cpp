@@ -20,17 +20,22 @@ int64_t round_up(int64_t v, int64_t multiple) { return (v + multiple - 1) / mult
 struct Task {
     const Product* product;
     int64_t m0, m, n0, n;
+    bool few_rows;
 };
 
 // What a thread packs into; kept from call to call.
 struct Panels {
-    OwnedTensor a{DType::i32, {(i_block + 3) * a_stride}};
-    OwnedTensor b{DType::i32, {i_block * k_block}};
-    OwnedTensor sums{DType::f32, {i_block * i_block}};  // tiles that do not go straight to C
+    OwnedTensor a{DType::i32, {(m_limit + 3) * a_stride}};
+    OwnedTensor b{DType::i32, {b_limit}};
+    OwnedTensor sums{DType::f32, {m_limit * n_limit}};  // tiles that do not go straight to C
     // Whose B is packed: the next block of rows of the same group finds its weights ready.
     uint64_t call = 0;
     const Product* product = nullptr;
     int64_t n0 = 0;
+    // The rows of few_rows tasks, as f32, and whose they are.
+    std::vector<float> x;
+    uint64_t x_call = 0;
+    const Product* x_product = nullptr;
 
     uint32_t* a_units() const { return reinterpret_cast<uint32_t*>(a.get().data); }
     uint32_t* b_units() const { return reinterpret_cast<uint32_t*>(b.get().data); }
@@ -43,12 +48,22 @@ Panels& panels() {
 
 class Run {
   public:
-    Run(const Leaf& leaf, bool accumulate) : leaf_(leaf), accumulate_(accumulate) {
+    Run(DType compute, bool accumulate)
+        : leaf_(choose_leaf(compute)),
+          gemv_(simd_gemv()),
+          round_(compute == DType::bf16),
+          accumulate_(accumulate) {
         static std::atomic<uint64_t> calls{0};
         call_ = ++calls;
     }
 
-    void operator()(const Task& task) const {
+    const Leaf& leaf() const { return leaf_; }
+    const Gemv& gemv() const { return gemv_; }
+
+    void operator()(const Task& task) const { task.few_rows ? run_gemv(task) : run_tiles(task); }
+
+  private:
+    void run_tiles(const Task& task) const {
         Panels& mine = panels();
         const Product& p = *task.product;
         const int64_t step = k_block * (leaf_.panel == Panel::bf16 ? 2 : 1);
@@ -61,7 +76,25 @@ class Run {
         }
     }
 
-  private:
+    void run_gemv(const Task& task) const {
+        Panels& mine = panels();
+        const Product& p = *task.product;
+        const int64_t stride = round_up(p.k, 32);
+        if (mine.x_call != call_ || mine.x_product != task.product) {
+            if (std::ssize(mine.x) < p.m * stride) mine.x.resize(static_cast<size_t>(p.m * stride));
+            gemv_.inputs(mine.x.data(), stride, p, round_);
+            mine.x_call = call_;
+            mine.x_product = task.product;
+        }
+        float* const sums = mine.sums.get().f32();
+        for (int64_t i = 0; i < p.m;
+             i += Gemv::rows_at_once) {  // the weights of one task stay in a near cache
+            const int64_t rows = std::min(Gemv::rows_at_once, p.m - i);
+            gemv_.dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n, round_);
+            store_tile(p.c, {p.c_row + i, task.n0, rows, task.n}, sums, task.n, accumulate_);
+        }
+    }
+
     void pack_weights(Panels& mine, const Task& task, const Piece& piece) const {
         const bool whole = piece.k_count == task.product->k;
         if (whole && mine.call == call_ && mine.product == task.product && mine.n0 == task.n0) return;
@@ -78,7 +111,7 @@ class Run {
         float* sums = mine.sums.get().f32();
         for (int64_t j = 0; j < task.n; j += nr) {
             const uint32_t* const b = mine.b_units() + j * units;
-            for (int64_t i = 0; i < task.m; i += mr, sums += mr * nr) {
+            for (int64_t i = 0; i < task.m; i += mr) {
                 const uint32_t* const a = mine.a_units() + i * a_stride;
                 const TilePart part{task.product->c_row + task.m0 + i, task.n0 + j, std::min(mr, task.m - i),
                                     std::min(nr, task.n - j)};
@@ -88,13 +121,15 @@ class Run {
                 } else {
                     leaf_.tile(sums, nr, a, b, units, !first);
                     if (last) store_tile(c, part, sums, nr, accumulate_);
+                    if (!first || !last) sums += mr * nr;  // kept until the last block of k
                 }
             }
         }
     }
 
     const Leaf& leaf_;
-    bool accumulate_;
+    const Gemv& gemv_;
+    bool round_, accumulate_;
     uint64_t call_;
 };
 
@@ -105,20 +140,45 @@ const Leaf& choose_leaf(DType compute) {
     return simd_leaf(compute);
 }
 
-void run_products(std::span<const Product> products, const Leaf& leaf, bool accumulate) {
-    const int64_t m_block = round_down(i_block, leaf.mr), n_block = round_down(i_block, leaf.nr);
-    thread_local std::vector<Task> tasks;
-    tasks.clear();
-    for (const Product& p : products) {
-        for (int64_t n = 0; n < p.n; n += n_block) {
-            for (int64_t m = 0; m < p.m; m += m_block) {
-                tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n)});
-            }
+namespace {
+
+constexpr int64_t gemv_bytes = int64_t{64} << 10;  // of weights in one task
+
+// The size of equal parts of `all`, at most `limit` and a multiple of `multiple`.
+int64_t even_part(int64_t all, int64_t limit, int64_t multiple) {
+    const int64_t parts = round_up(all, round_down(limit, multiple)) / round_down(limit, multiple);
+    return parts < 2 ? round_up(all, multiple) : round_up((all + parts - 1) / parts, multiple);
+}
+
+// Appends the blocks of C. Their sizes are free: no element's sum depends on them.
+void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf) {
+    const bool few_rows = p.m <= Gemv::max_rows && p.a.along_k && p.b.along_k;
+    int64_t m_block = p.m, n_block = 0;
+    if (few_rows) {
+        n_block = std::clamp(round_down(gemv_bytes / (p.b.stride + 1), 16), int64_t{16}, n_limit);
+    } else {
+        const int64_t units =
+            std::min(k_block, round_up(p.k, 2 * leaf.units_multiple) / (leaf.panel == Panel::bf16 ? 2 : 1));
+        m_block = even_part(p.m, m_limit, leaf.mr);
+        n_block = even_part(p.n, std::min(n_limit, b_limit / units), leaf.nr);
+    }
+    for (int64_t n = 0; n < p.n; n += n_block) {
+        for (int64_t m = 0; m < p.m; m += m_block) {
+            tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n), few_rows});
         }
     }
-    const Run run(leaf, accumulate);
+}
+
+}  // namespace
+
+std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
+    const Run run(compute, accumulate);
+    thread_local std::vector<Task> tasks;
+    tasks.clear();
+    for (const Product& p : products) plan(tasks, p, run.leaf());
     const std::span<const Task> all = tasks;
     parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
+    return std::ranges::all_of(all, &Task::few_rows) ? run.gemv().name : run.leaf().name;
 }
 
 }  // namespace gremium::kernels

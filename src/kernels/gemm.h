@@ -22,18 +22,20 @@ enum class Panel { f32, rounded_f32, bf16 };
 
 constexpr int64_t k_block = 256;  // units: a tile's panels stay in the first-level cache
 constexpr int64_t a_stride =
-    k_block + 16;                 // units; an odd number of cache lines spreads the rows over the cache
-constexpr int64_t i_block = 256;  // at most so many rows of A, and of B, are packed at a time
+    k_block + 16;  // units; an odd number of cache lines spreads the rows over the cache
+constexpr int64_t m_limit = 272, n_limit = 512;  // at most so many rows of A, and of B, are packed at a time
+constexpr int64_t b_limit = 256 * k_block;       // units of B: stays in the second-level cache
 constexpr int max_nr = 32;
 
-// One operand; its other index is called i (m or n). Rows are those of the tensor, maybe gathered.
+// One operand; its other index is called i (m or n). Rows are those of a tensor, maybe gathered.
 struct Operand {
-    TensorView tensor;
-    const int32_t* rows = nullptr;  // row j is tensor row rows[j]; null: first + j
-    int64_t first = 0;
-    bool along_k = true;  // row i holds element (i, ·); otherwise row k holds (·, k)
+    const std::byte* data;
+    DType dtype;
+    int64_t stride;                 // bytes from row to row
+    const int32_t* rows = nullptr;  // row j of the operand is row rows[j] of data; null: row j
+    bool along_k = true;            // row i holds element (i, ·); otherwise row k holds (·, k)
 
-    const std::byte* row(int64_t j) const { return tensor.row(rows ? rows[j] : first + j); }
+    const std::byte* row(int64_t j) const { return data + (rows ? rows[j] : j) * stride; }
 };
 
 // The product of one group; c has n columns.
@@ -68,12 +70,20 @@ void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, b
 // The leaf the active variant uses for this type of products.
 const Leaf& choose_leaf(DType compute);
 
-void run_products(std::span<const Product> products, const Leaf& leaf, bool accumulate);
+// Returns the name of what ran.
+std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate);
 
-// Products of a few rows, as in decoding: weights are read once, in the type they are stored in, and never packed.
-constexpr int64_t gemv_rows = 4;
-std::string_view gemv_name();
-// C's columns [begin, end) of one product with m <= gemv_rows and both operands along k.
-void gemv(const Product& product, DType compute, bool accumulate, int64_t begin, int64_t end);
+// Products of a few rows, as in decoding, never pack their weights: each weight row is read once, in the type it is
+// stored in, and multiplied with all rows. A quantised weight is not rounded to the type of the computation here.
+struct Gemv {
+    static constexpr int64_t max_rows = 16, rows_at_once = 4;
+    std::string_view name;
+    // x[m][stride] = A's rows as f32 (rounded), with zeros up to a multiple of 32.
+    void (*inputs)(float* x, int64_t stride, const Product& product, bool round);
+    // sums[m][n] of `m` <= rows_at_once rows of x and B's rows [n0, n0 + n).
+    void (*dots)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product, int64_t n0,
+                 int64_t n, bool round);
+};
+const Gemv& simd_gemv();
 
 }  // namespace gremium::kernels

@@ -19,6 +19,9 @@ __attribute__((target("avx512f,avx512bf16"))) void tile_bf16(float* c, int64_t l
     __m512 left[tile_rows], right[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) left[i] = right[i] = _mm512_setzero_ps();
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_rows; ++i)
+        __builtin_prefetch(c + i * ldc, 1), __builtin_prefetch(c + i * ldc + tile_cols / 2, 1);
     for (int64_t u = 0; u < units; ++u, b += tile_cols) {
         const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
 #pragma GCC unroll 16

@@ -26,6 +26,9 @@ void tile_f32(float* c, int64_t ldc, const uint32_t* a_units, const uint32_t* b_
     VecF left[tile_rows], right[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) left[i] = right[i] = hn::Zero(d);
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_rows; ++i)
+        __builtin_prefetch(c + i * ldc, 1), __builtin_prefetch(c + i * ldc + tile_cols / 2, 1);
     for (int64_t u = 0; u < units; ++u, b += tile_cols) {
         const VecF b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
 #pragma GCC unroll 16

@@ -25,6 +25,13 @@ void check(TensorView y_RN, TensorView x_TK, std::span<const int32_t> x_rows, Gr
            "row counts differ", x_TK, y_RN);
 }
 
+// The rows of t from `first` on, or the gathered ones.
+Operand operand(TensorView t, int64_t first, std::span<const int32_t> rows, bool along_k) {
+    const int64_t stride = t.row_bytes();
+    if (rows.empty()) return {t.data + first * stride, t.dtype, stride, nullptr, along_k};
+    return {t.data, t.dtype, stride, rows.data() + first, along_k};
+}
+
 // Products to run, kept from call to call so that a steady state allocates nothing.
 std::vector<Product>& fresh_products() {
     thread_local std::vector<Product> products;
@@ -33,9 +40,7 @@ std::vector<Product>& fresh_products() {
 }
 
 void run(std::span<const Product> products, MatmulOptions options) {
-    const Leaf& leaf = choose_leaf(options.compute);
-    last_leaf = leaf.name;
-    run_products(products, leaf, options.accumulate);
+    last_leaf = run_products(products, options.compute, options.accumulate);
 }
 
 }  // namespace
@@ -55,9 +60,10 @@ void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std
     }
     std::vector<Product>& products = fresh_products();
     for (size_t g = 0; g < w.size(); ++g) {
-        const int64_t first = offsets[g];
-        const Operand a = x_rows.empty() ? Operand{x, nullptr, first} : Operand{x, x_rows.data() + first};
-        products.push_back({a, {w[g]}, offsets[g + 1] - first, y.cols(), x.cols(), y, first});
+        const int64_t first = offsets[g], rows = offsets[g + 1] - first;
+        if (rows == 0) continue;
+        products.push_back({operand(x, first, x_rows, true), operand(w[g], 0, {}, true), rows, y.cols(),
+                            x.cols(), y, first});
     }
     run(products, options);
 }
@@ -75,14 +81,10 @@ void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, 
     }
     std::vector<Product>& products = fresh_products();
     for (size_t g = 0; g < w.size(); ++g) {
-        const int64_t first = offsets[g];
-        products.push_back({{dy, nullptr, first},
-                            {w[g], nullptr, 0, false},
-                            offsets[g + 1] - first,
-                            dx.cols(),
-                            dy.cols(),
-                            dx,
-                            first});
+        const int64_t first = offsets[g], rows = offsets[g + 1] - first;
+        if (rows == 0) continue;
+        products.push_back({operand(dy, first, {}, true), operand(w[g], 0, {}, false), rows, dx.cols(),
+                            dy.cols(), dx, first});
     }
     run(products, options);
 }
@@ -105,9 +107,8 @@ void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
             if (!options.accumulate) std::memset(dw[g].data, 0, static_cast<size_t>(dw[g].bytes()));
             continue;
         }
-        const Operand b =
-            x_rows.empty() ? Operand{x, nullptr, first, false} : Operand{x, x_rows.data() + first, 0, false};
-        products.push_back({{dy, nullptr, first, false}, b, dy.cols(), x.cols(), rows, dw[g], 0});
+        products.push_back({operand(dy, first, {}, false), operand(x, first, x_rows, false), dy.cols(),
+                            x.cols(), rows, dw[g], 0});
     }
     run(products, options);
 }

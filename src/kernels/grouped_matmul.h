@@ -15,7 +15,8 @@ namespace gremium::kernels {
 using GroupOffsets = std::span<const int32_t>;
 
 struct MatmulOptions {
-    // Type the products are computed in: f32, or bf16 (operands rounded to bf16, products summed in f32).
+    // Type the products are computed in: f32, or bf16 (operands rounded to bf16, products summed in f32; the weights of
+    // block-quantised types may stay exact).
     DType compute = DType::f32;
     bool accumulate = false;  // y += instead of y =
 };
@@ -23,8 +24,8 @@ struct MatmulOptions {
 // y_RN[r] = x[row(r)] · w_g_NKᵀ, where row(r) = x_rows.empty() ? r : x_rows[r] (a gather from x_TK).
 // w: one tensor [N, K] a group, any weight dtype (quantised ones are unpacked on the fly). x, y: f32 or bf16.
 // All sums in f32; each y element has a fixed summation order whatever the number of threads.
-void grouped_matmul(Tensor y_RN, TensorView x_TK, std::span<const int32_t> x_rows, std::span<const TensorView> w_NK,
-                    GroupOffsets offsets, MatmulOptions options = {});
+void grouped_matmul(Tensor y_RN, TensorView x_TK, std::span<const int32_t> x_rows,
+                    std::span<const TensorView> w_NK, GroupOffsets offsets, MatmulOptions options = {});
 
 // Gradient of the input: dx_RK[r] = dy_RN[r] · w_g_NK, one row per r (no scatter). w: f32 or bf16.
 void grouped_matmul_dx(Tensor dx_RK, TensorView dy_RN, std::span<const TensorView> w_NK, GroupOffsets offsets,
@@ -32,8 +33,8 @@ void grouped_matmul_dx(Tensor dx_RK, TensorView dy_RN, std::span<const TensorVie
 
 // Gradient of the weights: dw_g_NK = Σ over the rows r of g of dy_RN[r]ᵀ · x[row(r)]. dw: f32 tensors [N, K]; a group
 // without rows gets zeros (unchanged when accumulating); an empty Tensor{} skips its group.
-void grouped_matmul_dw(std::span<const Tensor> dw_NK, TensorView dy_RN, TensorView x_TK, std::span<const int32_t> x_rows,
-                       GroupOffsets offsets, MatmulOptions options = {});
+void grouped_matmul_dw(std::span<const Tensor> dw_NK, TensorView dy_RN, TensorView x_TK,
+                       std::span<const int32_t> x_rows, GroupOffsets offsets, MatmulOptions options = {});
 
 // One group.
 void matmul(Tensor y_RN, TensorView x_RK, TensorView w_NK, MatmulOptions options = {});

@@ -14,7 +14,7 @@ namespace HWY_NAMESPACE {
 
 constexpr int64_t per_unit(Panel panel) { return panel == Panel::bf16 ? 2 : 1; }
 
-// Elements of a row become elements of a panel; writes up to a whole vector past n.
+// Elements of a row become elements of a panel; writes up to the end of a block of 32.
 void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, int64_t n) {
     const F32 d;
     float* const floats = reinterpret_cast<float*>(out);
@@ -34,37 +34,59 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
 
 // A row of units that run along k: converted, then zeros up to the padding.
 void along_k(uint32_t* out, Panel panel, DType type, const std::byte* row, const Piece& piece) {
-    convert_row(out, panel, type, row + row_bytes(type, piece.k), piece.k_count);
-    const int64_t size = panel == Panel::bf16 ? 2 : 4;
-    std::memset(reinterpret_cast<std::byte*>(out) + piece.k_count * size, 0,
-                static_cast<size_t>(piece.units * 4 - piece.k_count * size));
+    convert_row(out, panel, type, row + bytes_of(type, piece.k), piece.k_count);
+    const int64_t done = piece.k_count * 4 / per_unit(panel);
+    std::memset(reinterpret_cast<std::byte*>(out) + done, 0, static_cast<size_t>(4 * piece.units - done));
 }
 
-// Unit u of all of the piece's indices, from the row of k (f32) or the rows of an even and an odd k (bf16).
-void across_k(uint32_t* out, Panel panel, const Operand& operand, const Piece& piece, int64_t u) {
-    const DType type = operand.tensor.dtype;
-    const int64_t k = u * per_unit(panel);
-    const auto part = [&](int64_t j) { return operand.row(piece.k + j) + row_bytes(type, piece.i); };
-    if (k >= piece.k_count)
-        return static_cast<void>(std::memset(out, 0, static_cast<size_t>(4 * piece.count)));
-    if (panel != Panel::bf16) return convert_row(out, panel, type, part(k), piece.count);
+// Asks for what will be read soon: rows of experts lie scattered, and a hardware prefetcher stops at each end.
+template <int locality>  // 3: to the first-level cache, 2: to the second
+void prefetch(const std::byte* row, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 0, locality);
+}
 
+// Unit u of all of the piece's indices, from the row of k (f32) or the rows of an even and an odd k (bf16). Written in
+// strips of `width`, `skip` apart, which is where a B panel wants them.
+void across_k(uint32_t* out, int64_t width, int64_t skip, Panel panel, const Operand& operand,
+              const Piece& piece, int64_t u) {
+    constexpr int64_t ahead = 8;
     const U32 d;
-    const hn::Rebind<uint16_t, U32> d16;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-    HWY_ALIGN uint32_t even[i_block / 2 + 16], odd[i_block / 2 + 16];
-    convert_row(even, panel, type, part(k), piece.count);
-    if (k + 1 < piece.k_count) {
-        convert_row(odd, panel, type, part(k + 1), piece.count);
+    const DType type = operand.dtype;
+    const int64_t k = u * per_unit(panel), bytes = bytes_of(type, piece.count);
+    const auto part = [&](int64_t j) { return operand.row(piece.k + j) + bytes_of(type, piece.i); };
+    const auto store = [&](auto&& units_from) HWY_ATTR {
+        for (int64_t strip = 0; strip < piece.count; strip += width, out += skip) {
+            const int64_t end = std::min(width, piece.count - strip);
+            for (int64_t i = 0; i < end; i += lanes) hn::StoreU(units_from(strip + i), d, out + i);
+        }
+    };
+    if (k + ahead < piece.k_count) prefetch<3>(part(k + ahead), bytes);
+    HWY_ALIGN uint32_t even[n_limit + block], odd[n_limit + block];
+    if (k >= piece.k_count) {
+        store([&](int64_t) HWY_ATTR { return hn::Zero(d); });
+    } else if (panel != Panel::bf16) {
+        convert_row(even, panel, type, part(k), piece.count);
+        store([&](int64_t i) HWY_ATTR { return hn::Load(d, even + i); });
     } else {
-        std::memset(odd, 0, sizeof odd);
-    }
-    const uint16_t* const low = reinterpret_cast<const uint16_t*>(even);
-    const uint16_t* const high = reinterpret_cast<const uint16_t*>(odd);
-    for (int64_t i = 0; i < piece.count; i += lanes) {
-        const auto lows = hn::PromoteTo(d, hn::LoadU(d16, low + i)),
-                   highs = hn::PromoteTo(d, hn::LoadU(d16, high + i));
-        hn::StoreU(hn::Or(lows, hn::ShiftLeft<16>(highs)), d, out + i);
+        if (k + ahead + 1 < piece.k_count) prefetch<3>(part(k + ahead + 1), bytes);
+        const hn::Rebind<uint16_t, U32> d16;
+        const auto halves = [&](int64_t j, uint32_t* buffer) {
+            if (j == piece.k_count) {
+                std::memset(buffer, 0, sizeof even);
+            } else if (type == DType::bf16 && piece.count % lanes == 0) {
+                return reinterpret_cast<const uint16_t*>(part(j));
+            } else {
+                convert_row(buffer, panel, type, part(j), piece.count);
+            }
+            return reinterpret_cast<const uint16_t*>(buffer);
+        };
+        const uint16_t* const low = halves(k, even);
+        const uint16_t* const high = halves(k + 1, odd);
+        store([&](int64_t i) HWY_ATTR {
+            const auto lows = hn::PromoteTo(d, hn::LoadU(d16, low + i));
+            return hn::Or(lows, hn::ShiftLeft<16>(hn::PromoteTo(d, hn::LoadU(d16, high + i))));
+        });
     }
 }
 
@@ -127,8 +149,11 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
         std::memset(out + i * a_stride, 0, static_cast<size_t>(4 * piece.units));
     }
     if (a.along_k) {
+        const DType type = a.dtype;
         for (int64_t i = 0; i < piece.count; ++i) {
-            along_k(out + i * a_stride, leaf.panel, a.tensor.dtype, a.row(piece.i + i), piece);
+            if (i + 4 < piece.count)
+                prefetch<3>(a.row(piece.i + i + 4) + bytes_of(type, piece.k), bytes_of(type, piece.k_count));
+            along_k(out + i * a_stride, leaf.panel, type, a.row(piece.i + i), piece);
         }
         return;
     }
@@ -137,7 +162,7 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
     for (int64_t u = 0; u < piece.units; u += group) {
         for (int64_t j = 0; j < group; ++j) {
             uint32_t* const row = stage + j * a_stride;
-            across_k(row, leaf.panel, a, piece, u + j);
+            across_k(row, piece.count, 0, leaf.panel, a, piece, u + j);
             std::memset(row + piece.count, 0, static_cast<size_t>(4 * (cols - piece.count)));
         }
         transpose(out + u, a_stride, stage, a_stride, group, cols);
@@ -146,28 +171,36 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
 
 void pack_b(uint32_t* out, const Operand& b, const Piece& piece, const Leaf& leaf) {
     const int64_t nr = leaf.nr, strip = nr * piece.units;
-    HWY_ALIGN uint32_t stage[max_nr * a_stride];
+    const DType type = b.dtype;
     if (b.along_k) {
+        const bool as_stored = (type == DType::f32 && leaf.panel == Panel::f32) ||
+                               (type == DType::bf16 && leaf.panel == Panel::bf16);
+        const bool in_place =
+            as_stored && !b.rows && b.stride % 4 == 0 && piece.units * per_unit(leaf.panel) == piece.k_count;
+        HWY_ALIGN uint32_t stage[max_nr * a_stride];
         for (int64_t i = 0; i < piece.count; i += nr, out += strip) {
             const int64_t count = std::min(nr, piece.count - i);
-            for (int64_t j = 0; j < count; ++j) {
-                along_k(stage + j * a_stride, leaf.panel, b.tensor.dtype, b.row(piece.i + i + j), piece);
+            const auto row = [&](int64_t j) { return b.row(piece.i + i + j) + bytes_of(type, piece.k); };
+            if (i + nr < piece.count) {
+                for (int64_t j = 0; j < std::min(nr, piece.count - i - nr); ++j) {
+                    prefetch<2>(row(nr + j), bytes_of(type, piece.k_count));
+                }
             }
-            for (int64_t j = count; j < nr; ++j) {
-                std::memset(stage + j * a_stride, 0, static_cast<size_t>(4 * piece.units));
+            if (in_place && count == nr) {
+                transpose(out, nr, reinterpret_cast<const uint32_t*>(row(0)), b.stride / 4, nr, piece.units);
+                continue;
             }
+            for (int64_t j = 0; j < count; ++j)
+                along_k(stage + j * a_stride, leaf.panel, type, b.row(piece.i + i + j), piece);
+            std::memset(stage + count * a_stride, 0, static_cast<size_t>(4 * (nr - count) * a_stride));
             transpose(out, nr, stage, a_stride, nr, piece.units);
         }
         return;
     }
-    const int64_t padded = (piece.count + nr - 1) / nr * nr;
-    for (int64_t u = 0; u < piece.units; ++u) {
-        across_k(stage, leaf.panel, b, piece, u);
-        std::memset(stage + piece.count, 0, static_cast<size_t>(4 * (padded - piece.count)));
-        for (int64_t i = 0; i < padded; i += nr) {
-            std::memcpy(out + i * piece.units + u * nr, stage + i, static_cast<size_t>(4 * nr));
-        }
+    if (piece.count % nr != 0) {
+        std::memset(out + piece.count / nr * strip, 0, static_cast<size_t>(4 * strip));
     }
+    for (int64_t u = 0; u < piece.units; ++u) across_k(out + u * nr, nr, strip, leaf.panel, b, piece, u);
 }
 
 }  // namespace HWY_NAMESPACE

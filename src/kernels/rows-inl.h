@@ -48,41 +48,84 @@ HWY_INLINE VecF block_scale(const std::byte* at) {  // the f16 at the head of a 
         F32(), hn::GetLane(hn::PromoteTo(d1, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(at)))));
 }
 
-// Calls visit(i, vector) for every Lanes(F32) elements i.. of the row's first n; the last vector may hold zeros past n.
-template <DType type, typename Visit>
-HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
+// Rows are read in blocks of 32 elements: whole quantised blocks, whole vectors on every target.
+constexpr int64_t block = 32;
+constexpr int64_t block_vectors = block / static_cast<int64_t>(hn::MaxLanes(F32()));
+
+template <DType type>
+constexpr int64_t block_bytes = type == DType::f32    ? 128
+                                : type == DType::q8_0 ? 34
+                                : type == DType::q4_0 ? 18
+                                                      : 64;
+
+// Bytes of n elements (row_bytes() without a table and divisions: it is called for a handful of elements).
+HWY_INLINE int64_t bytes_of(DType type, int64_t n) {
+    switch (type) {
+        case DType::q8_0:
+            return n / block * block_bytes<DType::q8_0>;
+        case DType::q4_0:
+            return n / block * block_bytes<DType::q4_0>;
+        case DType::f16:
+        case DType::bf16:
+            return 2 * n;
+        default:
+            return 4 * n;
+    }
+}
+
+template <DType type>
+HWY_INLINE void load_block(const std::byte* at, VecF (&out)[block_vectors]) {
     const F32 d;
     const hn::Rebind<int32_t, F32> di;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+    constexpr int64_t lanes = block / block_vectors;
     if constexpr (type == DType::q8_0) {
-        for (int64_t i = 0; i < n; i += 32, row += 34) {
-            const VecF scale = block_scale(row);
-            for (int64_t j = 0; j < 32; j += lanes) {
-                const auto q = hn::PromoteTo(di, load_as<int8_t>(row + 2 + j));
-                visit(i + j, hn::Mul(scale, hn::ConvertTo(d, q)));
-            }
+        const VecF scale = block_scale(at);
+#pragma GCC unroll 32
+        for (int64_t j = 0; j < block_vectors; ++j) {
+            const auto q = hn::PromoteTo(di, load_as<int8_t>(at + 2 + j * lanes));
+            out[j] = hn::Mul(scale, hn::ConvertTo(d, q));
         }
-    } else if constexpr (type == DType::q4_0) {
+    } else if constexpr (type ==
+                         DType::q4_0) {  // byte j: weight j in the low, weight j + 16 in the high nibble
+        const VecF scale = block_scale(at);
+#if HWY_CAP_GE512  // a permutation looks at four bits: it masks, subtracts and scales in one
+        const VecF values = hn::Mul(scale, hn::ConvertTo(d, hn::Iota(di, -8)));
+        const auto q = hn::PromoteTo(di, load_as<uint8_t>(at + 2));
+        out[0] = hn::TableLookupLanes(values, hn::IndicesFromVec(d, hn::And(q, hn::Set(di, 15))));
+        out[1] = hn::TableLookupLanes(values, hn::IndicesFromVec(d, hn::ShiftRight<4>(q)));
+#else
         const auto low = hn::Set(di, 15), eight = hn::Set(di, 8);
-        for (int64_t i = 0; i < n; i += 32, row += 18) {
-            const VecF scale = block_scale(row);
-            for (int64_t j = 0; j < 16;
-                 j += lanes) {  // byte j: weight j in the low, weight j + 16 in the high nibble
-                const auto q = hn::PromoteTo(di, load_as<uint8_t>(row + 2 + j));
-                visit(i + j, hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::And(q, low), eight))));
-                visit(i + j + 16, hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::ShiftRight<4>(q), eight))));
-            }
+#pragma GCC unroll 16
+        for (int64_t j = 0; j < block_vectors / 2; ++j) {
+            const auto q = hn::PromoteTo(di, load_as<uint8_t>(at + 2 + j * lanes));
+            out[j] = hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::And(q, low), eight)));
+            out[j + block_vectors / 2] =
+                hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::ShiftRight<4>(q), eight)));
         }
+#endif
     } else {
-        constexpr int64_t size = type == DType::f32 ? 4 : 2;
-        int64_t i = 0;
-        for (; i + lanes <= n; i += lanes) visit(i, load_floats<type>(row + i * size));
-        if (i < n) {
-            std::byte tail[HWY_MAX_BYTES] = {};
-            std::memcpy(tail, row + i * size, static_cast<size_t>((n - i) * size));
-            visit(i, load_floats<type>(tail));
+#pragma GCC unroll 32
+        for (int64_t j = 0; j < block_vectors; ++j) {
+            out[j] = load_floats<type>(at + j * block_bytes<type> / block_vectors);
         }
     }
+}
+
+// Calls visit(i, vector) for every Lanes(F32) elements i.. of the row's first n; the last block is filled up with zeros.
+template <DType type, typename Visit>
+HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
+    const auto visit_block = [&](const std::byte* at, int64_t i) {
+        VecF vectors[block_vectors];
+        load_block<type>(at, vectors);
+#pragma GCC unroll 32
+        for (int64_t j = 0; j < block_vectors; ++j) visit(i + j * (block / block_vectors), vectors[j]);
+    };
+    int64_t i = 0;
+    for (; i + block <= n; i += block, row += block_bytes<type>) visit_block(row, i);
+    if (i == n) return;
+    std::byte tail[block_bytes<type>] = {};
+    std::memcpy(tail, row, static_cast<size_t>((n - i) * block_bytes<type> / block));
+    visit_block(tail, i);
 }
 
 // The same with the type known at run time.

@@ -323,6 +323,10 @@ TEST_P(GroupedMatmulTest, RunsOnTheForcedVariant) {
         {Variant::amx, {"AVX3 f32", "AMX_BF16"}}};
     const OwnedTensor x = random_tensor(DType::f32, {32, 64}, 1), w = random_tensor(DType::f32, {32, 64}, 2),
                       y(DType::f32, {32, 32});
+    const OwnedTensor x1 = random_tensor(DType::f32, {1, 64}, 3), y1(DType::f32, {1, 32});
+    matmul(y1, x1, w);
+    const bool plain = GetParam() == Variant::reference;
+    EXPECT_EQ(last_grouped_matmul_leaf(), plain ? "reference" : std::string(dispatched_target()) + " gemv");
     for (const DType compute : {DType::f32, DType::bf16}) {
         matmul(y, x, w, {.compute = compute});
         if (!leaves.contains(GetParam())) continue;
