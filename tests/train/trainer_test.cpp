@@ -1,0 +1,177 @@
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "model/evaluate.h"
+#include "model/model.h"
+#include "tests/train/toy_run.h"
+#include "train/checkpoint.h"
+#include "train/heldout.h"
+#include "train/metrics.h"
+
+namespace gremium::train {
+namespace {
+
+using testing::HasSubstr;
+
+struct Recorder : TrainObserver {
+    void on_start(const RunInfo& run) override { info = run; }
+    void on_step(const StepReport& report) override { losses.push_back(report.loss); }
+    void on_evaluation(int64_t, const std::vector<DomainScore>& scores) override {
+        evaluations.push_back(scores);
+    }
+    void on_warning(std::string_view text) override { warnings.emplace_back(text); }
+    bool keep_going() override { return static_cast<int>(losses.size()) < stop_after; }
+    RunInfo info;
+    std::vector<double> losses;
+    std::vector<std::vector<DomainScore>> evaluations;
+    std::vector<std::string> warnings;
+    int stop_after = 1 << 30;
+};
+
+std::string error_of(const TrainConfig& config, TrainOptions options = {}) {
+    TrainObserver observer;
+    try {
+        train(config, options, observer);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "";
+}
+
+TEST(Trainer, LearnsAndLeavesEverythingBehind) {
+    const ScratchDirectory dir;
+    const TrainConfig config = toy_recipe(dir, "out", {"train.steps=80"});
+    Recorder seen;
+    const TrainSummary summary = train(config, {}, seen);
+    ASSERT_EQ(seen.losses.size(), 80u);
+    EXPECT_NEAR(seen.losses.front(), std::log(268), 0.3);  // nothing known yet: uniform over the vocabulary
+    EXPECT_LT(seen.losses.back(), 1.6);
+    ASSERT_EQ(seen.evaluations.size(), 8u);
+    ASSERT_EQ(seen.evaluations.back().size(), 2u);
+    EXPECT_LT(seen.evaluations.back()[1].bits_per_byte, 0.6 * seen.evaluations.front()[1].bits_per_byte);
+    EXPECT_TRUE(summary.finished);
+    EXPECT_EQ(summary.tokens, 80 * 256);
+    EXPECT_TRUE(std::filesystem::exists(summary.report));
+    EXPECT_EQ(seen.info.domains[0].name, "one");
+    EXPECT_NEAR(seen.info.domains[0].share, 2.0 / 3, 1e-9);
+
+    // The checkpoint is a model that others load; it scores what the trainer said.
+    const auto model = load_model(summary.checkpoint);
+    EXPECT_EQ(model->spec, model_spec(config.model, model->spec.vocab));
+    Corpus corpus;
+    EXPECT_EQ(model->tokenizer->vocabulary().tokens, byte_vocabulary().tokens);
+}
+
+TEST(Trainer, MetricsHoldEachStepOnce) {
+    const ScratchDirectory dir;
+    const TrainConfig config = toy_recipe(dir, "out");
+    Recorder stopped;
+    stopped.stop_after = 13;
+    train(config, {}, stopped);
+    Recorder seen;
+    train(config, {.resume = true}, seen);
+    EXPECT_EQ(seen.info.first_step, 13);
+    std::vector<int64_t> steps;
+    int evaluations = 0, loads = 0;
+    for (const auto& row : read_metrics(dir / "out/metrics.jsonl")) {
+        if (row["kind"] == "train") steps.push_back(row["step"]);
+        evaluations += row["kind"] == "evaluation";
+        loads += row["kind"] == "experts";
+    }
+    ASSERT_EQ(steps.size(), 40u);
+    for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<int64_t>(i) + 1);
+    EXPECT_EQ(evaluations, 4);
+    EXPECT_EQ(loads, 5);  // windows of 7 steps go on across the pause
+}
+
+TEST(Trainer, StoppedAndResumedIsBitIdenticalForAnyNumberOfThreads) {
+    const ScratchDirectory dir;
+    for (const char* compute : {"f32", "bf16"}) {
+        const std::string set = std::string("train.compute=") + compute, name = compute;
+        Recorder whole, first, second;
+        const auto config = [&](const std::string& output, int threads) {
+            return toy_recipe(dir, output, {set, "train.threads=" + std::to_string(threads)});
+        };
+        const TrainSummary one = train(config("whole-" + name, 1), {}, whole);
+        first.stop_after = 17;
+        train(config("parts-" + name, 2), {}, first);
+        const TrainSummary two = train(config("parts-" + name, 2), {.resume = true}, second);
+        EXPECT_EQ(second.losses.size(), 23u);
+        EXPECT_EQ(whole.losses.back(), second.losses.back());
+        EXPECT_TRUE(checkpoint_bytes(one.checkpoint) == checkpoint_bytes(two.checkpoint)) << compute;
+    }
+    set_threads(0);
+}
+
+TEST(Trainer, RecomputationChangesNoBit) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    const TrainSummary plain = train(toy_recipe(dir, "plain", {"train.steps=6"}), {}, quiet);
+    const TrainSummary again =
+        train(toy_recipe(dir, "again", {"train.steps=6", "train.recompute=true"}), {}, quiet);
+    EXPECT_TRUE(checkpoint_bytes(plain.checkpoint) == checkpoint_bytes(again.checkpoint));
+}
+
+// The same batch in one piece or in four gives the same gradients but for rounding. (Balance terms are means over
+// micro-batches, so they are left out.)
+TEST(Trainer, AccumulationEqualsOneBatch) {
+    const ScratchDirectory dir;
+    Recorder whole, parts;
+    const std::vector<std::string> common = {"train.steps=10", "train.balance_coef=0", "train.z_coef=0",
+                                             "train.lr=1e-3"};
+    const auto with = [&](const std::string& output, const std::string& set) {
+        std::vector<std::string> overrides = common;
+        overrides.push_back(set);
+        return toy_recipe(dir, output, overrides);
+    };
+    train(with("whole", "train.micro_batch=8"), {}, whole);
+    train(with("parts", "train.micro_batch=2"), {}, parts);
+    for (size_t i = 0; i < whole.losses.size(); ++i) EXPECT_NEAR(whole.losses[i], parts.losses[i], 2e-4);
+}
+
+TEST(Trainer, KeepsTheLastCheckpoints) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    train(toy_recipe(dir, "out", {"train.keep=3", "train.steps=23"}), {}, quiet);
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(dir / "out")) {
+        const std::string name = entry.path().filename().string();
+        EXPECT_NE(name[0], '.') << name;
+        if (name.rfind("ckpt-", 0) == 0) names.push_back(name);
+    }
+    EXPECT_THAT(names, testing::UnorderedElementsAre("ckpt-000015", "ckpt-000020", "ckpt-000023"));
+}
+
+TEST(Trainer, RefusesToMixRuns) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    train(toy_recipe(dir, "out", {"train.steps=5"}), {}, quiet);
+    EXPECT_THAT(error_of(toy_recipe(dir, "out")), HasSubstr("earlier run"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"train.seed=9"}), {.resume = true}),
+                HasSubstr("train.seed"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"model.layers=3"}), {.resume = true}),
+                HasSubstr("model.layers"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "new", {"data.one.files=nowhere-*.txt"})),
+                HasSubstr("nowhere-*.txt"));
+}
+
+TEST(Trainer, TrainsAVocabularyWhenNoneIsGiven) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    const TrainConfig config = toy_recipe(
+        dir, "out",
+        {"tokenizer.path=\"\"", "tokenizer.vocab_size=320", "tokenizer.sample_bytes=20000", "train.steps=3"});
+    const TrainSummary summary = train(config, {}, quiet);
+    const auto model = load_model(summary.checkpoint);
+    EXPECT_LE(model->spec.vocab, 320);
+    EXPECT_EQ(model->tokenizer->decode(model->tokenizer->encode("the bat eats")), "the bat eats");
+}
+
+}  // namespace
+}  // namespace gremium::train
