@@ -1,11 +1,12 @@
 // gremium train: from a recipe to a model.
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 
 #include "base/error.h"
 #include "cli/common.h"
-#include "cli/terminal.h"
 #include "train/report.h"
 #include "train/trainer.h"
 
@@ -26,10 +27,10 @@ void on_interrupt(int signal) {
     std::signal(signal, SIG_DFL);
 }
 
-// One line that rewrites itself on a terminal; one line a report elsewhere.
+// One line that rewrites itself on a terminal; elsewhere a line every log_every steps.
 class Screen : public train::TrainObserver {
   public:
-    Screen(bool quiet, bool live) : quiet_(quiet), live_(live) {}
+    Screen(bool quiet, bool live, int64_t log_every) : quiet_(quiet), live_(live), log_every_(log_every) {}
 
     void on_note(std::string_view note) override { say(note); }
     void on_start(const train::RunInfo& run) override {
@@ -46,7 +47,7 @@ class Screen : public train::TrainObserver {
         }
     }
     void on_step(const train::StepReport& step) override {
-        if (quiet_) return;
+        if (quiet_ || (!live_ && step.step % log_every_ != 0)) return;
         const std::string line = train::live_line(step);
         if (!live_) {
             fmt::print("{}\n", line);
@@ -76,6 +77,7 @@ class Screen : public train::TrainObserver {
         std::fflush(stdout);
     }
     bool quiet_, live_, line_open_ = false;
+    int64_t log_every_;
 };
 
 void train_model(const Options& options) {
@@ -84,7 +86,7 @@ void train_model(const Options& options) {
     if (options.common.threads) config.train.threads = options.common.threads;
     std::signal(SIGINT, on_interrupt);
     std::signal(SIGTERM, on_interrupt);
-    Screen screen(options.common.quiet, wants_colour(stdout));
+    Screen screen(options.common.quiet, ::isatty(::fileno(stdout)) != 0, config.train.log_every);
     const train::TrainSummary summary = train::train(config, {.resume = options.resume}, screen);
     if (options.common.json) {
         fmt::print(
