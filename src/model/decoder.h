@@ -10,7 +10,7 @@
 
 namespace gremium {
 
-// T tokens of one or more sequences, sequence after sequence.
+// T tokens of one or more sequences, sequence after sequence. The spans must outlive the tape when recording.
 struct Batch {
     std::span<const int32_t> tokens, positions;
     std::span<const int32_t> sequences;  // may be empty: one sequence
@@ -22,13 +22,14 @@ struct Batch {
 struct ForwardOptions {
     KvCache* cache = nullptr;  // null: the batch's tokens see only each other
     moe::RoutingHook* hook = nullptr;
+    // With recompute a hook is called twice for a batch: again in the backward.
     bool recompute = false;  // activation recomputation, one block at a time (only when recording)
 };
 
 struct LayerRouting {  // of each MoE layer, in order
-    int layer;
+    int layer = -1;
     std::vector<int64_t> load_E;
-    ops::Var balance_loss, z_loss;  // null without recording
+    ops::Var balance_loss = nullptr, z_loss = nullptr;  // null without recording
 };
 
 struct Forward {

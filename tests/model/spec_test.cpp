@@ -1,3 +1,197 @@
 #include "model/spec.h"
 
 #include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "model/archs/architecture.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium {
+namespace {
+
+// config.json as published, reduced to what counts.
+ModelSpec published(const char* config) {
+    const HfConfig parsed(nlohmann::json::parse(config), "config.json");
+    ModelSpec spec = architecture_of(parsed).from_hf(parsed);
+    validate(spec, "config.json");
+    return spec;
+}
+
+ModelSpec mixtral_8x7b() {
+    return published(R"({"model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8,
+        "num_experts_per_tok": 2, "rms_norm_eps": 1e-5, "rope_theta": 1e6, "vocab_size": 32000,
+        "max_position_embeddings": 32768, "sliding_window": null, "tie_word_embeddings": false})");
+}
+
+ModelSpec qwen3_30b_a3b() {
+    return published(R"({"model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144,
+        "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4,
+        "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "norm_topk_prob": true, "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0, "rope_scaling": null, "vocab_size": 151936, "max_position_embeddings": 40960,
+        "use_sliding_window": false, "sliding_window": null, "max_window_layers": 48, "decoder_sparse_step": 1,
+        "mlp_only_layers": [], "hidden_act": "silu", "tie_word_embeddings": false, "attention_bias": false})");
+}
+
+ModelSpec olmoe_1b_7b() {
+    return published(R"({"model_type": "olmoe", "hidden_size": 2048, "intermediate_size": 1024,
+        "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 16, "num_experts": 64,
+        "num_experts_per_tok": 8, "norm_topk_prob": false, "clip_qkv": null, "vocab_size": 50304,
+        "max_position_embeddings": 4096, "rope_theta": 10000.0, "tie_word_embeddings": false})");
+}
+
+ModelSpec qwen15_moe() {
+    return published(R"({"model_type": "qwen2_moe", "hidden_size": 2048, "intermediate_size": 5632,
+        "moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632, "num_hidden_layers": 24,
+        "num_attention_heads": 16, "num_key_value_heads": 16, "num_experts": 60, "num_experts_per_tok": 4,
+        "norm_topk_prob": false, "vocab_size": 151936, "max_position_embeddings": 8192, "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0, "use_sliding_window": false, "sliding_window": 32768, "max_window_layers": 21})");
+}
+
+ModelSpec dots_llm1() {
+    return published(R"({"model_type": "dots1", "hidden_size": 4096, "intermediate_size": 10944,
+        "moe_intermediate_size": 1408, "num_hidden_layers": 62, "num_attention_heads": 32, "num_key_value_heads": 32,
+        "head_dim": 128, "n_routed_experts": 128, "n_shared_experts": 2, "num_experts_per_tok": 6,
+        "first_k_dense_replace": 1, "norm_topk_prob": true, "routed_scaling_factor": 2.5, "n_group": 1,
+        "topk_group": 1, "vocab_size": 152064, "max_position_embeddings": 32768, "rope_theta": 10000000,
+        "rms_norm_eps": 1e-5, "sliding_window": null, "tie_word_embeddings": false})");
+}
+
+ModelSpec llama31_8b() {
+    return published(R"({"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "rms_norm_eps": 1e-5,
+        "rope_theta": 500000.0, "rope_scaling": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192, "rope_type": "llama3"}, "vocab_size": 128256,
+        "max_position_embeddings": 131072, "tie_word_embeddings": false})");
+}
+
+// Counted in published GGUF files (a rope_freqs tensor is none of ours).
+TEST(TensorSlots, CountsOfPublishedModels) {
+    EXPECT_EQ(tensor_slots(llama31_8b()).size() + 1, 292u);
+    EXPECT_EQ(tensor_slots(mixtral_8x7b()).size(), 323u);
+    EXPECT_EQ(tensor_slots(qwen3_30b_a3b()).size(), 579u);
+    EXPECT_EQ(tensor_slots(olmoe_1b_7b()).size(), 195u);
+    EXPECT_EQ(tensor_slots(qwen15_moe()).size(), 411u);
+}
+
+// As their authors state them: 46.7B with 12.9B active, 30.5B with 3.3B, 6.9B with 1.3B, 14.3B with 2.7B, 142B with 14B.
+TEST(ModelSize, PublishedModels) {
+    const auto billions = [](int64_t count) { return static_cast<double>(count) / 1e9; };
+    const auto expect = [&](const ModelSpec& spec, double total, double active) {
+        EXPECT_NEAR(billions(size_of(spec).total_parameters), total, 0.06) << spec.architecture;
+        EXPECT_NEAR(billions(size_of(spec).active_parameters + int64_t{spec.vocab} * spec.dim), active, 0.1)
+            << spec.architecture;  // authors count the whole embedding
+    };
+    expect(mixtral_8x7b(), 46.7, 12.9);
+    expect(qwen3_30b_a3b(), 30.5, 3.3);
+    expect(olmoe_1b_7b(), 6.9, 1.3);
+    expect(qwen15_moe(), 14.3, 2.7);
+    expect(llama31_8b(), 8.03, 8.03);
+    EXPECT_NEAR(billions(size_of(dots_llm1()).total_parameters), 142, 1);
+    EXPECT_NEAR(billions(size_of(dots_llm1()).active_parameters + int64_t{152064} * 4096), 14, 0.5);
+}
+
+TEST(ModelSize, FlopsAreTwiceTheMatricesATokenMeets) {
+    // D 32, 4 heads and 2 kv heads of 8: q 1024, k and v 512, out 1024; router 6·32; 2 of 6 experts 3·12·32; head 300·32.
+    const int64_t layer = 1024 + 512 + 512 + 1024 + 6 * 32 + 2 * 3 * 12 * 32;
+    EXPECT_EQ(size_of(test::tiny_spec("mixtral")).flops_per_token, 2 * (3 * layer + 300 * 32));
+    EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).flops_per_token,
+              2 * (3 * layer + 300 * 32));
+    EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).total_parameters + 300 * 32,
+              size_of(test::tiny_spec("mixtral")).total_parameters);
+}
+
+// From Meta's formula at d = 128, base 500000.
+TEST(RopeSpec, Llama3Divisors) {
+    const std::vector<float> divisors = llama31_8b().layers[0].attention.rope.divisors;
+    ASSERT_EQ(divisors.size(), 64u);
+    EXPECT_EQ(divisors[28], 1);
+    EXPECT_NEAR(divisors[29], 1.207484, 1e-5);
+    EXPECT_NEAR(divisors[32], 2.69453, 1e-5);
+    EXPECT_NEAR(divisors[34], 5.257327, 1e-5);
+    EXPECT_EQ(divisors[35], 8);
+}
+
+TEST(Architectures, RoutersAreAsPublished) {
+    const auto router = [](const ModelSpec& spec) { return spec.layers.back().moe()->router; };
+    EXPECT_TRUE(router(mixtral_8x7b()).normalise);
+    EXPECT_FALSE(router(olmoe_1b_7b()).normalise);
+    EXPECT_FALSE(router(qwen15_moe()).normalise);
+    EXPECT_TRUE(qwen15_moe().layers[0].moe()->shared_gate);
+    const ModelSpec dots = dots_llm1();
+    EXPECT_EQ(dots.layers[0].moe(), nullptr);
+    EXPECT_EQ(dots.layers[1].moe()->shared_hidden, 2816);
+    EXPECT_EQ(router(dots).score, moe::RouterPolicy::Score::sigmoid);
+    EXPECT_EQ(router(dots).scale, 2.5f);
+    EXPECT_TRUE(router(dots).correction_bias);
+}
+
+TEST(Architectures, HuggingFaceNames) {
+    const auto name = [](const char* architecture, const char* slot, int layer, int expert) {
+        ModelSpec spec;
+        spec.architecture = architecture;
+        return hf_name(architecture_of(spec), {slot, {}, TensorRole::matrix, layer, expert});
+    };
+    EXPECT_EQ(name("mixtral", "blk.7.ffn_down_exps.weight", 7, 5),
+              "model.layers.7.block_sparse_moe.experts.5.w2.weight");
+    EXPECT_EQ(name("mixtral", "blk.7.ffn_up_exps.weight", 7, 5),
+              "model.layers.7.block_sparse_moe.experts.5.w3.weight");
+    EXPECT_EQ(name("mixtral", "blk.0.ffn_gate_inp.weight", 0, -1),
+              "model.layers.0.block_sparse_moe.gate.weight");
+    EXPECT_EQ(name("qwen2moe", "blk.11.ffn_gate_inp_shexp.weight", 11, -1),
+              "model.layers.11.mlp.shared_expert_gate.weight");
+    EXPECT_EQ(name("qwen2", "blk.1.attn_q.bias", 1, -1), "model.layers.1.self_attn.q_proj.bias");
+    EXPECT_EQ(name("dots1", "blk.3.exp_probs_b.bias", 3, -1),
+              "model.layers.3.mlp.gate.e_score_correction_bias");
+    EXPECT_EQ(name("dots1", "blk.3.ffn_up_shexp.weight", 3, -1),
+              "model.layers.3.mlp.shared_experts.up_proj.weight");
+    EXPECT_EQ(name("dots1", "blk.0.ffn_up.weight", 0, -1), "model.layers.0.mlp.up_proj.weight");
+    EXPECT_EQ(name("olmoe", "output.weight", -1, -1), "lm_head.weight");
+    EXPECT_EQ(name("llama", "blk.2.ffn_norm.weight", 2, -1),
+              "model.layers.2.post_attention_layernorm.weight");
+}
+
+TEST(Architectures, NamesAreDistinct) {
+    std::set<std::string_view> names, types;
+    for (const Architecture* a : architectures()) {
+        EXPECT_TRUE(names.insert(a->name).second) << a->name;
+        EXPECT_TRUE(types.insert(a->hf_model_type).second) << a->hf_model_type;
+    }
+}
+
+TEST(Validate, NamesTheFirstContradiction) {
+    const auto expect_error = [](const std::function<void(ModelSpec&)>& change, const std::string& fragment) {
+        ModelSpec spec = test::tiny_spec("qwen2moe");
+        EXPECT_NO_THROW(validate(spec, "x.gguf"));
+        change(spec);
+        try {
+            validate(spec, "x.gguf");
+            ADD_FAILURE() << "expected: " << fragment;
+        } catch (const Error& error) {
+            EXPECT_NE(std::string(error.what()).find(fragment), std::string::npos) << error.what();
+            EXPECT_EQ(std::string(error.what()).rfind("x.gguf: ", 0), 0u) << error.what();
+        }
+    };
+    const auto moe = [](ModelSpec& s) -> MoeSpec& { return std::get<MoeSpec>(s.layers[1].feed_forward); };
+    expect_error([](ModelSpec& s) { s.dim = 0; }, "embedding length is 0");
+    expect_error([](ModelSpec& s) { s.vocab = -3; }, "vocabulary size is -3");
+    expect_error([](ModelSpec& s) { s.context = 0; }, "context length is 0");
+    expect_error([](ModelSpec& s) { s.layers.clear(); }, "number of layers is 0");
+    expect_error([](ModelSpec& s) { s.norm.eps = std::nanf(""); }, "epsilon");
+    expect_error([](ModelSpec& s) { s.layers[2].attention.kv_heads = 3; }, "layer 2 has 4 attention heads");
+    expect_error([](ModelSpec& s) { s.layers[0].attention.head_dim = 0; }, "key length");
+    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.dims = 5; }, "rotary dimensions is 5");
+    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.base = -1; }, "rotary base");
+    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.divisors = {1}; },
+                 "1 rotary frequency divisors");
+    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.divisors = {1, 1, 0, 1}; }, "divisor is 0");
+    expect_error([&](ModelSpec& s) { moe(s).router.top_k = 7; }, "experts used by a token is 7");
+    expect_error([&](ModelSpec& s) { moe(s).router.experts = 0; }, "number of experts is 0");
+    expect_error([&](ModelSpec& s) { moe(s).hidden = 0; }, "width of an expert is 0");
+    expect_error([&](ModelSpec& s) { moe(s).shared_hidden = 0; }, "no shared experts");
+}
+
+}  // namespace
+}  // namespace gremium

@@ -1,0 +1,220 @@
+// Every fault of a file is one clear line that names the file and what was expected.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "formats/gguf.h"
+#include "formats/hf.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium::test {
+namespace {
+
+std::string error_of(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "(no error)";
+}
+
+class BadInput : public testing::Test {
+  protected:
+    void SetUp() override { std::filesystem::create_directories(directory_); }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    using Change = std::function<void(Metadata&, std::vector<TensorDecl>&)>;
+
+    // Loads a tiny model's GGUF file after `change`; the error is expected to name the file and every fragment.
+    void expect_gguf_error(const std::string& architecture, const Change& change,
+                           std::vector<std::string> fragments) const {
+        const std::filesystem::path good = directory_ / "good.gguf", bad = directory_ / "bad.gguf";
+        save_model(*tiny_model(architecture), good);
+        GgufFile file = open_gguf(good);
+        std::vector<TensorDecl> decls = file.tensors.declarations();
+        change(file.metadata, decls);
+        GgufWriter writer(bad, file.metadata, decls);
+        for (const TensorDecl& decl : decls)
+            writer.write(decl.name, std::vector<std::byte>(static_cast<size_t>(decl.shape.count()) * 4));
+        writer.finish();
+        expect_error(bad, std::move(fragments));
+    }
+
+    void expect_hf_error(const std::string& architecture, const std::function<void(nlohmann::json&)>& change,
+                         std::vector<std::string> fragments) const {
+        const std::filesystem::path path = directory_ / "hf", config_path = path / "config.json";
+        save_model(*tiny_model(architecture), path, {.container = Container::hugging_face});
+        nlohmann::json config = nlohmann::json::parse(read_text_file(config_path));
+        change(config);
+        write_file_atomically(config_path, config.dump());
+        expect_error(path, std::move(fragments));
+    }
+
+    static void expect_error(const std::filesystem::path& path, std::vector<std::string> fragments) {
+        const std::string message = error_of([&] { load_model(path); });
+        fragments.push_back(path.string());
+        for (const std::string& fragment : fragments)
+            EXPECT_NE(message.find(fragment), std::string::npos)
+                << "expected \"" << fragment << "\" in: " << message;
+        EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    }
+
+    static TensorDecl& tensor(std::vector<TensorDecl>& decls, const std::string& name) {
+        return *std::ranges::find(decls, name, &TensorDecl::name);
+    }
+
+    std::filesystem::path directory_ =
+        std::filesystem::temp_directory_path() / ("gremium-bad-input-" + std::to_string(getpid()));
+};
+
+TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
+    expect_gguf_error(
+        "qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
+        {"\"rwkv\"",
+         "dots1, llama, mixtral, olmoe, qwen2, qwen2moe (qwen2_moe), qwen3, qwen3moe (qwen3_moe)"});
+    expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; },
+                    {"\"rwkv\"", "qwen2_moe", "mixtral"});
+}
+
+TEST_F(BadInput, MissingTensors) {
+    for (const char* name :
+         {"token_embd.weight", "output_norm.weight", "blk.1.attn_q.weight", "blk.2.ffn_gate_inp.weight",
+          "blk.0.ffn_norm.weight", "blk.1.ffn_up_exps.weight", "blk.0.attn_k_norm.weight"})
+        expect_gguf_error(
+            "qwen3moe",
+            [&](auto&, auto& decls) { std::erase_if(decls, [&](const auto& d) { return d.name == name; }); },
+            {name});
+    expect_hf_error("qwen3moe", [](nlohmann::json& c) { c["num_hidden_layers"] = 4; }, {"model.layers.3."});
+}
+
+TEST_F(BadInput, WrongShapes) {
+    const auto reshaped = [&](const char* name, Shape shape, std::vector<std::string> fragments) {
+        expect_gguf_error(
+            "mixtral", [&](auto&, auto& decls) { tensor(decls, name).shape = shape; }, std::move(fragments));
+    };
+    reshaped("blk.1.attn_q.weight", {31, 32}, {"blk.1.attn_q.weight", "[31, 32]", "[32, 32]"});
+    reshaped("blk.0.ffn_down_exps.weight", {5, 32, 12},
+             {"blk.0.ffn_down_exps.weight", "[5, 32, 12]", "[6, 32, 12]"});
+    reshaped("blk.2.attn_norm.weight", {33}, {"blk.2.attn_norm.weight", "[33]", "[32]"});
+    reshaped("token_embd.weight", {299, 32}, {"token_embd.weight", "[299, 32]", "[300, 32]"});
+}
+
+TEST_F(BadInput, MetadataThatContradictTheTensors) {
+    const auto with = [&](const char* architecture, const char* key, MetaValue value,
+                          std::vector<std::string> fragments) {
+        expect_gguf_error(
+            architecture, [&](Metadata& m, auto&) { m.set(key, value); }, std::move(fragments));
+    };
+    with("llama", "llama.block_count", uint32_t{2}, {"blk.2.", "2 layers"});
+    with("llama", "llama.attention.head_count", uint32_t{8}, {"blk.0.attn_q.weight", "[32, 32]", "[64, 32]"});
+    with("llama", "llama.attention.head_count", uint32_t{3}, {"3 attention heads", "2 key/value heads"});
+    with("llama", "llama.attention.head_count", uint32_t{0}, {"attention heads is 0"});
+    with("llama", "llama.block_count", uint32_t{4000000000}, {"llama.block_count"});
+    with("llama", "llama.rope.dimension_count", uint32_t{7}, {"rotary dimensions is 7"});
+    with("llama", "llama.rope.dimension_count", uint32_t{80}, {"rotary dimensions is 80"});
+    with("llama", "llama.rope.scaling.type", std::string("yarn"), {"\"yarn\""});
+    with("llama", "llama.context_length", std::string("long"), {"llama.context_length"});
+    with("mixtral", "llama.expert_used_count", uint32_t{7}, {"experts used", "7"});
+    with("mixtral", "llama.expert_count", uint32_t{7}, {"[7, 32]", "[6, 32]"});
+    with("mixtral", "llama.expert_count", uint32_t{0}, {"blk.0.ffn_gate"});
+    with("dots1", "dots1.expert_gating_func", uint32_t{1}, {"dots1.expert_gating_func"});
+    with("dots1", "dots1.expert_shared_count", uint32_t{4000000}, {"shared experts"});
+    with("dots1", "dots1.leading_dense_block_count", uint32_t{2}, {"blk.1.ffn_gate.weight"});
+    with("llama", "llama.vocab_size", uint32_t{299}, {"token_embd.weight"});
+    for (const char* key :
+         {"llama.block_count", "llama.embedding_length", "llama.attention.head_count", "llama.context_length",
+          "llama.feed_forward_length", "llama.attention.layer_norm_rms_epsilon"})
+        expect_gguf_error("llama", [&](Metadata& m, auto&) { m.erase(key); }, {key});
+}
+
+TEST_F(BadInput, TensorsThatNobodyKnows) {
+    expect_gguf_error("qwen3",
+                      [](auto&, auto& decls) {
+                          decls.push_back({"blk.0.attn_sinks.weight", DType::f32, {4}});
+                      },
+                      {"blk.0.attn_sinks.weight", "qwen3"});
+}
+
+TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
+    const auto with = [&](const char* architecture, const char* key, nlohmann::json value,
+                          std::vector<std::string> fragments) {
+        expect_hf_error(
+            architecture, [&](nlohmann::json& c) { c[key] = value; }, std::move(fragments));
+    };
+    with("llama", "num_hidden_layers", 2, {"model.layers.2.", "2 layers"});
+    with("llama", "num_hidden_layers", -1, {"num_hidden_layers is -1"});
+    with("llama", "hidden_size", 48, {"[300, 48]", "[300, 32]"});
+    with("llama", "num_attention_heads", 0, {"attention heads is 0"});
+    with("llama", "attention_bias", true, {"self_attn.q_proj.bias"});
+    with("llama", "hidden_act", "relu", {"\"relu\""});
+    with("llama", "quantization_config", {{"bits", 4}}, {"quantization_config"});
+    with("llama", "rope_scaling", {{"rope_type", "yarn"}}, {"\"yarn\""});
+    with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
+    with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
+    with("mixtral", "sliding_window", 16, {"sliding window"});
+    with("qwen3moe", "mlp_only_layers", {1}, {"model.layers.1.mlp.gate_proj.weight"});
+    with("dots1", "n_group", 2, {"n_group"});
+    with("dots1", "first_k_dense_replace", 0, {"model.layers.0.mlp.gate.weight"});
+    expect_hf_error("llama", [](nlohmann::json& c) { c.erase("vocab_size"); }, {"vocab_size"});
+    expect_hf_error("llama", [](nlohmann::json& c) { c = 3; }, {"config.json"});
+}
+
+TEST_F(BadInput, MoreTokensThanEmbeddings) {
+    expect_gguf_error(
+        "llama",
+        [](Metadata& m, auto& decls) {
+            m.set("llama.vocab_size", uint32_t{299});
+            tensor(decls, "token_embd.weight").shape = tensor(decls, "output.weight").shape = {299, 32};
+        },
+        {"300 tokens", "299"});
+}
+
+// Without a tokenizer that is understood, a model still computes; it cannot be written, for the tokenizer would be lost.
+TEST_F(BadInput, UnsupportedTokenizer) {
+    const std::filesystem::path good = directory_ / "good.gguf", other = directory_ / "other.gguf";
+    save_model(*tiny_model("llama"), good);
+    GgufFile file = open_gguf(good);
+    file.metadata.set("tokenizer.ggml.model", std::string("rwkv"));
+    GgufWriter writer(other, file.metadata, file.tensors.declarations());
+    for (const TensorEntry& t : file.tensors) writer.write(t.name, t.view);
+    writer.finish();
+    const auto model = load_model(other);
+    EXPECT_FALSE(model->tokenizer);
+    EXPECT_NE(model->tokenizer_error.find("rwkv"), std::string::npos) << model->tokenizer_error;
+    EXPECT_NE(error_of([&] { save_model(*model, good); }).find("rwkv"), std::string::npos);
+}
+
+TEST_F(BadInput, PathsThatAreNoModel) {
+    expect_error(directory_ / "absent.gguf", {});
+    expect_error(directory_, {});
+    write_file_atomically(directory_ / "text.gguf", "not a model");
+    expect_error(directory_ / "text.gguf", {});
+}
+
+TEST(BindModel, SaysWhichTensorIsMissingOrMisshapen) {
+    const ModelSpec spec = tiny_spec("dots1");
+    const auto tensors = tiny_tensors(spec);
+    const auto bind = [&](const std::string& name, const ops::Weight& instead) {
+        return error_of([&] {
+            bind_model(
+                spec,
+                [&](const TensorSlot& slot) {
+                    return slot.name == name ? instead : ops::Weight{tensors->at(slot.name), {}};
+                },
+                moe::Residency::mapped);
+        });
+    };
+    EXPECT_EQ(bind("blk.1.exp_probs_b.bias", {}), "tensor blk.1.exp_probs_b.bias is missing");
+    EXPECT_EQ(bind("blk.0.ffn_up.weight", {tensors->at("output.weight"), {}}),
+              "tensor blk.0.ffn_up.weight has shape [300, 32], expected [24, 32]");
+}
+
+}  // namespace
+}  // namespace gremium::test

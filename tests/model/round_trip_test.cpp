@@ -1,0 +1,261 @@
+// Models written and read back.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "formats/gguf.h"
+#include "formats/hf.h"
+#include "tensor/blocks.h"
+#include "tests/model/fixtures.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium::test {
+namespace {
+
+struct Entry {
+    DType dtype;
+    Shape shape;
+    std::string bytes;
+    friend bool operator==(const Entry&, const Entry&) = default;
+};
+using Entries = std::map<std::string, Entry>;
+
+Entries entries(const TensorIndex& tensors) {
+    Entries result;
+    for (const TensorEntry& t : tensors)
+        result[t.name] = {t.view.dtype,
+                          t.view.shape,
+                          {reinterpret_cast<const char*>(t.view.data), static_cast<size_t>(t.view.bytes())}};
+    return result;
+}
+
+class RoundTrip : public testing::TestWithParam<std::string> {
+  protected:
+    void SetUp() override { std::filesystem::create_directories(directory_); }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+    std::filesystem::path path(const std::string& name) const { return directory_ / name; }
+
+    std::shared_ptr<const Model> saved(const Model& model, const std::string& name,
+                                       SaveOptions options = {}) const {
+        save_model(model, path(name), options);
+        return load_model(path(name));
+    }
+
+    std::filesystem::path directory_ =
+        std::filesystem::temp_directory_path() / ("gremium-round-trip-" + std::to_string(getpid()));
+};
+
+constexpr SaveOptions hf{.container = Container::hugging_face};
+
+std::vector<std::vector<double>> outputs(std::shared_ptr<const Model> model) {
+    const auto tokens = random_tokens(model->spec.vocab, 16);
+    return all_logprobs(std::move(model), tokens);
+}
+
+TEST_P(RoundTrip, HuggingFaceKeepsEveryBit) {
+    const auto model = tiny_model(GetParam());
+    const auto read = saved(*model, "hf", hf);
+    EXPECT_EQ(read->spec, model->spec);
+    EXPECT_EQ(outputs(read), outputs(model));
+    ASSERT_TRUE(read->tokenizer);
+    EXPECT_EQ(read->tokenizer->vocabulary(), model->tokenizer->vocabulary());
+}
+
+TEST_P(RoundTrip, GgufKeepsEveryBit) {
+    const auto model = tiny_model(GetParam());
+    const auto first = saved(*model, "first.gguf");
+    save_model(*first, path("second.gguf"));
+    EXPECT_EQ(read_text_file(path("first.gguf")), read_text_file(path("second.gguf")));
+    // Only up to rounding: interleaved rotation sums the products of a head in another order.
+    const auto expected = outputs(model), actual = outputs(first);
+    for (size_t t = 0; t < expected.size(); ++t)
+        for (size_t i = 0; i < expected[t].size(); ++i) EXPECT_NEAR(expected[t][i], actual[t][i], 5e-5);
+    ASSERT_TRUE(first->tokenizer);
+    Vocabulary vocabulary = first->tokenizer->vocabulary();
+    vocabulary.pre = "";  // GGUF says "default"
+    EXPECT_EQ(vocabulary, model->tokenizer->vocabulary());
+}
+
+TEST_P(RoundTrip, GgufToHuggingFaceToGguf) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+        const auto first = saved(*tiny_model(GetParam()), "first.gguf", {.dtype = dtype});
+        const auto middle = saved(*first, "hf", {.container = Container::hugging_face, .dtype = dtype});
+        save_model(*middle, path("second.gguf"), {.dtype = dtype});
+        EXPECT_EQ(entries(open_gguf(path("first.gguf")).tensors),
+                  entries(open_gguf(path("second.gguf")).tensors));
+        EXPECT_EQ(outputs(load_model(path("second.gguf"))), outputs(first));
+    }
+}
+
+TEST_P(RoundTrip, MappedEqualsResident) {
+    save_model(*tiny_model(GetParam()), path("model.gguf"), {.dtype = DType::f16});
+    EXPECT_EQ(outputs(load_model(path("model.gguf"), {.experts = moe::Residency::mapped})),
+              outputs(load_model(path("model.gguf"), {.experts = moe::Residency::resident})));
+}
+
+TEST_P(RoundTrip, TiedHead) {
+    const auto model = tiny_model(GetParam(), {.tied = true});
+    EXPECT_EQ(outputs(saved(*model, "hf", hf)), outputs(model));
+    const auto read = saved(*model, "model.gguf");
+    const auto expected = outputs(model), actual = outputs(read);
+    for (size_t t = 0; t < expected.size(); ++t)
+        for (size_t i = 0; i < expected[t].size(); ++i) EXPECT_NEAR(expected[t][i], actual[t][i], 5e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, RoundTrip, testing::ValuesIn(tiny_architectures()),
+                         [](const auto& test) { return test.param; });
+
+class Files : public RoundTrip {};
+INSTANTIATE_TEST_SUITE_P(Once, Files, testing::Values("mixtral"));
+
+// 32 columns divide by q8_0's blocks, an expert's 12 do not: these fall back to f16.
+TEST_P(Files, QuantisedTypesFallBackToF16) {
+    const auto model = tiny_model(GetParam());
+    save_model(*model, path("model.gguf"), {.dtype = DType::q8_0});
+    const TensorIndex tensors = open_gguf(path("model.gguf")).tensors;
+    EXPECT_EQ(tensors.require("token_embd.weight").dtype, DType::q8_0);
+    EXPECT_EQ(tensors.require("blk.0.attn_q.weight").dtype, DType::q8_0);
+    EXPECT_EQ(tensors.require("blk.0.ffn_down_exps.weight").dtype, DType::f16);
+    EXPECT_EQ(tensors.require("blk.0.ffn_gate_inp.weight").dtype, DType::f32);
+    EXPECT_EQ(tensors.require("blk.0.attn_norm.weight").dtype, DType::f32);
+    const auto expected = outputs(model), actual = outputs(load_model(path("model.gguf")));
+    double total = 0;
+    for (size_t i = 0; i < expected[15].size(); ++i)
+        total += std::exp(expected[15][i]) * std::abs(expected[15][i] - actual[15][i]);
+    EXPECT_LT(total, 0.05);
+    EXPECT_THROW(save_model(*model, path("hf"), {.container = Container::hugging_face, .dtype = DType::q8_0}),
+                 Error);
+    EXPECT_FALSE(std::filesystem::exists(path("hf")));
+    EXPECT_FALSE(std::filesystem::exists(path("hf.tmp")));
+}
+
+// Rows of q by the published rule: GGUF row 2i is Hugging Face's row i of the head, row 2i + 1 is row i + d/2.
+TEST_P(Files, LlamaRowsArePermutedInGguf) {
+    const auto model = tiny_model(GetParam());
+    save_model(*model, path("model.gguf"));
+    save_model(*model, path("hf"), hf);
+    const TensorIndex gguf = open_gguf(path("model.gguf")).tensors;
+    const TensorIndex directory = open_hf(path("hf")).tensors;
+    for (const auto& [ours, theirs, heads] :
+         {std::tuple{"blk.1.attn_q.weight", "model.layers.1.self_attn.q_proj.weight", 4},
+          std::tuple{"blk.1.attn_k.weight", "model.layers.1.self_attn.k_proj.weight", 2}}) {
+        const TensorView a = gguf.require(ours), b = directory.require(theirs);
+        for (int64_t head = 0; head < heads; ++head)
+            for (int64_t i = 0; i < 4; ++i)
+                for (int64_t half : {0, 1})
+                    EXPECT_EQ(std::memcmp(a.row(head * 8 + 2 * i + half), b.row(head * 8 + i + 4 * half),
+                                          static_cast<size_t>(a.row_bytes())),
+                              0);
+    }
+}
+
+TEST_P(Files, OldAndFusedExpertTensors) {
+    const auto model = tiny_model(GetParam());
+    save_model(*model, path("model.gguf"));
+    const GgufFile file = open_gguf(path("model.gguf"));
+    const auto expected = outputs(load_model(path("model.gguf")));
+
+    const auto rewrite = [&](const std::string& name, bool fused) {
+        std::vector<TensorDecl> decls;
+        std::map<std::string, std::string> bytes;
+        const auto put = [&](const std::string& tensor, Shape shape,
+                             std::initializer_list<TensorView> parts) {
+            decls.push_back({tensor, DType::f32, shape});
+            for (const TensorView& part : parts)
+                bytes[tensor].append(reinterpret_cast<const char*>(part.data),
+                                     static_cast<size_t>(part.bytes()));
+        };
+        for (const TensorEntry& t : file.tensors) {
+            const size_t exps = t.name.find("_exps");
+            const std::string layer = t.name.substr(0, t.name.find("ffn_") + 4);
+            if (exps == std::string::npos || (fused && t.name.find("down") != std::string::npos)) {
+                put(t.name, t.view.shape, {t.view});
+            } else if (!fused) {
+                for (int64_t e = 0; e < t.view.shape[0]; ++e)
+                    put(fmt::format("{}.{}.weight", t.name.substr(0, exps), e), t.view.at(e).shape,
+                        {t.view.at(e)});
+            } else if (t.name.find("gate") != std::string::npos) {
+                const TensorView up = file.tensors.require(layer + "up_exps.weight");
+                put(layer + "gate_up_exps.weight", {6, 24, 32}, {});
+                for (int64_t e = 0; e < 6; ++e)
+                    for (const TensorView& part : {t.view.at(e), up.at(e)})
+                        bytes[layer + "gate_up_exps.weight"].append(reinterpret_cast<const char*>(part.data),
+                                                                    static_cast<size_t>(part.bytes()));
+            }
+        }
+        GgufWriter writer(path(name), file.metadata, decls);
+        for (const TensorDecl& decl : decls)
+            writer.write(decl.name, std::as_bytes(std::span(bytes.at(decl.name))));
+        writer.finish();
+        return outputs(load_model(path(name)));
+    };
+    EXPECT_EQ(rewrite("old.gguf", false), expected);
+    EXPECT_EQ(rewrite("fused.gguf", true), expected);
+}
+
+TEST_P(Files, RotaryDivisorsTravel) {
+    ModelSpec spec = tiny_spec("llama");
+    // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original context of 8192.
+    const float smooth = static_cast<float>((8192.0 / (2 * M_PI * std::pow(500000.0, 0.5)) - 1) / 3);
+    for (LayerSpec& layer : spec.layers)
+        layer.attention.rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};
+    const auto model = tiny_model(spec, tiny_tensors(spec));
+    const auto gguf = saved(*model, "model.gguf");
+    EXPECT_EQ(gguf->spec.layers[0].attention.rope.divisors, spec.layers[0].attention.rope.divisors);
+    const auto directory = saved(*model, "hf", hf);
+    for (size_t i = 0; i < 4; ++i)
+        EXPECT_FLOAT_EQ(directory->spec.layers[2].attention.rope.divisors[i],
+                        spec.layers[2].attention.rope.divisors[i]);
+    spec.layers[0].attention.rope.divisors = {1, 2, 3, 4};
+    EXPECT_THROW(save_model(*tiny_model(spec, tiny_tensors(spec)), path("odd"), hf), Error);
+}
+
+TEST_P(Files, WhatALayoutCannotExpressIsRefused) {
+    const auto refused = [&](const std::function<void(ModelSpec&)>& change, const std::string& part) {
+        ModelSpec spec = tiny_spec(GetParam());
+        change(spec);
+        const auto model = tiny_model(spec, tiny_tensors(spec));
+        for (const SaveOptions& options : {SaveOptions{}, hf}) {
+            try {
+                save_model(*model, path("refused"), options);
+                ADD_FAILURE() << part << " was written";
+            } catch (const Error& error) {
+                EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+            }
+            EXPECT_FALSE(std::filesystem::exists(path("refused")));
+        }
+    };
+    refused([](ModelSpec& s) { s.layers[1].attention.window = 8; }, "attention of layer 1");
+    refused([](ModelSpec& s) { s.layers[2].feed_forward = DenseSpec{.hidden = 8}; }, "feed-forward of layer");
+    refused([](ModelSpec& s) { std::get<MoeSpec>(s.layers[0].feed_forward).router.normalise = false; },
+            "feed-forward of layer");
+    refused([](ModelSpec& s) { s.norm.kind = NormKind::layer; }, "norms");
+}
+
+TEST_P(Files, OtherDirectoriesAreNotReplaced) {
+    std::filesystem::create_directories(path("home"));
+    write_file_atomically(path("home") / "letter.txt", "dear");
+    EXPECT_THROW(save_model(*tiny_model(GetParam()), path("home"), hf), Error);
+    EXPECT_EQ(read_text_file(path("home") / "letter.txt"), "dear");
+    save_model(*tiny_model(GetParam(), {}, 1), path("hf"), hf);
+    save_model(*tiny_model(GetParam(), {}, 2), path("hf"), hf);
+    EXPECT_EQ(outputs(load_model(path("hf"))), outputs(tiny_model(GetParam(), {}, 2)));
+}
+
+TEST_P(Files, TokenizerAlone) {
+    const auto model = tiny_model(GetParam());
+    save_model(*model, path("hf"), hf);
+    for (const char* file : {"config.json", "model.safetensors"}) std::filesystem::remove(path("hf") / file);
+    EXPECT_EQ(load_tokenizer(path("hf"))->encode("the hat"), model->tokenizer->encode("the hat"));
+
+    save_model(*model, path("model.gguf"));
+    GgufWriter(path("vocabulary.gguf"), open_gguf(path("model.gguf")).metadata, {}).finish();
+    EXPECT_EQ(load_tokenizer(path("vocabulary.gguf"))->encode("the hat"),
+              model->tokenizer->encode("the hat"));
+    EXPECT_THROW(load_tokenizer(directory_), Error);
+}
+
+}  // namespace
+}  // namespace gremium::test
