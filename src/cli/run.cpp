@@ -97,6 +97,7 @@ class Runner {
 
   private:
     Answer run(const std::string& prompt) {
+        if (prompt.empty()) fail("the prompt is empty");
         Answer answer;
         answer.prompt = model_->tokenizer->encode(prompt);
         if (answer.prompt.empty()) fail("the prompt is empty: it has no token to start from");

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""The commands as a user types them: a tiny model is trained, converted, run and inspected; bad input gets one clear line.
+
+    commands.py GREMIUM_PROGRAM
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+RECIPE = """
+[model]
+architecture = "dots1"
+name = "tiny"
+dim = 32
+layers = 2
+heads = 2
+kv_heads = 1
+context = 64
+qk_norm = "per_head"
+tied_head = false
+experts = 4
+top_k = 2
+expert_hidden = 32
+shared_hidden = 32
+score = "sigmoid"
+correction_bias = true
+[tokenizer]
+vocab_size = 320
+[[data]]
+name = "text"
+files = ["text.txt"]
+heldout_share = 0.2
+[train]
+steps = 6
+sequence = 32
+batch_tokens = 128
+micro_batch = 2
+warmup = 2
+eval_every = 3
+eval_tokens = 512
+checkpoint_every = 3
+[output]
+dir = "out"
+"""
+
+
+def gremium(*arguments, cwd=None, code=0, **kwargs):
+    result = subprocess.run([PROGRAM, *map(str, arguments)], cwd=cwd or Commands.folder, capture_output=True, timeout=120, **kwargs)
+    assert result.returncode == code, f"{arguments}: exit {result.returncode}\n{result.stdout.decode()}\n{result.stderr.decode()}"
+    return result.stdout.decode(errors="replace") if code == 0 else result.stderr.decode(errors="replace")
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.temporary.name)
+        documents = [f"Document {i} tells that {i} and {i + 1} make {2 * i + 1}.\nThe end of it.\n" * 3 for i in range(300)]
+        (cls.folder / "text.txt").write_text("\0".join(documents))
+        (cls.folder / "recipe.toml").write_text(RECIPE)
+        cls.training = gremium("train", "recipe.toml")
+        gremium("convert", "out/ckpt-000006", "tiny.gguf", "-q")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def test_train_shows_progress_and_writes_everything(self):
+        self.assertIn("held-out bits per byte", self.training)
+        self.assertIn("step 6", self.training.replace("step      6", "step 6"))
+        kinds = {json.loads(line)["kind"] for line in (self.folder / "out/metrics.jsonl").read_text().splitlines()}
+        self.assertIn("train", kinds)
+        self.assertIn("<svg", (self.folder / "out/report.html").read_text())
+
+    def test_train_refuses_to_overwrite_and_resumes(self):
+        self.assertIn("out", gremium("train", "recipe.toml", code=1))
+        text = gremium("train", "recipe.toml", "--resume", "--set", "train.steps=8", "--json", "-q")
+        self.assertEqual(json.loads(text.splitlines()[-1])["steps"], 8)
+
+    def test_run_is_deterministic_and_plain(self):
+        first = gremium("run", "-m", "tiny.gguf", "-p", "Document 1", "-n", 12, "-s", 3, "--stats")
+        again = gremium("run", "-m", "tiny.gguf", "-p", "Document 1", "-n", 12, "-s", 3)
+        self.assertTrue(first.startswith("Document 1"))
+        self.assertNotIn("\x1b", first)
+        self.assertTrue(first.startswith(again.rstrip("\n")))
+        self.assertIn("layer 1", first)
+        self.assertIn("FLOPs per token", first)
+
+    def test_run_json_and_trace(self):
+        report = json.loads(gremium("run", "-m", "tiny.gguf", "-p", "The end", "-n", 5, "--ignore-eos", "--json", "--trace", "trace.jsonl"))
+        self.assertEqual(len(report["tokens"]), 5)
+        events = [json.loads(line) for line in (self.folder / "trace.jsonl").read_text().splitlines()]
+        # Every token but the last one made went through both layers.
+        self.assertEqual(len(events), 2 * (report["prompt_tokens"] + 4))
+        for event in events:
+            self.assertEqual(len(event["experts"]), 2)
+            self.assertAlmostEqual(sum(event["weights"]), 1, places=5)
+            self.assertGreaterEqual(event["margin"], 0)
+
+    def test_run_threads_change_nothing(self):
+        one, two = (gremium("run", "-m", "tiny.gguf", "-p", "Document 7", "-n", 16, "-t", t) for t in (1, 2))
+        self.assertEqual(one, two)
+
+    def test_inspect(self):
+        facts = json.loads(gremium("inspect", "-m", "tiny.gguf", "--json"))
+        self.assertEqual(facts["architecture"], "dots1")
+        self.assertEqual(facts["moe"]["experts"], 4)
+        self.assertLess(facts["parameters"]["active"], facts["parameters"]["total"])
+        self.assertIn("top 2 of 4", gremium("inspect", "-m", "tiny.gguf"))
+
+    def test_tokenize_file_and_text(self):
+        ids = json.loads(gremium("tokenize", "-m", "tiny.gguf", "Document 1", "--json"))["ids"]
+        (self.folder / "t").write_text("Document 1")
+        self.assertEqual(json.loads(gremium("tokenize", "-m", "out/ckpt-000006", "--file", "t", "--json"))["ids"], ids)
+
+    def test_eval_agrees_between_containers_and_chunks(self):
+        tokens = ",".join(str(5 + i * 7 % 300) for i in range(40))
+        rows = []
+        for i, arguments in enumerate([("tiny.gguf",), ("out/ckpt-000006",), ("tiny.gguf", "--chunk", 7), ("tiny.gguf", "--chunk", 1)]):
+            gremium("eval", "-m", arguments[0], *arguments[1:], "--tokens", tokens, "--logprobs", f"{i}.json")
+            rows.append(json.loads((self.folder / f"{i}.json").read_text())["logprobs"])
+        self.assertEqual(rows[0].keys(), {str(i) for i in range(40)})
+        for other in rows[1:]:
+            worst = max(abs(a - b) for p in rows[0] for a, b in zip(rows[0][p], other[p]))
+            self.assertLess(worst, 1e-4)
+        report = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json"))[0]
+        self.assertGreater(report["bits_per_byte"], 0)
+
+    def test_quantised_model_runs(self):
+        gremium("convert", "tiny.gguf", "q8.gguf", "--type", "q8_0")
+        self.assertIn("Document", gremium("run", "-m", "q8.gguf", "-p", "Document", "-n", 4))
+        self.assertLess((self.folder / "q8.gguf").stat().st_size, (self.folder / "tiny.gguf").stat().st_size)
+
+    def test_bad_input_is_one_line_and_exit_1(self):
+        whole = (self.folder / "tiny.gguf").read_bytes()
+        (self.folder / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+        (self.folder / "junk.gguf").write_bytes(b"not a model" * 100)
+        (self.folder / "empty").write_text("")
+        cases = {
+            "no such file": ("run", "-m", "absent.gguf", "-p", "x"),
+            "truncated": ("run", "-m", "cut.gguf", "-p", "x"),
+            "junk": ("inspect", "-m", "junk.gguf"),
+            "empty prompt": ("run", "-m", "tiny.gguf", "-p", ""),
+            "prompt beyond the context": ("run", "-m", "tiny.gguf", "-p", "Document 17 " * 100, "-n", 1),
+            "token out of range": ("eval", "-m", "tiny.gguf", "--tokens", "1,99999"),
+            "not tokens": ("eval", "-m", "tiny.gguf", "--tokens", "1,x"),
+            "empty file": ("eval", "-m", "tiny.gguf", "--file", "empty"),
+            "unknown type": ("convert", "tiny.gguf", "x.gguf", "--type", "q77"),
+            "unwritable": ("convert", "tiny.gguf", "no/where/x.gguf"),
+            "no recipe": ("train", "none.toml"),
+            "unknown key": ("train", "recipe.toml", "--set", "train.stepps=3", "--set", "output.dir=out2"),
+            "unknown kernels": ("inspect", "-m", "tiny.gguf", "--kernels", "sse9"),
+        }
+        for name, arguments in cases.items():
+            with self.subTest(name):
+                message = gremium(*arguments, code=1)
+                self.assertEqual(message.count("\n"), 1, message)
+                self.assertTrue(message.startswith("gremium: "), message)
+        self.assertFalse((self.folder / "x.gguf").exists())
+
+    def test_wrong_usage_is_exit_2(self):
+        for arguments in ((), ("fly",), ("run",), ("run", "-p", "x", "--temp", "-1"), ("eval",), ("bench", "--shape", "1")):
+            with self.subTest(arguments):
+                gremium(*arguments, code=2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
