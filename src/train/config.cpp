@@ -16,6 +16,8 @@
 namespace gremium::train {
 namespace {
 
+const std::string override_source = "--set";
+
 // One key of a section: how it is read, written, and what an error says it should be.
 struct Field {
     std::string name, expected;
@@ -244,8 +246,10 @@ class Reader {
     }
 
     std::string where(const toml::node& node) const {
-        const auto line = node.source().begin.line;
-        return line ? fmt::format("{}:{}", source_, line) : source_ + ", --set";
+        const toml::source_region& from = node.source();
+        const bool bare_word = from.begin.line == 0;
+        if (bare_word || (from.path && *from.path == override_source)) return override_source;
+        return fmt::format("{}:{}", source_, from.begin.line);
     }
 
     std::string source_;
@@ -262,7 +266,7 @@ toml::table parse_toml(std::string_view text, const std::string& source) {
 // The node an override puts in: TOML if it is that, else a bare word.
 toml::table parse_value(const std::string& value) {
     try {
-        return toml::parse("value = " + value);
+        return toml::parse("value = " + value, override_source);
     } catch (const toml::parse_error&) {
         toml::table table;
         table.insert("value", value);
