@@ -2,12 +2,232 @@
 
 #include <fmt/format.h>
 
-namespace gremium::train {
+#include <algorithm>
+#include <map>
+#include <numeric>
 
-std::string live_line(const StepReport& report) {
-    return fmt::format("step {}/{}  loss {:.3f}", report.step, report.steps, report.loss);
+#include "train/chart.h"
+
+namespace gremium::train {
+namespace {
+
+using Rows = std::vector<nlohmann::ordered_json>;
+
+// Colours follow the reader's scheme; six lines that stay apart for colour-blind readers (Okabe, Ito 2008).
+constexpr std::string_view style = R"(
+:root{color-scheme:light dark;--bg:#fbfbf9;--fg:#1c1c1a;--soft:#6b6b66;--line:#dededa;--card:#fff;--low:#0072b2;--high:#d55e00;
+--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#b58900;--c5:#56b4e9}
+@media(prefers-color-scheme:dark){:root{--bg:#161615;--fg:#ecece8;--soft:#9c9c96;--line:#34342f;--card:#1f1f1d;--low:#5ab4f0;--high:#ff9350;
+--c0:#5ab4f0;--c1:#ff9350;--c2:#3ccf9f;--c3:#e59fc6;--c4:#e0b840;--c5:#9ad3f7}}
+*{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:20px 16px 40px;background:var(--bg);color:var(--fg);
+font:15px/1.45 system-ui,sans-serif}h1{font-size:24px;margin:0}h2{font-size:17px;margin:28px 0 10px}p{margin:4px 0}
+small,.soft{color:var(--soft);font-weight:400;font-size:13px}.grid{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr))}
+.tiles{display:grid;gap:10px;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));margin:16px 0}
+.tile,figure{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 12px;margin:0;min-width:0}
+.tile b{display:block;font-size:20px;font-variant-numeric:tabular-nums}figcaption{font-weight:600;margin-bottom:6px}
+svg{display:block;width:100%}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.end{text-anchor:end}.middle{text-anchor:middle}
+svg .rule{stroke:var(--line);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}
+.line.faint{stroke:var(--soft);opacity:.4;stroke-width:1}i.faint{background:var(--soft)}
+.legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px;margin-top:4px}.legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
+.strips{height:150px}.squares{max-height:340px}.dead{fill:var(--fg)}.high0{fill:var(--line);opacity:.6}
+.low1,.low2,.low3,.low4{fill:var(--low)}.high1,.high2,.high3,.high4{fill:var(--high)}.low1,.high1{opacity:.25}.low2,.high2{opacity:.5}.low3,.high3{opacity:.75}
+.key{display:flex;gap:3px;align-items:center;flex-wrap:wrap;margin:0 0 10px}.key svg{width:16px;height:16px;flex:none}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:4px 14px 4px 0;text-align:right;border-bottom:1px solid var(--line)}
+td:first-child,th:first-child{text-align:left}.scroll{overflow-x:auto}li{margin:2px 0;overflow-wrap:anywhere}pre{overflow-x:auto;font-size:12px}
+)";
+
+std::string colour_rules() {
+    std::string css;
+    for (int c = 0; c < 6; ++c)
+        css += fmt::format(".line.c{0}{{stroke:var(--c{0})}}i.c{0}{{background:var(--c{0})}}", c);
+    return css;
 }
 
-std::string html_report(const nlohmann::json&, const std::vector<nlohmann::ordered_json>&) { return ""; }
+std::string duration(double seconds) {
+    const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+    if (s < 60) return fmt::format("{}s", s);
+    if (s < 3600) return fmt::format("{}m {:02}s", s / 60, s % 60);
+    return fmt::format("{}h {:02}m", s / 3600, s / 60 % 60);
+}
+
+std::vector<const nlohmann::ordered_json*> of_kind(const Rows& metrics, std::string_view kind) {
+    std::vector<const nlohmann::ordered_json*> rows;
+    for (const auto& row : metrics) {
+        if (row.value("kind", "") == kind) rows.push_back(&row);
+    }
+    return rows;
+}
+
+Series series(const Rows& metrics, const char* key) {
+    Series out;
+    for (const auto* row : of_kind(metrics, "train")) {
+        if (row->contains(key) && row->at(key).is_number())
+            out.points.emplace_back(row->at("step"), row->at(key));
+    }
+    return out;
+}
+
+// An exponential mean over about a sixtieth of the run.
+Series smoothed(Series series) {
+    series.name = "running mean";
+    const double keep = 1 - 1 / std::max(1.0, static_cast<double>(series.points.size()) / 60);
+    for (size_t i = 1; i < series.points.size(); ++i) {
+        series.points[i].second = keep * series.points[i - 1].second + (1 - keep) * series.points[i].second;
+    }
+    return series;
+}
+
+std::string noisy_chart(const Rows& metrics, const char* key, std::string_view title, std::string_view unit) {
+    Series raw = series(metrics, key);
+    Series mean = smoothed(raw);
+    raw.faint = true;
+    return line_chart(title, unit, "step", {raw, mean});
+}
+
+std::string heldout_chart(const Rows& metrics, const char* key, std::string_view title,
+                          std::string_view unit) {
+    std::vector<Series> lines;
+    for (const auto* row : of_kind(metrics, "evaluation")) {
+        for (const auto& [name, score] : row->at("domains").items()) {
+            auto line =
+                std::find_if(lines.begin(), lines.end(), [&](const Series& s) { return s.name == name; });
+            if (line == lines.end()) line = lines.insert(lines.end(), {.name = name, .points = {}});
+            line->points.emplace_back(row->at("step"), score.at(key));
+        }
+    }
+    return line_chart(title, unit, "step", lines);
+}
+
+// shares[layer][expert][window]
+std::map<int, std::vector<std::vector<double>>> load_shares(const Rows& metrics) {
+    std::map<int, std::vector<std::vector<double>>> shares;
+    for (const auto* row : of_kind(metrics, "experts")) {
+        for (const auto& layer : row->at("layers")) {
+            const auto load = layer.at("load").get<std::vector<double>>();
+            const double mean =
+                std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size());
+            auto& rows = shares[layer.at("layer").get<int>()];
+            rows.resize(load.size());
+            for (size_t e = 0; e < load.size(); ++e) rows[e].push_back(mean > 0 ? load[e] / mean : 0);
+        }
+    }
+    return shares;
+}
+
+std::string key_of_colours() {
+    std::string key = "<div class=\"key soft\">no token ";
+    const auto box = [&](const std::string& kind) {
+        key += fmt::format(R"(<svg viewBox="0 0 1 1"><rect class="{}" width="1" height="1"/></svg>)", kind);
+    };
+    box("dead");
+    key += " &nbsp; ¼ of its share ";
+    for (const char* kind : {"low4", "low3", "low2", "low1", "high0", "high1", "high2", "high3", "high4"})
+        box(kind);
+    return key + " 4×</div>";
+}
+
+std::string experts_section(const Rows& metrics) {
+    const auto shares = load_shares(metrics);
+    if (shares.empty()) return {};
+    HeatMap last{
+        .title = "At the end", .row_name = "layer", .column_name = "expert", .cells = {}, .square = true};
+    std::string over_time;
+    for (const auto& [layer, rows] : shares) {
+        std::vector<double>& row = last.cells.emplace_back();
+        for (const auto& expert : rows) row.push_back(expert.back());
+        over_time += heat_map({.title = fmt::format("Layer {}", layer),
+                               .row_name = "expert",
+                               .column_name = "step",
+                               .cells = rows});
+    }
+    return "<h2>Experts: tokens against an equal share</h2>" + key_of_colours() + heat_map(last) +
+           "<h2>The same over time</h2><div class=\"grid\">" + over_time + "</div>";
+}
+
+std::string score_table(const Rows& metrics) {
+    const auto evaluations = of_kind(metrics, "evaluation");
+    if (evaluations.empty()) return {};
+    std::string html =
+        "<h2>Held-out text</h2><div class=\"scroll\"><table><tr><th>domain<th>bits per "
+        "byte<th>loss<th>perplexity<th>bytes</tr>";
+    for (const auto& [name, score] : evaluations.back()->at("domains").items()) {
+        const double loss = score.at("loss");
+        html += fmt::format("<tr><td>{}<td>{:.4f}<td>{:.4f}<td>{:.2f}<td>{}</tr>", escape_html(name),
+                            score.at("bits_per_byte").get<double>(), loss, std::exp(loss),
+                            score.at("bytes").get<int64_t>());
+    }
+    return html + "</table></div>";
+}
+
+std::string warnings_section(const Rows& metrics) {
+    const auto warnings = of_kind(metrics, "warning");
+    if (warnings.empty()) return "<h2>Warnings</h2><p class=\"soft\">None.</p>";
+    std::string html = "<h2>Warnings</h2><ul>";
+    const size_t shown = std::min<size_t>(warnings.size(), 40);
+    for (const auto* row : std::vector(warnings.end() - static_cast<std::ptrdiff_t>(shown), warnings.end())) {
+        html += fmt::format("<li>step {}: {}</li>", row->at("step").get<int64_t>(),
+                            escape_html(row->at("text").get<std::string>()));
+    }
+    if (shown < warnings.size())
+        html += fmt::format("<li class=\"soft\">and {} earlier ones</li>", warnings.size() - shown);
+    return html + "</ul>";
+}
+
+std::string tiles(const Rows& metrics) {
+    const auto rows = of_kind(metrics, "train");
+    if (rows.empty()) return {};
+    const auto& last = *rows.back();
+    const auto tile = [](std::string_view name, const std::string& value) {
+        return fmt::format(R"(<div class="tile"><small>{}</small><b>{}</b></div>)", name, value);
+    };
+    const double seconds = last.at("seconds"), tokens = last.at("tokens");
+    return "<div class=\"tiles\">" + tile("steps", fmt::format("{}", last.at("step").get<int64_t>())) +
+           tile("tokens", short_number(tokens)) + tile("time", duration(seconds)) +
+           tile("tokens a second", short_number(tokens / std::max(seconds, 1e-9))) +
+           tile("loss", fmt::format("{:.3f}", last.at("loss").get<double>())) +
+           tile("MaxVio", fmt::format("{:.2f}", last.at("max_violation").get<double>())) +
+           tile("dead experts", fmt::format("{}", last.at("dead_experts").get<int64_t>())) + "</div>";
+}
+
+}  // namespace
+
+std::string live_line(const StepReport& report) {
+    std::string line = fmt::format("step {}/{}  loss {:.3f}", report.step, report.steps, report.loss);
+    if (report.scores) {
+        line += "  held-out";
+        for (const DomainScore& score : *report.scores)
+            line += fmt::format(" {} {:.3f}", score.name, score.bits_per_byte);
+        line += " bits/byte";
+    }
+    return line + fmt::format("  {} tok/s  {} left  MaxVio {:.2f}  dead {}",
+                              short_number(report.tokens_per_second), duration(report.seconds_left),
+                              report.max_violation, report.dead_experts);
+}
+
+std::string html_report(const nlohmann::json& config, const std::vector<nlohmann::ordered_json>& metrics) {
+    const std::string name = escape_html(config.at("model").at("name").get<std::string>());
+    std::string html = fmt::format(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\"><title>{} · "
+        "training</title><style>{}{}</style><h1>{}</h1>",
+        name, style, colour_rules(), name);
+    const auto& model = config.at("model");
+    html +=
+        fmt::format("<p class=\"soft\">{} · {} layers of {} · {} experts, top {} · trained by Gremium</p>",
+                    escape_html(model.at("architecture").get<std::string>()), model.at("layers").get<int>(),
+                    model.at("dim").get<int>(), model.at("experts").get<int>(), model.at("top_k").get<int>());
+    html += tiles(metrics) + "<div class=\"grid\">";
+    html += noisy_chart(metrics, "loss", "Training loss", "nats a token");
+    html += heldout_chart(metrics, "bits_per_byte", "Held-out text", "bits a byte");
+    html += line_chart("Learning rate", "", "step", {series(metrics, "lr")});
+    html += noisy_chart(metrics, "tokens_per_second", "Speed", "tokens a second");
+    html += noisy_chart(metrics, "gradient_norm", "Gradient norm", "before clipping");
+    html += noisy_chart(metrics, "max_violation", "MaxVio", "worst layer of a step");
+    html += "</div>" + score_table(metrics) + experts_section(metrics) + warnings_section(metrics);
+    html +=
+        fmt::format("<h2>Recipe</h2><details><summary>all values</summary><pre>{}</pre></details></html>\n",
+                    escape_html(config.dump(2)));
+    return html;
+}
 
 }  // namespace gremium::train
