@@ -29,8 +29,8 @@ constexpr std::string_view number_name() {
         return "f64";
 }
 
-// Integers and floats V (not bool). Integers become any number that can hold them; 0 and 1 become bool; floats become
-// floats, rounded but not overflowing.
+// Integers and floats V (not bool). Integers become any number that can hold them; 0 and 1 become bool;
+// floats become floats, rounded but not overflowing.
 template <typename T, typename V>
 std::optional<T> convert_number(V value) {
     if constexpr (std::floating_point<T>) {

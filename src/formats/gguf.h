@@ -17,8 +17,7 @@ namespace gremium {
 
 struct GgufFile {
     Metadata metadata;
-    TensorIndex
-        tensors;  // ne reversed to torch order; views into the memory map, which the index keeps alive
+    TensorIndex tensors;  // ne reversed to torch order; the index keeps the memory map alive
 };
 
 // Maps the file. Any part of a split model (NAME-00001-of-00003.gguf …) opens the whole; it then reads as one
@@ -30,9 +29,9 @@ GgufFile open_gguf(const std::filesystem::path& path);
 // messages. A single file: split keys stay in the metadata.
 GgufFile parse_gguf(std::span<const std::byte> bytes, const std::string& source);
 
-// Writes a GGUF file (version 3) as a stream, so that the model need not fit in memory. Tensors are written as declared.
-// The alignment is general.alignment of the metadata, or 32. The target appears when finish() returns, whole or not at
-// all.
+// Writes a GGUF file (version 3) as a stream, so that the model need not fit in memory. Tensors are written
+// as declared. The alignment is general.alignment of the metadata, or 32. The target appears when finish()
+// returns, whole or not at all.
 class GgufWriter : public TensorFileWriter {
   public:
     GgufWriter(const std::filesystem::path& path, const Metadata& metadata, std::vector<TensorDecl> tensors);

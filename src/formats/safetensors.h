@@ -1,6 +1,6 @@
-// safetensors: a JSON header and the raw bytes of the tensors, https://github.com/huggingface/safetensors
-// (format). Headers are validated as the reference reader does: at most 100 MB, tensors tile the data without
-// gap or overlap.
+// safetensors, a JSON header and the raw bytes of the tensors: https://github.com/huggingface/safetensors
+// Files are validated as the reference reader does: a header of at most 100 MB, tensors that tile the data
+// without gap or overlap.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,7 @@ struct SafetensorsFile {
     TensorIndex tensors;  // views into the memory map, which the index keeps alive
 };
 
-// Maps one file. The format promises no alignment: a tensor that is not aligned to its elements is copied to
-// memory.
+// Maps one file. The format promises no alignment: a tensor that is not aligned to its elements is copied to memory.
 SafetensorsFile open_safetensors(const std::filesystem::path& path);
 
 // Opens every file that a model.safetensors.index.json names and checks that each holds what the index says.
@@ -37,8 +36,8 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
 // As the reference writer sorts: element size descending, then name.
 std::vector<TensorDecl> canonical_order(std::vector<TensorDecl> tensors);
 
-// Writes one file as a stream, tensors in canonical order. The target
-// appears when finish() returns. Block-quantised types have no name in safetensors: Error.
+// Writes one file as a stream, tensors in canonical order. The target appears when finish() returns.
+// Block-quantised types have no name in safetensors: Error.
 class SafetensorsWriter : public TensorFileWriter {
   public:
     SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDecl> tensors,
@@ -46,8 +45,8 @@ class SafetensorsWriter : public TensorFileWriter {
 };
 
 struct ShardOptions {
-    int64_t max_bytes =
-        int64_t{5'000'000'000};  // of tensor data in a shard; a larger tensor has a shard of its own
+    // Of tensor data in a shard; a larger tensor has a shard of its own.
+    int64_t max_bytes = 5'000'000'000;
     SafetensorsMetadata metadata = {{"format", "pt"}};
 };
 

@@ -54,8 +54,9 @@ uint64_t bytes_of(const Described& tensor, const std::string& source) {
         if (__builtin_mul_overflow(bits, std::max<uint64_t>(dim, 1), &bits))
             fail("{}: tensor {} has a shape whose size overflows", source, in_quotes(tensor.name));
     }
+    if (empty) return 0;
     if (bits % 8 != 0) fail("{}: tensor {} does not fill whole bytes", source, in_quotes(tensor.name));
-    return empty ? 0 : static_cast<uint64_t>(bits / 8);
+    return static_cast<uint64_t>(bits) / 8;
 }
 
 // Turns parser events into tensors one by one, so that memory stays in proportion to what has been accepted.

@@ -22,8 +22,7 @@ struct TensorEntry {
     TensorView view;
 };
 
-// A tensor this library cannot compute with (U8, I64, BOOL, FP8, more than four dimensions …): known by its
-// bytes only.
+// A tensor this library cannot compute with (U8, I64, BOOL, FP8, more than four dimensions …): known by its bytes.
 struct OpaqueEntry {
     std::string name;
     std::string dtype;  // as the file calls it
@@ -38,8 +37,8 @@ struct TensorDecl {
     Shape shape;
 };
 
-// Bytes of a tensor. Error, naming `source` and the tensor, when its shape is negative, overflows, or its rows are not
-// whole blocks of the type.
+// Bytes of a tensor. Error, naming `source` and the tensor, when its shape is negative, overflows, or its
+// rows are not whole blocks of the type.
 size_t checked_bytes(const TensorDecl& tensor, const std::string& source);
 
 class TensorIndex {

@@ -1,5 +1,6 @@
-// A complete GGUF file of 192 bytes: two keys (a string; an array of two i32) and a 2×4 f32 tensor "w" that counts from
-// 0. Written out by hand from the specification, so that it is independent of the code under test.
+// A complete GGUF file of 192 bytes: two keys (a string; an array of two i32) and a 2×4 f32 tensor "w" that
+// counts from 0. Written out by hand from the specification, so that it is independent of the code under
+// test.
 #pragma once
 
 #include <string>
