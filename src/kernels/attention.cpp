@@ -41,7 +41,8 @@ HWY_INLINE float exponentials(float* scores, int64_t width, KeyRange visible, fl
         added = hn::Add(added, e);
         hn::StoreU(e, d, scores + i);
     }
-    const float now = hn::GetLane(offset), shrink = top == now ? 1 : std::exp(top - now);
+    const float now = hn::GetLane(offset),
+                shrink = top == now ? 1 : hn::GetLane(exp(hn::Sub(hn::Set(d, top), offset)));
     sum = sum * shrink + sum_of_lanes(added);
     top = now;
     return shrink;
@@ -120,16 +121,18 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
     const Matrix k_columns = new_matrix(scratch, padded(shape.head_dim), key_block);
     const Running running{new_matrix(scratch, rows, shape.value_dim), new_matrix(scratch, 1, rows).at,
                           new_matrix(scratch, 1, rows).at};
-    load_heads(queries, q, span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim,
-               group, shape.head_dim, shape.scale);
+    load_heads(
+        queries, q,
+        {span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim, group, shape.head_dim},
+        shape.scale);
     std::fill_n(running.out.at, padded_rows(rows) * running.out.stride, 0.f);
     std::fill_n(running.top, rows, -INFINITY);
     std::fill_n(running.sum, rows, 0.f);
 
     for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
         const int64_t keys = std::min(key_block, task.keys.end - first);
-        load_heads(k, span.k, first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim);
-        load_heads(v, span.v, first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim);
+        load_heads(k, span.k, {first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim});
+        load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
         if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
         // Queries before `first` and those whose window begins after the block do not see it.
         const int64_t position = span.first + task.query;

@@ -37,8 +37,8 @@ void row_terms(float* D, float* lse_of, const AttentionGradients& a, int64_t bas
     const Matrix out = new_matrix(scratch, group, shape.value_dim),
                  dout = new_matrix(scratch, group, shape.value_dim);
     for (int64_t i = 0; i < a.length; ++i) {
-        load_heads(out, a.out, base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim);
-        load_heads(dout, a.dout, base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim);
+        load_heads(out, a.out, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
+        load_heads(dout, a.dout, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
         for (int64_t g = 0; g < group; ++g) {
             VecF sum = hn::Zero(F32());
             for (int64_t c = 0; c < out.stride; c += lanes()) {
@@ -83,8 +83,8 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
 
     for (int64_t first = 0; first < a.length; first += key_block) {
         const int64_t keys = std::min(key_block, a.length - first);
-        load_heads(k, a.k, base + first, keys, kv_head * dim, 1, dim);
-        load_heads(v, a.v, base + first, keys, kv_head * value_dim, 1, value_dim);
+        load_heads(k, a.k, {base + first, keys, kv_head * dim, 1, dim});
+        load_heads(v, a.v, {base + first, keys, kv_head * value_dim, 1, value_dim});
         transpose(k_columns, k, keys, dim);
         transpose(v_columns, v, keys, value_dim);
         std::fill_n(dk.at, key_block * dk.stride, 0.f);
@@ -93,8 +93,8 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
         for (int64_t query = first; query < end; query += block_queries) {
             const int64_t queries = std::min(block_queries, end - query), rows = queries * group;
             const int64_t seen = std::min(keys, query + queries - first), width = padded(seen);
-            load_heads(q, a.q, base + query, queries, kv_head * group * dim, group, dim, shape.scale);
-            load_heads(dout, a.dout, base + query, queries, kv_head * group * value_dim, group, value_dim);
+            load_heads(q, a.q, {base + query, queries, kv_head * group * dim, group, dim}, shape.scale);
+            load_heads(dout, a.dout, {base + query, queries, kv_head * group * value_dim, group, value_dim});
             multiply(p, plain(q), k_columns, rows, seen, dim, false);
             multiply(ds, plain(dout), v_columns, rows, seen, value_dim, false);
             for (int64_t r = 0; r < rows; ++r) {

@@ -7,6 +7,10 @@
 #define GREMIUM_KERNELS_ATTENTION_TILES_INL_H_
 #endif
 
+#include <cstring>
+
+#include "base/error.h"
+#include "hwy/cache_control.h"
 #include "kernels/attention_plan.h"
 #include "kernels/vectors-inl.h"
 
@@ -24,7 +28,7 @@ HWY_INLINE int64_t padded(int64_t columns) {
     return (columns + unit - 1) / unit * unit;
 }
 
-// Row-major floats; the stride is a multiple of the vector. Columns between width and stride hold numbers nobody needs.
+// Row-major floats; the stride is a multiple of the vector.
 struct Matrix {
     float* at;
     int64_t stride;
@@ -123,27 +127,60 @@ HWY_NOINLINE inline void transpose(Matrix out, Matrix in, int64_t rows, int64_t 
 #endif
 }
 
-// Rows `row`… of a tensor, each made of `heads` heads of `columns` numbers from column `column` on: one matrix row a head.
-// Rows up to the next row_unit become zero.
-HWY_NOINLINE inline void load_heads(Matrix out, TensorView t, int64_t row, int64_t rows, int64_t column,
-                                    int64_t heads, int64_t columns, float scale = 1) {
-    const VecF factor = hn::Set(F32(), scale);
-    const int64_t size = info(t.dtype).bytes;
-    for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t h = 0; h < heads; ++h) {
-            float* to = out.row(i * heads + h);
-            visit_row(t.dtype, t.row(row + i) + (column + h * columns) * size, columns,
-                      [&](int64_t c, VecF v) HWY_ATTR { hn::StoreU(hn::Mul(v, factor), F32(), to + c); });
+// Where heads lie in a tensor: rows [row, row + rows), in each `heads` times `columns` numbers from column `column` on.
+struct Heads {
+    int64_t row, rows, column, heads, columns;
+};
+
+template <DType type>
+HWY_INLINE void load_heads(Matrix out, TensorView t, const Heads& at, VecF factor) {
+    constexpr int64_t size = type == DType::f32 ? 4 : 2;
+    constexpr int64_t ahead = 24;  // rows; heads are short pieces of long rows, which no hardware foresees
+    const int64_t whole = at.columns / lanes() * lanes();
+    const size_t rest = static_cast<size_t>((at.columns - whole) * size);
+    for (int64_t i = 0; i < at.rows; ++i) {
+        const std::byte* from = t.row(at.row + i) + at.column * size;
+        for (int64_t b = 0; b < at.heads * at.columns * size; b += 64)
+            hwy::Prefetch(from + ahead * t.row_bytes() + b);
+        for (int64_t h = 0; h < at.heads; ++h, from += at.columns * size) {
+            float* to = out.row(i * at.heads + h);
+            for (int64_t c = 0; c < whole; c += lanes()) {
+                hn::StoreU(hn::Mul(load_floats<type>(from + c * size), factor), F32(), to + c);
+            }
+            for (int64_t c = whole; c < out.stride; ++c) to[c] = 0;
+            if (rest == 0) continue;
+            std::byte tail[HWY_MAX_BYTES] = {};
+            std::memcpy(tail, from + whole * size, rest);
+            hn::StoreU(hn::Mul(load_floats<type>(tail), factor), F32(), to + whole);
         }
     }
-    for (int64_t i = rows * heads; i < padded_rows(rows * heads); ++i)
-        std::fill_n(out.row(i), out.stride, 0.f);
+}
+
+// One matrix row a head, times scale. The rest of its columns and the rows up to the next row_unit become zero.
+HWY_NOINLINE inline void load_heads(Matrix out, TensorView t, const Heads& at, float scale = 1) {
+    const VecF factor = hn::Set(F32(), scale);
+    switch (t.dtype) {
+        case DType::f32:
+            load_heads<DType::f32>(out, t, at, factor);
+            break;
+        case DType::f16:
+            load_heads<DType::f16>(out, t, at, factor);
+            break;
+        case DType::bf16:
+            load_heads<DType::bf16>(out, t, at, factor);
+            break;
+        default:
+            fail("attention does not read {}", info(t.dtype).name);
+    }
+    for (int64_t r = at.rows * at.heads; r < padded_rows(at.rows * at.heads); ++r)
+        std::fill_n(out.row(r), out.stride, 0.f);
 }
 
 // v in columns [visible.begin, visible.end) where v's first column is i; elsewhere `hidden`.
 HWY_INLINE VecF mask(VecF v, int64_t i, KeyRange visible, float hidden) {
     const hn::RebindToSigned<F32> di;
-    const auto column = hn::Iota(di, static_cast<int32_t>(i));
+    const auto column =
+        hn::Add(hn::Iota(di, 0), hn::Set(di, static_cast<int32_t>(i)));  // Iota is slow unless constant
     const auto before = hn::Lt(column, hn::Set(di, static_cast<int32_t>(visible.begin)));
     const auto after = hn::Lt(hn::Set(di, static_cast<int32_t>(visible.end - 1)), column);
     return hn::IfThenElse(hn::RebindMask(F32(), hn::Or(before, after)), hn::Set(F32(), hidden), v);

@@ -17,7 +17,7 @@ void load_row(DType dtype, const std::byte* in, float* out, int64_t n) {
     visit_row(dtype, in, n, [&](int64_t i, VecF v) HWY_ATTR {
         if (i + width <= n) {
             AllLanes().store(v, out + i);
-        } else {
+        } else if (i < n) {
             FirstLanes{static_cast<size_t>(n - i)}.store(v, out + i);
         }
     });
