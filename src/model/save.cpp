@@ -1,4 +1,5 @@
 // Model → GGUF file or Hugging Face directory.
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -31,8 +32,9 @@ std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
     return "its sizes";
 }
 
-// One tensor of the file and where its numbers come from: a slot, or one expert of it.
+// One tensor of the file and where its numbers come from: a slot, or one expert's part of it.
 struct Item {
+    std::string name;
     TensorSlot slot;
     DType dtype;
 };
@@ -49,17 +51,17 @@ class TensorSource {
             });
     }
 
-    void write(TensorWriter& writer, const std::string& name, const Item& item) const {
+    void write(TensorWriter& writer, const Item& item) const {
         const TensorSlot& slot = item.slot;
-        if (slot.role != TensorRole::expert) return put(writer, name, item, values_.at(slot.name));
+        if (slot.role != TensorRole::expert) return put(writer, item, values_.at(slot.name));
         const int first = std::max(0, slot.expert);
         const int end = slot.expert < 0 ? static_cast<int>(slot.shape[0]) : first + 1;
         for (int e = first; e < end; ++e)
-            put(writer, name, item, (model_.experts->peek({slot.layer, e}).*expert_matrix(slot)).value);
+            put(writer, item, (model_.experts->peek({slot.layer, e}).*expert_matrix(slot)).value);
     }
 
   private:
-    void put(TensorWriter& writer, const std::string& name, const Item& item, TensorView view) const {
+    void put(TensorWriter& writer, const Item& item, TensorView view) const {
         std::vector<std::byte> converted, permuted;
         if (view.dtype != item.dtype) {
             converted.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
@@ -73,7 +75,7 @@ class TensorSource {
                 view.data = permuted.data();
             }
         }
-        writer.write(name, {view.data, static_cast<size_t>(view.bytes())});
+        writer.write(item.name, {view.data, static_cast<size_t>(view.bytes())});
     }
 
     const Model& model_;
@@ -81,31 +83,30 @@ class TensorSource {
     std::map<std::string, TensorView> values_;
 };
 
-using Items = std::map<std::string, Item>;
-
 // Matrices take the type asked for, or f16 where its blocks do not divide their rows; the small rest is f32.
-Item make_item(const TensorSlot& slot, DType dtype) {
+Item make_item(std::string name, const TensorSlot& slot, DType dtype) {
     const bool matrix = slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
                         slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
-    if (!matrix) return {slot, DType::f32};
     const bool divides = slot.shape[slot.shape.rank - 1] % info(dtype).block == 0;
-    return {slot, divides ? dtype : DType::f16};
+    return {std::move(name), slot, !matrix ? DType::f32 : divides ? dtype : DType::f16};
 }
 
-std::vector<TensorDecl> declarations(const Items& items) {
+std::vector<TensorDecl> declarations(const std::vector<Item>& items) {
     std::vector<TensorDecl> decls;
-    for (const auto& [name, item] : items) decls.push_back({name, item.dtype, item.slot.shape});
+    for (const Item& item : items) decls.push_back({item.name, item.dtype, item.slot.shape});
     return decls;
 }
 
-void write_all(TensorWriter& writer, const TensorSource& source, const Items& items) {
+// In the writer's order.
+void write_all(TensorWriter& writer, const TensorSource& source, const std::vector<Item>& items) {
+    std::map<std::string, const Item*> by_name;
+    for (const Item& item : items) by_name[item.name] = &item;
     const std::vector<TensorDecl> order = writer.tensors();
-    for (const TensorDecl& decl : order) source.write(writer, decl.name, items.at(decl.name));
-    writer.finish();
+    for (const TensorDecl& decl : order) source.write(writer, *by_name.at(decl.name));
 }
 
 // `understood` is what a reader of the written configuration would make of it.
-void require_same(const Model& model, ModelSpec understood, RopePairing pairing, bool tied,
+void require_same(const Model& model, const ModelSpec& understood, RopePairing pairing, bool tied,
                   const std::string& path) {
     ModelSpec meant = model.spec;
     meant.tied_head = tied;
@@ -137,34 +138,31 @@ Metadata gguf_metadata(const Model& model, const Architecture& architecture, Sav
 }
 
 void save_gguf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
-    const Architecture& architecture = architecture_of(model.spec);
+    const ModelSpec& spec = model.spec;
+    const Architecture& architecture = architecture_of(spec);
     const Metadata metadata = gguf_metadata(model, architecture, options, path.string());
-    Items items;
-    for (const TensorSlot& slot : tensor_slots(model.spec))
-        items.emplace(slot.name, make_item(slot, options.dtype));
-    const bool tied = model.spec.tied_head && !architecture.gguf_needs_head;
-    if (model.spec.tied_head && !tied) {
-        const TensorSlot head{"output.weight", {model.spec.vocab, model.spec.dim}, TensorRole::head};
-        items.emplace(head.name, make_item(head, options.dtype));
-    }
+
+    std::vector<TensorSlot> slots = tensor_slots(spec);
+    const bool tied = spec.tied_head && !architecture.gguf_needs_head;
+    if (spec.tied_head && !tied) slots.push_back({"output.weight", {spec.vocab, spec.dim}, TensorRole::head});
+    std::vector<Item> items;
+    for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, options.dtype));
+
+    const std::vector<float>& divisors = spec.layers.front().attention.rope.divisors;
+    ModelSpec understood = architecture.from_gguf(metadata);
+    archs::read_presence(understood, [&](const std::string& name) {
+        return std::ranges::find(slots, name, &TensorSlot::name) != slots.end();
+    });
+    for (LayerSpec& layer : understood.layers) layer.attention.rope.divisors = divisors;
+    require_same(model, understood, architecture.gguf_pairing, tied, path.string());
+
     std::vector<TensorDecl> decls = declarations(items);
-    const std::vector<float>& divisors = model.spec.layers.front().attention.rope.divisors;
     if (!divisors.empty())
         decls.push_back({"rope_freqs.weight", DType::f32, {static_cast<int64_t>(divisors.size())}});
-
-    ModelSpec understood = architecture.from_gguf(metadata);
-    archs::read_presence(understood, [&](const std::string& name) { return items.contains(name); });
-    for (LayerSpec& layer : understood.layers) layer.attention.rope.divisors = divisors;
-    require_same(model, std::move(understood), architecture.gguf_pairing, tied, path.string());
-
     GgufWriter writer(path, metadata, decls);
     const TensorSource source(model, architecture.gguf_pairing);
-    for (const TensorDecl& decl : decls) {
-        if (decl.name == "rope_freqs.weight")
-            writer.write(decl.name, std::as_bytes(std::span(divisors)));
-        else
-            source.write(writer, decl.name, items.at(decl.name));
-    }
+    for (const Item& item : items) source.write(writer, item);
+    if (!divisors.empty()) writer.write("rope_freqs.weight", std::as_bytes(std::span(divisors)));
     writer.finish();
 }
 
@@ -184,18 +182,18 @@ nlohmann::ordered_json hf_config(const Model& model, const Architecture& archite
     return config;
 }
 
-Items hf_items(const ModelSpec& spec, const Architecture& architecture, DType dtype) {
-    Items items;
+std::vector<Item> hf_items(const ModelSpec& spec, const Architecture& architecture, DType dtype) {
+    std::vector<Item> items;
     for (TensorSlot slot : tensor_slots(spec)) {
         if (slot.role == TensorRole::expert) {
             for (int e = 0; e < slot.shape[0]; ++e) {
                 const TensorSlot part = part_of(slot, e);
-                items.emplace(hf_name(architecture, part), make_item(part, dtype));
+                items.push_back(make_item(hf_name(architecture, part), part, dtype));
             }
             continue;
         }
         if (slot.role == TensorRole::router && slot.shape.rank == 1) slot.shape = {1, slot.shape[0]};
-        items.emplace(hf_name(architecture, slot), make_item(slot, dtype));
+        items.push_back(make_item(hf_name(architecture, slot), slot, dtype));
     }
     return items;
 }
@@ -233,10 +231,11 @@ void save_hf(const Model& model, const std::filesystem::path& path, SaveOptions 
                  path.string());
 
     NewDirectory directory(path);
-    const Items items = hf_items(model.spec, architecture, options.dtype);
+    const std::vector<Item> items = hf_items(model.spec, architecture, options.dtype);
     const std::unique_ptr<TensorWriter> writer =
         create_hf(directory.path(), declarations(items), {.config = config});
     write_all(*writer, TensorSource(model, RopePairing::half_split), items);
+    writer->finish();
     if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());
     directory.commit();
 }

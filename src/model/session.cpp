@@ -50,7 +50,9 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
 
 std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
     if (tokens.empty()) fail("{}: nothing to evaluate", model_->source);
-    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t, size_t count) {
+    const int64_t end = length() + static_cast<int64_t>(tokens.size());
+    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t first, size_t count) {
+        if (first + static_cast<int64_t>(count) < end) return;
         const auto last = static_cast<int32_t>(count - 1);
         const Tensor row = logits(g, *model_, hidden_TD, std::span(&last, 1))->value;
         logits_.assign(row.f32(), row.f32() + row.count());

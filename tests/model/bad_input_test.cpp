@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "formats/hf.h"
+#include "model/session.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::test {
@@ -196,6 +198,30 @@ TEST_F(BadInput, PathsThatAreNoModel) {
     expect_error(directory_, {});
     write_file_atomically(directory_ / "text.gguf", "not a model");
     expect_error(directory_ / "text.gguf", {});
+}
+
+// Every third byte of a file's header and every so many of its data, changed in turn: an Error or a model that computes.
+TEST_F(BadInput, FlippedBytesNeverCrash) {
+    for (const char* architecture : {"mixtral", "dots1"}) {
+        const std::filesystem::path good = directory_ / "good.gguf", bad = directory_ / "bad.gguf";
+        save_model(*tiny_model(architecture, {.layers = 1, .leading_dense = 0}), good);
+        const std::string bytes = read_text_file(good);
+        const size_t metadata_end = bytes.find("tokenizer.ggml.tokens");
+        int loaded = 0;
+        for (size_t at = 0; at < bytes.size(); at += at < metadata_end ? 3 : 997) {
+            std::string damaged = bytes;
+            damaged[at] = static_cast<char>(damaged[at] ^ (at % 2 ? 0x80 : 0x01));
+            std::ofstream(bad, std::ios::binary) << damaged;
+            try {
+                const auto model = load_model(bad);
+                Session(model, {.context = 4}).evaluate(std::vector<int32_t>{0, 1, 2});
+                ++loaded;
+            } catch (const Error& error) {
+                EXPECT_STRNE(error.what(), "");
+            }
+        }
+        EXPECT_GT(loaded, 10);
+    }
 }
 
 TEST(BindModel, SaysWhichTensorIsMissingOrMisshapen) {

@@ -10,7 +10,7 @@ namespace gremium::archs {
 MoeSpec mixture_of(const ModelSpec& spec) {
     for (const LayerSpec& layer : spec.layers)
         if (const MoeSpec* moe = layer.moe()) return *moe;
-    return {};
+    fail("a {} model without experts cannot be written", spec.architecture);
 }
 
 DenseSpec dense_of(const ModelSpec& spec) {

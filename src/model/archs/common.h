@@ -24,12 +24,12 @@ void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
 // Key "{arch}.{name}" of GGUF metadata.
 std::string key(const Metadata& metadata, std::string_view name);
 
-// Reads or writes expert_count, expert_used_count and, with `expert_width`, the width of an expert at that key (the
-// feed-forward width otherwise).
+// expert_count, expert_used_count and, at `width_key`, the width of an expert.
 MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
 void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
 
-// The mixture or dense width of the first layer that has one; an empty one if none has. Writers state it for all layers.
+// The mixture or dense width of the first layer that has one; writers state it for all layers. A model without experts is an
+// Error for mixture_of; dense_of then tells an expert's width.
 MoeSpec mixture_of(const ModelSpec& spec);
 DenseSpec dense_of(const ModelSpec& spec);
 int leading_dense_layers(const ModelSpec& spec);
@@ -44,13 +44,5 @@ void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config);
 void refuse_attention_bias(const HfConfig& config);
 int checked_product(int a, int b, const std::string& source);  // of widths from a file
 double decimal(float value);  // the shortest decimal that reads back as value
-
-// Names of router and experts as most Hugging Face models have them.
-inline constexpr NameRule mlp_experts[] = {
-    {"blk.{l}.ffn_gate_inp", "model.layers.{l}.mlp.gate"},
-    {"blk.{l}.ffn_gate_exps", "model.layers.{l}.mlp.experts.{e}.gate_proj"},
-    {"blk.{l}.ffn_up_exps", "model.layers.{l}.mlp.experts.{e}.up_proj"},
-    {"blk.{l}.ffn_down_exps", "model.layers.{l}.mlp.experts.{e}.down_proj"},
-};
 
 }  // namespace gremium::archs

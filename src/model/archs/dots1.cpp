@@ -1,5 +1,5 @@
-// dots.llm1: Huo et al., "dots.llm1 Technical Report" (2025). Grouped-query attention with per-head q/k norm, DeepSeek-V3's
-// router (sigmoid scores, selection bias) without groups, ungated shared experts, leading dense layers.
+// dots.llm1: Huo et al., "dots.llm1 Technical Report" (2025). Per-head q/k norm, DeepSeek-V3's router (sigmoid scores,
+// selection bias) without groups, ungated shared experts, leading dense layers. llama.cpp's loader wants kv_heads = heads.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -7,11 +7,7 @@ namespace gremium::archs {
 namespace {
 
 constexpr NameRule names[] = {
-    {"blk.{l}.ffn_gate_inp", "model.layers.{l}.mlp.gate"},
     {"blk.{l}.exp_probs_b.bias", "model.layers.{l}.mlp.gate.e_score_correction_bias"},
-    {"blk.{l}.ffn_gate_exps", "model.layers.{l}.mlp.experts.{e}.gate_proj"},
-    {"blk.{l}.ffn_up_exps", "model.layers.{l}.mlp.experts.{e}.up_proj"},
-    {"blk.{l}.ffn_down_exps", "model.layers.{l}.mlp.experts.{e}.down_proj"},
     {"blk.{l}.ffn_gate_shexp", "model.layers.{l}.mlp.shared_experts.gate_proj"},
     {"blk.{l}.ffn_up_shexp", "model.layers.{l}.mlp.shared_experts.up_proj"},
     {"blk.{l}.ffn_down_shexp", "model.layers.{l}.mlp.shared_experts.down_proj"},
@@ -19,20 +15,29 @@ constexpr NameRule names[] = {
 
 constexpr uint32_t sigmoid_gating = 2;  // of expert_gating_func
 
+// Sizes and switches are the caller's to fill in.
+MoeSpec mixture(int hidden, int shared_experts, const std::string& source) {
+    MoeSpec moe;
+    moe.router.score = moe::RouterPolicy::Score::sigmoid;
+    moe.router.correction_bias = true;
+    moe.hidden = hidden;
+    moe.shared_hidden = checked_product(shared_experts, hidden, source);
+    return moe;
+}
+
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, dots1.name);
     set_qk_norm(spec, QkNorm::per_head);
     const auto k = [&](std::string_view name) { return key(metadata, name); };
     if (metadata.get<uint32_t>(k("expert_gating_func"), sigmoid_gating) != sigmoid_gating)
-        fail("{}: {} is not 2 (sigmoid), the only one supported here", metadata.source(),
-             k("expert_gating_func"));
-    MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
-    moe.router.score = moe::RouterPolicy::Score::sigmoid;
-    moe.router.correction_bias = true;
+        fail("{}: {} is not 2 (sigmoid)", metadata.source(), k("expert_gating_func"));
+    const MoeSpec sizes = read_gguf_experts(metadata, "expert_feed_forward_length");
+    MoeSpec moe =
+        mixture(sizes.hidden, metadata.require<int32_t>(k("expert_shared_count")), metadata.source());
+    moe.router.experts = sizes.router.experts;
+    moe.router.top_k = sizes.router.top_k;
     moe.router.normalise = metadata.get<bool>(k("expert_weights_norm"), false);
     moe.router.scale = metadata.require<float>(k("expert_weights_scale"));
-    moe.shared_hidden =
-        checked_product(metadata.require<int32_t>(k("expert_shared_count")), moe.hidden, metadata.source());
     set_mixture(spec, moe, metadata.require<int32_t>(k("leading_dense_block_count")));
     return spec;
 }
@@ -42,26 +47,22 @@ ModelSpec from_hf(const HfConfig& config) {
     set_qk_norm(spec, QkNorm::per_head);
     refuse_attention_bias(config);
     if (config.get<int32_t>("n_group", 1) != 1) fail("{}: n_group above 1 is not supported", config.source());
-    MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("n_routed_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .score = moe::RouterPolicy::Score::sigmoid,
-                  .correction_bias = true,
-                  .normalise = config.get<bool>("norm_topk_prob", false),
-                  .scale = config.get<float>("routed_scaling_factor", 1.0f)};
-    moe.hidden = config.require<int32_t>("moe_intermediate_size");
-    moe.shared_hidden =
-        checked_product(config.require<int32_t>("n_shared_experts"), moe.hidden, config.source());
+    MoeSpec moe = mixture(config.require<int32_t>("moe_intermediate_size"),
+                          config.require<int32_t>("n_shared_experts"), config.source());
+    moe.router.experts = config.require<int32_t>("n_routed_experts");
+    moe.router.top_k = config.require<int32_t>("num_experts_per_tok");
+    moe.router.normalise = config.get<bool>("norm_topk_prob", false);
+    moe.router.scale = config.get<float>("routed_scaling_factor", 1.0f);
     set_mixture(spec, moe, config.get<int32_t>("first_k_dense_replace", 0));
     return spec;
 }
 
 void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    const auto set = [&](std::string_view name, MetaValue value) {
-        metadata.set(key(metadata, name), std::move(value));
-    };
     const MoeSpec moe = mixture_of(spec);
+    const auto set = [&](std::string_view k, MetaValue value) {
+        metadata.set(key(metadata, k), std::move(value));
+    };
+    write_gguf(spec, metadata);
     write_gguf_experts(moe, "expert_feed_forward_length", metadata);
     set("leading_dense_block_count", static_cast<uint32_t>(leading_dense_layers(spec)));
     set("expert_shared_count", static_cast<uint32_t>(moe.shared_hidden / moe.hidden));

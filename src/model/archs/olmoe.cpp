@@ -54,7 +54,7 @@ const Architecture olmoe{
     .from_hf = from_hf,
     .to_gguf = to_gguf,
     .to_hf = to_hf,
-    .names = mlp_experts,
+    .names = {},
     .gguf_needs_head = true,
 };
 

@@ -49,7 +49,7 @@ const Architecture qwen3moe{
     .from_hf = from_hf,
     .to_gguf = to_gguf,
     .to_hf = to_hf,
-    .names = mlp_experts,
+    .names = {},
 };
 
 }  // namespace gremium::archs

@@ -7,7 +7,7 @@ namespace gremium {
 
 namespace {
 
-// Names that every architecture shares, without ".weight" and ".bias".
+// Names that most architectures share, without ".weight" and ".bias"; an architecture's own come first.
 constexpr NameRule common_names[] = {
     {"token_embd", "model.embed_tokens"},
     {"output_norm", "model.norm"},
@@ -23,6 +23,10 @@ constexpr NameRule common_names[] = {
     {"blk.{l}.ffn_gate", "model.layers.{l}.mlp.gate_proj"},
     {"blk.{l}.ffn_up", "model.layers.{l}.mlp.up_proj"},
     {"blk.{l}.ffn_down", "model.layers.{l}.mlp.down_proj"},
+    {"blk.{l}.ffn_gate_inp", "model.layers.{l}.mlp.gate"},
+    {"blk.{l}.ffn_gate_exps", "model.layers.{l}.mlp.experts.{e}.gate_proj"},
+    {"blk.{l}.ffn_up_exps", "model.layers.{l}.mlp.experts.{e}.up_proj"},
+    {"blk.{l}.ffn_down_exps", "model.layers.{l}.mlp.experts.{e}.down_proj"},
 };
 
 std::string fill(std::string_view pattern, std::string_view placeholder, int number) {

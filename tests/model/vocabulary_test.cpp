@@ -1,0 +1,100 @@
+// The tokenizer in GGUF metadata.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "model/gguf_vocabulary.h"
+#include "tests/model/fixtures.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium::test {
+namespace {
+
+TEST(GgufVocabulary, RoundTrip) {
+    Vocabulary v = tiny_vocabulary(300);
+    v.pre = "default";
+    v.pad = 0;
+    v.eot = 270;
+    v.add_eos = true;
+    v.chat_template = "{{ messages }}";
+    Metadata metadata;
+    write_gguf_vocabulary(v, 300, metadata);
+    EXPECT_EQ(read_gguf_vocabulary(metadata), v);
+}
+
+TEST(GgufVocabulary, PaddedToTheEmbedding) {
+    const Vocabulary v = tiny_vocabulary(300);
+    Metadata metadata;
+    write_gguf_vocabulary(v, 304, metadata);
+    const Vocabulary read = *read_gguf_vocabulary(metadata);
+    ASSERT_EQ(read.size(), 304);
+    EXPECT_EQ(read.tokens[303], "[PAD303]");
+    EXPECT_EQ(read.types[303], TokenType::unused);
+    EXPECT_NO_THROW(make_tokenizer(read));
+}
+
+TEST(GgufVocabulary, NoneAtAll) {
+    Metadata metadata;
+    EXPECT_EQ(read_gguf_vocabulary(metadata), std::nullopt);
+    metadata.set("tokenizer.ggml.model", std::string("none"));
+    EXPECT_EQ(read_gguf_vocabulary(metadata), std::nullopt);
+}
+
+TEST(GgufVocabulary, DefaultsOfAbsentKeys) {
+    Metadata metadata;
+    metadata.set("tokenizer.ggml.model", std::string("llama"));
+    metadata.set("tokenizer.ggml.tokens", MetaArray(std::vector<std::string>{"<unk>", "<s>", "</s>", "a"}));
+    metadata.set("tokenizer.ggml.scores", MetaArray(std::vector<float>{0, 0, 0, -1}));
+    const Vocabulary v = *read_gguf_vocabulary(metadata);
+    EXPECT_EQ(v.bos, 1);
+    EXPECT_EQ(v.eos, 2);
+    EXPECT_EQ(v.unk, 0);
+    EXPECT_EQ(v.pad, -1);
+    EXPECT_TRUE(v.add_bos);
+    EXPECT_FALSE(v.add_eos);
+    EXPECT_TRUE(v.add_space_prefix);
+    EXPECT_EQ(v.types[3], TokenType::normal);
+}
+
+TEST(GgufVocabulary, OddValues) {
+    Metadata metadata;
+    write_gguf_vocabulary(tiny_vocabulary(300), 300, metadata);
+    metadata.set("tokenizer.ggml.padding_token_id", uint32_t{0xFFFFFFFF});  // how converters write "none"
+    EXPECT_EQ(read_gguf_vocabulary(metadata)->pad, -1);
+    metadata.set("tokenizer.ggml.padding_token_id", uint32_t{300});
+    EXPECT_THROW(make_tokenizer(*read_gguf_vocabulary(metadata)), Error);
+    metadata.erase("tokenizer.ggml.padding_token_id");
+    std::vector<int32_t> types(300, 1);
+    types[7] = 257;  // not 1 in eight bits
+    metadata.set("tokenizer.ggml.token_type", MetaArray(types));
+    EXPECT_THROW(make_tokenizer(*read_gguf_vocabulary(metadata)), Error);
+    metadata.set("tokenizer.ggml.tokens", uint32_t{3});
+    EXPECT_THROW(read_gguf_vocabulary(metadata), Error);
+}
+
+// A real vocabulary, alone in its file.
+TEST(GgufVocabulary, LlamaIdsAreLlamaCpps) {
+    const std::filesystem::path base = shared_fixture("tokenizers/llama-spm");
+    if (base.empty()) GTEST_SKIP() << "the vocabularies of ../shared/fixtures/tokenizers are not here";
+    const auto tokenizer = load_tokenizer(base.string() + ".gguf");
+    const std::string inputs = read_text_file(base.string() + ".inp"), separator = "\n__ggml_vocab_test__\n";
+    std::istringstream outputs(read_text_file(base.string() + ".out"));
+    int cases = 0;
+    for (size_t begin = 0; begin < inputs.size(); ++cases) {
+        const size_t end = std::min(inputs.find(separator, begin), inputs.size());
+        std::string line;
+        ASSERT_TRUE(std::getline(outputs, line));
+        std::istringstream numbers(line);
+        const std::vector<int32_t> expected{std::istream_iterator<int32_t>(numbers), {}};
+        EXPECT_EQ(tokenizer->encode(inputs.substr(begin, end - begin),
+                                    {.add_bos_eos = false, .parse_special = false}),
+                  expected);
+        begin = end + separator.size();
+    }
+    EXPECT_GT(cases, 20);
+}
+
+}  // namespace
+}  // namespace gremium::test
