@@ -138,10 +138,11 @@ HWY_INLINE void load_heads(Matrix out, TensorView t, const Heads& at, VecF facto
     constexpr int64_t ahead = 24;  // rows; heads are short pieces of long rows, which no hardware foresees
     const int64_t whole = at.columns / lanes() * lanes();
     const size_t rest = static_cast<size_t>((at.columns - whole) * size);
+    const int64_t stride = t.row_bytes();
     for (int64_t i = 0; i < at.rows; ++i) {
-        const std::byte* from = t.row(at.row + i) + at.column * size;
+        const std::byte* from = t.data + (at.row + i) * stride + at.column * size;
         for (int64_t b = 0; b < at.heads * at.columns * size; b += 64)
-            hwy::Prefetch(from + ahead * t.row_bytes() + b);
+            hwy::Prefetch(from + ahead * stride + b);
         for (int64_t h = 0; h < at.heads; ++h, from += at.columns * size) {
             float* to = out.row(i * at.heads + h);
             for (int64_t c = 0; c < whole; c += lanes()) {

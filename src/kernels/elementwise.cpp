@@ -77,7 +77,7 @@ Tensor piece(Tensor t, int64_t begin, int64_t end) {
 void axpby(Tensor y, TensorView x, float a, float b) {
     const auto row = GREMIUM_SELECT(axpby_row);
     assert(x.count() == y.count());
-    parallel_chunks(y.count(), task_elements, [&](int64_t begin, int64_t end) {
+    parallel_chunks(y.count(), 4096, [&](int64_t begin, int64_t end) {
         RowReader in(piece(x, begin, end));
         RowWriter out(piece(y, begin, end));
         row(out.edit(0), in[0], a, b, end - begin);

@@ -12,15 +12,29 @@ namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-void load_row(DType dtype, const std::byte* in, float* out, int64_t n) {
+template <DType type>
+void load_float_row(const std::byte* in, float* out, int64_t n) {
+    constexpr int64_t size = type == DType::f32 ? 4 : 2;
     const int64_t width = static_cast<int64_t>(hn::Lanes(F32()));
-    visit_row(dtype, in, n, [&](int64_t i, VecF v) HWY_ATTR {
-        if (i + width <= n) {
-            AllLanes().store(v, out + i);
-        } else if (i < n) {
-            FirstLanes{static_cast<size_t>(n - i)}.store(v, out + i);
-        }
-    });
+    int64_t i = 0;
+    for (; i + width <= n; i += width) hn::StoreU(load_floats<type>(in + i * size), F32(), out + i);
+    if (i >= n) return;
+    std::byte tail[HWY_MAX_BYTES] = {};
+    std::memcpy(tail, in + i * size, static_cast<size_t>((n - i) * size));
+    FirstLanes{static_cast<size_t>(n - i)}.store(load_floats<type>(tail), out + i);
+}
+
+void load_row(DType dtype, const std::byte* in, float* out, int64_t n) {
+    switch (dtype) {
+        case DType::f32:
+            return load_float_row<DType::f32>(in, out, n);
+        case DType::f16:
+            return load_float_row<DType::f16>(in, out, n);
+        case DType::bf16:
+            return load_float_row<DType::bf16>(in, out, n);
+        default:  // whole blocks, so that every vector lies within the row
+            visit_row(dtype, in, n, [&](int64_t i, VecF v) HWY_ATTR { hn::StoreU(v, F32(), out + i); });
+    }
 }
 
 void store_bf16_row(const float* in, uint16_t* out, int64_t n) {

@@ -24,13 +24,15 @@ class RowReader {
         : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
     // Valid until the next call. Null for an empty tensor.
     const float* operator[](int64_t row) {
-        if (!t_ || t_.dtype == DType::f32) return t_ ? reinterpret_cast<const float*>(t_.row(row)) : nullptr;
-        load_row(t_.dtype, t_.row(row), buffer_.data(), t_.cols());
+        if (!t_ || t_.dtype == DType::f32)
+            return t_ ? reinterpret_cast<const float*>(t_.data + row * stride_) : nullptr;
+        load_row(t_.dtype, t_.data + row * stride_, buffer_.data(), std::ssize(buffer_));
         return buffer_.data();
     }
 
   private:
     TensorView t_;
+    int64_t stride_ = t_.row_bytes();
     std::vector<float> buffer_;
 };
 
@@ -40,18 +42,20 @@ class RowWriter {
         : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
     // Where to compute the row: its contents are undefined (begin) or the row so far (edit). finish() rounds
     // it into the tensor.
-    float* begin(int64_t row) { return in_place() ? reinterpret_cast<float*>(t_.row(row)) : buffer_.data(); }
+    float* begin(int64_t row) { return in_place() ? reinterpret_cast<float*>(at(row)) : buffer_.data(); }
     float* edit(int64_t row) {
-        if (!in_place()) load_row(t_.dtype, t_.row(row), buffer_.data(), t_.cols());
+        if (!in_place()) load_row(t_.dtype, at(row), buffer_.data(), std::ssize(buffer_));
         return begin(row);
     }
     void finish(int64_t row) {
-        if (!in_place()) store_row(t_.dtype, buffer_.data(), t_.row(row), t_.cols());
+        if (!in_place()) store_row(t_.dtype, buffer_.data(), at(row), std::ssize(buffer_));
     }
 
   private:
     bool in_place() const { return t_.dtype == DType::f32; }
+    std::byte* at(int64_t row) const { return t_.data + row * stride_; }
     Tensor t_;
+    int64_t stride_ = t_.row_bytes();
     std::vector<float> buffer_;
 };
 
