@@ -48,17 +48,11 @@ Panels& panels() {
 
 class Run {
   public:
-    Run(DType compute, bool accumulate)
-        : leaf_(choose_leaf(compute)),
-          gemv_(simd_gemv()),
-          round_(compute == DType::bf16),
-          accumulate_(accumulate) {
+    Run(const Leaf& leaf, DType compute, bool accumulate)
+        : leaf_(leaf), gemv_(simd_gemv()), round_(compute == DType::bf16), accumulate_(accumulate) {
         static std::atomic<uint64_t> calls{0};
         call_ = ++calls;
     }
-
-    const Leaf& leaf() const { return leaf_; }
-    const Gemv& gemv() const { return gemv_; }
 
     void operator()(const Task& task) const { task.few_rows ? run_gemv(task) : run_tiles(task); }
 
@@ -67,6 +61,7 @@ class Run {
         Panels& mine = panels();
         const Product& p = *task.product;
         const int64_t step = k_block * (leaf_.panel == Panel::bf16 ? 2 : 1);
+        if (leaf_.enter) leaf_.enter();
         for (int64_t k = 0; k < p.k; k += step) {
             const int64_t k_count = std::min(step, p.k - k);
             const int64_t units = round_up(k_count * k_block, step * leaf_.units_multiple) / step;
@@ -74,6 +69,7 @@ class Run {
             pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf_);
             multiply(mine, task, units, k == 0, k + step >= p.k);
         }
+        if (leaf_.leave) leaf_.leave();
     }
 
     void run_gemv(const Task& task) const {
@@ -136,6 +132,7 @@ class Run {
 }  // namespace
 
 const Leaf& choose_leaf(DType compute) {
+    if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
     if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
     return simd_leaf(compute);
 }
@@ -150,17 +147,22 @@ int64_t even_part(int64_t all, int64_t limit, int64_t multiple) {
     return parts < 2 ? round_up(all, multiple) : round_up((all + parts - 1) / parts, multiple);
 }
 
+// How much of C a task may cover.
+struct Limits {
+    int64_t m = m_limit, n = n_limit;
+};
+
 // Appends the blocks of C. Their sizes are free: no element's sum depends on them.
-void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf) {
-    const bool few_rows = p.m <= Gemv::max_rows && p.a.along_k && p.b.along_k;
+void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf, Limits limits) {
+    const bool few_rows = p.m <= leaf.gemv_rows && p.a.along_k && p.b.along_k;
     int64_t m_block = p.m, n_block = 0;
     if (few_rows) {
-        n_block = std::clamp(round_down(gemv_bytes / (p.b.stride + 1), 16), int64_t{16}, n_limit);
+        n_block = std::clamp(round_down(gemv_bytes / (p.b.stride + 1), 16), int64_t{16}, limits.n);
     } else {
-        const int64_t units =
-            std::min(k_block, round_up(p.k, 2 * leaf.units_multiple) / (leaf.panel == Panel::bf16 ? 2 : 1));
-        m_block = even_part(p.m, m_limit, leaf.mr);
-        n_block = even_part(p.n, std::min(n_limit, b_limit / units), leaf.nr);
+        const int64_t per_unit = leaf.panel == Panel::bf16 ? 2 : 1;
+        const int64_t units = std::min(k_block, round_up(p.k, per_unit * leaf.units_multiple) / per_unit);
+        m_block = even_part(p.m, limits.m, leaf.mr);
+        n_block = even_part(p.n, std::min(limits.n, b_limit / units), leaf.nr);
     }
     for (int64_t n = 0; n < p.n; n += n_block) {
         for (int64_t m = 0; m < p.m; m += m_block) {
@@ -169,16 +171,26 @@ void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf) {
     }
 }
 
+// Large blocks pack less, but there must be enough of them for all threads to finish together.
+void plan(std::vector<Task>& tasks, std::span<const Product> products, const Leaf& leaf) {
+    const int64_t enough = threads() > 1 ? 6 * threads() : 1;
+    for (Limits limits; limits.m > 64; limits = {limits.m / 2, limits.n / 2}) {
+        tasks.clear();
+        for (const Product& p : products) plan(tasks, p, leaf, limits);
+        if (std::ssize(tasks) >= enough) return;
+    }
+}
+
 }  // namespace
 
-std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
-    const Run run(compute, accumulate);
+std::string_view run_products(std::span<const Product> products, const Leaf& leaf, DType compute,
+                              bool accumulate) {
+    const Run run(leaf, compute, accumulate);
     thread_local std::vector<Task> tasks;
-    tasks.clear();
-    for (const Product& p : products) plan(tasks, p, run.leaf());
+    plan(tasks, products, leaf);
     const std::span<const Task> all = tasks;
     parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
-    return std::ranges::all_of(all, &Task::few_rows) ? run.gemv().name : run.leaf().name;
+    return std::ranges::all_of(all, &Task::few_rows) ? simd_gemv().name : leaf.name;
 }
 
 }  // namespace gremium::kernels

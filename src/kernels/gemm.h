@@ -52,9 +52,12 @@ struct Leaf {
     Panel panel;
     int mr, nr;
     int units_multiple;  // of the unit counts it is called with; at least 4
+    int gemv_rows;       // groups of no more rows are better off without packing, by measurement
     void (*tile)(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add);
+    void (*enter)() = nullptr;  // before and after the tiles of one task, on its thread
+    void (*leave)() = nullptr;
     double (*spin)(int64_t rounds) =
-        nullptr;  // its instruction on registers alone; returns the operations done (limits.h)
+        nullptr;  // its instruction on registers alone (limits.h): operations done
 };
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target
@@ -71,12 +74,13 @@ void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, b
 const Leaf& choose_leaf(DType compute);
 
 // Returns the name of what ran.
-std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate);
+std::string_view run_products(std::span<const Product> products, const Leaf& leaf, DType compute,
+                              bool accumulate);
 
 // Products of a few rows, as in decoding, never pack their weights: each weight row is read once, in the type it is
 // stored in, and multiplied with all rows. A quantised weight is not rounded to the type of the computation here.
 struct Gemv {
-    static constexpr int64_t max_rows = 16, rows_at_once = 4;
+    static constexpr int64_t rows_at_once = 4;
     std::string_view name;
     // x[m][stride] = A's rows as f32 (rounded), with zeros up to a multiple of 32.
     void (*inputs)(float* x, int64_t stride, const Product& product, bool round);

@@ -60,7 +60,14 @@ __attribute__((target("avx512f,avx512bf16"))) double spin(int64_t rounds) {
 }  // namespace
 
 const Leaf& avx512_bf16_leaf() {
-    static constexpr Leaf leaf{"AVX512_BF16", Panel::bf16, tile_rows, tile_cols, 4, tile_bf16, spin};
+    static constexpr Leaf leaf{.name = "AVX512_BF16",
+                               .panel = Panel::bf16,
+                               .mr = tile_rows,
+                               .nr = tile_cols,
+                               .units_multiple = 4,
+                               .gemv_rows = 12,
+                               .tile = tile_bf16,
+                               .spin = spin};
     return leaf;
 }
 

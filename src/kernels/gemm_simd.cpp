@@ -52,8 +52,8 @@ void tile_f32(float* c, int64_t ldc, const uint32_t* a_units, const uint32_t* b_
 const Leaf& simd_leaf(bool rounded) {
     static const std::string f32_name = std::string(hwy::TargetName(HWY_TARGET)) + " f32";
     static const std::string bf16_name = std::string(hwy::TargetName(HWY_TARGET)) + " bf16 as f32";
-    static const Leaf leaves[] = {{f32_name, Panel::f32, tile_rows, tile_cols, 4, tile_f32},
-                                  {bf16_name, Panel::rounded_f32, tile_rows, tile_cols, 4, tile_f32}};
+    static const Leaf leaves[] = {{f32_name, Panel::f32, tile_rows, tile_cols, 4, 16, tile_f32},
+                                  {bf16_name, Panel::rounded_f32, tile_rows, tile_cols, 4, 16, tile_f32}};
     return leaves[rounded];
 }
 

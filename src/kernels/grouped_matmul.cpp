@@ -40,7 +40,7 @@ std::vector<Product>& fresh_products() {
 }
 
 void run(std::span<const Product> products, MatmulOptions options) {
-    last_leaf = run_products(products, options.compute, options.accumulate);
+    last_leaf = run_products(products, choose_leaf(options.compute), options.compute, options.accumulate);
 }
 
 }  // namespace
