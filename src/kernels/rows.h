@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/parallel.h"
@@ -18,37 +19,41 @@ namespace gremium::kernels {
 void load_row(DType dtype, const std::byte* in, float* out, int64_t n);
 void store_row(DType dtype, const float* in, std::byte* out, int64_t n);
 
+// Uninitialised room for a row of t, null if its rows are f32 already.
+inline std::unique_ptr<float[]> row_buffer(TensorView t) {
+    if (t.dtype == DType::f32) return nullptr;
+    return std::make_unique_for_overwrite<float[]>(static_cast<size_t>(t.cols()));
+}
+
 class RowReader {
   public:
-    explicit RowReader(TensorView t)
-        : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
+    explicit RowReader(TensorView t) : t_(t), buffer_(row_buffer(t)) {}
     // Valid until the next call. Null for an empty tensor.
     const float* operator[](int64_t row) {
         if (!t_ || t_.dtype == DType::f32)
             return t_ ? reinterpret_cast<const float*>(t_.data + row * stride_) : nullptr;
-        load_row(t_.dtype, t_.data + row * stride_, buffer_.data(), std::ssize(buffer_));
-        return buffer_.data();
+        load_row(t_.dtype, t_.data + row * stride_, buffer_.get(), t_.cols());
+        return buffer_.get();
     }
 
   private:
     TensorView t_;
     int64_t stride_ = t_.row_bytes();
-    std::vector<float> buffer_;
+    std::unique_ptr<float[]> buffer_;
 };
 
 class RowWriter {
   public:
-    explicit RowWriter(Tensor t)
-        : t_(t), buffer_(t.dtype == DType::f32 ? 0 : static_cast<size_t>(t.cols())) {}
+    explicit RowWriter(Tensor t) : t_(t), buffer_(row_buffer(t)) {}
     // Where to compute the row: its contents are undefined (begin) or the row so far (edit). finish() rounds
     // it into the tensor.
-    float* begin(int64_t row) { return in_place() ? reinterpret_cast<float*>(at(row)) : buffer_.data(); }
+    float* begin(int64_t row) { return in_place() ? reinterpret_cast<float*>(at(row)) : buffer_.get(); }
     float* edit(int64_t row) {
-        if (!in_place()) load_row(t_.dtype, at(row), buffer_.data(), std::ssize(buffer_));
+        if (!in_place()) load_row(t_.dtype, at(row), buffer_.get(), t_.cols());
         return begin(row);
     }
     void finish(int64_t row) {
-        if (!in_place()) store_row(t_.dtype, buffer_.data(), at(row), std::ssize(buffer_));
+        if (!in_place()) store_row(t_.dtype, buffer_.get(), at(row), t_.cols());
     }
 
   private:
@@ -56,7 +61,7 @@ class RowWriter {
     std::byte* at(int64_t row) const { return t_.data + row * stride_; }
     Tensor t_;
     int64_t stride_ = t_.row_bytes();
-    std::vector<float> buffer_;
+    std::unique_ptr<float[]> buffer_;
 };
 
 // Elements a task should touch at least, so that starting it costs nothing next to its work.
