@@ -51,6 +51,8 @@ class Run {
     void watch_loads(const StepResult& result);
     void evaluate();
     void save();
+    void write_report() const;
+    fs::path report_path() const { return output_ / "report.html"; }
     double elapsed() const { return earlier_seconds_ + seconds_since(start_); }
     bool due(int64_t every) const { return every > 0 && step_ % every == 0; }
     nlohmann::json state() const;
@@ -208,6 +210,13 @@ void Run::evaluate() {
     }
     metrics_->write({{"kind", "evaluation"}, {"step", step_}, {"domains", domains}});
     observer_.on_evaluation(step_, scores_);
+    write_report();
+}
+
+// Also while the run goes on: the page can be watched.
+void Run::write_report() const {
+    write_file_atomically(report_path(),
+                          html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
 }
 
 nlohmann::json Run::state() const {
@@ -241,14 +250,13 @@ TrainSummary Run::loop() {
         stopped = !observer_.keep_going();
         if (due(train_.checkpoint_every) || last || stopped) save();
     }
-    const fs::path page = output_ / "report.html";
-    write_file_atomically(page, html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
+    write_report();
     return {.steps = step_,
             .tokens = step_ * train_.batch_tokens,
             .seconds = elapsed(),
             .finished = step_ == train_.steps,
             .checkpoint = saved_,
-            .report = page};
+            .report = report_path()};
 }
 
 }  // namespace
