@@ -1,4 +1,5 @@
-// The parts of a decoder block. Each takes the normed input [T, D] and gives what is added to the residual stream.
+// The parts of a decoder block. Each takes the normed input [T, D] and gives what is added to the residual
+// stream.
 #pragma once
 
 #include "model/decoder.h"

@@ -14,16 +14,17 @@ namespace gremium {
 struct Batch {
     std::span<const int32_t> tokens, positions;
     std::span<const int32_t> sequences;  // may be empty: one sequence
-    // Training and evaluation without a cache: sequences of this equal length from position 0 (T is a multiple).
-    // With a cache: 0.
+    // Training and evaluation without a cache: sequences of this equal length from position 0 (T is a
+    // multiple). With a cache: 0.
     int64_t sequence_length = 0;
 };
 
 struct ForwardOptions {
     KvCache* cache = nullptr;  // null: the batch's tokens see only each other
     moe::RoutingHook* hook = nullptr;
-    // With recompute a hook is called twice for a batch: again in the backward.
-    bool recompute = false;  // activation recomputation, one block at a time (only when recording)
+    // Keeps only the blocks' inputs and computes each block again in the backward (only when recording). A
+    // hook is then called twice.
+    bool recompute = false;
 };
 
 struct LayerRouting {  // of each MoE layer, in order

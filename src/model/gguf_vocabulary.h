@@ -11,7 +11,8 @@ namespace gremium {
 // nullopt when the metadata hold no tokenizer. Defaults of absent keys are llama.cpp's. Throws Error.
 std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata);
 
-// Tokens are padded to `size` with unused ones, as llama.cpp's converter does: it wants one a row of the embedding.
+// Tokens are padded to `size` with unused ones, as llama.cpp's converter does: it wants one a row of the
+// embedding.
 void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata& metadata);
 
 }  // namespace gremium

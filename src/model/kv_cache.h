@@ -11,15 +11,16 @@ namespace gremium {
 
 class KvCache {
   public:
-    // Memory: Σ layers context · kv_heads · (head_dim + value_dim) elements of `dtype` (f32, f16 or bf16); committed by
-    // the system as it is touched.
+    // Memory: Σ layers context · kv_heads · (head_dim + value_dim) elements of `dtype` (f32, f16 or bf16);
+    // committed by the system as it is touched.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32);
 
     int64_t length() const { return length_; }
     int64_t capacity() const { return capacity_; }
     static int64_t bytes(const ModelSpec& spec, int64_t context, DType dtype);
 
-    // Writes rows for positions [length, length + rows) of a layer; returns views of all keys and values so far.
+    // Writes rows for positions [length, length + rows) of a layer; returns views of all keys and values so
+    // far.
     struct Views {
         TensorView k, v;
     };

@@ -53,15 +53,16 @@ struct LoadOptions {
     moe::Residency experts = moe::Residency::mapped;
 };
 
-// A GGUF file (also the first of a split set) or a directory in Hugging Face layout. Throws Error: unreadable, unknown
-// architecture (with those supported), tensors missing or of the wrong shape.
+// A GGUF file (also the first of a split set) or a directory in Hugging Face layout. Throws Error:
+// unreadable, unknown architecture (with those supported), tensors missing or of the wrong shape.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& path, LoadOptions options = {});
 
 // Tokenizer alone: also from a vocabulary-only GGUF or a directory that holds only tokenizer files.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path);
 
-// Binds named tensors to a model: `find` gives the weight of a canonical name (views and, for training, gradients);
-// expert stacks [E, …] are split into experts here. Used by load_model and by the trainer.
+// Binds named tensors to a model: `find` gives the weight of a canonical name (views and, for training,
+// gradients); expert stacks [E, …] are split into experts here. Where it gives nothing for a stack it is
+// asked for each expert. Used by load_model and by the trainer.
 std::shared_ptr<Model> bind_model(const ModelSpec& spec,
                                   const std::function<ops::Weight(const TensorSlot&)>& find,
                                   moe::Residency residency);
@@ -69,12 +70,13 @@ std::shared_ptr<Model> bind_model(const ModelSpec& spec,
 enum class Container : uint8_t { gguf, hugging_face };
 struct SaveOptions {
     Container container = Container::gguf;
-    DType dtype =
-        DType::f32;  // of matrices; norms, biases, routers stay f32 (GGUF's habit). Rows that a block type
-                     // does not divide fall back to f16.
+    // Of matrices; norms, biases and routers stay f32 (GGUF's habit). Rows that a block type does not divide
+    // fall back to f16.
+    DType dtype = DType::f32;
 };
-// Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the target,
-// e.g. permuted q/k rows of GGUF's llama, are applied here). Throws Error when the container cannot say what the spec says.
+// Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the
+// target, e.g. permuted q/k rows of GGUF's llama, are applied here). Throws Error when the container cannot
+// say what the spec says.
 void save_model(const Model& model, const std::filesystem::path& path, SaveOptions options = {});
 
 }  // namespace gremium

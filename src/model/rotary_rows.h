@@ -11,7 +11,8 @@ namespace gremium {
 // How many heads a slot's rows are rotated in; 0 for all other tensors.
 int rotated_heads(const ModelSpec& spec, const TensorSlot& slot);
 
-// The bytes of a q or k tensor (or part of a head's norm) with the rows of each head reordered from one pairing to the other.
+// The bytes of a q or k tensor (or part of a head's norm) with the rows of each head reordered from one
+// pairing to the other.
 std::vector<std::byte> repair_rows(TensorView tensor, int heads, int rotary_dims, kernels::RopePairing to);
 
 }  // namespace gremium

@@ -10,12 +10,11 @@
 namespace gremium {
 
 struct SamplerOptions {
-    float temperature = 0.8f;  // 0: the most probable token
-    int top_k = 40;            // 0: all
-    float top_p = 0.95f;       // 1: all
-    float min_p = 0.05f;       // keep tokens at least this share of the best one's probability; 0: all
-    float repetition_penalty =
-        1;  // logits of recent tokens divided (positive) or multiplied (negative) by this
+    float temperature = 0.8f;      // 0: the most probable token
+    int top_k = 40;                // 0: all
+    float top_p = 0.95f;           // 1: all
+    float min_p = 0.05f;           // keep tokens at least this share of the best one's probability; 0: all
+    float repetition_penalty = 1;  // divides positive logits of recent tokens, multiplies negative ones
     int repetition_window = 64;
     uint64_t seed = 0;
 };

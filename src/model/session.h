@@ -24,8 +24,8 @@ class Session {
   public:
     Session(std::shared_ptr<const Model> model, SessionOptions options = {});
 
-    // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error when the
-    // context is full or a token id is out of range.
+    // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error
+    // when the context is full or a token id is out of range.
     std::span<const float> evaluate(std::span<const int32_t> tokens);
     // As evaluate, and calls on_row(position, logits) for every token.
     void evaluate_all(std::span<const int32_t> tokens,
@@ -52,8 +52,8 @@ struct GenerateOptions {
     bool ignore_end = false;  // go on after an end-of-generation token
 };
 
-// Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to stop.
-// Throws Error for an empty prompt or one that does not fit.
+// Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to
+// stop. Throws Error for an empty prompt or one that does not fit.
 std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt,
                               const GenerateOptions& options,
                               const std::function<bool(int32_t token)>& on_token);

@@ -6,7 +6,8 @@ namespace gremium {
 
 namespace {
 
-// Limits far above any published model; they keep products of sizes within 64 bits and a hostile header's memory small.
+// Limits far above any published model; they keep products of sizes within 64 bits and a hostile header's
+// memory small.
 constexpr int max_layers = 4096, max_width = 1 << 24, max_heads = 1 << 16, max_experts = 1 << 16;
 
 struct Checker {

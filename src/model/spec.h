@@ -1,5 +1,5 @@
-// An architecture is data: everything the one decoder needs to know about a model. Files in archs/ read metadata into
-// this record and name tensors; nothing below them knows an architecture's name.
+// An architecture is data: everything the one decoder needs to know about a model. Files in archs/ read
+// metadata into this record and name tensors; nothing below them knows an architecture's name.
 #pragma once
 
 #include <cstdint>
@@ -75,12 +75,12 @@ struct ModelSpec {
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
 
-// Throws Error naming `source` (a file) and the first contradiction: counts that are not positive, heads that kv_heads
-// does not divide, rotary dims odd or above head_dim, top_k above experts, …
+// Throws Error naming `source` (a file) and the first contradiction: counts that are not positive, heads that
+// kv_heads does not divide, rotary dims odd or above head_dim, top_k above experts, …
 void validate(const ModelSpec& spec, const std::string& source);
 
-// Every tensor the spec implies, by canonical name (GGUF's spelling): the order files are written in, what the loader
-// requires, what the trainer initialises.
+// Every tensor the spec implies, by canonical name (GGUF's spelling): the order files are written in, what
+// the loader requires, what the trainer initialises.
 enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert };
 struct TensorSlot {
     std::string name;  // "blk.3.ffn_gate_exps.weight"
@@ -96,9 +96,8 @@ TensorSlot part_of(const TensorSlot& stack, int expert);
 // Sizes for humans, inspect and the demo.
 struct ModelSize {
     int64_t total_parameters = 0;
-    int64_t active_parameters =
-        0;  // touched by one token: k experts of each MoE layer; one row of the embedding
-    int64_t flops_per_token = 0;  // 2 · active matrix parameters (attention scores not counted)
+    int64_t active_parameters = 0;  // met by one token: k experts of each MoE layer; one row of the embedding
+    int64_t flops_per_token = 0;    // 2 · active matrix parameters (attention scores not counted)
 };
 ModelSize size_of(const ModelSpec& spec);
 

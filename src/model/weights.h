@@ -5,8 +5,8 @@
 
 namespace gremium {
 
-// visit(canonical name without "blk.N.", weight) for every weight of a layer that is not an expert's. `Layer` is
-// LayerWeights or const LayerWeights.
+// visit(canonical name without "blk.N.", weight) for every weight of a layer that is not an expert's. `Layer`
+// is LayerWeights or const LayerWeights.
 template <typename Layer, typename Visit>
 void for_each_weight(Layer& w, Visit&& visit) {
     visit("attn_norm.weight", w.attention_norm.weight);

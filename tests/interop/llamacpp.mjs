@@ -1,5 +1,5 @@
-// node llamacpp.mjs GREMIUM MODEL.gguf...: log-probabilities and token ids of each file (f32) in llama.cpp and in Gremium.
-// Finds node-llama-cpp from the current directory; ctest runs it through llamacpp.sh.
+// node llamacpp.mjs GREMIUM MODEL.gguf...: log-probabilities and token ids of each file (f32) in llama.cpp
+// and in Gremium. Finds node-llama-cpp from the current directory; ctest runs it through llamacpp.sh.
 import {execFileSync} from "node:child_process";
 import {createRequire} from "node:module";
 import fs from "node:fs";
@@ -64,7 +64,8 @@ for (const file of files) {
     rows.forEach((row, t) => row.forEach((logprob, token) => {
         worst = Math.max(worst, Math.abs(logprob - own[t][token]));
     }));
-    const complete = rows.length === tokens.length && rows.every((row) => row.filter(Number.isFinite).length === vocabulary);
+    const complete = rows.length === tokens.length &&
+        rows.every((row) => row.filter(Number.isFinite).length === vocabulary);
     const sameIds = JSON.stringify(ids) === JSON.stringify(tokenize(file));
     const good = complete && sameIds && worst <= limitOf(file);
     if (!good) failures++;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# llamacpp.sh GREMIUM TINY_MODELS WORK DEFAULT_MODEL: what Gremium exports, read by llama.cpp through npm's node-llama-cpp.
-# Exit code 77 (skipped) where node or the package cannot be had. NODE_LLAMA_CPP names a directory that has it installed.
+# llamacpp.sh GREMIUM TINY_MODELS WORK DEFAULT_MODEL: what Gremium exports, read by llama.cpp through npm's
+# node-llama-cpp. Exit code 77 (skipped) where node or the package cannot be had. NODE_LLAMA_CPP names a
+# directory that has it installed.
 set -euo pipefail
 gremium=$1 tiny_models=$2 work=$3 default_model=$4
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,4 +1,5 @@
-// tiny_models DIRECTORY: writes a small random model of every architecture as GGUF (f32), for other programs to read.
+// tiny_models DIRECTORY: writes a small random model of every architecture as GGUF (f32), for other programs
+// to read.
 #include <cstdio>
 #include <filesystem>
 

@@ -34,7 +34,8 @@ class BadInput : public testing::Test {
 
     using Change = std::function<void(Metadata&, std::vector<TensorDecl>&)>;
 
-    // Loads a tiny model's GGUF file after `change`; the error is expected to name the file and every fragment.
+    // Loads a tiny model's GGUF file after `change`; the error is expected to name the file and every
+    // fragment.
     void expect_gguf_error(const std::string& architecture, const Change& change,
                            std::vector<std::string> fragments) const {
         const std::filesystem::path good = directory_ / "good.gguf", bad = directory_ / "bad.gguf";
@@ -178,7 +179,8 @@ TEST_F(BadInput, MoreTokensThanEmbeddings) {
         {"300 tokens", "299"});
 }
 
-// Without a tokenizer that is understood, a model still computes; it cannot be written, for the tokenizer would be lost.
+// Without a tokenizer that is understood, a model still computes; it cannot be written, for the tokenizer
+// would be lost.
 TEST_F(BadInput, UnsupportedTokenizer) {
     const std::filesystem::path good = directory_ / "good.gguf", other = directory_ / "other.gguf";
     save_model(*tiny_model("llama"), good);
@@ -200,7 +202,8 @@ TEST_F(BadInput, PathsThatAreNoModel) {
     expect_error(directory_ / "text.gguf", {});
 }
 
-// Every third byte of a file's header and every so many of its data, changed in turn: an Error or a model that computes.
+// Every third byte of a file's header and every so many of its data, changed in turn: an Error or a model
+// that computes.
 TEST_F(BadInput, FlippedBytesNeverCrash) {
     for (const char* architecture : {"mixtral", "dots1"}) {
         const std::filesystem::path good = directory_ / "good.gguf", bad = directory_ / "bad.gguf";

@@ -1,5 +1,6 @@
-// The decoder written plainly in float64, one token after another, from the published formulas: RMSNorm, rotary positions,
-// grouped-query attention, SwiGLU, mixtures with softmax or sigmoid routers. Shares no code with what it checks.
+// The decoder written plainly in float64, one token after another, from the published formulas: RMSNorm,
+// rotary positions, grouped-query attention, SwiGLU, mixtures with softmax or sigmoid routers. Shares no code
+// with what it checks.
 #pragma once
 
 #include <algorithm>

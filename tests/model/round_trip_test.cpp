@@ -131,7 +131,8 @@ TEST_P(Files, QuantisedTypesFallBackToF16) {
     EXPECT_FALSE(std::filesystem::exists(path("hf.tmp")));
 }
 
-// Rows of q by the published rule: GGUF row 2i is Hugging Face's row i of the head, row 2i + 1 is row i + d/2.
+// Rows of q by the published rule: GGUF row 2i is Hugging Face's row i of the head, row 2i + 1 is row i +
+// d/2.
 TEST_P(Files, LlamaRowsArePermutedInGguf) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("model.gguf"));
@@ -197,7 +198,8 @@ TEST_P(Files, OldAndFusedExpertTensors) {
 
 TEST_P(Files, RotaryDivisorsTravel) {
     ModelSpec spec = tiny_spec("llama");
-    // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original context of 8192.
+    // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original
+    // context of 8192.
     const float smooth = static_cast<float>((8192.0 / (2 * M_PI * std::pow(500000.0, 0.5)) - 1) / 3);
     for (LayerSpec& layer : spec.layers)
         layer.attention.rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};

@@ -76,7 +76,8 @@ TEST(TensorSlots, CountsOfPublishedModels) {
     EXPECT_EQ(tensor_slots(qwen15_moe()).size(), 411u);
 }
 
-// As their authors state them: 46.7B with 12.9B active, 30.5B with 3.3B, 6.9B with 1.3B, 14.3B with 2.7B, 142B with 14B.
+// As their authors state them: 46.7B with 12.9B active, 30.5B with 3.3B, 6.9B with 1.3B, 14.3B with 2.7B,
+// 142B with 14B.
 TEST(ModelSize, PublishedModels) {
     const auto billions = [](int64_t count) { return static_cast<double>(count) / 1e9; };
     const auto expect = [&](const ModelSpec& spec, double total, double active) {
@@ -94,7 +95,8 @@ TEST(ModelSize, PublishedModels) {
 }
 
 TEST(ModelSize, FlopsAreTwiceTheMatricesATokenMeets) {
-    // D 32, 4 heads and 2 kv heads of 8: q 1024, k and v 512, out 1024; router 6·32; 2 of 6 experts 3·12·32; head 300·32.
+    // D 32, 4 heads and 2 kv heads of 8: q 1024, k and v 512, out 1024; router 6·32; 2 of 6 experts 3·12·32;
+    // head 300·32.
     const int64_t layer = 1024 + 512 + 512 + 1024 + 6 * 32 + 2 * 3 * 12 * 32;
     EXPECT_EQ(size_of(test::tiny_spec("mixtral")).flops_per_token, 2 * (3 * layer + 300 * 32));
     EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).flops_per_token,

@@ -1,5 +1,5 @@
-// What one architecture's file provides: reading its metadata into a ModelSpec and back, and its Hugging Face names.
-// GGUF's tensor names are the canonical ones.
+// What one architecture's file provides: reading its metadata into a ModelSpec and back, and its Hugging Face
+// names. GGUF's tensor names are the canonical ones.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,15 +14,16 @@
 
 namespace gremium {
 
-// One naming rule: canonical name ↔ Hugging Face name, both without ".weight" or ".bias"; "{l}" stands for the layer,
-// "{e}" for the expert (then the Hugging Face tensors are one matrix an expert, the canonical one their stack).
+// One naming rule: canonical name ↔ Hugging Face name, both without ".weight" or ".bias"; "{l}" stands for
+// the layer, "{e}" for the expert (then the Hugging Face tensors are one matrix an expert, the canonical one
+// their stack).
 struct NameRule {
     std::string_view canonical, hugging_face;
 };
 
-// The readers give what the metadata say; what GGUF says by the presence of a tensor (tied head, biases, rotary divisors)
-// the loader adds. They throw Error naming the file for a missing or unusable key. The writers write what their readers
-// read; save_model checks that nothing of a spec was lost on the way.
+// The readers give what the metadata say; what GGUF says by the presence of a tensor (tied head, biases,
+// rotary divisors) the loader adds. They throw Error naming the file for a missing or unusable key. The
+// writers write what their readers read; save_model checks that nothing of a spec was lost on the way.
 struct Architecture {
     std::string_view name;           // the registry's, also the spec's `architecture`
     std::string_view gguf_name;      // general.architecture
@@ -42,8 +43,8 @@ struct Architecture {
 std::span<const Architecture* const> architectures();
 std::string supported_architectures();  // "dots1, llama, …", for messages
 
-// By general.architecture, and by expert_count where dense and mixture share a name; by model_type; by the spec's own name.
-// Throw Error naming the file and listing those supported.
+// By general.architecture, and by expert_count where dense and mixture share a name; by model_type; by the
+// spec's own name. Throw Error naming the file and listing those supported.
 const Architecture& architecture_of(const Metadata& metadata);
 const Architecture& architecture_of(const HfConfig& config);
 const Architecture& architecture_of(const ModelSpec& spec);

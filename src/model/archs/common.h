@@ -1,4 +1,5 @@
-// What Llama-like architectures share: the metadata of a pre-norm decoder with grouped-query attention and RoPE.
+// What Llama-like architectures share: the metadata of a pre-norm decoder with grouped-query attention and
+// RoPE.
 #pragma once
 
 #include <functional>
@@ -7,11 +8,13 @@
 
 namespace gremium::archs {
 
-// All layers with attention (no biases, no q/k norm) and a dense feed-forward of the stated width; rotation half-split.
+// All layers with attention (no biases, no q/k norm) and a dense feed-forward of the stated width; rotation
+// half-split.
 ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
 void write_gguf(const ModelSpec& spec, Metadata& metadata);
 
-// What GGUF says by the presence of a tensor: whether the head is tied, attention has biases, selection is corrected.
+// What GGUF says by the presence of a tensor: whether the head is tied, attention has biases, selection is
+// corrected.
 void read_presence(ModelSpec& spec, const std::function<bool(const std::string& name)>& contains);
 
 // The defaults are those of the architecture's configuration class in transformers.
@@ -28,8 +31,8 @@ std::string key(const Metadata& metadata, std::string_view name);
 MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
 void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
 
-// The mixture or dense width of the first layer that has one; writers state it for all layers. A model without experts is an
-// Error for mixture_of; dense_of then tells an expert's width.
+// The mixture or dense width of the first layer that has one; writers state it for all layers. A model
+// without experts is an Error for mixture_of; dense_of then tells an expert's width.
 MoeSpec mixture_of(const ModelSpec& spec);
 DenseSpec dense_of(const ModelSpec& spec);
 int leading_dense_layers(const ModelSpec& spec);

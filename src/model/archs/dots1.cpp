@@ -1,5 +1,5 @@
-// dots.llm1: Huo et al., "dots.llm1 Technical Report" (2025). Per-head q/k norm, DeepSeek-V3's router (sigmoid scores,
-// selection bias) without groups, ungated shared experts, leading dense layers. llama.cpp's loader wants kv_heads = heads.
+// dots.llm1: Huo et al., "dots.llm1 Technical Report" (2025). DeepSeek-V3's router without groups, ungated shared
+// experts, leading dense layers, per-head q/k norm. llama.cpp's loader wants kv_heads = heads.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -15,14 +15,10 @@ constexpr NameRule names[] = {
 
 constexpr uint32_t sigmoid_gating = 2;  // of expert_gating_func
 
-// Sizes and switches are the caller's to fill in.
-MoeSpec mixture(int hidden, int shared_experts, const std::string& source) {
-    MoeSpec moe;
+void set_dots(MoeSpec& moe, int shared_experts, const std::string& source) {
     moe.router.score = moe::RouterPolicy::Score::sigmoid;
     moe.router.correction_bias = true;
-    moe.hidden = hidden;
-    moe.shared_hidden = checked_product(shared_experts, hidden, source);
-    return moe;
+    moe.shared_hidden = checked_product(shared_experts, moe.hidden, source);
 }
 
 ModelSpec from_gguf(const Metadata& metadata) {
@@ -31,11 +27,8 @@ ModelSpec from_gguf(const Metadata& metadata) {
     const auto k = [&](std::string_view name) { return key(metadata, name); };
     if (metadata.get<uint32_t>(k("expert_gating_func"), sigmoid_gating) != sigmoid_gating)
         fail("{}: {} is not 2 (sigmoid)", metadata.source(), k("expert_gating_func"));
-    const MoeSpec sizes = read_gguf_experts(metadata, "expert_feed_forward_length");
-    MoeSpec moe =
-        mixture(sizes.hidden, metadata.require<int32_t>(k("expert_shared_count")), metadata.source());
-    moe.router.experts = sizes.router.experts;
-    moe.router.top_k = sizes.router.top_k;
+    MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
+    set_dots(moe, metadata.require<int32_t>(k("expert_shared_count")), metadata.source());
     moe.router.normalise = metadata.get<bool>(k("expert_weights_norm"), false);
     moe.router.scale = metadata.require<float>(k("expert_weights_scale"));
     set_mixture(spec, moe, metadata.require<int32_t>(k("leading_dense_block_count")));
@@ -47,8 +40,9 @@ ModelSpec from_hf(const HfConfig& config) {
     set_qk_norm(spec, QkNorm::per_head);
     refuse_attention_bias(config);
     if (config.get<int32_t>("n_group", 1) != 1) fail("{}: n_group above 1 is not supported", config.source());
-    MoeSpec moe = mixture(config.require<int32_t>("moe_intermediate_size"),
-                          config.require<int32_t>("n_shared_experts"), config.source());
+    MoeSpec moe;
+    moe.hidden = config.require<int32_t>("moe_intermediate_size");
+    set_dots(moe, config.require<int32_t>("n_shared_experts"), config.source());
     moe.router.experts = config.require<int32_t>("n_routed_experts");
     moe.router.top_k = config.require<int32_t>("num_experts_per_tok");
     moe.router.normalise = config.get<bool>("norm_topk_prob", false);
@@ -59,9 +53,7 @@ ModelSpec from_hf(const HfConfig& config) {
 
 void to_gguf(const ModelSpec& spec, Metadata& metadata) {
     const MoeSpec moe = mixture_of(spec);
-    const auto set = [&](std::string_view k, MetaValue value) {
-        metadata.set(key(metadata, k), std::move(value));
-    };
+    const auto set = [&](auto k, MetaValue value) { metadata.set(key(metadata, k), std::move(value)); };
     write_gguf(spec, metadata);
     write_gguf_experts(moe, "expert_feed_forward_length", metadata);
     set("leading_dense_block_count", static_cast<uint32_t>(leading_dense_layers(spec)));

@@ -1,4 +1,5 @@
-// OLMoE: Muennighoff et al., "OLMoE: Open Mixture-of-Experts Language Models" (2024). RMSNorm over the whole of q and k.
+// OLMoE: Muennighoff et al., "OLMoE: Open Mixture-of-Experts Language Models" (2024). RMSNorm over the whole
+// of q and k.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

@@ -1,4 +1,5 @@
-// Qwen1.5-MoE and Qwen2-MoE: Yang et al., "Qwen2 Technical Report" (2024). A shared expert behind a sigmoid gate.
+// Qwen1.5-MoE and Qwen2-MoE: Yang et al., "Qwen2 Technical Report" (2024). A shared expert behind a sigmoid
+// gate.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

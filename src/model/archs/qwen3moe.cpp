@@ -1,4 +1,5 @@
-// Qwen3-MoE: Yang et al., "Qwen3 Technical Report" (2025). RMSNorm over each head of q and k, no shared expert.
+// Qwen3-MoE: Yang et al., "Qwen3 Technical Report" (2025). RMSNorm over each head of q and k, no shared
+// expert.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
