@@ -144,16 +144,24 @@ void register_all() {
     };
     const std::pair<Direction, const char*> directions[] = {
         {Direction::forward, "forward"}, {Direction::dx, "dx"}, {Direction::dw, "dw"}};
+    struct Types {
+        const char* name;
+        DType activations,
+            compute;  // weights are stored in the type of the computation, gradients of weights in f32
+    };
+    constexpr Types types[] = {{"f32", DType::f32, DType::f32},
+                               {"bf16", DType::bf16, DType::bf16},
+                               {"bf16_of_f32", DType::f32, DType::bf16}};
     std::vector<int> counts{1};
     if (omp_get_num_procs() > 1) counts.push_back(omp_get_num_procs());
     for (const int count : counts) {
-        for (const DType compute : {DType::f32, DType::bf16}) {
+        for (const auto& [word_of_types, activations, compute] : types) {
             for (const Layer& layer : layers) {
                 for (const auto& [direction, word] : directions) {
                     const std::string title =
-                        fmt::format("{}/{}/{}/t{}", info(compute).name, layer.name, word, count);
-                    benchmark::RegisterBenchmark(title.c_str(), products, layer, direction, compute, compute,
-                                                 count)
+                        fmt::format("{}/{}/{}/t{}", word_of_types, layer.name, word, count);
+                    benchmark::RegisterBenchmark(title.c_str(), products, layer, direction, activations,
+                                                 compute, count)
                         ->UseManualTime()
                         ->Unit(benchmark::kMicrosecond);
                 }

@@ -87,7 +87,7 @@ class Run {
              i += Gemv::rows_at_once) {  // the weights of one task stay in a near cache
             const int64_t rows = std::min(Gemv::rows_at_once, p.m - i);
             gemv_.dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n, round_);
-            store_tile(p.c, {p.c_row + i, task.n0, rows, task.n}, sums, task.n, accumulate_);
+            store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
         }
     }
 
@@ -102,21 +102,21 @@ class Run {
 
     // All tiles of the block over one block of k.
     void multiply(Panels& mine, const Task& task, int64_t units, bool first, bool last) const {
-        const Tensor c = task.product->c;
+        const Output& c = task.product->c;
         const int64_t mr = leaf_.mr, nr = leaf_.nr;
         float* sums = mine.sums.get().f32();
         for (int64_t j = 0; j < task.n; j += nr) {
             const uint32_t* const b = mine.b_units() + j * units;
             for (int64_t i = 0; i < task.m; i += mr) {
                 const uint32_t* const a = mine.a_units() + i * a_stride;
-                const TilePart part{task.product->c_row + task.m0 + i, task.n0 + j, std::min(mr, task.m - i),
-                                    std::min(nr, task.n - j)};
-                if (c.dtype == DType::f32 && part.rows == mr && part.cols == nr) {
-                    float* const out = c.f32() + part.row * c.cols() + part.col;
-                    leaf_.tile(out, c.cols(), a, b, units, accumulate_ || !first);
+                const Output out = c.at(task.m0 + i, task.n0 + j);
+                const int64_t rows = std::min(mr, task.m - i), cols = std::min(nr, task.n - j);
+                if (c.dtype == DType::f32 && rows == mr && cols == nr) {
+                    leaf_.tile(reinterpret_cast<float*>(out.data), c.stride / 4, a, b, units,
+                               accumulate_ || !first);
                 } else {
                     leaf_.tile(sums, nr, a, b, units, !first);
-                    if (last) store_tile(c, part, sums, nr, accumulate_);
+                    if (last) store_tile(out, rows, cols, sums, nr, accumulate_);
                     if (!first || !last) sums += mr * nr;  // kept until the last block of k
                 }
             }

@@ -38,12 +38,22 @@ struct Operand {
     const std::byte* row(int64_t j) const { return data + (rows ? rows[j] : j) * stride; }
 };
 
-// The product of one group; c has n columns.
+// Where results go: rows of f32 or bf16.
+struct Output {
+    std::byte* data;
+    DType dtype;
+    int64_t stride;  // bytes from row to row
+
+    Output at(int64_t row, int64_t col) const {
+        return {data + row * stride + col * (dtype == DType::f32 ? 4 : 2), dtype, stride};
+    }
+};
+
+// The product of one group.
 struct Product {
     Operand a, b;
     int64_t m, n, k;
-    Tensor c;
-    int64_t c_row;  // of C's row 0
+    Output c;
 };
 
 // A tile kernel: c[i·ldc + j] (+)= Σ over units of a(i) · b(j) for i < mr, j < nr.
@@ -64,11 +74,9 @@ const Leaf& simd_leaf(DType compute);  // Highway's chosen target
 const Leaf& avx512_bf16_leaf();        // VDPBF16PS
 const Leaf& amx_bf16_leaf();           // TDPBF16PS
 
-// The part of a finished tile (rows of nr sums) that lies inside C, converted to C's type.
-struct TilePart {
-    int64_t row, col, rows, cols;
-};
-void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, bool accumulate);
+// Brings a finished tile (rows of nr sums), or what of it lies inside C, to the type of C.
+void store_tile(const Output& out, int64_t rows, int64_t cols, const float* tile, int64_t nr,
+                bool accumulate);
 
 // The leaf the active variant uses for this type of products.
 const Leaf& choose_leaf(DType compute);

@@ -58,21 +58,21 @@ const Leaf& simd_leaf(bool rounded) {
 }
 
 template <DType type>
-void store_rows(Tensor c, const TilePart& part, const float* tile, int64_t nr, bool accumulate) {
+void store_rows(std::byte* out, int64_t stride, int64_t rows, int64_t cols, const float* tile, int64_t nr,
+                bool accumulate) {
     const F32 d;
     const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
     constexpr int64_t size = type == DType::f32 ? 4 : 2;
-    const auto put = [&](std::byte* at, VecF v) {
+    const auto put = [&](std::byte* at, VecF v) HWY_ATTR {
         if (accumulate) v = hn::Add(v, load_floats<type>(at));
         if constexpr (type == DType::f32) hn::StoreU(v, d, reinterpret_cast<float*>(at));
         if constexpr (type == DType::bf16) store_bf16(v, reinterpret_cast<uint16_t*>(at));
     };
-    for (int64_t i = 0; i < part.rows; ++i, tile += nr) {
-        std::byte* const out = c.row(part.row + i) + part.col * size;
+    for (int64_t i = 0; i < rows; ++i, tile += nr, out += stride) {
         int64_t j = 0;
-        for (; j + lanes <= part.cols; j += lanes) put(out + j * size, hn::LoadU(d, tile + j));
-        if (j == part.cols) continue;
-        const size_t rest = static_cast<size_t>((part.cols - j) * size);
+        for (; j + lanes <= cols; j += lanes) put(out + j * size, hn::LoadU(d, tile + j));
+        if (j == cols) continue;
+        const size_t rest = std::min(static_cast<size_t>((cols - j) * size), size_t{HWY_MAX_BYTES});
         std::byte tail[HWY_MAX_BYTES] = {};
         std::memcpy(tail, out + j * size, rest);
         put(tail, hn::LoadU(d, tile + j));
@@ -80,9 +80,10 @@ void store_rows(Tensor c, const TilePart& part, const float* tile, int64_t nr, b
     }
 }
 
-void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, bool accumulate) {
-    if (c.dtype == DType::f32) return store_rows<DType::f32>(c, part, tile, nr, accumulate);
-    store_rows<DType::bf16>(c, part, tile, nr, accumulate);
+void store_tile(const Output& out, int64_t rows, int64_t cols, const float* tile, int64_t nr,
+                bool accumulate) {
+    const auto store = out.dtype == DType::f32 ? store_rows<DType::f32> : store_rows<DType::bf16>;
+    store(out.data, out.stride, rows, cols, tile, nr, accumulate);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -97,8 +98,9 @@ HWY_EXPORT(store_tile);
 
 const Leaf& simd_leaf(DType compute) { return HWY_DYNAMIC_DISPATCH(simd_leaf)(compute == DType::bf16); }
 
-void store_tile(Tensor c, const TilePart& part, const float* tile, int64_t nr, bool accumulate) {
-    HWY_DYNAMIC_DISPATCH(store_tile)(c, part, tile, nr, accumulate);
+void store_tile(const Output& out, int64_t rows, int64_t cols, const float* tile, int64_t nr,
+                bool accumulate) {
+    HWY_DYNAMIC_DISPATCH(store_tile)(out, rows, cols, tile, nr, accumulate);
 }
 
 }  // namespace gremium::kernels

@@ -23,6 +23,11 @@ void check(TensorView y_RN, TensorView x_TK, std::span<const int32_t> x_rows, Gr
            "offsets must cover the rows, one group a matrix", y_RN, x_TK);
     expect(x_rows.empty() ? x_TK.rows() == y_RN.rows() : std::ssize(x_rows) == y_RN.rows(),
            "row counts differ", x_TK, y_RN);
+    const auto activations = [](DType type) { return type == DType::f32 || type == DType::bf16; };
+    if (!activations(y_RN.dtype) || !activations(x_TK.dtype)) {
+        fail("grouped matmul: activations are f32 or bf16, not {} and {}", info(x_TK.dtype).name,
+             info(y_RN.dtype).name);
+    }
 }
 
 // The rows of t from `first` on, or the gathered ones.
@@ -31,6 +36,8 @@ Operand operand(TensorView t, int64_t first, std::span<const int32_t> rows, bool
     if (rows.empty()) return {t.data + first * stride, t.dtype, stride, nullptr, along_k};
     return {t.data, t.dtype, stride, rows.data() + first, along_k};
 }
+
+Output output(Tensor t, int64_t first) { return {t.row(first), t.dtype, t.row_bytes()}; }
 
 // Products to run, kept from call to call so that a steady state allocates nothing.
 std::vector<Product>& fresh_products() {
@@ -63,7 +70,7 @@ void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
         products.push_back({operand(x, first, x_rows, true), operand(w[g], 0, {}, true), rows, y.cols(),
-                            x.cols(), y, first});
+                            x.cols(), output(y, first)});
     }
     run(products, options);
 }
@@ -84,7 +91,7 @@ void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, 
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
         products.push_back({operand(dy, first, {}, true), operand(w[g], 0, {}, false), rows, dx.cols(),
-                            dy.cols(), dx, first});
+                            dy.cols(), output(dx, first)});
     }
     run(products, options);
 }
@@ -108,7 +115,7 @@ void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
             continue;
         }
         products.push_back({operand(dy, first, {}, false), operand(x, first, x_rows, false), dy.cols(),
-                            x.cols(), rows, dw[g], 0});
+                            x.cols(), rows, output(dw[g], 0)});
     }
     run(products, options);
 }

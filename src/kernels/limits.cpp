@@ -63,9 +63,9 @@ namespace {
 
 // The best of a few runs of body(): what the machine can do when nothing else runs. Returns amount per second.
 template <typename Body>
-double best_rate(Body&& body) {
+double best_rate(int runs, Body&& body) {
     double best = 0;
-    for (int i = 0; i < 8; ++i) {
+    for (int i = 0; i < runs; ++i) {
         const auto start = std::chrono::steady_clock::now();
         const double amount = body();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -78,7 +78,7 @@ double best_rate(Body&& body) {
 
 double peak_gflops(DType compute) {
     const Leaf& leaf = choose_leaf(compute);
-    return 1e-9 * best_rate([&] {
+    return 1e-9 * best_rate(8, [&] {
                std::vector<double> done(static_cast<size_t>(threads()));
                parallel_for(std::ssize(done), [&](int64_t i) {
                    float sink = 0;
@@ -97,7 +97,7 @@ double read_gbs() {
     std::memset(memory.get().data, 1,
                 static_cast<size_t>(bytes.bytes()));  // or all its pages are one page of zeros
     const int64_t part = bytes.bytes() / 256;
-    return 1e-9 * best_rate([&] {
+    return 1e-9 * best_rate(8, [&] {
                std::vector<double> sums(256);
                parallel_for(256, [&](int64_t i) {
                    sums[i] = HWY_DYNAMIC_DISPATCH(read_all)(bytes.data + i * part, part);

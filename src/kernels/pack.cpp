@@ -70,6 +70,14 @@ void across_k(uint32_t* out, int64_t width, int64_t skip, Panel panel, const Ope
         store([&](int64_t i) HWY_ATTR { return hn::Load(d, even + i); });
     } else {
         if (k + ahead + 1 < piece.k_count) prefetch<3>(part(k + ahead + 1), bytes);
+        if (type == DType::f32 && piece.count % lanes == 0 && k + 1 < piece.k_count) {
+            const float* const low = reinterpret_cast<const float*>(part(k));
+            const float* const high = reinterpret_cast<const float*>(part(k + 1));
+            return store([&](int64_t i) HWY_ATTR {
+                const auto lows = hn::ShiftRight<16>(round_bits(hn::LoadU(F32(), low + i)));
+                return hn::Or(lows, round_bits(hn::LoadU(F32(), high + i)));
+            });
+        }
         const hn::Rebind<uint16_t, U32> d16;
         const auto halves = [&](int64_t j, uint32_t* buffer) {
             if (j == piece.k_count) {

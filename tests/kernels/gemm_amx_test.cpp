@@ -134,7 +134,12 @@ void check(Size size, bool a_along_k, bool b_along_k, DType out, bool accumulate
     const auto operand = [](Tensor t, bool along_k) {
         return Operand{t.data, t.dtype, t.row_bytes(), nullptr, along_k};
     };
-    const Product product{operand(a, a_along_k), operand(b, b_along_k), size.m, size.n, size.k, c, 0};
+    const Product product{operand(a, a_along_k),
+                          operand(b, b_along_k),
+                          size.m,
+                          size.n,
+                          size.k,
+                          {c.get().data, out, c.get().row_bytes()}};
     EXPECT_EQ(run_products({&product, 1}, emulated, DType::bf16, accumulate), "emulated AMX");
 
     const std::vector<float> got = to_floats(c), as = to_floats(a), bs = to_floats(b);
