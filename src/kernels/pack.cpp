@@ -58,19 +58,24 @@ void across_k(uint32_t* out, int64_t width, int64_t skip, Panel panel, const Ope
     const auto store = [&](auto&& units_from) HWY_ATTR {
         for (int64_t strip = 0; strip < piece.count; strip += width, out += skip) {
             const int64_t end = std::min(width, piece.count - strip);
-            for (int64_t i = 0; i < end; i += lanes) hn::StoreU(units_from(strip + i), d, out + i);
+            for (int64_t i = 0; i < end; i += lanes) {  // the last vector may overlap the one before
+                const int64_t at = end < lanes ? i : std::min(i, end - lanes);
+                hn::StoreU(units_from(strip + at), d, out + at);
+            }
         }
     };
     if (k + ahead < piece.k_count) prefetch<3>(part(k + ahead), bytes);
+    const bool whole_vectors =
+        std::min(width, piece.count) >= lanes && (piece.count % width == 0 || piece.count % width >= lanes);
     HWY_ALIGN uint32_t even[n_limit + block], odd[n_limit + block];
     if (k >= piece.k_count) {
         store([&](int64_t) HWY_ATTR { return hn::Zero(d); });
     } else if (panel != Panel::bf16) {
         convert_row(even, panel, type, part(k), piece.count);
-        store([&](int64_t i) HWY_ATTR { return hn::Load(d, even + i); });
+        store([&](int64_t i) HWY_ATTR { return hn::LoadU(d, even + i); });
     } else {
         if (k + ahead + 1 < piece.k_count) prefetch<3>(part(k + ahead + 1), bytes);
-        if (type == DType::f32 && piece.count % lanes == 0 && k + 1 < piece.k_count) {
+        if (type == DType::f32 && whole_vectors && k + 1 < piece.k_count) {
             const float* const low = reinterpret_cast<const float*>(part(k));
             const float* const high = reinterpret_cast<const float*>(part(k + 1));
             return store([&](int64_t i) HWY_ATTR {
@@ -82,7 +87,7 @@ void across_k(uint32_t* out, int64_t width, int64_t skip, Panel panel, const Ope
         const auto halves = [&](int64_t j, uint32_t* buffer) {
             if (j == piece.k_count) {
                 std::memset(buffer, 0, sizeof even);
-            } else if (type == DType::bf16 && piece.count % lanes == 0) {
+            } else if (type == DType::bf16 && whole_vectors) {
                 return reinterpret_cast<const uint16_t*>(part(j));
             } else {
                 convert_row(buffer, panel, type, part(j), piece.count);
