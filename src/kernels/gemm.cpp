@@ -129,17 +129,9 @@ class Run {
     uint64_t call_;
 };
 
-}  // namespace
-
-const Leaf& choose_leaf(DType compute) {
-    if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
-    if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
-    return simd_leaf(compute);
-}
-
-namespace {
-
 constexpr int64_t gemv_bytes = int64_t{64} << 10;  // of weights in one task
+constexpr int64_t worth_threads = int64_t{1}
+                                  << 18;  // multiplications; fewer are done before threads have met
 
 // The size of equal parts of `all`, at most `limit` and a multiple of `multiple`.
 int64_t even_part(int64_t all, int64_t limit, int64_t multiple) {
@@ -172,8 +164,8 @@ void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf, Limits l
 }
 
 // Large blocks pack less, but there must be enough of them for all threads to finish together.
-void plan(std::vector<Task>& tasks, std::span<const Product> products, const Leaf& leaf) {
-    const int64_t enough = threads() > 1 ? 6 * threads() : 1;
+void plan(std::vector<Task>& tasks, std::span<const Product> products, const Leaf& leaf, bool parallel) {
+    const int64_t enough = parallel ? 6 * threads() : 1;
     for (Limits limits; limits.m > 64; limits = {limits.m / 2, limits.n / 2}) {
         tasks.clear();
         for (const Product& p : products) plan(tasks, p, leaf, limits);
@@ -183,13 +175,26 @@ void plan(std::vector<Task>& tasks, std::span<const Product> products, const Lea
 
 }  // namespace
 
+const Leaf& choose_leaf(DType compute) {
+    if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
+    if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
+    return simd_leaf(compute);
+}
+
 std::string_view run_products(std::span<const Product> products, const Leaf& leaf, DType compute,
                               bool accumulate) {
+    int64_t work = 0;
+    for (const Product& p : products) work += p.m * p.n * p.k;
+    const bool parallel = threads() > 1 && work >= worth_threads;
     const Run run(leaf, compute, accumulate);
     thread_local std::vector<Task> tasks;
-    plan(tasks, products, leaf);
+    plan(tasks, products, leaf, parallel);
     const std::span<const Task> all = tasks;
-    parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
+    if (parallel) {
+        parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
+    } else {
+        for (const Task& task : all) run(task);
+    }
     return std::ranges::all_of(all, &Task::few_rows) ? simd_gemv().name : leaf.name;
 }
 

@@ -81,6 +81,7 @@ void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, 
     for (size_t g = 0; g < w.size(); ++g) {
         if (offsets[g] == offsets[g + 1]) continue;
         expect(w[g].rows() == dy.cols() && w[g].cols() == dx.cols(), "weights are not [N, K]", w[g], dy);
+        expect(is_float(w[g].dtype), "no gradient through block-quantised weights", w[g], dy);
     }
     if (active() == Variant::reference) {
         last_leaf = "reference";
@@ -100,7 +101,9 @@ void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
                        std::span<const int32_t> x_rows, GroupOffsets offsets, MatmulOptions options) {
     check(dy, x, x_rows, offsets, dw.size());
     for (const Tensor& one : dw) {
-        if (one) expect(one.rows() == dy.cols() && one.cols() == x.cols(), "gradient is not [N, K]", one, x);
+        if (!one) continue;
+        expect(one.rows() == dy.cols() && one.cols() == x.cols(), "gradient is not [N, K]", one, x);
+        expect(one.dtype == DType::f32, "gradients of weights are f32", one, x);
     }
     if (active() == Variant::reference) {
         last_leaf = "reference";

@@ -355,6 +355,9 @@ TEST_P(GroupedMatmulTest, ShapesThatDisagreeAreAnError) {
     EXPECT_THROW(matmul_dw(w, y, x), Error);
     const OwnedTensor good(DType::f32, {4, 16});
     const TensorView views[] = {good};
+    const OwnedTensor half(DType::bf16, {4, 16}), quantised(DType::q8_0, {4, 32}), wide(DType::f32, {8, 32});
+    EXPECT_THROW(matmul_dw(half, y, x), Error);
+    EXPECT_THROW(matmul_dx(wide, y, quantised), Error);
     const int32_t short_offsets[] = {0, 7};
     EXPECT_THROW(grouped_matmul(y, x, {}, views, short_offsets), Error);
 }
