@@ -17,7 +17,7 @@ struct Options {
     Common common;
     std::vector<std::string> files;
     std::string tokens, logprobs;
-    int64_t window = 0, chunk = 512;
+    int64_t window = 0, stride = 0, chunk = 512;
 };
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
@@ -79,7 +79,7 @@ void evaluate_files(const Options& options) {
         const std::string text = read_text_file(file);
         const auto ids = model->tokenizer->encode(text, {.add_bos_eos = true, .parse_special = false});
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
-        const Evaluation e = evaluate(*model, ids, {.window = window});
+        const Evaluation e = evaluate(*model, ids, {.window = window, .stride = options.stride});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
         if (options.common.json) {
             report.push_back({{"file", file},
@@ -111,6 +111,10 @@ void add_eval(CLI::App& app) {
         ->needs(tokens);
     command->add_option("--window", options->window, "tokens a window (default: the context, at most 512)")
         ->check(CLI::Range(2, 1 << 20));
+    command
+        ->add_option("--stride", options->stride,
+                     "begin a window every so many tokens, for fuller contexts (default: the window)")
+        ->check(CLI::Range(1, 1 << 20));
     command->add_option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens")
         ->check(CLI::Range(1, 1 << 20));
     command->callback([=] {

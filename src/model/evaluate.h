@@ -18,9 +18,11 @@ struct Evaluation {
 };
 
 struct EvaluateOptions {
-    int64_t window =
-        512;  // tokens a window; every token but the text's first is predicted exactly once, with the
-              // earlier tokens of its window as context
+    int64_t window = 512;  // tokens a forward sees at most
+    // A window begins every `stride` tokens (0: every `window`) and counts what no earlier one has: every token but the
+    // text's first is predicted exactly once, from at least window − stride tokens where the text has them. Smaller
+    // strides cost window / stride times the work and measure the model with fuller contexts.
+    int64_t stride = 0;
     int64_t batch = 8;  // windows evaluated together
     DType compute = DType::f32, activation = DType::f32;
     moe::RoutingHook* hook = nullptr;
