@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 namespace gremium::train {
 namespace {
@@ -113,17 +113,14 @@ std::vector<double> merged(const std::vector<double>& row, size_t run) {
 }
 
 std::string strips(const std::vector<std::vector<double>>& rows) {
-    std::array<std::string, 10> paths;  // one a level: short files
+    std::map<int, std::string> paths;  // one a level: short files
     for (size_t r = 0; r < rows.size(); ++r) {
-        for (size_t c = 0; c < rows[r].size(); ++c) {
-            paths[static_cast<size_t>(level(rows[r][c]) + 5)] += fmt::format("M{} {}h1v1h-1z", c, r);
-        }
+        for (size_t c = 0; c < rows[r].size(); ++c)
+            paths[level(rows[r][c])] += fmt::format("M{} {}h1v1h-1z", c, r);
     }
     std::string svg;
-    for (int at = -5; at <= 4; ++at) {
-        const std::string& path = paths[static_cast<size_t>(at + 5)];
-        if (!path.empty()) svg += fmt::format(R"(<path class="{}" d="{}"/>)", class_of(at), path);
-    }
+    for (const auto& [at, path] : paths)
+        svg += fmt::format(R"(<path class="{}" d="{}"/>)", class_of(at), path);
     return svg;
 }
 

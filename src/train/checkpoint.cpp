@@ -118,7 +118,7 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& output) {
 
 Checkpoint write_checkpoint(const fs::path& output, int64_t step, Learner& learner,
                             const nlohmann::json& state, int64_t keep) {
-    const Checkpoint checkpoint{output / fmt::format("{}{:06}", prefix, step), step};
+    Checkpoint checkpoint{output / fmt::format("{}{:06}", prefix, step), step};
     const fs::path temporary = output / (std::string(unfinished) + checkpoint.path.filename().string());
     std::error_code ignored;
     fs::remove_all(temporary, ignored);

@@ -199,13 +199,15 @@ class Reader {
 
     void read(const toml::table& table, std::string_view section, const std::vector<Field>& fields) const {
         for (const auto& [key, node] : table) {
-            const auto field = std::find_if(fields.begin(), fields.end(),
-                                            [&](const Field& f) { return f.name == key.str(); });
+            const std::string_view asked = key.str();
+            const auto field =
+                std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == asked; });
             if (field == fields.end()) {
-                std::vector<std::string> valid;
-                for (const Field& f : fields) valid.push_back(f.name);
-                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), key.str(), section,
-                     nearest(key.str(), valid));
+                std::vector<std::string> valid(fields.size());
+                std::transform(fields.begin(), fields.end(), valid.begin(),
+                               [](const Field& f) { return f.name; });
+                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), asked, section,
+                     nearest(asked, valid));
             }
             if (!field->read(node))
                 fail("{}: {}.{} must be {}", where(node), section, field->name, field->expected);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -44,7 +45,7 @@ std::string colour_rules() {
 }
 
 std::string duration(double seconds) {
-    const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
+    const int64_t s = std::llround(std::max(0.0, seconds));
     if (s < 60) return fmt::format("{}s", s);
     if (s < 3600) return fmt::format("{}m {:02}s", s / 60, s % 60);
     return fmt::format("{}h {:02}m", s / 3600, s / 60 % 60);
@@ -88,11 +89,11 @@ std::string heldout_chart(const Rows& metrics, const char* key, std::string_view
                           std::string_view unit) {
     std::vector<Series> lines;
     for (const auto* row : of_kind(metrics, "evaluation")) {
-        for (const auto& [name, score] : row->at("domains").items()) {
-            auto line =
-                std::find_if(lines.begin(), lines.end(), [&](const Series& s) { return s.name == name; });
-            if (line == lines.end()) line = lines.insert(lines.end(), {.name = name, .points = {}});
-            line->points.emplace_back(row->at("step"), score.at(key));
+        for (const auto& domain : row->at("domains").items()) {
+            auto line = std::find_if(lines.begin(), lines.end(),
+                                     [&](const Series& s) { return s.name == domain.key(); });
+            if (line == lines.end()) line = lines.insert(lines.end(), {.name = domain.key(), .points = {}});
+            line->points.emplace_back(row->at("step"), domain.value().at(key));
         }
     }
     return line_chart(title, unit, "step", lines);
