@@ -194,8 +194,8 @@ int main(int argc, char** argv) {
     for (const int count : {1, omp_get_num_procs()}) {
         set_threads(count);
         fmt::print("{} with {} threads: peak f32 {:.0f}, bf16 {:.0f} GFLOP/s; read {:.1f} GB/s\n",
-                   kernels::name(kernels::active()), count, kernels::peak_gflops(DType::f32),
-                   kernels::peak_gflops(DType::bf16), kernels::read_gbs());
+                   kernels::name(kernels::active()), count, kernels::peak(DType::f32, count),
+                   kernels::peak(DType::bf16, count), kernels::read_peak(count));
     }
     benchmark::Initialize(&argc, argv);
     kernels::register_all();

@@ -165,8 +165,8 @@ void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf, Limits l
 
 // Large blocks pack less, but there must be enough of them for all threads to finish together.
 void plan(std::vector<Task>& tasks, std::span<const Product> products, const Leaf& leaf, bool parallel) {
-    const int64_t enough = parallel ? 6 * threads() : 1;
-    for (Limits limits; limits.m > 64; limits = {limits.m / 2, limits.n / 2}) {
+    const int64_t enough = parallel ? 2 * threads() : 1;
+    for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
         tasks.clear();
         for (const Product& p : products) plan(tasks, p, leaf, limits);
         if (std::ssize(tasks) >= enough) return;
