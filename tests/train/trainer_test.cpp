@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "model/evaluate.h"
 #include "model/model.h"
 #include "tests/train/toy_run.h"
 #include "train/checkpoint.h"
@@ -64,7 +63,10 @@ TEST(Trainer, LearnsAndLeavesEverythingBehind) {
     // The checkpoint is a model that others load; it scores what the trainer said.
     const auto model = load_model(summary.checkpoint);
     EXPECT_EQ(model->spec, model_spec(config.model, model->spec.vocab));
-    Corpus corpus;
+    const Corpus corpus = prepare_corpus(config, [](std::string_view) {});
+    const std::vector<DomainScore> scores = evaluate_domains(*model, corpus, config.train);
+    EXPECT_EQ(scores[0].loss, seen.evaluations.back()[0].loss);
+    EXPECT_EQ(scores[1].bits_per_byte, seen.evaluations.back()[1].bits_per_byte);
     EXPECT_EQ(model->tokenizer->vocabulary().tokens, byte_vocabulary().tokens);
 }
 
