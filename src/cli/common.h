@@ -1,8 +1,8 @@
 // What the commands share: flags, opening the model, the terminal.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <string>

@@ -11,8 +11,8 @@ namespace gremium::kernels {
 
 struct AttentionShape {
     int64_t heads, kv_heads, head_dim, value_dim;
-    float scale;           // usually 1/√head_dim
-    int64_t window = 0;    // 0: all earlier positions; W: key k is seen by query q iff q − k < W
+    float scale;         // usually 1/√head_dim
+    int64_t window = 0;  // 0: all earlier positions; W: key k is seen by query q iff q − k < W
 };
 
 // One sequence: `queries` rows of q starting at q_row of the batch tensors; its keys and values are `keys` rows of k, v.
@@ -26,11 +26,13 @@ struct AttentionSpan {
 // out [Tq, heads·value_dim] f32 or bf16; q [Tq, heads·head_dim]. lse (may be empty): f32 [Tq, heads] logsumexps of the
 // scaled scores, kept for the backward. The result of a query depends only on its own keys (not on how queries are chunked
 // beyond f32 rounding).
-void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans, const AttentionShape& shape);
+void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans,
+               const AttentionShape& shape);
 
 // Gradients for spans with first = 0 whose k, v are rows [q_row, q_row + queries) of kv tensors of the same batch:
 // dq, dk, dv are overwritten (f32). Recomputes the probabilities from lse.
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse, TensorView q,
-                        TensorView k, TensorView v, int64_t sequence_length, const AttentionShape& shape);
+void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse,
+                        TensorView q, TensorView k, TensorView v, int64_t sequence_length,
+                        const AttentionShape& shape);
 
 }  // namespace gremium::kernels

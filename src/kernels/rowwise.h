@@ -15,11 +15,13 @@ namespace gremium::kernels {
 // Zhang, Sennrich: Root Mean Square Layer Normalization (2019).
 void rms_norm(Tensor y_TD, TensorView x_TD, TensorView w, float eps, int64_t group);
 // dx += ; dw += (dw may be empty). Recomputes the norms from x.
-void rms_norm_backward(Tensor dx_TD, Tensor dw, TensorView dy_TD, TensorView x_TD, TensorView w, float eps, int64_t group);
+void rms_norm_backward(Tensor dx_TD, Tensor dw, TensorView dy_TD, TensorView x_TD, TensorView w, float eps,
+                       int64_t group);
 
 // y = (x − μ) · rsqrt(var + eps) ⊙ w + b, biased variance; w, b may be empty.
 void layer_norm(Tensor y_TD, TensorView x_TD, TensorView w, TensorView b, float eps);
-void layer_norm_backward(Tensor dx_TD, Tensor dw, Tensor db, TensorView dy_TD, TensorView x_TD, TensorView w, float eps);
+void layer_norm_backward(Tensor dx_TD, Tensor dw, Tensor db, TensorView dy_TD, TensorView x_TD, TensorView w,
+                         float eps);
 
 void softmax(Tensor y_TD, TensorView x_TD);
 void softmax_backward(Tensor dx_TD, TensorView dy_TD, TensorView y_TD);  // dx +=
@@ -29,15 +31,16 @@ void softmax_backward(Tensor dx_TD, TensorView dy_TD, TensorView y_TD);  // dx +
 enum class Activation { silu, gelu, gelu_erf, relu };
 void activate(Tensor y_TF, TensorView gate_TF, TensorView up_TF, Activation kind);
 // dgate =, dup = (overwritten).
-void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorView gate_TF, TensorView up_TF, Activation kind);
+void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorView gate_TF, TensorView up_TF,
+                       Activation kind);
 
 // Rotates pairs of the first n_rot columns of each head in place. x: [T, H·head_dim]. cos_sin: f32 [positions, n_rot]
 // holding for each position n_rot/2 cosines, then n_rot/2 sines; positions[t] selects the row.
 // interleaved pairs (x[2i], x[2i+1]); half_split pairs (x[i], x[i+n_rot/2]). `inverse` rotates back (the backward).
 // Su et al.: RoFormer (2021).
 enum class RopePairing { interleaved, half_split };
-void rope(Tensor x_THd, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
-          RopePairing pairing, bool inverse = false);
+void rope(Tensor x_THd, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
+          int64_t n_rot, RopePairing pairing, bool inverse = false);
 
 // y[t] = table[ids[t]] (any weight dtype) as f32/bf16; backward: dtable[ids[t]] += dy[t] in token order.
 void embedding(Tensor y_TD, TensorView table_VD, std::span<const int32_t> ids);
@@ -45,8 +48,8 @@ void embedding_backward(Tensor dtable_VD, TensorView dy_TD, std::span<const int3
 
 // y = a·x + y·b elementwise (f32 or bf16 mix); the workhorse of residual sums and gradient accumulation.
 void axpby(Tensor y, TensorView x, float a = 1, float b = 1);
-void add_bias(Tensor y_TD, TensorView bias_D);                 // y[t] += bias
-void sum_rows(Tensor dbias_D, TensorView dy_TD);               // dbias += Σ_t dy[t], fixed order
+void add_bias(Tensor y_TD, TensorView bias_D);    // y[t] += bias
+void sum_rows(Tensor dbias_D, TensorView dy_TD);  // dbias += Σ_t dy[t], fixed order
 
 // loss[t] = logsumexp(logits[t]) − logits[t][target[t]] for target >= 0, else 0. logits f32, destroyed: replaced by
 // (softmax − onehot) · scale, the gradient. logsumexp_T receives the logsumexps (may be empty).
@@ -59,7 +62,8 @@ double sum_of_squares(TensorView x);
 // AdamW with decoupled decay (Loshchilov, Hutter 2019) on one tensor in one pass: m, v, w f32; g f32 scaled by
 // grad_scale first. correction_m = 1 − beta1^t, correction_v = 1 − beta2^t. shadow (may be empty): bf16 copy of w.
 struct AdamW {
-    float lr, beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, decay = 0, grad_scale = 1, correction_m = 1, correction_v = 1;
+    float lr, beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, decay = 0, grad_scale = 1, correction_m = 1,
+              correction_v = 1;
 };
 void adamw(Tensor w, Tensor m, Tensor v, TensorView g, Tensor shadow_bf16, const AdamW& options);
 
