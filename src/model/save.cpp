@@ -7,7 +7,7 @@
 #include "formats/hf.h"
 #include "model/archs/common.h"
 #include "model/gguf_vocabulary.h"
-#include "model/rotary_rows.h"
+#include "model/head_rows.h"
 #include "model/weights.h"
 #include "tensor/blocks.h"
 #include "text/hf_tokenizer.h"
@@ -39,10 +39,10 @@ struct Item {
     DType dtype;
 };
 
-// Writes the tensors of a model under the names of the target.
+// Writes the tensors of a model as the specification `written` wants them.
 class TensorSource {
   public:
-    TensorSource(const Model& model, RopePairing pairing) : model_(model), pairing_(pairing) {
+    TensorSource(const Model& model, const ModelSpec& written) : model_(model), written_(written) {
         for_each_global_weight(model.weights,
                                [&](const char* name, const ops::Weight& w) { values_[name] = w.value; });
         for (size_t l = 0; l < model.weights.layers.size(); ++l)
@@ -62,24 +62,19 @@ class TensorSource {
 
   private:
     void put(TensorWriter& writer, const Item& item, TensorView view) const {
-        std::vector<std::byte> converted, permuted;
+        std::vector<std::byte> converted;
         if (view.dtype != item.dtype) {
             converted.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
             convert(view, {converted.data(), item.dtype, view.shape});
             view = {converted.data(), item.dtype, view.shape};
         }
-        if (const int heads = rotated_heads(model_.spec, item.slot)) {
-            const RopeSpec& rope = model_.spec.layers[static_cast<size_t>(item.slot.layer)].attention.rope;
-            if (rope.enabled && rope.pairing != pairing_) {
-                permuted = repair_rows(view, heads, rope.dims, pairing_);
-                view.data = permuted.data();
-            }
-        }
-        writer.write(item.name, {view.data, static_cast<size_t>(view.bytes())});
+        const std::vector<std::byte> rearranged = rearranged_rows(view, item.slot, model_.spec, written_);
+        writer.write(item.name, rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
+                                                   : std::span(rearranged));
     }
 
     const Model& model_;
-    RopePairing pairing_;
+    const ModelSpec& written_;
     std::map<std::string, TensorView> values_;
 };
 
@@ -103,16 +98,17 @@ void write_all(TensorWriter& writer, const TensorSource& source, const std::vect
     for (const Item& item : items) by_name[item.name] = &item;
     const std::vector<TensorDecl> order = writer.tensors();
     for (const TensorDecl& decl : order) source.write(writer, *by_name.at(decl.name));
+    writer.finish();
 }
 
 // `understood` is what a reader of the written configuration would make of it.
-void require_same(const Model& model, const ModelSpec& understood, RopePairing pairing, bool tied,
-                  const std::string& path) {
-    ModelSpec meant = model.spec;
-    meant.tied_head = tied;
-    for (LayerSpec& layer : meant.layers) layer.attention.rope.pairing = pairing;
-    if (const std::string difference = first_difference(meant, understood); !difference.empty())
-        fail("{}: the {} layout cannot express {}", path, model.spec.architecture, difference);
+void require_same(const ModelSpec& written, const ModelSpec& understood, const std::string& path) {
+    if (const std::string difference = first_difference(written, understood); !difference.empty())
+        fail("{}: the {} layout cannot express {}", path, written.architecture, difference);
+}
+
+void set_pairing(ModelSpec& spec, RopePairing pairing) {
+    for (LayerSpec& layer : spec.layers) layer.attention.rope.pairing = pairing;
 }
 
 const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
@@ -121,46 +117,52 @@ const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
     return model.tokenizer ? &model.tokenizer->vocabulary() : nullptr;
 }
 
-Metadata gguf_metadata(const Model& model, const Architecture& architecture, SaveOptions options,
-                       const std::string& path) {
+// The same model as GGUF's readers expect it.
+ModelSpec spec_for_gguf(ModelSpec spec, const Architecture& architecture) {
+    set_pairing(spec, architecture.gguf_pairing);
+    if (architecture.gguf_needs_head) spec.tied_head = false;
+    if (architecture.gguf_needs_own_keys)
+        for (LayerSpec& layer : spec.layers) layer.attention.kv_heads = layer.attention.heads;
+    return spec;
+}
+
+Metadata gguf_metadata(const Model& model, const ModelSpec& written, DType dtype, const std::string& path) {
+    const Architecture& architecture = architecture_of(written);
     Metadata metadata(path);
     metadata.set("general.architecture", std::string(architecture.gguf_name));
     metadata.set("general.type", std::string("model"));
-    if (!model.spec.name.empty()) metadata.set("general.name", model.spec.name);
-    metadata.set("general.file_type", static_cast<uint32_t>(info(options.dtype).ggml_file_type));
-    if (is_quantised(options.dtype)) metadata.set("general.quantization_version", uint32_t{2});
-    architecture.to_gguf(model.spec, metadata);
+    if (!written.name.empty()) metadata.set("general.name", written.name);
+    metadata.set("general.file_type", static_cast<uint32_t>(info(dtype).ggml_file_type));
+    if (is_quantised(dtype)) metadata.set("general.quantization_version", uint32_t{2});
+    architecture.to_gguf(written, metadata);
     if (const Vocabulary* vocabulary = vocabulary_of(model, path))
-        write_gguf_vocabulary(*vocabulary, model.spec.vocab, metadata);
+        write_gguf_vocabulary(*vocabulary, written.vocab, metadata);
     else
         metadata.set("tokenizer.ggml.model", std::string("none"));
     return metadata;
 }
 
 void save_gguf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
-    const ModelSpec& spec = model.spec;
-    const Architecture& architecture = architecture_of(spec);
-    const Metadata metadata = gguf_metadata(model, architecture, options, path.string());
-
-    std::vector<TensorSlot> slots = tensor_slots(spec);
-    const bool tied = spec.tied_head && !architecture.gguf_needs_head;
-    if (spec.tied_head && !tied) slots.push_back({"output.weight", {spec.vocab, spec.dim}, TensorRole::head});
+    const Architecture& architecture = architecture_of(model.spec);
+    const ModelSpec written = spec_for_gguf(model.spec, architecture);
+    const Metadata metadata = gguf_metadata(model, written, options.dtype, path.string());
+    const std::vector<TensorSlot> slots = tensor_slots(written);
     std::vector<Item> items;
     for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, options.dtype));
 
-    const std::vector<float>& divisors = spec.layers.front().attention.rope.divisors;
+    const std::vector<float>& divisors = written.layers.front().attention.rope.divisors;
     ModelSpec understood = architecture.from_gguf(metadata);
     archs::read_presence(understood, [&](const std::string& name) {
         return std::ranges::find(slots, name, &TensorSlot::name) != slots.end();
     });
     for (LayerSpec& layer : understood.layers) layer.attention.rope.divisors = divisors;
-    require_same(model, understood, architecture.gguf_pairing, tied, path.string());
+    require_same(written, understood, path.string());
 
     std::vector<TensorDecl> decls = declarations(items);
     if (!divisors.empty())
         decls.push_back({"rope_freqs.weight", DType::f32, {static_cast<int64_t>(divisors.size())}});
     GgufWriter writer(path, metadata, decls);
-    const TensorSource source(model, architecture.gguf_pairing);
+    const TensorSource source(model, written);
     for (const Item& item : items) source.write(writer, item);
     if (!divisors.empty()) writer.write("rope_freqs.weight", std::as_bytes(std::span(divisors)));
     writer.finish();
@@ -226,16 +228,16 @@ void save_hf(const Model& model, const std::filesystem::path& path, SaveOptions 
     const Architecture& architecture = architecture_of(model.spec);
     const Vocabulary* vocabulary = vocabulary_of(model, path.string());
     const nlohmann::ordered_json config = hf_config(model, architecture, options, vocabulary);
-    const HfConfig written(nlohmann::json::parse(config.dump()), path.string());
-    require_same(model, architecture.from_hf(written), RopePairing::half_split, model.spec.tied_head,
+    ModelSpec written = model.spec;
+    set_pairing(written, RopePairing::half_split);
+    require_same(written, architecture.from_hf(HfConfig(nlohmann::json(config), path.string())),
                  path.string());
 
     NewDirectory directory(path);
-    const std::vector<Item> items = hf_items(model.spec, architecture, options.dtype);
+    const std::vector<Item> items = hf_items(written, architecture, options.dtype);
     const std::unique_ptr<TensorWriter> writer =
         create_hf(directory.path(), declarations(items), {.config = config});
-    write_all(*writer, TensorSource(model, RopePairing::half_split), items);
-    writer->finish();
+    write_all(*writer, TensorSource(model, written), items);
     if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());
     directory.commit();
 }

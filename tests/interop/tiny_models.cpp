@@ -13,17 +13,9 @@ int main(int argc, char** argv) {
         const std::filesystem::path directory = argv[1];
         std::filesystem::create_directories(directory);
         for (const std::string& architecture : test::tiny_architectures()) {
-            // llama.cpp takes these only when every head has its own keys.
-            const int kv_heads = architecture == "dots1" || architecture == "olmoe" ? 4 : 2;
-            const test::TinyShape wide{.dim = 64,
-                                       .kv_heads = kv_heads,
-                                       .head_dim = 16,
-                                       .hidden = 96,
-                                       .experts = 8,
-                                       .top_k = 3,
-                                       .expert_hidden = 32};
-            const test::TinyShape tied{
-                .layers = 4, .kv_heads = kv_heads, .experts = 16, .top_k = 4, .tied = true};
+            const test::TinyShape wide{
+                .dim = 64, .head_dim = 16, .hidden = 96, .experts = 8, .top_k = 3, .expert_hidden = 32};
+            const test::TinyShape tied{.layers = 4, .experts = 16, .top_k = 4, .tied = true};
             save_model(*test::tiny_model(architecture, wide), directory / (architecture + ".gguf"));
             save_model(*test::tiny_model(architecture, tied, 2), directory / (architecture + "-tied.gguf"));
         }

@@ -44,7 +44,7 @@ class Goldens : public testing::TestWithParam<const char*> {
         model_ = load_model(base.string() + ".gguf");
         golden_ = read_golden(base.string() + ".json");
     }
-    void TearDown() override { kernels::force(kernels::available_variants().back()); }
+    void TearDown() override { kernels::force(usual_); }
 
     void expect_close(const char* how, SessionOptions options, size_t step) {
         const double most = worst(golden_, all_logprobs(model_, golden_.tokens, options, step));
@@ -55,6 +55,7 @@ class Goldens : public testing::TestWithParam<const char*> {
 
     std::shared_ptr<const Model> model_;
     Golden golden_;
+    kernels::Variant usual_ = kernels::active();
 };
 
 TEST_P(Goldens, AgreeInOneBatch) {
@@ -95,6 +96,7 @@ TEST(QuantisedGolden, Q8Mixtral) {
     const Golden golden{json["tokens"].get<std::vector<int32_t>>(), nlohmann::json::array(),
                         json["exact_logprobs"]};
     const auto model = load_model(base.string() + ".gguf");
+    const kernels::Variant usual = kernels::active();
     for (const kernels::Variant variant : kernels::available_variants()) {
         kernels::force(variant);
         const double prefill = worst(golden, all_logprobs(model, golden.tokens));
@@ -104,7 +106,7 @@ TEST(QuantisedGolden, Q8Mixtral) {
         EXPECT_LE(prefill, 1e-4);
         EXPECT_LE(decode, 1e-4);
     }
-    kernels::force(kernels::available_variants().back());
+    kernels::force(usual);
 }
 
 }  // namespace

@@ -152,6 +152,21 @@ TEST_P(Files, LlamaRowsArePermutedInGguf) {
     }
 }
 
+// llama.cpp loads dots1 and olmoe with keys and values for every head; the shared ones are written for each.
+TEST_P(Files, SharedKeysAreRepeatedWhereGgufWantsThem) {
+    for (const char* architecture : {"dots1", "olmoe"}) {
+        const auto model = tiny_model(architecture);
+        EXPECT_EQ(saved(*model, "hf", hf)->spec.layers[1].attention.kv_heads, 2);
+        EXPECT_EQ(saved(*model, "model.gguf")->spec.layers[1].attention.kv_heads, 4);
+        const TensorIndex gguf = open_gguf(path("model.gguf")).tensors,
+                          directory = open_hf(path("hf")).tensors;
+        const TensorView all = gguf.require("blk.1.attn_v.weight", {32, 32});
+        const TensorView shared = directory.require("model.layers.1.self_attn.v_proj.weight", {16, 32});
+        for (int64_t head = 0; head < 4; ++head)
+            EXPECT_EQ(std::memcmp(all.row(8 * head), shared.row(8 * (head / 2)), 8 * 32 * sizeof(float)), 0);
+    }
+}
+
 TEST_P(Files, OldAndFusedExpertTensors) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("model.gguf"));

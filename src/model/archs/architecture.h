@@ -37,7 +37,9 @@ struct Architecture {
     std::span<const NameRule> names;  // beyond the common ones
     // How GGUF files pair the rotated rows of q and k; Hugging Face's are half-split.
     kernels::RopePairing gguf_pairing = kernels::RopePairing::half_split;
-    bool gguf_needs_head = false;  // llama.cpp wants output.weight even when it repeats the embedding
+    // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
+    // also when it is the embedding; keys and values for every head also when heads share them.
+    bool gguf_needs_head = false, gguf_needs_own_keys = false;
 };
 
 std::span<const Architecture* const> architectures();

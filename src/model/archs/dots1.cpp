@@ -1,5 +1,5 @@
 // dots.llm1: Huo et al., "dots.llm1 Technical Report" (2025). DeepSeek-V3's router without groups, ungated shared
-// experts, leading dense layers, per-head q/k norm. llama.cpp's loader wants kv_heads = heads.
+// experts, leading dense layers, per-head q/k norm.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -92,6 +92,7 @@ const Architecture dots1{
     .to_hf = to_hf,
     .names = names,
     .gguf_needs_head = true,
+    .gguf_needs_own_keys = true,
 };
 
 }  // namespace gremium::archs

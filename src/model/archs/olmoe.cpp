@@ -57,6 +57,7 @@ const Architecture olmoe{
     .to_hf = to_hf,
     .names = {},
     .gguf_needs_head = true,
+    .gguf_needs_own_keys = true,
 };
 
 }  // namespace gremium::archs
