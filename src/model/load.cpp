@@ -24,14 +24,21 @@ struct Storage {
     std::deque<OwnedTensor> converted;
 };
 
+TensorView require_real(TensorView view, const std::string& name, const std::string& source) {
+    if (view.dtype == DType::i32) fail("{}: tensor {} holds integers, expected real numbers", source, name);
+    return view;
+}
+
 // What GGUF says in tensors rather than in metadata.
 void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors) {
     archs::read_presence(spec, [&](const std::string& name) { return tensors.contains(name); });
     const TensorView* embedding = tensors.find("token_embd.weight");
     if (spec.vocab == 0 && embedding && embedding->rows() <= INT32_MAX)
         spec.vocab = static_cast<int>(embedding->rows());
-    if (const TensorView* divisors = tensors.find("rope_freqs.weight"))
-        for (LayerSpec& layer : spec.layers) layer.attention.rope.divisors = to_floats(*divisors);
+    const TensorView* divisors = tensors.find("rope_freqs.weight");
+    if (!divisors) return;
+    require_real(*divisors, "rope_freqs.weight", tensors.source());
+    for (LayerSpec& layer : spec.layers) layer.attention.rope.divisors = to_floats(*divisors);
 }
 
 // Finds the tensors of a file, checks their shapes, and remembers which were used.
@@ -67,6 +74,7 @@ class Source {
             view = reshape(*found, slot.shape);
         else
             view = tensors().require(name, slot.shape);
+        require_real(view, name, tensors().source());
         return {slot.shape.rank == 1 ? as_f32(view) : view, {}};
     }
 

@@ -109,6 +109,17 @@ TEST_F(BadInput, WrongShapes) {
     reshaped("token_embd.weight", {299, 32}, {"token_embd.weight", "[299, 32]", "[300, 32]"});
 }
 
+TEST_F(BadInput, Integers) {
+    for (const char* name : {"blk.1.attn_q.weight", "output_norm.weight", "blk.0.ffn_up_exps.weight"})
+        expect_gguf_error("mixtral", [&](auto&, auto& decls) { tensor(decls, name).dtype = DType::i32; },
+                          {name, "integers"});
+    expect_gguf_error("llama",
+                      [](auto&, auto& decls) {
+                          decls.push_back({"rope_freqs.weight", DType::i32, {4}});
+                      },
+                      {"rope_freqs.weight", "integers"});
+}
+
 TEST_F(BadInput, MetadataThatContradictTheTensors) {
     const auto with = [&](const char* architecture, const char* key, MetaValue value,
                           std::vector<std::string> fragments) {
@@ -162,6 +173,9 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
     with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
     with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
     with("mixtral", "sliding_window", 16, {"sliding window"});
+    expect_hf_error("qwen3",
+                    [](nlohmann::json& c) { c["use_sliding_window"] = true, c["sliding_window"] = 16; },
+                    {"sliding window"});
     with("qwen3moe", "mlp_only_layers", {1}, {"model.layers.1.mlp.gate_proj.weight"});
     with("dots1", "n_group", 2, {"n_group"});
     with("dots1", "first_k_dense_replace", 0, {"model.layers.0.mlp.gate.weight"});

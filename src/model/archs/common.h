@@ -20,6 +20,7 @@ void read_presence(ModelSpec& spec, const std::function<bool(const std::string& 
 // The defaults are those of the architecture's configuration class in transformers.
 struct HfDefaults {
     float eps = 1e-6f, rope_theta = 10000;
+    bool use_sliding_window = false;  // whether sliding_window counts when use_sliding_window is absent
 };
 ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
 void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);

@@ -68,14 +68,14 @@ nlohmann::ordered_json scaling_of(const RopeSpec& rope) {
             {"original_max_position_embeddings", static_cast<int64_t>(release.original_context)}};
 }
 
-void refuse_what_is_unknown(const HfConfig& config, int context) {
+void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defaults) {
     if (const std::string act = config.get<std::string>({"hidden_act", "hidden_activation"}, "silu");
         act != "silu" && act != "swish")
         fail("{}: hidden_act \"{}\" is not supported (silu is)", config.source(), act);
     if (config.contains("quantization_config"))
         fail("{}: quantised weights (quantization_config) are not supported", config.source());
     const bool windowed =
-        config.get<bool>("use_sliding_window", true) &&
+        config.get<bool>("use_sliding_window", defaults.use_sliding_window) &&
         config.get<int64_t>("sliding_window", context) < context &&
         config.get<int64_t>("max_window_layers", 0) < config.require<int64_t>("num_hidden_layers");
     if (windowed) fail("{}: sliding window attention is not supported here", config.source());
@@ -96,7 +96,7 @@ ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefau
     spec.context = config.require<int32_t>("max_position_embeddings");
     spec.norm.eps = config.get<float>("rms_norm_eps", defaults.eps);
     spec.tied_head = config.get<bool>("tie_word_embeddings", false);
-    refuse_what_is_unknown(config, spec.context);
+    refuse_what_is_unknown(config, spec.context, defaults);
 
     AttentionSpec a;
     a.heads = config.require<int32_t>("num_attention_heads");

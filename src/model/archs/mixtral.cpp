@@ -22,7 +22,8 @@ ModelSpec from_gguf(const Metadata& metadata) {
 }
 
 ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f});
+    ModelSpec spec =
+        read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f, .use_sliding_window = true});
     MoeSpec moe;
     moe.router = {.experts = config.get<int32_t>("num_local_experts", 8),
                   .top_k = config.get<int32_t>("num_experts_per_tok", 2),
