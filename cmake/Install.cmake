@@ -1,5 +1,4 @@
 # cmake --install: the program, the library with its headers, find_package(gremium), and the default model.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS gremium_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

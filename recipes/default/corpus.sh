@@ -3,7 +3,7 @@
 #   recipes/default/corpus.sh [OUT]        (default: corpus/ in the repository)
 # OUT/DOMAIN/{train,heldout}.txt hold UTF-8 documents separated by a zero byte, DOMAIN being
 # english, german, c and python; OUT/manifest.tsv says what they were made of.
-# Nothing is installed: packages are downloaded to a cache (2.6 GB, CORPUS_CACHE=DIR to choose)
+# Nothing is installed: packages are downloaded to a cache (2.3 GB, CORPUS_CACHE=DIR to choose)
 # and read from there.  Same package versions, same corpus; empty the cache for newer versions.
 # Needs bash, apt, python3.  About ten minutes on two cores.
 set -euo pipefail
@@ -11,11 +11,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 out=${1:-$repo/corpus}
 cache=${CORPUS_CACHE:-$repo/.cache/corpus}
-mkdir -p "$out" "$cache"/{lists/partial,apt/archives/partial,debs,sources,parts}
+mkdir -p "$out" "$cache"/{lists/partial,apt/archives/partial,debs,parts}
 out=$(cd "$out" && pwd) cache=$(cd "$cache" && pwd)
 
-# An apt of our own, with the machine's mirror but with source packages and the German package
-# descriptions, so that the machine's package lists stay as they are.
+# An apt of our own, with the machine's mirror but with the German package descriptions, so that
+# the machine's package lists stay as they are.
 cp -f /etc/apt/apt.conf.d/* "$cache/parts/" 2>/dev/null || true
 cat > "$cache/parts/zz-corpus" <<EOF
 #clear Acquire::Languages;
@@ -23,13 +23,8 @@ Acquire::Languages "de";
 Acquire::GzipIndexes "false";
 APT::Sandbox::User "root";
 EOF
-if [ -e /etc/apt/sources.list.d/debian.sources ]; then
-  list=$cache/debian.sources
-  sed 's/^Types:.*/Types: deb deb-src/' /etc/apt/sources.list.d/debian.sources > "$list"
-else
-  list=$cache/debian.list
-  sed -n 's/^deb \(.*\)/deb \1\ndeb-src \1/p' /etc/apt/sources.list > "$list"
-fi
+list=/etc/apt/sources.list.d/debian.sources
+[ -e "$list" ] || list=/etc/apt/sources.list
 cat > "$cache/apt.conf" <<EOF
 Dir::State::lists "$cache/lists";
 Dir::Etc::sourcelist "$list";
@@ -40,19 +35,12 @@ EOF
 export APT_CONFIG=$cache/apt.conf
 [ -n "$(ls "$cache"/lists/*Packages* 2>/dev/null)" ] || apt-get -qq update
 
-names() { awk -v kinds="$1" 'index(kinds, $1 " ") && NF { for (i = 2; i <= NF; i++) print $i }' "$here/packages.txt" | sort -u; }
-missing() { while read -r p; do compgen -G "$cache/$1/${p}_*.$2" > /dev/null || echo "$p"; done; }
-
 cd "$cache/debs"
-mapfile -t want < <(names 'prose c python ' | missing debs deb)
-if [ ${#want[@]} -gt 0 ]; then
+mapfile -t want < <(sed 's/#.*//' "$here/packages.txt" | awk '{ for (i = 2; i <= NF; i++) print $i }' | sort -u |
+  while read -r p; do compgen -G "${p}_*.deb" > /dev/null || echo "$p"; done)
+if [ ${#want[@]} -gt 0 ]; then  # a mirror may lack some; the rest still makes a corpus
   mapfile -t have < <(apt-cache show --no-all-versions "${want[@]}" 2>/dev/null | sed -n 's/^Package: //p' | sort -u)
   [ ${#have[@]} -eq 0 ] || nice -n 10 apt-get -qq download "${have[@]}"
 fi
-cd "$cache/sources"  # one by one: a mirror may lack some; the rest still makes a corpus
-names 'source ' | missing sources dsc | while read -r p; do
-  nice -n 10 apt-get -qq --download-only source "$p" < /dev/null > /dev/null 2>&1 || rm -f "${p}"_*.dsc
-done
-
 cd "$here"
 nice -n 10 python3 -B corpus.py "$cache" "$out"
