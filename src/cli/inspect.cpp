@@ -48,7 +48,7 @@ Facts facts_of(const Model& model) {
 
 nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
     const ModelSpec& s = model.spec;
-    const AttentionSpec& a = s.layers.front().attention;
+    const AttentionSpec& a = *s.layers.front().attention();
     nlohmann::ordered_json out = {
         {"name", s.name},
         {"architecture", s.architecture},
@@ -84,7 +84,7 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
 
 void print(const Model& model, const Facts& f) {
     const ModelSpec& s = model.spec;
-    const AttentionSpec& a = s.layers.front().attention;
+    const AttentionSpec& a = *s.layers.front().attention();
     const auto line = [](std::string_view what, const std::string& value) {
         fmt::print("{:<22} {}\n", what, value);
     };

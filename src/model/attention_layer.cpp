@@ -44,7 +44,7 @@ std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, con
 }  // namespace
 
 Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
-    const AttentionSpec& a = context.model.spec.layers[static_cast<size_t>(layer)].attention;
+    const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].attention();
     const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].attention;
     const float eps = context.model.spec.norm.eps;
 

@@ -50,8 +50,11 @@ int64_t interleaved_of(int64_t half_split, int64_t n) {
 std::vector<std::byte> rearranged_rows(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
                                        const ModelSpec& to) {
     if (slot.layer < 0) return {};
-    const AttentionSpec& a = from.layers[static_cast<size_t>(slot.layer)].attention;
-    const AttentionSpec& b = to.layers[static_cast<size_t>(slot.layer)].attention;
+    const auto attention = [&](const ModelSpec& spec) {
+        return spec.layers[static_cast<size_t>(slot.layer)].attention();
+    };
+    if (!attention(from)) return {};
+    const AttentionSpec &a = *attention(from), &b = *attention(to);
     const Heads heads = heads_of(slot, a);
     const bool paired_anew = heads.rotated && a.rope.enabled && a.rope.pairing != b.rope.pairing;
     const int64_t copies = heads.shared ? b.kv_heads / a.kv_heads : 1;

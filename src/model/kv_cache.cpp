@@ -8,10 +8,12 @@ namespace gremium {
 namespace {
 
 int64_t key_width(const LayerSpec& layer) {
-    return int64_t{layer.attention.kv_heads} * layer.attention.head_dim;
+    const AttentionSpec* a = layer.attention();
+    return a ? int64_t{a->kv_heads} * a->head_dim : 0;
 }
 int64_t value_width(const LayerSpec& layer) {
-    return int64_t{layer.attention.kv_heads} * layer.attention.value_dim;
+    const AttentionSpec* a = layer.attention();
+    return a ? int64_t{a->kv_heads} * a->value_dim : 0;
 }
 
 // Writes rows behind the first `length` ones and gives a view of all so far.

@@ -38,7 +38,7 @@ void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors) {
     const TensorView* divisors = tensors.find("rope_freqs.weight");
     if (!divisors) return;
     require_real(*divisors, "rope_freqs.weight", tensors.source());
-    for (LayerSpec& layer : spec.layers) layer.attention.rope.divisors = to_floats(*divisors);
+    for_each_attention(spec, [&](AttentionSpec& a) { a.rope.divisors = to_floats(*divisors); });
 }
 
 // Finds the tensors of a file, checks their shapes, and remembers which were used.

@@ -31,12 +31,11 @@ RopeTables::RopeTables(Arena& arena, const ModelSpec& spec, std::span<const int3
     if (rows_.empty()) return;
     const auto [low, high] = std::ranges::minmax(rows_);
     for (int32_t& row : rows_) row -= low;
-    for (const LayerSpec& layer : spec.layers) {
-        const RopeSpec& rope = layer.attention.rope;
-        const auto same = [&](const Table& table) { return *table.rope == rope; };
-        if (rope.enabled && std::ranges::none_of(tables_, same))
-            tables_.push_back({&rope, make_table(arena, rope, low, high - low + 1)});
-    }
+    for_each_attention(spec, [&, low = low, high = high](const AttentionSpec& a) {
+        const auto same = [&](const Table& table) { return *table.rope == a.rope; };
+        if (a.rope.enabled && std::ranges::none_of(tables_, same))
+            tables_.push_back({&a.rope, make_table(arena, a.rope, low, high - low + 1)});
+    });
 }
 
 TensorView RopeTables::of(const RopeSpec& rope) const {

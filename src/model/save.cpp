@@ -24,8 +24,7 @@ std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
     if (a.norm != b.norm) return "its norms";
     if (a.layers.size() != b.layers.size()) return "its number of layers";
     for (size_t l = 0; l < a.layers.size(); ++l) {
-        if (a.layers[l].attention != b.layers[l].attention)
-            return fmt::format("the attention of layer {}", l);
+        if (a.layers[l].mixer != b.layers[l].mixer) return fmt::format("the attention of layer {}", l);
         if (a.layers[l].feed_forward != b.layers[l].feed_forward)
             return fmt::format("the feed-forward of layer {}", l);
     }
@@ -108,7 +107,7 @@ void require_same(const ModelSpec& written, const ModelSpec& understood, const s
 }
 
 void set_pairing(ModelSpec& spec, RopePairing pairing) {
-    for (LayerSpec& layer : spec.layers) layer.attention.rope.pairing = pairing;
+    for_each_attention(spec, [&](AttentionSpec& a) { a.rope.pairing = pairing; });
 }
 
 const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
@@ -122,7 +121,7 @@ ModelSpec spec_for_gguf(ModelSpec spec, const Architecture& architecture) {
     set_pairing(spec, architecture.gguf_pairing);
     if (architecture.gguf_needs_head) spec.tied_head = false;
     if (architecture.gguf_needs_own_keys)
-        for (LayerSpec& layer : spec.layers) layer.attention.kv_heads = layer.attention.heads;
+        for_each_attention(spec, [](AttentionSpec& a) { a.kv_heads = a.heads; });
     return spec;
 }
 
@@ -150,12 +149,12 @@ void save_gguf(const Model& model, const std::filesystem::path& path, SaveOption
     std::vector<Item> items;
     for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, options.dtype));
 
-    const std::vector<float>& divisors = written.layers.front().attention.rope.divisors;
+    const std::vector<float> divisors = archs::attention_of(written).rope.divisors;
     ModelSpec understood = architecture.from_gguf(metadata);
     archs::read_presence(understood, [&](const std::string& name) {
         return std::ranges::find(slots, name, &TensorSlot::name) != slots.end();
     });
-    for (LayerSpec& layer : understood.layers) layer.attention.rope.divisors = divisors;
+    for_each_attention(understood, [&](AttentionSpec& a) { a.rope.divisors = divisors; });
     require_same(written, understood, path.string());
 
     std::vector<TensorDecl> decls = declarations(items);

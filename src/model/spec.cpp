@@ -18,7 +18,7 @@ struct Checker {
             fail("{}: {} is {}, expected {} to {}", source, what, value, low, high);
     }
 
-    void attention(const AttentionSpec& a, int layer) const {
+    void mixer(const AttentionSpec& a, int layer) const {
         range(a.heads, 1, max_heads, "the number of attention heads");
         range(a.kv_heads, 1, max_heads, "the number of key/value heads");
         range(a.head_dim, 1, max_width, "the key length of a head");
@@ -77,7 +77,7 @@ struct SlotList {
         if (bias) add(name + ".bias", {out}, TensorRole::bias);
     }
 
-    void attention(const AttentionSpec& a) {
+    void mixer(const AttentionSpec& a) {
         const int64_t q = int64_t{a.heads} * a.head_dim, k = int64_t{a.kv_heads} * a.head_dim;
         projection("attn_q", q, spec.dim, a.qkv_bias);
         projection("attn_k", k, spec.dim, a.qkv_bias);
@@ -120,7 +120,7 @@ void validate(const ModelSpec& spec, const std::string& source) {
     if (!(spec.norm.eps >= 0))
         fail("{}: the norm's epsilon is {}, expected a positive number", source, spec.norm.eps);
     for (size_t l = 0; l < spec.layers.size(); ++l) {
-        check.attention(spec.layers[l].attention, static_cast<int>(l));
+        std::visit([&](const auto& part) { check.mixer(part, static_cast<int>(l)); }, spec.layers[l].mixer);
         std::visit([&](const auto& part) { check.feed_forward(part); }, spec.layers[l].feed_forward);
     }
 }
@@ -133,7 +133,7 @@ std::vector<TensorSlot> tensor_slots(const ModelSpec& spec) {
     for (const LayerSpec& layer : spec.layers) {
         ++list.layer;
         list.norm("attn_norm");
-        list.attention(layer.attention);
+        std::visit([&](const auto& part) { list.mixer(part); }, layer.mixer);
         list.norm("ffn_norm");
         std::visit([&](const auto& part) { list.feed_forward(part); }, layer.feed_forward);
     }

@@ -59,9 +59,11 @@ struct MoeSpec {
 };
 
 struct LayerSpec {
-    AttentionSpec attention;
+    std::variant<AttentionSpec> mixer;
     std::variant<DenseSpec, MoeSpec> feed_forward;
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
+    const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }
+    AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
     const MoeSpec* moe() const { return std::get_if<MoeSpec>(&feed_forward); }
 };
 
@@ -74,6 +76,13 @@ struct ModelSpec {
     std::vector<LayerSpec> layers;
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
+
+// Calls visit(attention) for every layer that has one. `Spec` is ModelSpec or const ModelSpec.
+template <typename Spec, typename Visit>
+void for_each_attention(Spec& spec, Visit&& visit) {
+    for (auto& layer : spec.layers)
+        if (auto* attention = layer.attention()) visit(*attention);
+}
 
 // Throws Error naming `source` (a file) and the first contradiction: counts that are not positive, heads that
 // kv_heads does not divide, rotary dims odd or above head_dim, top_k above experts, …

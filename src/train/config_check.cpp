@@ -96,9 +96,11 @@ void check_expressible(const ModelSpec& spec, const std::string& source) {
     same(heard.layers.size() == spec.layers.size(), "layers");
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         const LayerSpec &asked = spec.layers[l], &got = heard.layers[l];
-        same(got.attention.qk_norm == asked.attention.qk_norm, "qk_norm");
-        same(got.attention.qkv_bias == asked.attention.qkv_bias, "qkv_bias");
-        same(got.attention == asked.attention, "heads, kv_heads, head_dim, rope_base");
+        if (const AttentionSpec* a = asked.attention(), *b = got.attention(); a && b) {
+            same(b->qk_norm == a->qk_norm, "qk_norm");
+            same(b->qkv_bias == a->qkv_bias, "qkv_bias");
+        }
+        same(got.mixer == asked.mixer, "heads, kv_heads, head_dim, rope_base");
         same((got.moe() != nullptr) == (asked.moe() != nullptr), "experts, dense_layers");
         if (const MoeSpec* moe = asked.moe()) {
             same(got.moe()->router == moe->router,
@@ -166,7 +168,7 @@ ModelSpec model_spec(const ModelConfig& config, int vocab) {
     spec.tied_head = config.tied_head;
     for (int layer = 0; layer < config.layers; ++layer) {
         LayerSpec& added = spec.layers.emplace_back();
-        added.attention = attention;
+        added.mixer = attention;
         if (config.experts > 0 && layer >= config.dense_layers)
             added.feed_forward = moe;
         else

@@ -75,7 +75,7 @@ class ReferenceForward {
     }
 
     Vector attention(const Vector& x, size_t l, const std::string& p, double position) {
-        const AttentionSpec& a = spec_.layers[l].attention;
+        const AttentionSpec& a = *spec_.layers[l].attention();
         const auto heads = static_cast<size_t>(a.heads), kv_heads = static_cast<size_t>(a.kv_heads);
         const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
         Vector q = product(p + "attn_q.weight", x, heads * d);

@@ -66,13 +66,13 @@ INSTANTIATE_TEST_SUITE_P(Architectures, Reference, testing::ValuesIn(tiny_archit
 TEST(RopeReference, InterleavedScaledAndPartial) {
     ModelSpec spec = tiny_spec("llama", {.head_dim = 12});
     for (LayerSpec& layer : spec.layers) {
-        RopeSpec& rope = layer.attention.rope;
+        RopeSpec& rope = layer.attention()->rope;
         rope.pairing = kernels::RopePairing::interleaved;
         rope.dims = 8;
         rope.linear_factor = 2;
         rope.divisors = {1, 1.5f, 4, 8};
     }
-    spec.layers[1].attention.rope.base = 1000;  // a second table
+    spec.layers[1].attention()->rope.base = 1000;  // a second table
     const auto tensors = tiny_tensors(spec, 5);
     const auto tokens = random_tokens(spec.vocab, 24);
     EXPECT_LE(largest_difference(all_logprobs(tiny_model(spec, tensors), tokens),

@@ -156,8 +156,8 @@ TEST_P(Files, LlamaRowsArePermutedInGguf) {
 TEST_P(Files, SharedKeysAreRepeatedWhereGgufWantsThem) {
     for (const char* architecture : {"dots1", "olmoe"}) {
         const auto model = tiny_model(architecture);
-        EXPECT_EQ(saved(*model, "hf", hf)->spec.layers[1].attention.kv_heads, 2);
-        EXPECT_EQ(saved(*model, "model.gguf")->spec.layers[1].attention.kv_heads, 4);
+        EXPECT_EQ(saved(*model, "hf", hf)->spec.layers[1].attention()->kv_heads, 2);
+        EXPECT_EQ(saved(*model, "model.gguf")->spec.layers[1].attention()->kv_heads, 4);
         const TensorIndex gguf = open_gguf(path("model.gguf")).tensors,
                           directory = open_hf(path("hf")).tensors;
         const TensorView all = gguf.require("blk.1.attn_v.weight", {32, 32});
@@ -217,15 +217,15 @@ TEST_P(Files, RotaryDivisorsTravel) {
     // context of 8192.
     const float smooth = static_cast<float>((8192.0 / (2 * M_PI * std::pow(500000.0, 0.5)) - 1) / 3);
     for (LayerSpec& layer : spec.layers)
-        layer.attention.rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};
+        layer.attention()->rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};
     const auto model = tiny_model(spec, tiny_tensors(spec));
     const auto gguf = saved(*model, "model.gguf");
-    EXPECT_EQ(gguf->spec.layers[0].attention.rope.divisors, spec.layers[0].attention.rope.divisors);
+    EXPECT_EQ(gguf->spec.layers[0].attention()->rope.divisors, spec.layers[0].attention()->rope.divisors);
     const auto directory = saved(*model, "hf", hf);
     for (size_t i = 0; i < 4; ++i)
-        EXPECT_FLOAT_EQ(directory->spec.layers[2].attention.rope.divisors[i],
-                        spec.layers[2].attention.rope.divisors[i]);
-    spec.layers[0].attention.rope.divisors = {1, 2, 3, 4};
+        EXPECT_FLOAT_EQ(directory->spec.layers[2].attention()->rope.divisors[i],
+                        spec.layers[2].attention()->rope.divisors[i]);
+    spec.layers[0].attention()->rope.divisors = {1, 2, 3, 4};
     EXPECT_THROW(save_model(*tiny_model(spec, tiny_tensors(spec)), path("odd"), hf), Error);
 }
 
@@ -244,7 +244,7 @@ TEST_P(Files, WhatALayoutCannotExpressIsRefused) {
             EXPECT_FALSE(std::filesystem::exists(path("refused")));
         }
     };
-    refused([](ModelSpec& s) { s.layers[1].attention.window = 8; }, "attention of layer 1");
+    refused([](ModelSpec& s) { s.layers[1].attention()->window = 8; }, "attention of layer 1");
     refused([](ModelSpec& s) { s.layers[2].feed_forward = DenseSpec{.hidden = 8}; }, "feed-forward of layer");
     refused([](ModelSpec& s) { std::get<MoeSpec>(s.layers[0].feed_forward).router.normalise = false; },
             "feed-forward of layer");

@@ -107,7 +107,7 @@ TEST(ModelSize, FlopsAreTwiceTheMatricesATokenMeets) {
 
 // From Meta's formula at d = 128, base 500000.
 TEST(RopeSpec, Llama3Divisors) {
-    const std::vector<float> divisors = llama31_8b().layers[0].attention.rope.divisors;
+    const std::vector<float> divisors = llama31_8b().layers[0].attention()->rope.divisors;
     ASSERT_EQ(divisors.size(), 64u);
     EXPECT_EQ(divisors[28], 1);
     EXPECT_NEAR(divisors[29], 1.207484, 1e-5);
@@ -182,13 +182,14 @@ TEST(Validate, NamesTheFirstContradiction) {
     expect_error([](ModelSpec& s) { s.context = 0; }, "context length is 0");
     expect_error([](ModelSpec& s) { s.layers.clear(); }, "number of layers is 0");
     expect_error([](ModelSpec& s) { s.norm.eps = std::nanf(""); }, "epsilon");
-    expect_error([](ModelSpec& s) { s.layers[2].attention.kv_heads = 3; }, "layer 2 has 4 attention heads");
-    expect_error([](ModelSpec& s) { s.layers[0].attention.head_dim = 0; }, "key length");
-    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.dims = 5; }, "rotary dimensions is 5");
-    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.base = -1; }, "rotary base");
-    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.divisors = {1}; },
+    expect_error([](ModelSpec& s) { s.layers[2].attention()->kv_heads = 3; },
+                 "layer 2 has 4 attention heads");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->head_dim = 0; }, "key length");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.dims = 5; }, "rotary dimensions is 5");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.base = -1; }, "rotary base");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1}; },
                  "1 rotary frequency divisors");
-    expect_error([](ModelSpec& s) { s.layers[0].attention.rope.divisors = {1, 1, 0, 1}; }, "divisor is 0");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1, 1, 0, 1}; }, "divisor is 0");
     expect_error([&](ModelSpec& s) { moe(s).router.top_k = 7; }, "experts used by a token is 7");
     expect_error([&](ModelSpec& s) { moe(s).router.experts = 0; }, "number of experts is 0");
     expect_error([&](ModelSpec& s) { moe(s).hidden = 0; }, "width of an expert is 0");

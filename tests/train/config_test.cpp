@@ -85,7 +85,7 @@ TEST(Config, MakesTheSpecOfTheArchitecture) {
     EXPECT_EQ(std::get<DenseSpec>(spec.layers[0].feed_forward).hidden, 96);
     ASSERT_NE(spec.layers[1].moe(), nullptr);
     EXPECT_EQ(spec.layers[2].moe()->shared_hidden, 64);
-    EXPECT_EQ(spec.layers[2].attention.qk_norm, QkNorm::per_head);
+    EXPECT_EQ(spec.layers[2].attention()->qk_norm, QkNorm::per_head);
     EXPECT_EQ(spec.vocab, 512);
 }
 

@@ -7,6 +7,12 @@
 
 namespace gremium::archs {
 
+AttentionSpec attention_of(const ModelSpec& spec) {
+    for (const LayerSpec& layer : spec.layers)
+        if (const AttentionSpec* attention = layer.attention()) return *attention;
+    fail("a {} model without attention cannot be written", spec.architecture);
+}
+
 MoeSpec mixture_of(const ModelSpec& spec) {
     for (const LayerSpec& layer : spec.layers)
         if (const MoeSpec* moe = layer.moe()) return *moe;
@@ -25,11 +31,11 @@ int leading_dense_layers(const ModelSpec& spec) {
 }
 
 void set_qk_norm(ModelSpec& spec, QkNorm norm) {
-    for (LayerSpec& layer : spec.layers) layer.attention.qk_norm = norm;
+    for_each_attention(spec, [&](AttentionSpec& a) { a.qk_norm = norm; });
 }
 
 void set_qkv_bias(ModelSpec& spec, bool bias) {
-    for (LayerSpec& layer : spec.layers) layer.attention.qkv_bias = bias;
+    for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = bias; });
 }
 
 void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer) {

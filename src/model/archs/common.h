@@ -32,8 +32,9 @@ std::string key(const Metadata& metadata, std::string_view name);
 MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
 void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
 
-// The mixture or dense width of the first layer that has one; writers state it for all layers. A model
-// without experts is an Error for mixture_of; dense_of then tells an expert's width.
+// The attention, mixture or dense width of the first layer that has one; writers state it for all layers. A
+// model without experts is an Error for mixture_of; dense_of then tells an expert's width.
+AttentionSpec attention_of(const ModelSpec& spec);
 MoeSpec mixture_of(const ModelSpec& spec);
 DenseSpec dense_of(const ModelSpec& spec);
 int leading_dense_layers(const ModelSpec& spec);

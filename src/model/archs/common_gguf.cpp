@@ -75,7 +75,7 @@ void write_gguf(const ModelSpec& spec, Metadata& metadata) {
         metadata.set(key(metadata, name), std::move(value));
     };
     const auto u32 = [](int value) { return static_cast<uint32_t>(value); };
-    const AttentionSpec& a = spec.layers.front().attention;
+    const AttentionSpec a = attention_of(spec);
     set("block_count", u32(static_cast<int>(spec.layers.size())));
     set("context_length", u32(spec.context));
     set("embedding_length", u32(spec.dim));
@@ -98,9 +98,10 @@ void read_presence(ModelSpec& spec, const std::function<bool(const std::string& 
     spec.tied_head = !contains("output.weight");
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         const auto layer_has = [&](const char* name) { return contains(fmt::format("blk.{}.{}", l, name)); };
-        AttentionSpec& a = spec.layers[l].attention;
-        a.qkv_bias |= layer_has("attn_q.bias");
-        a.out_bias |= layer_has("attn_output.bias");
+        if (AttentionSpec* a = spec.layers[l].attention()) {
+            a->qkv_bias |= layer_has("attn_q.bias");
+            a->out_bias |= layer_has("attn_output.bias");
+        }
         if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward))
             m->router.correction_bias &= layer_has("exp_probs_b.bias");
     }

@@ -112,7 +112,7 @@ ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefau
 }
 
 void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const AttentionSpec& a = spec.layers.front().attention;
+    const AttentionSpec a = attention_of(spec);
     if (!spec.name.empty()) config["_name_or_path"] = spec.name;
     config["vocab_size"] = spec.vocab;
     config["hidden_size"] = spec.dim;

@@ -6,12 +6,12 @@ namespace gremium::archs {
 namespace {
 
 void set_bias(ModelSpec& spec, bool bias) {
-    for (LayerSpec& layer : spec.layers) layer.attention.qkv_bias = layer.attention.out_bias = bias;
+    for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = a.out_bias = bias; });
 }
 
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, llama.name);
-    for (LayerSpec& layer : spec.layers) layer.attention.rope.pairing = llama.gguf_pairing;
+    for_each_attention(spec, [](AttentionSpec& a) { a.rope.pairing = llama.gguf_pairing; });
     return spec;
 }
 

@@ -14,7 +14,7 @@ constexpr NameRule names[] = {
 
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, mixtral.name);
-    for (LayerSpec& layer : spec.layers) layer.attention.rope.pairing = mixtral.gguf_pairing;
+    for_each_attention(spec, [](AttentionSpec& a) { a.rope.pairing = mixtral.gguf_pairing; });
     MoeSpec moe = read_gguf_experts(metadata, "feed_forward_length");
     moe.router.normalise = true;
     set_mixture(spec, moe);

@@ -49,7 +49,7 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     write_hf(spec, config);
     write_qwen_mixture(spec, config);
     config["shared_expert_intermediate_size"] = mixture_of(spec).shared_hidden;
-    config["qkv_bias"] = spec.layers.front().attention.qkv_bias;
+    config["qkv_bias"] = attention_of(spec).qkv_bias;
 }
 
 }  // namespace
