@@ -1,6 +1,7 @@
 // gremium eval: perplexity and bits per byte of files, or the log-probabilities of given tokens.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 
@@ -9,9 +10,13 @@
 #include "cli/common.h"
 #include "model/evaluate.h"
 #include "model/session.h"
+#include "train/documents.h"
+#include "train/token_file.h"
 
 namespace gremium::cli {
 namespace {
+
+constexpr int longest_window = 2048;  // tokens, unless asked for
 
 struct Options {
     Common common;
@@ -63,13 +68,23 @@ void evaluate_tokens(const Options& options) {
     write_logprobs(*model, ids, options, session);
 }
 
+// As the trainer reads text: a NUL byte ends a document. After the last one nothing needs to be predicted.
+std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view text) {
+    std::vector<int32_t> ids;
+    for (const std::string_view document : train::documents_of(text)) {
+        std::ranges::copy(train::encode_document(tokenizer, document), std::back_inserter(ids));
+    }
+    if (!ids.empty() && ids.back() == tokenizer.vocabulary().eos) ids.pop_back();
+    return ids;
+}
+
 void evaluate_files(const Options& options) {
     const auto model = open_model(options.common);
     if (!model->tokenizer) fail("{}: holds no tokenizer", model->source);
     if (options.window > model->spec.context) {
         fail("--window {}: {} has a context of {}", options.window, model->source, model->spec.context);
     }
-    const int64_t window = options.window ? options.window : std::min(model->spec.context, 512);
+    const int64_t window = options.window ? options.window : std::min(model->spec.context, longest_window);
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
         fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
@@ -77,7 +92,7 @@ void evaluate_files(const Options& options) {
     }
     for (const std::string& file : options.files) {
         const std::string text = read_text_file(file);
-        const auto ids = model->tokenizer->encode(text, {.add_bos_eos = true, .parse_special = false});
+        const auto ids = encode_text(*model->tokenizer, text);
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
         const Evaluation e = evaluate(*model, ids, {.window = window, .stride = options.stride});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
@@ -103,13 +118,15 @@ void add_eval(CLI::App& app) {
     CLI::App* command = app.add_subcommand(
         "eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
     add_common(*command, options->common);
-    auto* files = command->add_option("--file", options->files, "text files");
+    auto* files = command->add_option("--file", options->files, "text files; a zero byte ends a document");
     auto* tokens = command->add_option("--tokens", options->tokens, "token ids: 1,2,3")->excludes(files);
     command
         ->add_option("--logprobs", options->logprobs,
                      "write whole rows of log-probabilities to this JSON file")
         ->needs(tokens);
-    command->add_option("--window", options->window, "tokens a window (default: the context, at most 512)")
+    command
+        ->add_option("--window", options->window,
+                     fmt::format("tokens a window (default: the context, at most {})", longest_window))
         ->check(CLI::Range(2, 1 << 20));
     command
         ->add_option("--stride", options->stride,

@@ -49,6 +49,11 @@ struct DomainConfig {
 };
 
 enum class ScheduleKind : uint8_t { cosine, wsd };
+enum class Recompute : uint8_t {
+    automatic,
+    always,
+    never
+};  // automatic: when memory would not hold the activations
 
 struct TrainingConfig {  // [train]
     int64_t steps = 0;   // 0: from `tokens`
@@ -63,7 +68,8 @@ struct TrainingConfig {  // [train]
     double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1;
     DType compute = DType::bf16;
     double balance_coef = 0.01, z_coef = 0.001, bias_rate = 0.001;
-    bool recompute = false;
+    Recompute recompute = Recompute::automatic;  // of activations in the backward; changes no bit
+    int64_t activation_memory = 0;  // MiB that activations may take before; 0: most of what is free
     int64_t seed = 0;
     int threads = 0;                                // 0: all cores
     int64_t eval_every = 250, eval_tokens = 65536;  // steps; tokens a domain (0: all of it)

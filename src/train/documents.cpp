@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -25,13 +26,16 @@ std::vector<std::string> matches(const std::string& pattern) {
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-void add_documents(std::string_view text, std::vector<std::string_view>& documents) {
+}  // namespace
+
+std::vector<std::string_view> documents_of(std::string_view text, size_t longest) {
+    std::vector<std::string_view> documents;
     while (!text.empty()) {
         const size_t end = text.find('\0');
         size_t length = std::min(end, text.size());
-        if (length > longest_document) {
-            const size_t line = text.rfind('\n', longest_document - 1);
-            length = line == std::string_view::npos || line == 0 ? longest_document : line + 1;
+        if (length > longest) {
+            const size_t line = text.rfind('\n', longest - 1);
+            length = line == std::string_view::npos || line == 0 ? longest : line + 1;
             documents.push_back(text.substr(0, length));
             text.remove_prefix(length);
             continue;
@@ -39,9 +43,8 @@ void add_documents(std::string_view text, std::vector<std::string_view>& documen
         if (length > 0) documents.push_back(text.substr(0, length));
         text.remove_prefix(end == std::string_view::npos ? length : length + 1);
     }
+    return documents;
 }
-
-}  // namespace
 
 Documents::Documents(std::span<const std::string> patterns) {
     for (const std::string& pattern : patterns) {
@@ -49,7 +52,8 @@ Documents::Documents(std::span<const std::string> patterns) {
     }
     for (const MappedFile& file : files_) {
         const auto bytes = file.bytes();
-        add_documents({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, documents_);
+        const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        std::ranges::copy(documents_of(text, longest_document), std::back_inserter(documents_));
     }
 }
 

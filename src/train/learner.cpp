@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "base/memory.h"
 #include "moe/router.h"
 #include "ops/ops.h"
 #include "train/optimiser.h"
@@ -52,15 +53,31 @@ void Learner::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {
     compute_->tokenizer = master_->tokenizer = std::move(tokenizer);
 }
 
+Forward Learner::run(std::span<const int32_t> inputs) {
+    const Batch batch{.tokens = inputs,
+                      .positions = std::span(positions_).first(inputs.size()),
+                      .sequences = std::span(sequences_).first(inputs.size()),
+                      .sequence_length = config_.sequence};
+    return forward(graph_, *compute_, batch, {.recompute = recomputes()});
+}
+
+// Measured with one sequence: the graph knows what it keeps, and every sequence keeps as much.
+bool Learner::activations_fit(std::span<const int32_t> inputs) {
+    run(inputs.first(static_cast<size_t>(config_.sequence)));
+    const auto needed = static_cast<int64_t>(arena_.bytes_in_use()) * config_.micro_batch;
+    graph_.clear();
+    arena_.clear();
+    // A quarter of what is free stays for gradients on their way and for the rest of the system.
+    const int64_t limit =
+        config_.activation_memory ? config_.activation_memory << 20 : available_memory() / 4 * 3;
+    return needed <= limit;
+}
+
 void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets,
                           StepResult& result) {
     const double share = static_cast<double>(inputs.size()) / static_cast<double>(config_.batch_tokens);
     Stopwatch watch;
-    const Batch batch{.tokens = inputs,
-                      .positions = positions_,
-                      .sequences = sequences_,
-                      .sequence_length = config_.sequence};
-    const Forward out = forward(graph_, *compute_, batch, {.recompute = config_.recompute});
+    const Forward out = run(inputs);
     const ops::Var cross_entropy = ops::cross_entropy(graph_, out.hidden_TD, compute_->weights.head, targets);
     ops::Var loss = cross_entropy;
     for (const LayerRouting& routing : out.routing) {
@@ -96,6 +113,10 @@ void Learner::correct_routers(const std::vector<LayerLoad>& loads) {
 
 StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step,
                          double lr) {
+    if (!recompute_) {
+        recompute_ = config_.recompute == Recompute::always ||
+                     (config_.recompute == Recompute::automatic && !activations_fit(inputs));
+    }
     phases_ = {};
     StepResult result;
     const auto tokens = static_cast<size_t>(config_.micro_batch * config_.sequence);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,8 +14,8 @@
 
 namespace gremium::train {
 
-struct
-    StepLosses {  // means over the step's tokens; balance and z summed over the layers, without their coefficients
+// Means over the step's tokens; balance and z summed over the layers, without their coefficients.
+struct StepLosses {
     double cross_entropy = 0, balance = 0, z = 0;
 };
 
@@ -48,9 +49,12 @@ class Learner {
     void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer);
     const Phases& phases() const { return phases_; }  // of the last step
     size_t activation_bytes() const { return arena_.bytes_reserved(); }
+    bool recomputes() const { return recompute_.value_or(false); }  // activations; decided in the first step
 
   private:
     void micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets, StepResult& result);
+    bool activations_fit(std::span<const int32_t> inputs);
+    Forward run(std::span<const int32_t> inputs);
     void correct_routers(const std::vector<LayerLoad>& loads);
 
     TrainingConfig config_;
@@ -58,7 +62,8 @@ class Learner {
     std::shared_ptr<Model> compute_, master_;
     Arena arena_;
     ops::Graph graph_;
-    std::vector<int32_t> positions_, sequences_;
+    std::vector<int32_t> positions_, sequences_;  // of a micro-batch
+    std::optional<bool> recompute_;
     Phases phases_;
 };
 

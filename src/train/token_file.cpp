@@ -83,6 +83,13 @@ void TokenFile::read(int64_t begin, std::span<int32_t> out) const {
     }
 }
 
+std::vector<int32_t> encode_document(const Tokenizer& tokenizer, std::string_view document) {
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    std::vector<int32_t> ids = tokenizer.encode(document, {.parse_special = false});
+    if (vocabulary.eos >= 0 && !vocabulary.add_eos) ids.push_back(vocabulary.eos);
+    return ids;
+}
+
 void write_token_file(const std::filesystem::path& path, const Tokenizer& tokenizer,
                       std::span<const std::string_view> documents) {
     const Vocabulary& vocabulary = tokenizer.vocabulary();
@@ -97,11 +104,8 @@ void write_token_file(const std::filesystem::path& path, const Tokenizer& tokeni
     std::vector<std::vector<int32_t>> encoded(round);
     for (size_t begin = 0; begin < documents.size(); begin += round) {
         const size_t count = std::min(round, documents.size() - begin);
-        parallel_for(static_cast<int64_t>(count), [&](int64_t i) {
-            std::vector<int32_t>& ids = encoded[i];
-            ids = tokenizer.encode(documents[begin + i], {.parse_special = false});
-            if (vocabulary.eos >= 0 && !vocabulary.add_eos) ids.push_back(vocabulary.eos);
-        });
+        parallel_for(static_cast<int64_t>(count),
+                     [&](int64_t i) { encoded[i] = encode_document(tokenizer, documents[begin + i]); });
         for (size_t i = 0; i < count; ++i) {
             if (narrow)
                 append<uint16_t>(file, encoded[i]);

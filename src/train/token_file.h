@@ -21,9 +21,7 @@ class TokenFile {
     TokenFile(const std::filesystem::path& path, int vocab);
 
     int64_t tokens() const { return tokens_; }
-    int64_t text_bytes() const {
-        return text_bytes_;
-    }  // of the text the ids stand for, one separator a document included
+    int64_t text_bytes() const { return text_bytes_; }  // of the text, one separator a document included
     int64_t documents() const { return documents_; }
     const std::filesystem::path& path() const { return file_.path(); }
 
@@ -36,8 +34,10 @@ class TokenFile {
     int vocab_ = 0, width_ = 2;
 };
 
-// Encodes each document as the vocabulary says (bos), ends it with eos, and writes them in order; documents are encoded
-// in parallel. Appears atomically.
+// A document as the vocabulary says (bos), with eos at its end where there is one.
+std::vector<int32_t> encode_document(const Tokenizer& tokenizer, std::string_view document);
+
+// The documents' ids in order; they are encoded in parallel. Appears atomically.
 void write_token_file(const std::filesystem::path& path, const Tokenizer& tokenizer,
                       std::span<const std::string_view> documents);
 

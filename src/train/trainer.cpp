@@ -242,6 +242,9 @@ TrainSummary Run::loop() {
     while (step_ < train_.steps && !stopped) {
         const auto begin = Clock::now();
         const StepResult result = learn();
+        if (step_ == first_step_ && learner_.recomputes()) {
+            observer_.on_note("activations are computed again in the backward pass, to save memory");
+        }
         ++step_;
         report(result, seconds_since(begin));
         watch_loads(result);

@@ -45,7 +45,7 @@ struct StepReport {
 class TrainObserver {
   public:
     virtual ~TrainObserver() = default;
-    virtual void on_note(std::string_view) {}  // what takes a while before the first step
+    virtual void on_note(std::string_view) {}  // what takes a while, what was decided
     virtual void on_start(const RunInfo&) {}
     virtual void on_step(const StepReport&) {}
     virtual void on_evaluation(int64_t /*step*/, const std::vector<DomainScore>&) {}

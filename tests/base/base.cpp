@@ -5,8 +5,11 @@
 #include <set>
 #include <vector>
 
+#include <unistd.h>
+
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "base/random.h"
 
@@ -50,6 +53,12 @@ TEST(Hash, IsXxh3) {
     EXPECT_EQ(content_hash({}), "99aa06d3014798d86001c324468d497f");
     const std::array<std::byte, 1> one{std::byte{1}};
     EXPECT_NE(content_hash(one), content_hash({}));
+}
+
+TEST(Memory, IsPlausible) {
+    const int64_t physical = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+    EXPECT_GT(available_memory(), 0);
+    EXPECT_LE(available_memory(), physical);
 }
 
 TEST(Parallel, CallsEachIndexOnceForAnyThreads) {

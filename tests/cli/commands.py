@@ -131,6 +131,17 @@ class Commands(unittest.TestCase):
         report = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json"))[0]
         self.assertGreater(report["bits_per_byte"], 0)
 
+    def test_eval_ends_documents_at_zero_bytes(self):
+        eos = json.loads((self.folder / "out/ckpt-000006/config.json").read_text())["eos_token_id"]
+        texts = ["Document 1 tells that", "The end of it."]
+        one, two = (json.loads(gremium("tokenize", "-m", "tiny.gguf", text, "--json"))["ids"] for text in texts)
+        (self.folder / "documents").write_text("\0".join(texts))
+        by_file = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "documents", "--json"))[0]
+        tokens = ",".join(map(str, one + [eos] + two))
+        by_tokens = json.loads(gremium("eval", "-m", "tiny.gguf", "--tokens", tokens, "--json"))
+        self.assertEqual(by_file["tokens"], len(one) + len(two))  # all but the first
+        self.assertAlmostEqual(by_file["nats_per_token"], by_tokens["nats_per_token"], places=4)
+
     def test_quantised_model_runs(self):
         gremium("convert", "tiny.gguf", "q8.gguf", "--type", "q8_0")
         self.assertIn("Document", gremium("run", "-m", "q8.gguf", "-p", "Document", "-n", 4))

@@ -25,11 +25,12 @@ struct Recorder : TrainObserver {
         evaluations.push_back(scores);
     }
     void on_warning(std::string_view text) override { warnings.emplace_back(text); }
+    void on_note(std::string_view text) override { notes.emplace_back(text); }
     bool keep_going() override { return static_cast<int>(losses.size()) < stop_after; }
     RunInfo info;
     std::vector<double> losses;
     std::vector<std::vector<DomainScore>> evaluations;
-    std::vector<std::string> warnings;
+    std::vector<std::string> warnings, notes;
     int stop_after = 1 << 30;
 };
 
@@ -116,8 +117,25 @@ TEST(Trainer, RecomputationChangesNoBit) {
     TrainObserver quiet;
     const TrainSummary plain = train(toy_recipe(dir, "plain", {"train.steps=6"}), {}, quiet);
     const TrainSummary again =
-        train(toy_recipe(dir, "again", {"train.steps=6", "train.recompute=true"}), {}, quiet);
+        train(toy_recipe(dir, "again", {"train.steps=6", "train.recompute=always"}), {}, quiet);
     EXPECT_TRUE(checkpoint_bytes(plain.checkpoint) == checkpoint_bytes(again.checkpoint));
+}
+
+TEST(Trainer, RecomputesWhatWouldNotFit) {
+    const ScratchDirectory dir;
+    const auto notes = [&](const std::string& output, const std::string& set) {
+        Recorder seen;
+        train(toy_recipe(dir, output,
+                         {"train.steps=1", "model.expert_hidden=256", "model.shared_hidden=256",
+                          "train.micro_batch=8", set}),
+              {}, seen);
+        return seen.notes;
+    };
+    const auto decided = testing::Contains(testing::HasSubstr("computed again in the backward"));
+    // Each of 8 · 32 tokens keeps at least two experts' three activations of 256: 1.5 MiB.
+    EXPECT_THAT(notes("tight", "train.activation_memory=1"), decided);
+    EXPECT_THAT(notes("wide", "train.activation_memory=1000"), testing::Not(decided));
+    EXPECT_THAT(notes("free", "train.recompute=auto"), testing::Not(decided));
 }
 
 // The same batch in one piece or in four gives the same gradients but for rounding. (Balance terms are means over
