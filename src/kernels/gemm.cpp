@@ -49,7 +49,7 @@ Panels& panels() {
 class Run {
   public:
     Run(const Leaf& leaf, DType compute, bool accumulate)
-        : leaf_(leaf), gemv_(simd_gemv()), round_(compute == DType::bf16), accumulate_(accumulate) {
+        : leaf_(leaf), round_(compute == DType::bf16), accumulate_(accumulate) {
         static std::atomic<uint64_t> calls{0};
         call_ = ++calls;
     }
@@ -78,15 +78,16 @@ class Run {
         const int64_t stride = round_up(p.k, 32);
         if (mine.x_call != call_ || mine.x_product != task.product) {
             if (std::ssize(mine.x) < p.m * stride) mine.x.resize(static_cast<size_t>(p.m * stride));
-            gemv_.inputs(mine.x.data(), stride, p, round_);
+            gemv_inputs(mine.x.data(), stride, p, round_);
             mine.x_call = call_;
             mine.x_product = task.product;
         }
         float* const sums = mine.sums.get().f32();
+        const GemvDots dots = gemv_dots(p.b.dtype, round_);
         for (int64_t i = 0; i < p.m;
-             i += Gemv::rows_at_once) {  // the weights of one task stay in a near cache
-            const int64_t rows = std::min(Gemv::rows_at_once, p.m - i);
-            gemv_.dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n, round_);
+             i += gemv_rows_at_once) {  // the weights of one task stay in a near cache
+            const int64_t rows = std::min(gemv_rows_at_once, p.m - i);
+            dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
         }
     }
@@ -124,7 +125,6 @@ class Run {
     }
 
     const Leaf& leaf_;
-    const Gemv& gemv_;
     bool round_, accumulate_;
     uint64_t call_;
 };
@@ -195,7 +195,7 @@ std::string_view run_products(std::span<const Product> products, const Leaf& lea
     } else {
         for (const Task& task : all) run(task);
     }
-    return std::ranges::all_of(all, &Task::few_rows) ? simd_gemv().name : leaf.name;
+    return std::ranges::all_of(all, &Task::few_rows) ? gemv_name() : leaf.name;
 }
 
 }  // namespace gremium::kernels

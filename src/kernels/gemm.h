@@ -87,15 +87,14 @@ std::string_view run_products(std::span<const Product> products, const Leaf& lea
 
 // Products of a few rows, as in decoding, never pack their weights: each weight row is read once, in the type it is
 // stored in, and multiplied with all rows. A quantised weight is not rounded to the type of the computation here.
-struct Gemv {
-    static constexpr int64_t rows_at_once = 4;
-    std::string_view name;
-    // x[m][stride] = A's rows as f32 (rounded), with zeros up to a multiple of 32.
-    void (*inputs)(float* x, int64_t stride, const Product& product, bool round);
-    // sums[m][n] of `m` <= rows_at_once rows of x and B's rows [n0, n0 + n).
-    void (*dots)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product, int64_t n0,
-                 int64_t n, bool round);
-};
-const Gemv& simd_gemv();
+constexpr int64_t gemv_rows_at_once = 4;
+std::string_view gemv_name();
+// x[m][stride] = A's rows as f32 (rounded to bf16), with zeros up to a multiple of 32.
+void gemv_inputs(float* x, int64_t stride, const Product& product, bool round);
+// sums[m][n] of `m` <= gemv_rows_at_once rows of x and B's rows [n0, n0 + n).
+using GemvDots = void (*)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product,
+                          int64_t n0, int64_t n);
+// For B's element type; `round` brings f32 and f16 weights to bf16.
+GemvDots gemv_dots(DType weights, bool round);
 
 }  // namespace gremium::kernels

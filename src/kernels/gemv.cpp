@@ -1,6 +1,6 @@
-#include <string>
+#include "kernels/gemv.h"
 
-#include "kernels/gemm.h"
+#include <string>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemv.cpp"
@@ -11,110 +11,17 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-void inputs(float* x, int64_t stride, const Product& product, bool round) {
+std::string_view gemv_name() {
+    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " gemv";
+    return name;
+}
+
+void gemv_inputs(float* x, int64_t stride, const Product& product, bool round) {
     const F32 d;
     for (int64_t i = 0; i < product.m; ++i, x += stride) {
         visit_row(product.a.dtype, product.a.row(i), product.k,
                   [&](int64_t k, VecF v) { hn::StoreU(round ? round_to_bf16(v) : v, d, x + k); });
     }
-}
-
-// `cols` neighbouring weight rows against M rows of x: sums enough to hide the latency of an addition.
-constexpr int cols = 4;
-
-template <DType type, bool round, int M>
-void dots_of(float* sums, const float* x, int64_t stride, const Product& product, int64_t n0, int64_t n) {
-    const F32 d;
-    constexpr int64_t lanes = block / block_vectors;
-    const int64_t k = product.k, whole = k / block * block;
-    const int64_t ahead =
-        cols * product.b.stride;  // the same place in the next rows: far enough for any memory
-    for (int64_t j = 0; j < n; j += cols) {
-        const std::byte* w[cols];
-        for (int c = 0; c < cols; ++c) w[c] = product.b.row(n0 + std::min(j + c, n - 1));
-        VecF acc[cols][M];
-#pragma GCC unroll 4
-        for (int c = 0; c < cols; ++c) {
-#pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) acc[c][m] = hn::Zero(d);
-        }
-        const auto multiply = [&](int c, const std::byte* at, int64_t i) HWY_ATTR {
-            VecF v[block_vectors];
-            load_block<type>(at, v);
-            __builtin_prefetch(at + ahead, 0, 2);
-            if constexpr (block_bytes < type >> 64) __builtin_prefetch(at + ahead + 64, 0, 2);
-#pragma GCC unroll 32
-            for (int64_t q = 0; q < block_vectors; ++q) {
-                if constexpr (round) v[q] = round_to_bf16(v[q]);
-#pragma GCC unroll 4
-                for (int m = 0; m < M; ++m) {
-                    acc[c][m] = hn::MulAdd(v[q], hn::LoadU(d, x + m * stride + i + q * lanes), acc[c][m]);
-                }
-            }
-        };
-        for (int64_t i = 0, at = 0; i < whole; i += block, at += block_bytes<type>) {
-#pragma GCC unroll 4
-            for (int c = 0; c < cols; ++c) multiply(c, w[c] + at, i);
-        }
-        if (whole < k) {
-#pragma GCC unroll 4
-            for (int c = 0; c < cols; ++c) {
-                std::byte tail[block_bytes<type>] = {};
-                std::memcpy(tail, w[c] + bytes_of(type, whole),
-                            static_cast<size_t>(bytes_of(type, k - whole)));
-                multiply(c, tail, whole);
-            }
-        }
-#pragma GCC unroll 4
-        for (int c = 0; c < cols; ++c) {
-#pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) {
-                if (j + c < n) sums[m * n + j + c] = hn::GetLane(hn::SumOfLanes(d, acc[c][m]));
-            }
-        }
-    }
-}
-
-template <DType type, bool round>
-void dots_of_type(float* sums, const float* x, int64_t stride, int64_t m, const Product& product, int64_t n0,
-                  int64_t n) {
-    switch (m) {
-        case 1:
-            return dots_of<type, round, 1>(sums, x, stride, product, n0, n);
-        case 2:
-            return dots_of<type, round, 2>(sums, x, stride, product, n0, n);
-        case 3:
-            return dots_of<type, round, 3>(sums, x, stride, product, n0, n);
-        default:
-            return dots_of<type, round, 4>(sums, x, stride, product, n0, n);
-    }
-}
-
-void dots(float* sums, const float* x, int64_t stride, int64_t m, const Product& product, int64_t n0,
-          int64_t n, bool round) {
-    switch (product.b.dtype) {
-        case DType::f32:
-            if (round) return dots_of_type<DType::f32, true>(sums, x, stride, m, product, n0, n);
-            return dots_of_type<DType::f32, false>(sums, x, stride, m, product, n0, n);
-        case DType::f16:
-            if (round) return dots_of_type<DType::f16, true>(sums, x, stride, m, product, n0, n);
-            return dots_of_type<DType::f16, false>(sums, x, stride, m, product, n0, n);
-        case DType::bf16:
-            return dots_of_type<DType::bf16, false>(sums, x, stride, m, product, n0, n);
-        case DType::q8_0:
-            return dots_of_type<DType::q8_0, false>(sums, x, stride, m, product, n0, n);
-        case DType::q4_0:
-            return dots_of_type<DType::q4_0, false>(sums, x, stride, m, product, n0, n);
-        case DType::i32:
-            break;
-    }
-    fail("{} is no type of weights", info(product.b.dtype).name);
-}
-
-const Gemv& simd_gemv() {
-    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " gemv";
-    static const Gemv gemv{name, inputs, dots};
-    return gemv;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -124,8 +31,31 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gremium::kernels {
 
-HWY_EXPORT(simd_gemv);
-const Gemv& simd_gemv() { return HWY_DYNAMIC_DISPATCH(simd_gemv)(); }
+HWY_EXPORT(gemv_name);
+HWY_EXPORT(gemv_inputs);
+
+std::string_view gemv_name() { return HWY_DYNAMIC_DISPATCH(gemv_name)(); }
+
+void gemv_inputs(float* x, int64_t stride, const Product& product, bool round) {
+    HWY_DYNAMIC_DISPATCH(gemv_inputs)(x, stride, product, round);
+}
+
+GemvDots gemv_dots(DType weights, bool round) {
+    switch (weights) {
+        case DType::f32:
+            return gemv_dots_f32(round);
+        case DType::f16:
+            return gemv_dots_f16(round);
+        case DType::bf16:
+            return gemv_dots_bf16();
+        case DType::q8_0:
+            return gemv_dots_q8_0();
+        case DType::q4_0:
+            return gemv_dots_q4_0();
+        default:
+            return gemv_dots_unpacked();
+    }
+}
 
 }  // namespace gremium::kernels
 #endif  // HWY_ONCE

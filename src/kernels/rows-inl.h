@@ -9,8 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/error.h"
-#include "tensor/dtype.h"
+#include "tensor/blocks.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -68,8 +67,10 @@ HWY_INLINE int64_t bytes_of(DType type, int64_t n) {
         case DType::f16:
         case DType::bf16:
             return 2 * n;
-        default:
+        case DType::f32:
             return 4 * n;
+        default:
+            return row_bytes(type, n);
     }
 }
 
@@ -128,6 +129,20 @@ HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
     visit_block(tail, i);
 }
 
+// The same for any other type of weights, through f32 in memory.
+template <typename Visit>
+void visit_unpacked(DType type, const std::byte* row, int64_t n, Visit&& visit) {
+    constexpr int64_t piece = 256;  // whole blocks of every type
+    const F32 d;
+    HWY_ALIGN float values[piece];
+    for (int64_t begin = 0; begin < n; begin += piece) {
+        const int64_t count = std::min(piece, n - begin), padded = (count + block - 1) / block * block;
+        dequantise_row(type, row + bytes_of(type, begin), values, count);
+        std::fill(values + count, values + padded, 0.f);
+        for (int64_t i = 0; i < padded; i += block / block_vectors) visit(begin + i, hn::Load(d, values + i));
+    }
+}
+
 // The same with the type known at run time.
 template <typename Visit>
 HWY_INLINE void visit_row(DType type, const std::byte* row, int64_t n, Visit&& visit) {
@@ -142,10 +157,9 @@ HWY_INLINE void visit_row(DType type, const std::byte* row, int64_t n, Visit&& v
             return visit_row<DType::q8_0>(row, n, visit);
         case DType::q4_0:
             return visit_row<DType::q4_0>(row, n, visit);
-        case DType::i32:
-            break;
+        default:
+            return visit_unpacked(type, row, n, visit);
     }
-    fail("{} is no type of weights", info(type).name);
 }
 
 // Rounded to nearest even as bf16: the bits of an f32 whose low half is zero. A NaN stays one.

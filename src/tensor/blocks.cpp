@@ -1,153 +1,123 @@
 #include "tensor/blocks.h"
 
-#include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "tensor/block_types.h"
 
 namespace gremium {
 namespace {
 
-constexpr int block = 32;
-
-struct BlockQ8_0 {
-    uint16_t d;
-    int8_t q[block];
+// How rows of an element type become f32, and how f32 becomes such rows. `importance` may be null.
+struct Codec {
+    DType dtype;
+    void (*dequantise)(const std::byte* in, float* out, int64_t n) = nullptr;
+    void (*quantise)(const float* in, std::byte* out, int64_t n, const float* importance) = nullptr;
 };
-struct BlockQ4_0 {
-    uint16_t d;
-    uint8_t q[block / 2];  // byte j: weight j in the low, weight j + 16 in the high nibble
-};
-static_assert(sizeof(BlockQ8_0) == 34 && sizeof(BlockQ4_0) == 18);
 
-// Blocks lie unaligned in files: go through a copy.
-template <typename Block, typename Body>
-void each_block(std::byte* bytes, int64_t n, Body&& body) {
-    for (int64_t i = 0; i < n / block; ++i) {
-        Block b;
-        body(b, i * block);
-        std::memcpy(bytes + i * static_cast<int64_t>(sizeof b), &b, sizeof b);
+void copy_in(const std::byte* in, float* out, int64_t n) { std::memcpy(out, in, static_cast<size_t>(n) * 4); }
+void copy_out(const float* in, std::byte* out, int64_t n, const float*) {
+    std::memcpy(out, in, static_cast<size_t>(n) * 4);
+}
+
+// Numbers of a smaller format, each for itself. Files hold them unaligned.
+template <auto decode, typename Bits>
+void widen(const std::byte* in, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        Bits bits;
+        std::memcpy(&bits, in + i * static_cast<int64_t>(sizeof bits), sizeof bits);
+        out[i] = decode(bits);
     }
 }
-template <typename Block, typename Body>
-void each_block(const std::byte* bytes, int64_t n, Body&& body) {
-    for (int64_t i = 0; i < n / block; ++i) {
-        Block b;
-        std::memcpy(&b, bytes + i * static_cast<int64_t>(sizeof b), sizeof b);
-        body(b, i * block);
+template <auto encode, typename Bits>
+void narrow(const float* in, std::byte* out, int64_t n, const float*) {
+    for (int64_t i = 0; i < n; ++i) {
+        const Bits bits = encode(in[i]);
+        std::memcpy(out + i * static_cast<int64_t>(sizeof bits), &bits, sizeof bits);
     }
 }
 
-void quantise_q8_0(const float* x, std::byte* out, int64_t n) {
-    each_block<BlockQ8_0>(out, n, [&](BlockQ8_0& b, int64_t at) {
-        float amax = 0;
-        for (int j = 0; j < block; ++j) amax = std::max(amax, std::fabs(x[at + j]));
-        const float d = amax / 127, inverse = d != 0 ? 1 / d : 0;
-        b.d = f32_to_f16(d);
-        for (int j = 0; j < block; ++j) b.q[j] = static_cast<int8_t>(std::roundf(x[at + j] * inverse));
-    });
+template <typename Block>
+void decode_blocks(const std::byte* in, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; i += Block::size, in += sizeof(Block)) {
+        Block b;
+        std::memcpy(&b, in, sizeof b);
+        b.decode(out + i);
+    }
 }
 
-void quantise_q4_0(const float* x, std::byte* out, int64_t n) {
-    each_block<BlockQ4_0>(out, n, [&](BlockQ4_0& b, int64_t at) {
-        float extreme = 0;
-        for (int j = 0; j < block; ++j) {
-            if (std::fabs(x[at + j]) > std::fabs(extreme)) extreme = x[at + j];
-        }
-        const float d = extreme / -8, inverse = d != 0 ? 1 / d : 0;
-        b.d = f32_to_f16(d);
-        const auto code = [&](int j) {
-            return static_cast<uint8_t>(std::min(15, static_cast<int>(x[at + j] * inverse + 8.5f)));
-        };
-        for (int j = 0; j < block / 2; ++j) b.q[j] = static_cast<uint8_t>(code(j) | (code(j + 16) << 4));
-    });
+// Importance relative to the block's mean, so that its scale does not matter, and never zero: a column that was never
+// seen still deserves a sensible code.
+void relative_weights(const float* importance, int n, float* weights) {
+    double mean = 0;
+    for (int i = 0; i < n; ++i) mean += static_cast<double>(importance[i]) / n;
+    for (int i = 0; i < n; ++i)
+        weights[i] = mean > 0 ? static_cast<float>(static_cast<double>(importance[i]) / mean + 1e-3) : 1;
+}
+
+template <typename Block>
+void encode_blocks(const float* in, std::byte* out, int64_t n, const float* importance) {
+    float weights[Block::size];
+    for (int64_t i = 0; i < n; i += Block::size, out += sizeof(Block)) {
+        if (importance) relative_weights(importance + i, Block::size, weights);
+        Block b;
+        b.encode(in + i, importance ? weights : nullptr);
+        std::memcpy(out, &b, sizeof b);
+    }
+}
+
+template <typename Block>
+constexpr Codec blocks_of(DType dtype) {
+    return {dtype, decode_blocks<Block>, encode_blocks<Block>};
+}
+
+constexpr std::array<Codec, dtype_count> table{{
+    {DType::f32, copy_in, copy_out},
+    {DType::f16, widen<f16_to_f32, uint16_t>, narrow<f32_to_f16, uint16_t>},
+    {DType::bf16, widen<bf16_to_f32, uint16_t>, narrow<f32_to_bf16, uint16_t>},
+    {DType::f8_e4m3, widen<f8_e4m3_to_f32, uint8_t>, narrow<f32_to_f8_e4m3, uint8_t>},
+    {DType::i32},
+    blocks_of<BlockQ8_0>(DType::q8_0),
+    blocks_of<BlockQ4_0>(DType::q4_0),
+    blocks_of<BlockQ4_1>(DType::q4_1),
+    blocks_of<BlockQ5_0>(DType::q5_0),
+    blocks_of<BlockQ5_1>(DType::q5_1),
+    blocks_of<BlockIQ4_NL>(DType::iq4_nl),
+    blocks_of<BlockMXFP4>(DType::mxfp4),
+    blocks_of<BlockQ2_K>(DType::q2_k),
+    blocks_of<BlockQ3_K>(DType::q3_k),
+    blocks_of<BlockQ4_K>(DType::q4_k),
+    blocks_of<BlockQ5_K>(DType::q5_k),
+    blocks_of<BlockQ6_K>(DType::q6_k),
+    blocks_of<BlockIQ4_XS>(DType::iq4_xs),
+}};
+
+consteval bool rows_stand_at_their_index() {
+    for (size_t i = 0; i < table.size(); ++i) {
+        if (table[i].dtype != static_cast<DType>(i)) return false;
+    }
+    return true;
+}
+static_assert(rows_stand_at_their_index());
+
+const Codec& codec(DType dtype) {
+    const Codec& found = table[static_cast<size_t>(dtype)];
+    if (!found.dequantise) fail("{} is no type of weights", info(dtype).name);
+    return found;
 }
 
 }  // namespace
 
-float f16_to_f32(uint16_t v) {
-    const uint32_t sign = static_cast<uint32_t>(v & 0x8000u) << 16, exponent = (v >> 10) & 31u,
-                   mantissa = v & 1023u;
-    if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | (mantissa << 13));
-    if (exponent == 0) {
-        const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
-}
-
-uint16_t f32_to_f16(float v) {
-    const uint32_t bits = std::bit_cast<uint32_t>(v), sign = (bits >> 16) & 0x8000u,
-                   magnitude = bits & 0x7FFFFFFFu;
-    if (magnitude > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00u);
-    if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // rounds to infinity
-    if (magnitude < 0x38800000u) {  // subnormal: the FPU rounds for us
-        const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;
-        return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyintf(scaled)));
-    }
-    const uint32_t rounded = magnitude + 0xFFFu + ((magnitude >> 13) & 1u);
-    return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
-}
-
 void dequantise_row(DType dtype, const std::byte* in, float* out, int64_t n) {
-    const auto read16 = [&](int64_t i) {
-        uint16_t v;
-        std::memcpy(&v, in + 2 * i, 2);
-        return v;
-    };
-    switch (dtype) {
-        case DType::f32:
-            std::memcpy(out, in, static_cast<size_t>(n) * 4);
-            return;
-        case DType::f16:
-            for (int64_t i = 0; i < n; ++i) out[i] = f16_to_f32(read16(i));
-            return;
-        case DType::bf16:
-            for (int64_t i = 0; i < n; ++i) out[i] = bf16_to_f32(read16(i));
-            return;
-        case DType::q8_0:
-            each_block<BlockQ8_0>(in, n, [&](const BlockQ8_0& b, int64_t at) {
-                const float d = f16_to_f32(b.d);
-                for (int j = 0; j < block; ++j) out[at + j] = d * static_cast<float>(b.q[j]);
-            });
-            return;
-        case DType::q4_0:
-            each_block<BlockQ4_0>(in, n, [&](const BlockQ4_0& b, int64_t at) {
-                const float d = f16_to_f32(b.d);
-                for (int j = 0; j < block / 2; ++j) {
-                    out[at + j] = d * static_cast<float>((b.q[j] & 15) - 8);
-                    out[at + j + 16] = d * static_cast<float>((b.q[j] >> 4) - 8);
-                }
-            });
-            return;
-        case DType::i32:
-            break;
-    }
-    fail("{} is no type of weights", info(dtype).name);
+    codec(dtype).dequantise(in, out, n);
 }
 
-void quantise_row(DType dtype, const float* in, std::byte* out, int64_t n) {
-    const auto write16 = [&](int64_t i, uint16_t v) { std::memcpy(out + 2 * i, &v, 2); };
-    switch (dtype) {
-        case DType::f32:
-            std::memcpy(out, in, static_cast<size_t>(n) * 4);
-            return;
-        case DType::f16:
-            for (int64_t i = 0; i < n; ++i) write16(i, f32_to_f16(in[i]));
-            return;
-        case DType::bf16:
-            for (int64_t i = 0; i < n; ++i) write16(i, f32_to_bf16(in[i]));
-            return;
-        case DType::q8_0:
-            return quantise_q8_0(in, out, n);
-        case DType::q4_0:
-            return quantise_q4_0(in, out, n);
-        case DType::i32:
-            break;
-    }
-    fail("{} is no type of weights", info(dtype).name);
+void quantise_row(DType dtype, const float* in, std::byte* out, int64_t n,
+                  std::span<const float> importance) {
+    assert(importance.empty() || std::ssize(importance) == n);
+    codec(dtype).quantise(in, out, n, importance.empty() ? nullptr : importance.data());
 }
 
 std::vector<float> to_floats(TensorView in) {
@@ -158,7 +128,7 @@ std::vector<float> to_floats(TensorView in) {
     return out;
 }
 
-void convert(TensorView in, Tensor out) {
+void convert(TensorView in, Tensor out, std::span<const float> importance) {
     assert(in.count() == out.count() && in.cols() == out.cols());
     parallel_for(in.rows(), [&](int64_t r) {
         if (in.dtype == out.dtype) {
@@ -167,7 +137,7 @@ void convert(TensorView in, Tensor out) {
         }
         std::vector<float> row(static_cast<size_t>(in.cols()));
         dequantise_row(in.dtype, in.row(r), row.data(), in.cols());
-        quantise_row(out.dtype, row.data(), out.row(r), in.cols());
+        quantise_row(out.dtype, row.data(), out.row(r), in.cols(), importance);
     });
 }
 

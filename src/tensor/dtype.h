@@ -7,15 +7,37 @@
 
 namespace gremium {
 
-enum class DType : uint8_t { f32, f16, bf16, q8_0, q4_0, i32 };
+enum class DType : uint8_t {
+    f32,
+    f16,
+    bf16,
+    f8_e4m3,
+    i32,
+    // 32 weights a block
+    q8_0,
+    q4_0,
+    q4_1,
+    q5_0,
+    q5_1,
+    iq4_nl,
+    mxfp4,
+    // 256 weights a block
+    q2_k,
+    q3_k,
+    q4_k,
+    q5_k,
+    q6_k,
+    iq4_xs,
+};
+inline constexpr int dtype_count = static_cast<int>(DType::iq4_xs) + 1;
 
 struct DTypeInfo {
     DType dtype;
     std::string_view name;         // as on the command line: "q8_0"
     int block;                     // elements per block (1: not block-quantised)
     int bytes;                     // bytes per block
-    int32_t ggml_type;             // GGUF tensor type id
-    int32_t ggml_file_type;        // GGUF general.file_type, -1 if none
+    int32_t ggml_type;             // GGUF tensor type id, -1 if none
+    int32_t ggml_file_type;        // GGUF general.file_type of a file mostly of it, -1 if none
     std::string_view safetensors;  // "" when safetensors has no such type
 };
 

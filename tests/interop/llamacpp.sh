@@ -5,16 +5,7 @@
 set -euo pipefail
 gremium=$1 tiny_models=$2 work=$3 default_model=$4
 here=$(cd "$(dirname "$0")" && pwd)
-package=${NODE_LLAMA_CPP:-$work/npm}
-
-skip() { echo "SKIPPED: $*"; exit 77; }
-command -v node >/dev/null || skip "there is no node"
-if [[ ! -d $package/node_modules/node-llama-cpp ]]; then
-  command -v npm >/dev/null || skip "there is no npm"
-  mkdir -p "$package"
-  (cd "$package" && timeout 240 npm install --no-save --ignore-scripts --omit=optional --loglevel=error \
-    node-llama-cpp@3 @node-llama-cpp/linux-x64@3) || skip "node-llama-cpp cannot be installed"
-fi
+source "$here/node_llama_cpp.sh"
 
 rm -rf "$work/models"
 "$tiny_models" "$work/models"

@@ -1,0 +1,25 @@
+#include "kernels/gemv.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemv_q4_0.cpp"
+#include "kernels/dispatch.h"
+#include "kernels/gemv-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+
+GemvDots q4_0_dots() { return dots<DType::q4_0, false>; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gremium::kernels {
+
+HWY_EXPORT(q4_0_dots);
+GemvDots gemv_dots_q4_0() { return HWY_DYNAMIC_DISPATCH(q4_0_dots)(); }
+
+}  // namespace gremium::kernels
+#endif  // HWY_ONCE
