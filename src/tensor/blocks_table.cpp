@@ -103,7 +103,7 @@ void BlockMXFP4::decode(float* y) const {
 // are tried too.
 void BlockMXFP4::encode(const float* x, const float* w) {
     const float most = std::fabs(fit::extreme(x, size));
-    const int usual = most > 0 ? std::clamp(std::ilogb(most) - 2 + 127, 0, 254) : 0;
+    const int usual = most > 0 ? std::clamp(std::min(std::ilogb(most), 127) - 2 + 127, 0, 254) : 0;
     const auto code = [&](int exponent, int j) { return e2m1_code(x[j] / half_of_power(exponent)); };
     const auto error = [&](int exponent) {
         float sum = 0;
