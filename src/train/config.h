@@ -49,11 +49,8 @@ struct DomainConfig {
 };
 
 enum class ScheduleKind : uint8_t { cosine, wsd };
-enum class Recompute : uint8_t {
-    automatic,
-    always,
-    never
-};  // automatic: when memory would not hold the activations
+// Automatic: when memory would not hold the activations.
+enum class Recompute : uint8_t { automatic, always, never };
 
 struct TrainingConfig {  // [train]
     int64_t steps = 0;   // 0: from `tokens`

@@ -12,8 +12,8 @@
 
 namespace gremium::train {
 
-// The documents of a text, in order: between NUL bytes. Empty ones are left out; one longer than `longest` is cut after the
-// line end before that limit (or at it).
+// The documents of a text, in order: between NUL bytes. Empty ones are left out; one longer than `longest`
+// is cut after the line end before that limit (or at it).
 std::vector<std::string_view> documents_of(std::string_view text, size_t longest = std::string_view::npos);
 
 // The documents of some files, as views into their maps; none is longer than a megabyte.
