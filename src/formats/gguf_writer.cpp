@@ -38,6 +38,9 @@ void check(const TensorDecl& tensor, std::set<std::string_view>& names, const st
              tensor.name.size(), gguf::max_tensor_name);
     if (!names.insert(tensor.name).second)
         fail("{}: tensor {} is declared twice", source, in_quotes(tensor.name));
+    if (info(tensor.dtype).ggml_type < 0)
+        fail("{}: tensor {} is {}, which GGUF cannot hold", source, in_quotes(tensor.name),
+             info(tensor.dtype).name);
     if (checked_bytes(tensor, source) == 0)
         fail("{}: tensor {} is empty, which GGUF does not allow", source, in_quotes(tensor.name));
 }

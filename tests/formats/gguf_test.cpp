@@ -120,6 +120,10 @@ TEST(Gguf, WriterRefusesWhatItCannotKeep) {
                 HasSubstr("GGUF allows 1 to 63"));
     EXPECT_THAT(error_of([&] { writer_for({"", DType::f32, {1}}); }), HasSubstr("GGUF allows 1 to 63"));
     EXPECT_THAT(error_of([&] { writer_for({"t", DType::q8_0, {2, 33}}); }), HasSubstr("whole blocks of 32"));
+    EXPECT_THAT(error_of([&] {
+                    writer_for({"t", DType::f8_e4m3, {2}});
+                }),
+                HasSubstr("\"t\" is f8_e4m3, which GGUF cannot hold"));
     EXPECT_THAT(error_of([&] { writer_for({"t", DType::f32, {2, 0}}); }), HasSubstr("is empty"));
     EXPECT_THAT(error_of([&] {
                     GgufWriter(path, Metadata(), {{"t", DType::f32, {1}}, {"t", DType::f32, {1}}});

@@ -88,26 +88,5 @@ INSTANTIATE_TEST_SUITE_P(Models, Goldens,
                              return name;
                          });
 
-// A float64 forward over the dequantised weights: what a quantised file means.
-TEST(QuantisedGolden, Q8Mixtral) {
-    const std::filesystem::path base = shared_fixture("models/mixtral-Q8_0");
-    if (base.empty()) GTEST_SKIP() << "the golden files of ../shared/fixtures/models are not here";
-    const nlohmann::json json = nlohmann::json::parse(read_text_file(base.string() + ".json"));
-    const Golden golden{json["tokens"].get<std::vector<int32_t>>(), nlohmann::json::array(),
-                        json["exact_logprobs"]};
-    const auto model = load_model(base.string() + ".gguf");
-    const kernels::Variant usual = kernels::active();
-    for (const kernels::Variant variant : kernels::available_variants()) {
-        kernels::force(variant);
-        const double prefill = worst(golden, all_logprobs(model, golden.tokens));
-        const double decode = worst(golden, all_logprobs(model, golden.tokens, {}, 1));
-        std::cout << "mixtral-Q8_0, " << kernels::name(variant) << ": largest difference " << prefill
-                  << " (prefill), " << decode << " (token by token)\n";
-        EXPECT_LE(prefill, 1e-4);
-        EXPECT_LE(decode, 1e-4);
-    }
-    kernels::force(usual);
-}
-
 }  // namespace
 }  // namespace gremium
