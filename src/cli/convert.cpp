@@ -1,6 +1,9 @@
-// gremium convert: one model format into another.
+// gremium convert: one model format into another, and quantisation.
+#include <unistd.h>
+
 #include "base/error.h"
 #include "cli/common.h"
+#include "model/recipe.h"
 
 namespace gremium::cli {
 namespace {
@@ -8,21 +11,77 @@ namespace {
 struct Options {
     Common common;
     std::string in, out, type;
+    std::vector<std::string> overrides;
+    bool pure = false;
+};
+
+// What --type names: a recipe, or one type for all matrices.
+struct Target {
+    DType dtype;
+    const Recipe* recipe;
+};
+
+Target target(const Options& options) {
+    const auto dtype = dtype_from_name(options.type);
+    if (const Recipe* recipe = find_recipe(options.type))
+        return {recipe->base, options.pure ? nullptr : recipe};
+    if (!dtype || !(is_float(*dtype) || is_quantised(*dtype)))
+        fail("--type {}: unknown; f32, f16, bf16, q3_k, q4_k, q5_k or one of {} expected", options.type,
+             recipe_names());
+    return {*dtype, nullptr};
+}
+
+// One line that rewrites itself on a terminal.
+class ProgressLine {
+  public:
+    explicit ProgressLine(bool quiet) : live_(!quiet && ::isatty(::fileno(stdout)) != 0) {}
+    ~ProgressLine() {
+        if (live_) fmt::print("\r\x1b[K");
+    }
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    void operator()(const SaveProgress& at) const {
+        if (!live_) return;
+        fmt::print("\r{:3.0f} %  {} of {}  {} ({})\x1b[K",
+                   100 * static_cast<double>(at.tensor) / static_cast<double>(at.tensors), at.tensor + 1,
+                   at.tensors, at.name, info(at.dtype).name);
+        std::fflush(stdout);
+    }
+
+  private:
+    bool live_;
 };
 
 void convert_model(const Options& options) {
     apply(options.common);
-    const auto dtype = dtype_from_name(options.type);
-    if (!dtype || *dtype == DType::i32)
-        fail("--type {}: unknown; f32, f16, bf16, q8_0 or q4_0 expected", options.type);
+    const auto [dtype, recipe] = target(options);
+    std::vector<TypeOverride> overrides;
+    for (const std::string& text : options.overrides) overrides.push_back(parse_type_override(text));
+    const auto type_of = [&, dtype = dtype, recipe = recipe](const ModelSpec& spec, const TensorSlot& slot) {
+        for (const TypeOverride& override : overrides)
+            if (std::regex_search(slot.name, override.pattern)) return override.dtype;
+        return recipe ? recipe_type(*recipe, spec, slot) : dtype;
+    };
+
     const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
     const auto model = load_model(options.in);
-    save_model(*model, options.out,
-               {.container = gguf ? Container::gguf : Container::hugging_face, .dtype = *dtype});
-    if (!options.common.quiet) {
-        fmt::print("{} -> {} ({}, {})\n", options.in, options.out, gguf ? "GGUF" : "Hugging Face layout",
-                   options.type);
+    {
+        const ProgressLine progress(options.common.quiet);
+        save_model(*model, options.out,
+                   {.container = gguf ? Container::gguf : Container::hugging_face,
+                    .dtype = dtype,
+                    .type_of = type_of,
+                    .file_type = recipe ? recipe->file_type : -1,
+                    .progress = std::cref(progress)});
     }
+    if (options.common.quiet) return;
+    fmt::print("{} -> {} ({}, {})\n", options.in, options.out, gguf ? "GGUF" : "Hugging Face layout",
+               recipe ? recipe->name : info(dtype).name);
+    if (!gguf) return;
+    const double bytes = static_cast<double>(std::filesystem::file_size(options.out)),
+                 weights = static_cast<double>(size_of(model->spec).total_parameters);
+    fmt::print("{}, {:.2f} bits a weight\n", human_bytes(bytes), 8 * bytes / weights);
 }
 
 }  // namespace
@@ -37,8 +96,17 @@ void add_convert(CLI::App& app) {
         ->add_option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout")
         ->required();
     options->type = "f32";
-    command->add_option("--type", options->type,
-                        "type of the matrices: f32, f16, bf16, q8_0, q4_0 (default f32)");
+    command->add_option(
+        "--type", options->type,
+        "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
+        "recipe that mixes types as llama.cpp does: " +
+            recipe_names());
+    command->add_flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
+    command
+        ->add_option("--type-for", options->overrides,
+                     "another type for tensors whose name holds a regular expression; the first that matches "
+                     "counts: 'ffn_.*_exps=q4_k'")
+        ->allow_extra_args(false);
     command->callback([=] { convert_model(*options); });
 }
 

@@ -8,6 +8,7 @@
 #include "model/archs/common.h"
 #include "model/gguf_vocabulary.h"
 #include "model/head_rows.h"
+#include "model/recipe.h"
 #include "model/weights.h"
 #include "tensor/blocks.h"
 #include "text/hf_tokenizer.h"
@@ -77,12 +78,14 @@ class TensorSource {
     std::map<std::string, TensorView> values_;
 };
 
-// Matrices take the type asked for, or f16 where its blocks do not divide their rows; the small rest is f32.
-Item make_item(std::string name, const TensorSlot& slot, DType dtype) {
+// Matrices take the type asked for, as far as it fits their shape; the small rest is f32.
+Item make_item(std::string name, const TensorSlot& slot, const ModelSpec& written,
+               const SaveOptions& options) {
     const bool matrix = slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
                         slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
-    const bool divides = slot.shape[slot.shape.rank - 1] % info(dtype).block == 0;
-    return {std::move(name), slot, !matrix ? DType::f32 : divides ? dtype : DType::f16};
+    if (!matrix) return {std::move(name), slot, DType::f32};
+    const DType wanted = options.type_of ? options.type_of(written, slot) : options.dtype;
+    return {std::move(name), slot, fitting_type(wanted, slot.shape[slot.shape.rank - 1])};
 }
 
 std::vector<TensorDecl> declarations(const std::vector<Item>& items) {
@@ -91,13 +94,18 @@ std::vector<TensorDecl> declarations(const std::vector<Item>& items) {
     return decls;
 }
 
-// In the writer's order.
-void write_all(TensorWriter& writer, const TensorSource& source, const std::vector<Item>& items) {
+// In the writer's order; tensors that are no items are left for later.
+void write_items(TensorWriter& writer, const TensorSource& source, const std::vector<Item>& items,
+                 const SaveOptions& options) {
     std::map<std::string, const Item*> by_name;
     for (const Item& item : items) by_name[item.name] = &item;
     const std::vector<TensorDecl> order = writer.tensors();
-    for (const TensorDecl& decl : order) source.write(writer, *by_name.at(decl.name));
-    writer.finish();
+    for (size_t i = 0; i < order.size(); ++i) {
+        const auto item = by_name.find(order[i].name);
+        if (item == by_name.end()) continue;
+        if (options.progress) options.progress({i, order.size(), item->first, item->second->dtype});
+        source.write(writer, *item->second);
+    }
 }
 
 // `understood` is what a reader of the written configuration would make of it.
@@ -125,14 +133,17 @@ ModelSpec spec_for_gguf(ModelSpec spec, const Architecture& architecture) {
     return spec;
 }
 
-Metadata gguf_metadata(const Model& model, const ModelSpec& written, DType dtype, const std::string& path) {
+Metadata gguf_metadata(const Model& model, const ModelSpec& written, const std::vector<Item>& items,
+                       const SaveOptions& options, const std::string& path) {
     const Architecture& architecture = architecture_of(written);
     Metadata metadata(path);
     metadata.set("general.architecture", std::string(architecture.gguf_name));
     metadata.set("general.type", std::string("model"));
     if (!written.name.empty()) metadata.set("general.name", written.name);
-    metadata.set("general.file_type", static_cast<uint32_t>(info(dtype).ggml_file_type));
-    if (is_quantised(dtype)) metadata.set("general.quantization_version", uint32_t{2});
+    const int32_t file_type = options.file_type >= 0 ? options.file_type : info(options.dtype).ggml_file_type;
+    metadata.set("general.file_type", static_cast<uint32_t>(file_type));
+    if (std::ranges::any_of(items, [](const Item& item) { return is_quantised(item.dtype); }))
+        metadata.set("general.quantization_version", uint32_t{2});
     architecture.to_gguf(written, metadata);
     if (const Vocabulary* vocabulary = vocabulary_of(model, path))
         write_gguf_vocabulary(*vocabulary, written.vocab, metadata);
@@ -141,13 +152,13 @@ Metadata gguf_metadata(const Model& model, const ModelSpec& written, DType dtype
     return metadata;
 }
 
-void save_gguf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+void save_gguf(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
     const Architecture& architecture = architecture_of(model.spec);
     const ModelSpec written = spec_for_gguf(model.spec, architecture);
-    const Metadata metadata = gguf_metadata(model, written, options.dtype, path.string());
     const std::vector<TensorSlot> slots = tensor_slots(written);
     std::vector<Item> items;
-    for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, options.dtype));
+    for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, written, options));
+    const Metadata metadata = gguf_metadata(model, written, items, options, path.string());
 
     const std::vector<float> divisors = archs::attention_of(written).rope.divisors;
     ModelSpec understood = architecture.from_gguf(metadata);
@@ -161,14 +172,13 @@ void save_gguf(const Model& model, const std::filesystem::path& path, SaveOption
     if (!divisors.empty())
         decls.push_back({"rope_freqs.weight", DType::f32, {static_cast<int64_t>(divisors.size())}});
     GgufWriter writer(path, metadata, decls);
-    const TensorSource source(model, written);
-    for (const Item& item : items) source.write(writer, item);
+    write_items(writer, TensorSource(model, written), items, options);
     if (!divisors.empty()) writer.write("rope_freqs.weight", std::as_bytes(std::span(divisors)));
     writer.finish();
 }
 
-nlohmann::ordered_json hf_config(const Model& model, const Architecture& architecture, SaveOptions options,
-                                 const Vocabulary* vocabulary) {
+nlohmann::ordered_json hf_config(const Model& model, const Architecture& architecture,
+                                 const SaveOptions& options, const Vocabulary* vocabulary) {
     nlohmann::ordered_json config;
     config["architectures"] = {architecture.hf_class};
     config["model_type"] = architecture.hf_model_type;
@@ -183,18 +193,19 @@ nlohmann::ordered_json hf_config(const Model& model, const Architecture& archite
     return config;
 }
 
-std::vector<Item> hf_items(const ModelSpec& spec, const Architecture& architecture, DType dtype) {
+std::vector<Item> hf_items(const ModelSpec& spec, const Architecture& architecture,
+                           const SaveOptions& options) {
     std::vector<Item> items;
     for (TensorSlot slot : tensor_slots(spec)) {
         if (slot.role == TensorRole::expert) {
             for (int e = 0; e < slot.shape[0]; ++e) {
                 const TensorSlot part = part_of(slot, e);
-                items.push_back(make_item(hf_name(architecture, part), part, dtype));
+                items.push_back(make_item(hf_name(architecture, part), part, spec, options));
             }
             continue;
         }
         if (slot.role == TensorRole::router && slot.shape.rank == 1) slot.shape = {1, slot.shape[0]};
-        items.push_back(make_item(hf_name(architecture, slot), slot, dtype));
+        items.push_back(make_item(hf_name(architecture, slot), slot, spec, options));
     }
     return items;
 }
@@ -223,7 +234,7 @@ class NewDirectory {
     std::filesystem::path target_, path_;
 };
 
-void save_hf(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+void save_hf(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
     const Architecture& architecture = architecture_of(model.spec);
     const Vocabulary* vocabulary = vocabulary_of(model, path.string());
     const nlohmann::ordered_json config = hf_config(model, architecture, options, vocabulary);
@@ -233,17 +244,18 @@ void save_hf(const Model& model, const std::filesystem::path& path, SaveOptions 
                  path.string());
 
     NewDirectory directory(path);
-    const std::vector<Item> items = hf_items(written, architecture, options.dtype);
+    const std::vector<Item> items = hf_items(written, architecture, options);
     const std::unique_ptr<TensorWriter> writer =
         create_hf(directory.path(), declarations(items), {.config = config});
-    write_all(*writer, TensorSource(model, written), items);
+    write_items(*writer, TensorSource(model, written), items, options);
+    writer->finish();
     if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());
     directory.commit();
 }
 
 }  // namespace
 
-void save_model(const Model& model, const std::filesystem::path& path, SaveOptions options) {
+void save_model(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
     if (options.container == Container::gguf) return save_gguf(model, path, options);
     save_hf(model, path, options);
 }

@@ -147,6 +147,16 @@ class Commands(unittest.TestCase):
         self.assertIn("Document", gremium("run", "-m", "q8.gguf", "-p", "Document", "-n", 4))
         self.assertLess((self.folder / "q8.gguf").stat().st_size, (self.folder / "tiny.gguf").stat().st_size)
 
+    def test_recipes_and_overrides(self):
+        text = gremium("convert", "tiny.gguf", "q4.gguf", "--type", "q4_0", "--type-for", "ffn_.*_exps=mxfp4", "--type-for", "ffn=q8_0")
+        self.assertIn("Q4_0", text)
+        self.assertIn("bits a weight", text)
+        self.assertNotIn("\x1b", text)  # progress is for terminals
+        self.assertIn("Document", gremium("run", "-m", "q4.gguf", "-p", "Document", "-n", 4))
+        gremium("convert", "tiny.gguf", "pure.gguf", "--type", "Q4_0", "--pure", "-q")
+        sizes = [(self.folder / name).stat().st_size for name in ("pure.gguf", "q4.gguf", "tiny.gguf")]
+        self.assertEqual(sizes, sorted(sizes))
+
     def test_bad_input_is_one_line_and_exit_1(self):
         whole = (self.folder / "tiny.gguf").read_bytes()
         (self.folder / "cut.gguf").write_bytes(whole[: len(whole) // 2])
@@ -162,6 +172,8 @@ class Commands(unittest.TestCase):
             "not tokens": ("eval", "-m", "tiny.gguf", "--tokens", "1,x"),
             "empty file": ("eval", "-m", "tiny.gguf", "--file", "empty"),
             "unknown type": ("convert", "tiny.gguf", "x.gguf", "--type", "q77"),
+            "override without a type": ("convert", "tiny.gguf", "x.gguf", "--type", "q4_k_m", "--type-for", "ffn"),
+            "blocks in safetensors": ("convert", "tiny.gguf", "x", "--type", "q4_0"),
             "unwritable": ("convert", "tiny.gguf", "no/where/x.gguf"),
             "no recipe": ("train", "none.toml"),
             "unknown key": ("train", "recipe.toml", "--set", "train.stepps=3", "--set", "output.dir=out2"),

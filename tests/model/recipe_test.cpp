@@ -1,0 +1,137 @@
+// Quantisation recipes. The expected types are what llama.cpp's quantiser chose for models of these shapes
+// (tests/interop asks it again, for all recipes).
+#include "model/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "formats/gguf.h"
+#include "tests/model/fixtures.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium::test {
+namespace {
+
+using enum DType;
+
+// The types of one tensor in all layers.
+std::vector<DType> types(std::string_view recipe, const ModelSpec& spec, const std::string& tensor) {
+    std::vector<DType> result;
+    for (const TensorSlot& slot : tensor_slots(spec))
+        if (slot.name.ends_with(tensor))
+            result.push_back(
+                fitting_type(recipe_type(*find_recipe(recipe), spec, slot), slot.shape[slot.shape.rank - 1]));
+    return result;
+}
+
+std::vector<DType> all(int layers, DType dtype) {
+    return std::vector<DType>(static_cast<size_t>(layers), dtype);
+}
+
+const TinyShape deep{.layers = 16, .dim = 256, .head_dim = 64, .hidden = 256, .expert_hidden = 256};
+
+TEST(Recipes, MoreBitsWhereTheyHelp) {
+    const ModelSpec spec = tiny_spec("llama", deep);
+    const std::vector<DType> more{q6_k, q6_k, q4_k, q4_k, q6_k, q4_k, q4_k, q6_k,
+                                  q4_k, q4_k, q6_k, q4_k, q4_k, q6_k, q6_k, q6_k};
+    EXPECT_EQ(types("Q4_K_M", spec, "attn_v.weight"), more);
+    EXPECT_EQ(types("q4_k_m", spec, "ffn_down.weight"), more);
+    EXPECT_EQ(types("Q4_K_M", spec, "ffn_up.weight"), all(16, q4_k));
+    EXPECT_EQ(types("Q4_K_M", spec, "attn_output.weight"), all(16, q4_k));
+    EXPECT_EQ(types("Q4_K_M", spec, "token_embd.weight"), all(1, q4_k));
+    EXPECT_EQ(types("Q4_K_M", spec, "output.weight").front(), q6_k);
+    std::vector<DType> values = all(16, q4_k), down = all(16, q4_k);
+    values[0] = values[1] = down[0] = q5_k;
+    EXPECT_EQ(types("Q3_K_M", spec, "attn_v.weight"), values);
+    EXPECT_EQ(types("Q3_K_M", spec, "ffn_down.weight"), down);
+    EXPECT_EQ(types("Q3_K_M", spec, "attn_q.weight"), all(16, q3_k));
+}
+
+TEST(Recipes, TiedHeadsAndSharedKeys) {
+    TinyShape shape = deep;
+    shape.tied = true;
+    EXPECT_EQ(types("Q4_K_M", tiny_spec("llama", shape), "token_embd.weight"), all(1, q6_k));
+    EXPECT_EQ(types("Q2_K", tiny_spec("llama", shape), "attn_v.weight"), all(16, q3_k));
+    shape.kv_heads = 1;
+    EXPECT_EQ(types("Q2_K", tiny_spec("llama", shape), "attn_v.weight"), all(16, q4_k));
+    EXPECT_EQ(types("IQ4_XS", tiny_spec("llama", shape), "attn_v.weight"), all(16, q5_k));
+}
+
+TEST(Recipes, EightExpertsPayForTheirAttention) {
+    TinyShape shape = deep;
+    shape.experts = 8;
+    const ModelSpec eight = tiny_spec("mixtral", shape);
+    EXPECT_EQ(types("Q4_K_M", eight, "attn_k.weight"), all(16, q8_0));
+    EXPECT_EQ(types("Q4_K_M", eight, "attn_v.weight"), all(16, q8_0));
+    EXPECT_EQ(types("Q4_K_M", eight, "attn_output.weight"), all(16, q5_k));
+    EXPECT_EQ(types("Q4_K_M", eight, "ffn_gate_exps.weight"), all(16, q4_k));
+    shape.experts = 16;
+    EXPECT_EQ(types("Q4_K_M", tiny_spec("mixtral", shape), "attn_k.weight"), all(16, q4_k));
+    EXPECT_EQ(types("MXFP4", eight, "ffn_down_exps.weight"), all(16, mxfp4));
+    EXPECT_EQ(types("MXFP4", eight, "attn_q.weight"), all(16, q8_0));
+}
+
+TEST(Recipes, ShapesThatDoNotFitFallBack) {
+    TinyShape shape = deep;
+    shape.layers = 4;
+    shape.expert_hidden = 96;
+    EXPECT_EQ(types("Q4_K_M", tiny_spec("mixtral", shape), "ffn_down_exps.weight"),
+              (std::vector{q5_0, q5_0, q8_0, q8_0}));
+    for (const auto& [wanted, smaller] :
+         {std::pair{q2_k, q4_0}, {q3_k, q4_0}, {q4_k, q5_0}, {q5_k, q5_1}, {q6_k, q8_0}, {iq4_xs, iq4_nl}}) {
+        EXPECT_EQ(fitting_type(wanted, 512), wanted);
+        EXPECT_EQ(fitting_type(wanted, 96), smaller);
+        EXPECT_EQ(fitting_type(wanted, 40), f16);
+    }
+    EXPECT_EQ(fitting_type(mxfp4, 40), f16);
+    EXPECT_EQ(fitting_type(bf16, 7), bf16);
+}
+
+TEST(Recipes, OverridesAreChecked) {
+    const TypeOverride override = parse_type_override("ffn_.*_exps=q4_k");
+    EXPECT_EQ(override.dtype, q4_k);
+    EXPECT_TRUE(std::regex_search("blk.3.ffn_up_exps.weight", override.pattern));
+    EXPECT_FALSE(std::regex_search("blk.3.ffn_up.weight", override.pattern));
+    for (const char* bad : {"ffn", "=q4_k", "ffn=", "ffn=q99", "ffn=i32", "ffn=f8_e4m3", "(=q4_k"})
+        EXPECT_THROW(parse_type_override(bad), Error) << bad;
+    EXPECT_EQ(find_recipe("Q4_K_XXL"), nullptr);
+}
+
+// A file of mixed types says what it is, and means almost what the model did.
+TEST(Recipes, MixedFilesLoadAndRun) {
+    const std::string path =
+        std::filesystem::temp_directory_path() / ("gremium-recipe-" + std::to_string(getpid()) + ".gguf");
+    const auto model = tiny_model("mixtral", {.layers = 2, .dim = 256, .head_dim = 64, .expert_hidden = 256});
+    const Recipe& recipe = *find_recipe("Q5_K_M");
+    std::vector<std::string> written;
+    save_model(*model, path,
+               {.dtype = recipe.base,
+                .type_of =
+                    [&](const ModelSpec& spec, const TensorSlot& slot) {
+                        return slot.name.starts_with("blk.1.ffn_up") ? q8_0 : recipe_type(recipe, spec, slot);
+                    },
+                .file_type = recipe.file_type,
+                .progress = [&](const SaveProgress& at) { written.emplace_back(at.name); }});
+    const GgufFile file = open_gguf(path);
+    EXPECT_EQ(file.metadata.require<int64_t>("general.file_type"), 17);
+    EXPECT_EQ(file.metadata.require<int64_t>("general.quantization_version"), 2);
+    EXPECT_EQ(file.tensors.require("blk.0.ffn_up_exps.weight").dtype, q5_k);
+    EXPECT_EQ(file.tensors.require("blk.1.ffn_up_exps.weight").dtype, q8_0);
+    EXPECT_EQ(file.tensors.require("blk.1.ffn_down_exps.weight").dtype, q6_k);
+    EXPECT_EQ(file.tensors.require("blk.1.ffn_norm.weight").dtype, f32);
+    EXPECT_EQ(written.size(), file.tensors.declarations().size());
+
+    const auto tokens = random_tokens(model->spec.vocab, 12);
+    const auto before = all_logprobs(model, tokens), after = all_logprobs(load_model(path), tokens);
+    double kl = 0;
+    for (size_t t = 0; t < before.size(); ++t)
+        for (size_t i = 0; i < before[t].size(); ++i)
+            kl += std::exp(before[t][i]) * (before[t][i] - after[t][i]) / static_cast<double>(before.size());
+    EXPECT_LT(kl, 0.02);
+    std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace gremium::test
