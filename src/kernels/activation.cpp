@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <numbers>
@@ -43,11 +44,29 @@ HWY_INLINE ValueSlope gelu_erf(VecF x) {
     return {hn::Mul(x, phi), hn::MulAdd(hn::Mul(x, e), constant(0.39894228f), phi)};
 }
 
+HWY_INLINE ValueSlope clamped_silu(VecF gate) {
+    const VecF limit = constant(swiglu_limit), a = constant(swiglu_alpha);
+    const auto above = hn::Gt(gate, limit);
+    const VecF x = hn::IfThenElse(above, limit, gate), s = sigmoid(hn::Mul(a, x)), value = hn::Mul(x, s);
+    const VecF slope = hn::MulAdd(hn::Mul(a, value), hn::Sub(constant(1), s), s);
+    return {value, hn::IfThenZeroElse(above, slope)};
+}
+
+// What the gate is multiplied with, and its slope.
+template <Activation kind>
+HWY_INLINE ValueSlope factor(VecF up) {
+    if constexpr (kind != Activation::clamped_swiglu) return {up, constant(1)};
+    const VecF limit = constant(swiglu_limit), clamped = hn::Clamp(up, hn::Neg(limit), limit);
+    return {hn::Add(clamped, constant(1)), hn::IfThenElseZero(hn::Le(hn::Abs(up), limit), constant(1))};
+}
+
 template <Activation kind>
 HWY_INLINE ValueSlope evaluate(VecF x) {
     if constexpr (kind == Activation::silu) {
         const VecF s = sigmoid(x), value = hn::Mul(x, s);
         return {value, hn::MulAdd(value, hn::Sub(constant(1), s), s)};
+    } else if constexpr (kind == Activation::clamped_swiglu) {
+        return clamped_silu(x);
     } else if constexpr (kind == Activation::gelu) {
         return gelu(x);
     } else if constexpr (kind == Activation::gelu_erf) {
@@ -61,7 +80,7 @@ template <Activation kind>
 void activate_kind(float* y, const float* gate, const float* up, int64_t n) {
     for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
         const VecF value = evaluate<kind>(lanes.load(gate + i)).value;
-        lanes.store(up ? hn::Mul(value, lanes.load(up + i)) : value, y + i);
+        lanes.store(up ? hn::Mul(value, factor<kind>(lanes.load(up + i)).value) : value, y + i);
     });
 }
 
@@ -71,8 +90,10 @@ void activate_backward_kind(float* dgate, float* dup, const float* dy, const flo
     for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
         const auto [value, slope] = evaluate<kind>(lanes.load(gate + i));
         const VecF grad = lanes.load(dy + i), inner = hn::Mul(grad, slope);
-        lanes.store(up ? hn::Mul(inner, lanes.load(up + i)) : inner, dgate + i);
-        if (dup) lanes.store(hn::Mul(grad, value), dup + i);
+        if (!up) return lanes.store(inner, dgate + i);
+        const auto [times, times_slope] = factor<kind>(lanes.load(up + i));
+        lanes.store(hn::Mul(inner, times), dgate + i);
+        lanes.store(hn::Mul(hn::Mul(grad, value), times_slope), dup + i);
     });
 }
 
@@ -86,6 +107,8 @@ void activate_row(float* y, const float* gate, const float* up, Activation kind,
             return activate_kind<Activation::gelu_erf>(y, gate, up, n);
         case Activation::relu:
             return activate_kind<Activation::relu>(y, gate, up, n);
+        case Activation::clamped_swiglu:
+            return activate_kind<Activation::clamped_swiglu>(y, gate, up, n);
     }
 }
 
@@ -100,6 +123,8 @@ void activate_backward_row(float* dgate, float* dup, const float* dy, const floa
             return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up, n);
         case Activation::relu:
             return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up, n);
+        case Activation::clamped_swiglu:
+            return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up, n);
     }
 }
 
@@ -135,20 +160,32 @@ ValueSlope evaluate(Activation kind, float x) {
         }
         case Activation::relu:
             return {x > 0 ? x : 0, x > 0 ? 1.f : 0.f};
+        case Activation::clamped_swiglu: {
+            const float g = x > swiglu_limit ? swiglu_limit : x, s = 1 / (1 + std::exp(-swiglu_alpha * g));
+            return {g * s, x > swiglu_limit ? 0 : s * (1 + swiglu_alpha * g * (1 - s))};
+        }
     }
     return {};
 }
 
+// What the gate is multiplied with, and its derivative.
+ValueSlope factor(Activation kind, const float* up, int64_t i) {
+    if (!up) return {1, 0};
+    if (kind != Activation::clamped_swiglu) return {up[i], 1};
+    return {1 + std::clamp(up[i], -swiglu_limit, swiglu_limit), std::abs(up[i]) <= swiglu_limit ? 1.f : 0.f};
+}
+
 void activate_row(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) y[i] = evaluate(kind, gate[i]).value * (up ? up[i] : 1);
+    for (int64_t i = 0; i < n; ++i) y[i] = evaluate(kind, gate[i]).value * factor(kind, up, i).value;
 }
 
 void activate_backward_row(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
                            Activation kind, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
         const auto [value, slope] = evaluate(kind, gate[i]);
-        dgate[i] = dy[i] * slope * (up ? up[i] : 1);
-        if (dup) dup[i] = dy[i] * value;
+        const auto [times, times_slope] = factor(kind, up, i);
+        dgate[i] = dy[i] * slope * times;
+        if (dup) dup[i] = dy[i] * value * times_slope;
     }
 }
 

@@ -55,7 +55,7 @@ HWY_INLINE void weigh(const AttentionTask& task, const AttentionShape& shape, Ma
     for (int64_t r = 0; r < rows; ++r) {
         const int64_t position = task.span->first + task.query + (begin + r) / group;
         const KeyRange visible =
-            visible_in_block(position, shape.window, first_key, std::min(width, task.keys.end - first_key));
+            visible_in_block(position, shape, first_key, std::min(width, task.keys.end - first_key));
         float *row = scores.row(r), *out = running.out.row(begin + r);
         if (visible.begin == visible.end) {
             std::fill_n(row, width, 0.f);
@@ -98,13 +98,19 @@ void finish(const AttentionTask& task, const AttentionShape& shape, Running runn
         for (int64_t g = 0; g < group; ++g) {
             const int64_t r = i * group + g, head = task.kv_head * group + g;
             float* values = running.out.row(r);
-            const VecF factor = hn::Set(F32(), running.sum[r] > 0 ? 1 / running.sum[r] : 0);
+            float sum = running.sum[r], top = running.top[r], kept = 1;
+            if (task.sinks) {
+                const float sink = task.sinks[head];
+                kept = std::exp(std::min(0.f, top - sink));
+                sum = sum * kept + std::exp(std::min(0.f, sink - top));
+                top = std::max(top, sink);
+            }
+            const VecF factor = hn::Set(F32(), sum > 0 ? kept / sum : 0);
             for (int64_t c = 0; c < running.out.stride; c += lanes())
                 hn::StoreU(hn::Mul(hn::LoadU(F32(), values + c), factor), F32(), values + c);
             std::byte* out = task.out.row(row) + head * shape.value_dim * info(task.out.dtype).bytes;
             store_row(task.out.dtype, values, out, shape.value_dim);
-            if (task.lse)
-                task.lse.f32()[row * shape.heads + head] = running.top[r] + std::log(running.sum[r]);
+            if (task.lse) task.lse.f32()[row * shape.heads + head] = top + std::log(sum);
         }
     }
 }
@@ -117,7 +123,7 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
     const Matrix queries = new_matrix(scratch, rows, shape.head_dim),
                  scores = new_matrix(scratch, row_block, key_block);
     const Matrix k = new_matrix(scratch, key_block, shape.head_dim),
-                 v = new_matrix(scratch, key_block, shape.value_dim);
+                 v = span.v ? new_matrix(scratch, key_block, shape.value_dim) : k;
     const Matrix k_columns = new_matrix(scratch, padded(shape.head_dim), key_block);
     const Running running{new_matrix(scratch, rows, shape.value_dim), new_matrix(scratch, 1, rows).at,
                           new_matrix(scratch, 1, rows).at};
@@ -132,15 +138,13 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
     for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
         const int64_t keys = std::min(key_block, task.keys.end - first);
         load_heads(k, span.k, {first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim});
-        load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
+        if (span.v) load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
         if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
-        // Queries before `first` and those whose window begins after the block do not see it.
+        // Queries before `first` and those that have forgotten the block's last key do not see it.
         const int64_t position = span.first + task.query;
         const int64_t from = std::clamp<int64_t>(first - position, 0, task.queries) * group;
         const int64_t to =
-            shape.window > 0
-                ? std::clamp<int64_t>(first + keys - 1 + shape.window - position, 0, task.queries) * group
-                : rows;
+            std::clamp<int64_t>(forgotten_at(first + keys - 1, shape) - position, 0, task.queries) * group;
         for (int64_t r = from; r < to; r += row_block) {
             const int64_t n = std::min(row_block, to - r), last = position + (r + n - 1) / group;
             const int64_t seen = std::min(keys, last + 1 - first);
@@ -176,7 +180,7 @@ struct Split {
     OwnedTensor out, lse;  // [parts·queries, heads·value_dim], [parts·queries, heads]
 };
 
-// out = Σ_p exp(lse_p − lse)·out_p with lse = log Σ_p exp(lse_p).
+// out = Σ_p exp(lse_p − lse)·out_p with lse = log (Σ_p exp(lse_p) + exp(sink)).
 void merge(const Split& split, int64_t query, Tensor out, Tensor lse, const AttentionShape& shape) {
     const int64_t queries = split.span->queries, row = split.span->q_row + query;
     RowWriter writer(out);
@@ -185,8 +189,10 @@ void merge(const Split& split, int64_t query, Tensor out, Tensor lse, const Atte
         const auto part_lse = [&](int64_t p) {
             return split.lse.get().f32()[(p * queries + query) * shape.heads + h];
         };
-        float top = -INFINITY, sum = 0;
+        const float sink = shape.sinks ? shape.sinks[h] : -INFINITY;
+        float top = sink;
         for (int64_t p = 0; p < split.parts; ++p) top = std::max(top, part_lse(p));
+        float sum = std::exp(sink - top);
         for (int64_t p = 0; p < split.parts; ++p) sum += std::exp(part_lse(p) - top);
         float* head = y + h * shape.value_dim;
         std::fill_n(head, shape.value_dim, 0.f);
@@ -224,7 +230,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
     const int64_t chunk = queries_per_task(spans, shape);
     for (const AttentionSpan& span : spans) {
         const bool few = span.queries * shape.heads / shape.kv_heads <= few_rows;
-        const int64_t begin = visible_keys(span.first, shape.window).begin, end = span.first + span.queries;
+        const int64_t begin = visible_keys(span.first, shape).begin, end = span.first + span.queries;
         const int64_t parts = few && span.queries > 0 ? (end - 1) / key_split - begin / key_split + 1 : 1;
         if (parts > 1) {
             splits.push_back({&span, parts,
@@ -237,11 +243,19 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
                  query -= chunk) {
                 const int64_t queries = std::min(chunk, span.queries - query);
                 const int64_t seen_from =
-                    visible_keys(span.first + query, shape.window).begin / key_block * key_block;
+                    visible_keys(span.first + query, shape).begin / key_block * key_block;
                 const int64_t seen_to = span.first + query + queries;
                 for (int64_t p = 0; p < parts; ++p) {
-                    AttentionTask task{&span, kv_head, query, queries,   {seen_from, seen_to},
-                                       few,   out,     lse,   span.q_row};
+                    AttentionTask task{.span = &span,
+                                       .kv_head = kv_head,
+                                       .query = query,
+                                       .queries = queries,
+                                       .keys = {seen_from, seen_to},
+                                       .few = few,
+                                       .out = out,
+                                       .lse = lse,
+                                       .out_row = span.q_row,
+                                       .sinks = parts > 1 ? nullptr : shape.sinks};
                     if (parts > 1) {
                         const int64_t part = begin / key_split + p;
                         task.keys = {std::max(seen_from, part * key_split),

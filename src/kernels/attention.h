@@ -13,6 +13,10 @@ struct AttentionShape {
     int64_t heads, kv_heads, head_dim, value_dim;
     float scale;         // usually 1/√head_dim
     int64_t window = 0;  // 0: all earlier positions; W: key k is seen by query q iff q − k < W
+    int64_t chunk = 0;   // C: iff both lie in the same stretch of C positions; not together with a window
+    // [heads]: each joins its head's softmax as one more score, unscaled and without a value (attention sinks:
+    // Xiao et al. 2023, learnt ones as in gpt-oss). Null: none.
+    const float* sinks = nullptr;
 };
 
 // One sequence: `queries` rows of q starting at q_row of the batch tensors; its keys and values are `keys` rows of k, v.
@@ -20,19 +24,25 @@ struct AttentionShape {
 // decode pass keys = first + queries rows of their cache.
 struct AttentionSpan {
     int64_t q_row, queries, first;
-    TensorView k, v;  // [keys, kv_heads·head_dim], [keys, kv_heads·value_dim]; f32, bf16 or f16 rows
+    // [keys, kv_heads·head_dim], [keys, kv_heads·value_dim]; f32, bf16 or f16 rows. Without v the values are the first
+    // value_dim numbers of each key (latent attention: DeepSeek-V2 2024).
+    TensorView k, v;
 };
 
 // out [Tq, heads·value_dim] f32 or bf16; q [Tq, heads·head_dim]. lse (may be empty): f32 [Tq, heads] logsumexps of the
-// scaled scores, kept for the backward. The result of a query depends only on its own keys (not on how queries are chunked
+// scaled scores and the sink, kept for the backward. The result of a query depends only on its own keys (not on how queries are chunked
 // beyond f32 rounding).
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans,
                const AttentionShape& shape);
 
 // Gradients for spans with first = 0 whose k, v are rows [q_row, q_row + queries) of kv tensors of the same batch:
-// dq, dk, dv are overwritten (f32). Recomputes the probabilities from lse.
+// dq, dk, dv are overwritten (f32); v and dv are empty where the spans have no v. Recomputes the probabilities from lse.
 void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse,
                         TensorView q, TensorView k, TensorView v, int64_t sequence_length,
                         const AttentionShape& shape);
+
+// dsinks[h] += Σ_t of −p · ⟨dout, out⟩ of the head, where p = exp(sink − lse) is the share the sink took.
+void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, TensorView lse,
+                              const AttentionShape& shape);
 
 }  // namespace gremium::kernels

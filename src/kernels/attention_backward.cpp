@@ -1,4 +1,6 @@
 #include <cassert>
+#include <cmath>
+#include <numeric>
 
 #include "kernels/attention_plan.h"
 #include "kernels/attention_reference.h"
@@ -70,9 +72,10 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
     const Arena::Mark mark = scratch.mark();
     const Matrix k = new_matrix(scratch, key_block, dim),
                  k_columns = new_matrix(scratch, padded(dim), key_block);
-    const Matrix v = new_matrix(scratch, key_block, value_dim),
-                 v_columns = new_matrix(scratch, padded(value_dim), key_block);
-    const Matrix dk = new_matrix(scratch, key_block, dim), dv = new_matrix(scratch, key_block, value_dim);
+    const Matrix v = a.v ? new_matrix(scratch, key_block, value_dim) : k,
+                 v_columns = a.v ? new_matrix(scratch, padded(value_dim), key_block) : k_columns;
+    const Matrix dk = new_matrix(scratch, key_block, dim),
+                 dv = a.v ? new_matrix(scratch, key_block, value_dim) : dk;
     const Matrix q = new_matrix(scratch, block_rows, dim), dq = new_matrix(scratch, block_rows, dim);
     const Matrix dout = new_matrix(scratch, block_rows, value_dim);
     const Matrix p = new_matrix(scratch, block_rows, key_block),
@@ -84,12 +87,14 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
     for (int64_t first = 0; first < a.length; first += key_block) {
         const int64_t keys = std::min(key_block, a.length - first);
         load_heads(k, a.k, {base + first, keys, kv_head * dim, 1, dim});
-        load_heads(v, a.v, {base + first, keys, kv_head * value_dim, 1, value_dim});
         transpose(k_columns, k, keys, dim);
-        transpose(v_columns, v, keys, value_dim);
+        if (a.v) {
+            load_heads(v, a.v, {base + first, keys, kv_head * value_dim, 1, value_dim});
+            transpose(v_columns, v, keys, value_dim);
+        }
         std::fill_n(dk.at, key_block * dk.stride, 0.f);
         std::fill_n(dv.at, key_block * dv.stride, 0.f);
-        const int64_t end = shape.window > 0 ? std::min(a.length, first + keys - 1 + shape.window) : a.length;
+        const int64_t end = std::min(a.length, forgotten_at(first + keys - 1, shape));
         for (int64_t query = first; query < end; query += block_queries) {
             const int64_t queries = std::min(block_queries, end - query), rows = queries * group;
             const int64_t seen = std::min(keys, query + queries - first), width = padded(seen);
@@ -98,7 +103,7 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
             multiply(p, plain(q), k_columns, rows, seen, dim, false);
             multiply(ds, plain(dout), v_columns, rows, seen, value_dim, false);
             for (int64_t r = 0; r < rows; ++r) {
-                const KeyRange visible = visible_in_block(query + r / group, shape.window, first, seen);
+                const KeyRange visible = visible_in_block(query + r / group, shape, first, seen);
                 const int64_t term = query * group + r;
                 if (visible.begin == 0 && visible.end == width) {
                     weights_and_gradients<false>(p.row(r), ds.row(r), width, visible, lse[term], D[term]);
@@ -117,8 +122,9 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
         }
         for (int64_t j = 0; j < keys; ++j) {
             put(a.dk.f32() + (base + first + j) * a.dk.cols() + kv_head * dim, dk.row(j), dim, 1, false);
-            put(a.dv.f32() + (base + first + j) * a.dv.cols() + kv_head * value_dim, dv.row(j), value_dim, 1,
-                false);
+            if (a.v)
+                put(a.dv.f32() + (base + first + j) * a.dv.cols() + kv_head * value_dim, dv.row(j), value_dim, 1,
+                    false);
         }
     }
     scratch.release(mark);
@@ -149,6 +155,22 @@ void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, Tensor
     const auto run = HWY_DYNAMIC_DISPATCH(attend_backward);
     parallel_for(q.rows() / sequence_length * shape.kv_heads,
                  [&](int64_t task) { run(gradients, task / shape.kv_heads, task % shape.kv_heads); });
+}
+
+void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, TensorView lse,
+                              const AttentionShape& shape) {
+    reduce_rows(dsinks.f32(), shape.heads, out.rows(), [&](float* partial, int64_t begin, int64_t end) {
+        RowReader grads(dout), values(out);
+        for (int64_t t = begin; t < end; ++t) {
+            const float *grad = grads[t], *value = values[t];
+            for (int64_t h = 0; h < shape.heads; ++h) {
+                const float share = std::exp(shape.sinks[h] - lse.f32()[t * shape.heads + h]);
+                const int64_t head = h * shape.value_dim;
+                const float D = std::inner_product(grad + head, grad + head + shape.value_dim, value + head, 0.f);
+                partial[h] -= share * D;
+            }
+        }
+    });
 }
 
 }  // namespace gremium::kernels

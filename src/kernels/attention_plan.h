@@ -19,6 +19,7 @@ inline void check(const AttentionShape& shape) {
     if (shape.kv_heads < 1 || shape.heads < 1 || shape.heads % shape.kv_heads != 0) {
         fail("attention: {} heads cannot share {} key/value heads", shape.heads, shape.kv_heads);
     }
+    if (shape.window > 0 && shape.chunk > 0) fail("attention: a window and a chunk at once");
 }
 
 struct KeyRange {
@@ -26,13 +27,20 @@ struct KeyRange {
 };
 
 // The keys that the query at this position sees.
-inline KeyRange visible_keys(int64_t position, int64_t window) {
-    return {window > 0 ? std::max<int64_t>(0, position - window + 1) : 0, position + 1};
+inline KeyRange visible_keys(int64_t position, const AttentionShape& shape) {
+    if (shape.chunk > 0) return {position / shape.chunk * shape.chunk, position + 1};
+    return {shape.window > 0 ? std::max<int64_t>(0, position - shape.window + 1) : 0, position + 1};
 }
 
-// The part of it in a block of n keys from `first` on, relative to the block. May be empty.
-inline KeyRange visible_in_block(int64_t position, int64_t window, int64_t first, int64_t n) {
-    const KeyRange keys = visible_keys(position, window);
+// The first position behind `key` that does not see it any more.
+inline int64_t forgotten_at(int64_t key, const AttentionShape& shape) {
+    if (shape.chunk > 0) return (key / shape.chunk + 1) * shape.chunk;
+    return shape.window > 0 ? key + shape.window : INT64_MAX;
+}
+
+// The visible keys in a block of n keys from `first` on, relative to the block. May be empty.
+inline KeyRange visible_in_block(int64_t position, const AttentionShape& shape, int64_t first, int64_t n) {
+    const KeyRange keys = visible_keys(position, shape);
     const int64_t end = std::clamp<int64_t>(keys.end - first, 0, n);
     return {std::clamp<int64_t>(keys.begin - first, 0, end), end};
 }
@@ -43,7 +51,8 @@ struct AttentionTask {
     KeyRange keys;  // of these only
     bool few;       // the same for all tasks of a span
     Tensor out, lse;
-    int64_t out_row;  // of the span's first query
+    int64_t out_row;     // of the span's first query
+    const float* sinks;  // null also when parts are merged: the sink then joins there
 };
 
 // The arguments of attention_backward; a task is a sequence and a key/value head.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/attention_plan.h"
 #include "kernels/rows.h"
 #include "tensor/blocks.h"
 
@@ -18,10 +19,16 @@ float dot(const float* a, const float* b, int64_t n) {
     return static_cast<float>(sum);
 }
 
-// The first key that the query at this position sees; the last is its own position.
-int64_t first_key(int64_t position, int64_t window) {
-    return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
-}
+// Where the values of a key head lie: in a tensor of their own, or in the keys.
+struct Values {
+    Floats own;
+    const Floats& of;
+    int64_t stride;
+
+    Values(TensorView v, const Floats& k, const AttentionShape& s)
+        : own(v ? to_floats(v) : Floats()), of(v ? own : k), stride(v ? s.value_dim : s.head_dim) {}
+    const float* at(int64_t key_head) const { return of.data() + key_head * stride; }
+};
 
 }  // namespace
 
@@ -30,7 +37,8 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
     const int64_t group = s.heads / s.kv_heads;
     Floats queries = to_floats(q);
     for (const AttentionSpan& span : spans) {
-        const Floats k = to_floats(span.k), v = to_floats(span.v);
+        const Floats k = to_floats(span.k);
+        const Values v(span.v, k, s);
         parallel_for(span.queries, [&](int64_t i) {
             const int64_t position = span.first + i, row = span.q_row + i;
             Floats p(static_cast<size_t>(position + 1));
@@ -38,20 +46,20 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
             float* y = writer.begin(row);
             std::fill_n(y, s.heads * s.value_dim, 0.f);
             for (int64_t h = 0; h < s.heads; ++h) {
-                const int64_t kv = h / group, first = first_key(position, s.window);
+                const int64_t kv = h / group, first = visible_keys(position, s).begin;
                 const float* query = queries.data() + (row * s.heads + h) * s.head_dim;
-                float top = -INFINITY;
+                float top = s.sinks ? s.sinks[h] : -INFINITY;
                 for (int64_t j = first; j <= position; ++j) {
                     float& score = p[static_cast<size_t>(j)];
                     score = s.scale * dot(query, k.data() + (j * s.kv_heads + kv) * s.head_dim, s.head_dim);
                     top = std::max(top, score);
                 }
-                double sum = 0;
+                double sum = s.sinks ? std::exp(s.sinks[h] - top) : 0;
                 for (int64_t j = first; j <= position; ++j)
                     sum += p[static_cast<size_t>(j)] = std::exp(p[static_cast<size_t>(j)] - top);
                 for (int64_t j = first; j <= position; ++j) {
                     const float weight = static_cast<float>(p[static_cast<size_t>(j)] / sum);
-                    const float* value = v.data() + (j * s.kv_heads + kv) * s.value_dim;
+                    const float* value = v.at(j * s.kv_heads + kv);
                     for (int64_t c = 0; c < s.value_dim; ++c) y[h * s.value_dim + c] += weight * value[c];
                 }
                 if (lse) lse.f32()[row * s.heads + h] = static_cast<float>(top + std::log(sum));
@@ -65,10 +73,12 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
 // scale·dS·K, dK += scale·dSᵀ·Q.
 void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse,
                         TensorView q, TensorView k, TensorView v, int64_t length, const AttentionShape& s) {
-    const Floats Q = to_floats(q), K = to_floats(k), V = to_floats(v), O = to_floats(out),
-                 dO = to_floats(dout);
+    const Floats Q = to_floats(q), K = to_floats(k), O = to_floats(out), dO = to_floats(dout);
+    const Values V(v, K, s);
     const int64_t group = s.heads / s.kv_heads;
-    for (const Tensor t : {dq, dk, dv}) std::fill_n(t.f32(), t.count(), 0.f);
+    for (const Tensor t : {dq, dk, dv})
+        if (t) std::fill_n(t.f32(), t.count(), 0.f);
+    float* dV = (v ? dv : dk).f32();
     parallel_for(q.rows() / length * s.kv_heads, [&](int64_t task) {
         const int64_t base = task / s.kv_heads * length, kv = task % s.kv_heads;
         for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
@@ -76,13 +86,13 @@ void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, Tensor
                 const int64_t query = (base + i) * s.heads + h;
                 const float* grad = dO.data() + query * s.value_dim;
                 const float D = dot(grad, O.data() + query * s.value_dim, s.value_dim);
-                for (int64_t j = first_key(i, s.window); j <= i; ++j) {
+                for (int64_t j = visible_keys(i, s).begin; j <= i; ++j) {
                     const int64_t key = (base + j) * s.kv_heads + kv;
                     const float score =
                         s.scale * dot(Q.data() + query * s.head_dim, K.data() + key * s.head_dim, s.head_dim);
                     const float P = std::exp(score - lse.f32()[query]);
-                    const float dS = s.scale * P * (dot(grad, V.data() + key * s.value_dim, s.value_dim) - D);
-                    for (int64_t c = 0; c < s.value_dim; ++c) dv.f32()[key * s.value_dim + c] += P * grad[c];
+                    const float dS = s.scale * P * (dot(grad, V.at(key), s.value_dim) - D);
+                    for (int64_t c = 0; c < s.value_dim; ++c) dV[key * V.stride + c] += P * grad[c];
                     for (int64_t c = 0; c < s.head_dim; ++c) {
                         dq.f32()[query * s.head_dim + c] += dS * K[static_cast<size_t>(key * s.head_dim + c)];
                         dk.f32()[key * s.head_dim + c] += dS * Q[static_cast<size_t>(query * s.head_dim + c)];

@@ -95,7 +95,7 @@ void combine_rows_backward(Tensor dx_RD, Tensor dweights_Tk, TensorView dy_TD, T
                 if (row < 0) continue;
                 if (dweights_Tk) dweights_Tk.f32()[j] += dot(grad, x[row], cols);
                 if (!dx_RD) continue;
-                scaled(dx.begin(row), grad, weights_Tk.f32()[j], false, cols);
+                scaled(dx.begin(row), grad, weights_Tk ? weights_Tk.f32()[j] : 1, false, cols);
                 dx.finish(row);
             }
         }

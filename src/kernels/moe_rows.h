@@ -14,7 +14,8 @@ void combine_rows(Tensor y_TD, TensorView x_RD, std::span<const int32_t> row_of_
                   bool accumulate = false);
 
 // dx_RD[row_of[t, j]] = weights[t, j] · dy_TD[t] (rows that no token names stay as they are);
-// dweights_Tk[t, j] += ⟨dy_TD[t], x_RD[row_of[t, j]]⟩. Either result may be empty. dx: f32 or bf16.
+// dweights_Tk[t, j] += ⟨dy_TD[t], x_RD[row_of[t, j]]⟩. Either result may be empty, and the
+// weights, which then are 1. dx: f32 or bf16.
 void combine_rows_backward(Tensor dx_RD, Tensor dweights_Tk, TensorView dy_TD, TensorView x_RD,
                            std::span<const int32_t> row_of_Tk, TensorView weights_Tk);
 

@@ -27,8 +27,10 @@ void softmax(Tensor y_TD, TensorView x_TD);
 void softmax_backward(Tensor dx_TD, TensorView dy_TD, TensorView y_TD);  // dx +=
 
 // y = act(gate) ⊙ up; the gated kinds take both halves, the plain ones ignore `up` (empty).
-// silu(x) = x·σ(x); gelu is the tanh approximation (Hendrycks, Gimpel 2016), gelu_erf the exact form.
-enum class Activation { silu, gelu, gelu_erf, relu };
+// silu(x) = x·σ(x); gelu is the tanh approximation (Hendrycks, Gimpel 2016), gelu_erf the exact form. clamped_swiglu is
+// gpt-oss's: with g = min(gate, limit), u = clamp(up, −limit, limit) it is g·σ(alpha·g) · (u + 1).
+enum class Activation { silu, gelu, gelu_erf, relu, clamped_swiglu };
+inline constexpr float swiglu_limit = 7, swiglu_alpha = 1.702f;  // of clamped_swiglu
 void activate(Tensor y_TF, TensorView gate_TF, TensorView up_TF, Activation kind);
 // dgate =, dup = (overwritten).
 void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorView gate_TF, TensorView up_TF,

@@ -1,6 +1,5 @@
 #include "moe/expert_store.h"
 
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -10,22 +9,14 @@
 namespace gremium::moe {
 
 ExpertLease::ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts,
-                         std::vector<ops::Weight> gate, std::vector<ops::Weight> up,
-                         std::vector<ops::Weight> down)
-    : store_(store),
-      layer_(layer),
-      experts_(std::move(experts)),
-      gate_(std::move(gate)),
-      up_(std::move(up)),
-      down_(std::move(down)) {}
+                         std::vector<ExpertWeights> weights_E)
+    : store_(store), layer_(layer), experts_(std::move(experts)), weights_E_(std::move(weights_E)) {}
 
 ExpertLease::ExpertLease(ExpertLease&& other) noexcept
     : store_(std::exchange(other.store_, nullptr)),
       layer_(other.layer_),
       experts_(std::move(other.experts_)),
-      gate_(std::move(other.gate_)),
-      up_(std::move(other.up_)),
-      down_(std::move(other.down_)) {}
+      weights_E_(std::move(other.weights_E_)) {}
 
 ExpertLease::~ExpertLease() {
     if (store_) store_->give_back(layer_, experts_);
@@ -34,8 +25,6 @@ ExpertLease::~ExpertLease() {
 namespace {
 
 using Experts = std::vector<std::vector<ExpertWeights>>;
-
-constexpr std::array matrices{&ExpertWeights::gate, &ExpertWeights::up, &ExpertWeights::down};
 
 // Weights that are always ready: giving back is free.
 class PlainStore : public ExpertStore {
@@ -48,17 +37,9 @@ class PlainStore : public ExpertStore {
     int experts(int layer) const override { return static_cast<int>(of_layer(layer).size()); }
 
     ExpertLease lease(int layer, std::span<const int32_t> experts) override {
-        const std::vector<ExpertWeights>& all = of_layer(layer);
-        std::vector<ops::Weight> gate(all.size()), up(all.size()), down(all.size());
-        for (const int32_t e : experts) {
-            const ExpertWeights& weights = peek({layer, e});
-            const auto i = static_cast<size_t>(e);
-            gate[i] = weights.gate;
-            up[i] = weights.up;
-            down[i] = weights.down;
-        }
-        return {this,          layer,          {experts.begin(), experts.end()}, std::move(gate),
-                std::move(up), std::move(down)};
+        std::vector<ExpertWeights> weights(of_layer(layer).size());
+        for (const int32_t e : experts) weights[static_cast<size_t>(e)] = peek({layer, e});
+        return {this, layer, {experts.begin(), experts.end()}, std::move(weights)};
     }
 
     void give_back(int, std::span<const int32_t>) override {}
@@ -67,8 +48,8 @@ class PlainStore : public ExpertStore {
     std::string hash(ExpertId id) const override {
         const ExpertWeights& weights = peek(id);
         std::vector<std::byte> bytes;
-        for (const auto matrix : matrices) {
-            const TensorView value = (weights.*matrix).value;
+        for (const auto tensor : expert_tensors) {
+            const TensorView value = (weights.*tensor).value;
             if (value) bytes.insert(bytes.end(), value.data, value.data + value.bytes());
         }
         return content_hash(bytes);
@@ -92,8 +73,8 @@ class PlainStore : public ExpertStore {
     void copy_to_memory() {
         for (std::vector<ExpertWeights>& layer : experts_) {
             for (ExpertWeights& weights : layer) {
-                for (const auto matrix : matrices) {
-                    ops::Weight& weight = weights.*matrix;
+                for (const auto tensor : expert_tensors) {
+                    ops::Weight& weight = weights.*tensor;
                     if (!weight || weight.grad) continue;
                     const OwnedTensor& copy = memory_.emplace_back(weight.value.dtype, weight.value.shape);
                     std::memcpy(copy.get().data, weight.value.data,

@@ -18,10 +18,17 @@ struct ExpertId {
     friend auto operator<=>(const ExpertId&, const ExpertId&) = default;
 };
 
-// A gated expert: down( act(gate·x) ⊙ up·x ). gate, up: [F, D]; down: [D, F]. Plain experts have no gate.
+// A gated expert: down( act(gate·x) ⊙ up·x ). gate, up: [F, D]; down: [D, F]. Plain experts have no gate. Each matrix
+// may have a bias, f32 [F] or [D].
 struct ExpertWeights {
     ops::Weight gate, up, down;
+    ops::Weight gate_bias = {}, up_bias = {}, down_bias = {};
 };
+
+// All of them, in the order in which an expert's bytes are hashed.
+inline constexpr ops::Weight ExpertWeights::*expert_tensors[] = {
+    &ExpertWeights::gate,      &ExpertWeights::up,      &ExpertWeights::down,
+    &ExpertWeights::gate_bias, &ExpertWeights::up_bias, &ExpertWeights::down_bias};
 
 class ExpertStore;
 
@@ -29,22 +36,19 @@ class ExpertStore;
 // asked for are empty. Move-only.
 class ExpertLease {
   public:
-    ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts, std::vector<ops::Weight> gate,
-                std::vector<ops::Weight> up, std::vector<ops::Weight> down);
+    ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts,
+                std::vector<ExpertWeights> weights_E);
     ExpertLease(ExpertLease&&) noexcept;
     ExpertLease& operator=(ExpertLease&&) = delete;
     ~ExpertLease();  // returns it to the store
 
-    // [E] each, indexed by expert.
-    std::span<const ops::Weight> gate() const { return gate_; }
-    std::span<const ops::Weight> up() const { return up_; }
-    std::span<const ops::Weight> down() const { return down_; }
+    std::span<const ExpertWeights> weights() const { return weights_E_; }  // [E], indexed by expert
 
   private:
     ExpertStore* store_;
     int layer_;
     std::vector<int32_t> experts_;
-    std::vector<ops::Weight> gate_, up_, down_;
+    std::vector<ExpertWeights> weights_E_;
 };
 
 enum class Residency : uint8_t {
@@ -61,7 +65,7 @@ class ExpertStore {
     // a time, several leases may be alive.
     virtual ExpertLease lease(int layer, std::span<const int32_t> experts) = 0;
     virtual void give_back(int layer, std::span<const int32_t> experts) = 0;  // called by the lease
-    // Where an expert lives now and what it is: the hash of the bytes of gate, up, down in this order.
+    // Where an expert lives now and what it is: the hash of the bytes of its tensors.
     virtual Residency residency(ExpertId id) const = 0;
     virtual std::string hash(ExpertId id) const = 0;
     virtual const ExpertWeights& peek(

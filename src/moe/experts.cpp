@@ -8,23 +8,57 @@
 namespace gremium::moe {
 namespace {
 
-// The same matrix of all experts, as the kernels take it.
+// Where a matrix of an expert and its bias are.
+struct Role {
+    const char* name;
+    ops::Weight ExpertWeights::*matrix;
+    ops::Weight ExpertWeights::*bias;
+};
+constexpr Role gate_role{"gate", &ExpertWeights::gate, &ExpertWeights::gate_bias};
+constexpr Role up_role{"up", &ExpertWeights::up, &ExpertWeights::up_bias};
+constexpr Role down_role{"down", &ExpertWeights::down, &ExpertWeights::down_bias};
+
+template <class T>
+T rows(T t, int64_t begin, int64_t end) {
+    return {t.data + begin * t.row_bytes(), t.dtype, {end - begin, t.cols()}};
+}
+
+// The same matrix of all experts, as the kernels take it, and its biases.
 struct Matrices {
     std::vector<TensorView> values;
     std::vector<Tensor> grads;
+    std::vector<ops::Weight> biases;  // empty: none has one
     int64_t outputs = 0;
     bool trained = false;
 
-    Matrices(const char* role, std::span<const ops::Weight> weights, int64_t inputs) {
-        for (const ops::Weight& w : weights) {
+    Matrices(const Role& role, const ExpertLease& lease, int64_t inputs) {
+        for (const ExpertWeights& expert : lease.weights()) {
+            const ops::Weight &w = expert.*role.matrix, &bias = expert.*role.bias;
             values.push_back(w.value);
             grads.push_back(w.grad);
-            trained |= static_cast<bool>(w.grad);
+            if (bias) biases.resize(lease.weights().size());
+            if (bias) biases[values.size() - 1] = bias;
+            trained |= w.grad || bias.grad;
             if (!w) continue;
             if (w.value.cols() != inputs) {
-                fail("experts: {} is {}, its input has {} columns", role, to_string(w.value.shape), inputs);
+                fail("experts: {} is {}, its input has {} columns", role.name, to_string(w.value.shape),
+                     inputs);
             }
             outputs = w.value.rows();
+        }
+    }
+
+    // y[r] += the bias of the row's expert.
+    void add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
+        for (size_t e = 0; e < biases.size(); ++e) {
+            if (biases[e] && offsets[e] < offsets[e + 1])
+                kernels::add_bias(rows(y_RN, offsets[e], offsets[e + 1]), biases[e].value);
+        }
+    }
+    void add_bias_grads(TensorView dy_RN, kernels::GroupOffsets offsets) const {
+        for (size_t e = 0; e < biases.size(); ++e) {
+            if (biases[e].grad && offsets[e] < offsets[e + 1])
+                kernels::sum_rows(biases[e].grad, rows(dy_RN, offsets[e], offsets[e + 1]));
         }
     }
 };
@@ -32,37 +66,49 @@ struct Matrices {
 // One pass of all rows through their experts; alive as long as the tape when its gradient is wanted.
 struct Pass {
     const DispatchPlan& plan;
+    bool gathers;  // x has the tokens' rows, not the plan's
     ops::Activation act;
     kernels::MatmulOptions options;
     Matrices up, down, gate;  // gate: all empty for plain experts
-    ops::Var x_TD, y_RD;
+    ops::Var x, y_RD;
     Tensor up_RF, gate_RF, hidden_RF;
 
     bool gated() const { return gate.outputs > 0; }
-    std::span<const int32_t> tokens() const { return plan.token; }
+    std::span<const int32_t> x_rows() const {
+        return gathers ? std::span<const int32_t>(plan.token) : std::span<const int32_t>();
+    }
+    void multiply(Tensor y, TensorView in, std::span<const int32_t> in_rows, const Matrices& m) const {
+        kernels::grouped_matmul(y, in, in_rows, m.values, plan.offsets, options);
+        m.add_biases(y, plan.offsets);
+    }
+    void weight_grads(const Matrices& m, TensorView dy, TensorView in,
+                      std::span<const int32_t> in_rows) const {
+        if (!m.trained) return;
+        kernels::grouped_matmul_dw(m.grads, dy, in, in_rows, plan.offsets,
+                                   {.compute = options.compute, .accumulate = true});
+        m.add_bias_grads(dy, plan.offsets);
+    }
     void forward();
     void backward(ops::Graph& g);
+    void input_grad(Tensor dx_RD, TensorView dup_RF, TensorView dgate_RF, bool add) const;
 };
 
 void Pass::forward() {
     if (plan.rows() == 0) return;
-    kernels::grouped_matmul(up_RF, x_TD->value, tokens(), up.values, plan.offsets, options);
+    multiply(up_RF, x->value, x_rows(), up);
     if (gated()) {
-        kernels::grouped_matmul(gate_RF, x_TD->value, tokens(), gate.values, plan.offsets, options);
+        multiply(gate_RF, x->value, x_rows(), gate);
         kernels::activate(hidden_RF, gate_RF, up_RF, act);
     } else {
         kernels::activate(hidden_RF, up_RF, {}, act);
     }
-    kernels::grouped_matmul(y_RD->value, hidden_RF, {}, down.values, plan.offsets, options);
+    multiply(y_RD->value, hidden_RF, {}, down);
 }
 
 void Pass::backward(ops::Graph& g) {
     if (plan.rows() == 0) return;
-    const kernels::MatmulOptions adding{.compute = options.compute, .accumulate = true};
-    if (down.trained) {
-        kernels::grouped_matmul_dw(down.grads, y_RD->grad, hidden_RF, {}, plan.offsets, adding);
-    }
-    if (!x_TD->wants_grad && !up.trained && !gate.trained) return;
+    weight_grads(down, y_RD->grad, hidden_RF, {});
+    if (!x->wants_grad && !up.trained && !gate.trained) return;
 
     const Shape shape = hidden_RF.shape;
     const ops::Scratch dup_RF = g.scratch(options.compute, shape);
@@ -75,42 +121,69 @@ void Pass::backward(ops::Graph& g) {
         else
             kernels::activate_backward(dup_RF, {}, dhidden_RF, up_RF, {}, act);
     }
-    if (up.trained) {
-        kernels::grouped_matmul_dw(up.grads, dup_RF, x_TD->value, tokens(), plan.offsets, adding);
-    }
-    if (gate.trained) {
-        kernels::grouped_matmul_dw(gate.grads, dgate_RF, x_TD->value, tokens(), plan.offsets, adding);
-    }
-    if (!x_TD->wants_grad) return;
+    weight_grads(up, dup_RF, x->value, x_rows());
+    if (gated()) weight_grads(gate, dgate_RF, x->value, x_rows());
+    if (!x->wants_grad) return;
 
-    const ops::Scratch dx_RD = g.scratch(DType::f32, {plan.rows(), x_TD->value.cols()});
-    kernels::grouped_matmul_dx(dx_RD, dup_RF, up.values, plan.offsets, options);
-    if (gated()) kernels::grouped_matmul_dx(dx_RD, dgate_RF, gate.values, plan.offsets, adding);
     bool fresh = false;
-    const Tensor dx_TD = g.grad_of(x_TD, &fresh);
+    if (!gathers) {
+        const Tensor dx_RD = g.grad_of(x, &fresh);
+        return input_grad(dx_RD, dup_RF, dgate_RF, !fresh);
+    }
+    const ops::Scratch dx_RD = g.scratch(DType::f32, {plan.rows(), x->value.cols()});
+    input_grad(dx_RD, dup_RF, dgate_RF, false);
+    const Tensor dx_TD = g.grad_of(x, &fresh);
     kernels::combine_rows(dx_TD, dx_RD, plan.row_of, {}, !fresh);
+}
+
+void Pass::input_grad(Tensor dx_RD, TensorView dup_RF, TensorView dgate_RF, bool add) const {
+    const auto through = [&](TensorView dy, const Matrices& m, bool accumulate) {
+        kernels::grouped_matmul_dx(dx_RD, dy, m.values, plan.offsets,
+                                   {.compute = options.compute, .accumulate = accumulate});
+    };
+    through(dup_RF, up, add);
+    if (gated()) through(dgate_RF, gate, true);
 }
 
 }  // namespace
 
-ops::Var experts(ops::Graph& g, ops::Var x_TD, const DispatchPlan& plan, const ExpertLease& lease,
-                 ops::Activation act) {
-    const int64_t inputs = x_TD->value.cols();
-    Matrices up("up", lease.up(), inputs), gate("gate", lease.gate(), inputs),
-        down("down", lease.down(), up.outputs);
-    const bool trained = x_TD->wants_grad || up.trained || gate.trained || down.trained;
+ops::Var weighted_rows(ops::Graph& g, ops::Var x_TD, ops::Var weights_Tk, const DispatchPlan& plan) {
+    const ops::Var x_RD = g.make(x_TD->value.dtype, {plan.rows(), x_TD->value.cols()},
+                                 x_TD->wants_grad || weights_Tk->wants_grad);
+    kernels::combine_rows_backward(x_RD->value, {}, x_TD->value, {}, plan.row_of, weights_Tk->value);
+    if (!x_RD->wants_grad) return x_RD;
+    g.record({x_RD}, [&g, x_TD, weights_Tk, x_RD, &plan] {
+        const Tensor dx_RD = g.grad_of(x_RD);
+        if (weights_Tk->wants_grad) {
+            kernels::combine_rows_backward({}, g.grad_of(weights_Tk), x_TD->value, dx_RD, plan.row_of,
+                                           weights_Tk->value);
+        }
+        if (!x_TD->wants_grad) return;
+        bool fresh = false;
+        const Tensor dx_TD = g.grad_of(x_TD, &fresh);
+        kernels::combine_rows(dx_TD, dx_RD, plan.row_of, weights_Tk->value, !fresh);
+    });
+    return x_RD;
+}
+
+ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const ExpertLease& lease,
+                 ops::Activation act, RowsOf rows_of) {
+    const int64_t inputs = x->value.cols();
+    Matrices up(up_role, lease, inputs), gate(gate_role, lease, inputs), down(down_role, lease, up.outputs);
+    const bool trained = x->wants_grad || up.trained || gate.trained || down.trained;
     const DType type = g.options().activation;
     const Shape hidden{plan.rows(), up.outputs};
     const bool gated = gate.outputs > 0;
 
     const auto pass = std::make_shared<Pass>(Pass{
         .plan = plan,
+        .gathers = rows_of == RowsOf::tokens,
         .act = act,
         .options = {.compute = g.options().compute},
         .up = std::move(up),
         .down = std::move(down),
         .gate = std::move(gate),
-        .x_TD = x_TD,
+        .x = x,
         .y_RD = g.make(type, {plan.rows(), down.outputs}, trained),
         .up_RF = g.arena().tensor(type, hidden),
         .gate_RF = gated ? g.arena().tensor(type, hidden) : Tensor{},
@@ -123,17 +196,18 @@ ops::Var experts(ops::Graph& g, ops::Var x_TD, const DispatchPlan& plan, const E
 
 ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const DispatchPlan& plan,
                  int64_t tokens) {
+    const TensorView weights = weights_Tk ? weights_Tk->value.view() : TensorView{};
+    const bool weights_trained = weights_Tk && weights_Tk->wants_grad;
     const ops::Var y_TD =
-        g.make(DType::f32, {tokens, y_RD->value.cols()}, y_RD->wants_grad || weights_Tk->wants_grad);
-    kernels::combine_rows(y_TD->value, y_RD->value, plan.row_of, weights_Tk->value);
+        g.make(DType::f32, {tokens, y_RD->value.cols()}, y_RD->wants_grad || weights_trained);
+    kernels::combine_rows(y_TD->value, y_RD->value, plan.row_of, weights);
     if (!y_TD->wants_grad) return y_TD;
-    g.record({y_TD}, [&g, y_RD, weights_Tk, y_TD, &plan] {
+    g.record({y_TD}, [&g, y_RD, weights_Tk, weights, weights_trained, y_TD, &plan] {
         // Experts that compute in bf16 round this gradient.
         const DType type = y_RD->value.dtype == DType::bf16 ? g.options().compute : DType::f32;
         g.fill_grads({y_RD}, type, [&](std::span<const Tensor> d) {
-            const Tensor dweights = weights_Tk->wants_grad ? g.grad_of(weights_Tk) : Tensor{};
-            kernels::combine_rows_backward(d[0], dweights, y_TD->grad, y_RD->value, plan.row_of,
-                                           weights_Tk->value);
+            const Tensor dweights = weights_trained ? g.grad_of(weights_Tk) : Tensor{};
+            kernels::combine_rows_backward(d[0], dweights, y_TD->grad, y_RD->value, plan.row_of, weights);
         });
     });
     return y_TD;
@@ -152,8 +226,14 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
         g.keep(plan);
         g.keep(lease);
     }
+    const int64_t tokens = x_TD->value.rows();
+    if (policy.weight_on_input) {
+        const ops::Var x_RD = weighted_rows(g, x_TD, routing.weights_Tk, *plan);
+        const ops::Var y_RD = experts(g, x_RD, *plan, *lease, act, RowsOf::plan);
+        return {combine(g, y_RD, nullptr, *plan, tokens), std::move(routing)};
+    }
     const ops::Var y_RD = experts(g, x_TD, *plan, *lease, act);
-    return {combine(g, y_RD, routing.weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};
+    return {combine(g, y_RD, routing.weights_Tk, *plan, tokens), std::move(routing)};
 }
 
 }  // namespace gremium::moe

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -35,18 +36,43 @@ struct Router {
     std::span<float> margin_T;  // empty: nobody asks
 
     void route_token(size_t t, std::span<float> selection_E) const;
+    void keep_best_groups(std::span<float> selection_E) const;
     void select(size_t t, std::span<const float> selection_E) const;
-    void weigh(size_t t) const;
+    void weigh(size_t t, std::span<float> scratch_E) const;
 };
 
 void Router::route_token(size_t t, std::span<float> selection_E) const {
+    // Large logits have the same sigmoid: where nothing is added, the logits themselves keep the order.
+    const bool by_logits = policy.score == Score::sigmoid && correction_E.empty() && policy.groups == 1;
+    const std::span<const float> score = by_logits ? logits_TE : score_TE;
     for (size_t e = 0; e < experts; ++e) {
         const bool muted = logits_TE[t * experts + e] == -infinity;
         const float correction = correction_E.empty() ? 0 : correction_E[e];
-        selection_E[e] = muted ? -infinity : score_TE[t * experts + e] + correction;
+        selection_E[e] = muted ? -infinity : score[t * experts + e] + correction;
     }
+    if (policy.groups_used < policy.groups) keep_best_groups(selection_E);
     select(t, selection_E);
-    weigh(t);
+    weigh(t, selection_E);
+}
+
+// Experts of all but the best groups get −∞; ties go to the lower group.
+void Router::keep_best_groups(std::span<float> selection_E) const {
+    const auto groups = static_cast<size_t>(policy.groups), size = experts / groups;
+    std::vector<std::pair<float, size_t>> ranked(groups);
+    for (size_t group = 0; group < groups; ++group) {
+        float best = -infinity, second = -infinity;
+        for (const float s : selection_E.subspan(group * size, size)) {
+            if (s > best)
+                second = std::exchange(best, s);
+            else if (s > second)
+                second = s;
+        }
+        const bool one = policy.group_score == RouterPolicy::GroupScore::best || size == 1;
+        ranked[group] = {one ? best : best + second, group};
+    }
+    std::ranges::stable_sort(ranked, std::greater(), &std::pair<float, size_t>::first);
+    for (size_t i = static_cast<size_t>(policy.groups_used); i < groups; ++i)
+        std::ranges::fill(selection_E.subspan(ranked[i].second * size, size), -infinity);
 }
 
 // The k largest selection scores, descending; ties go to the lower expert. −∞ is never selected.
@@ -79,10 +105,15 @@ void Router::select(size_t t, std::span<const float> selection_E) const {
     if (!margin_T.empty()) margin_T[t] = score(chosen.back()) - runner_up;
 }
 
-void Router::weigh(size_t t) const {
+void Router::weigh(size_t t, std::span<float> scratch_E) const {
+    const std::span<const int32_t> ids = ids_Tk.subspan(t * top_k, top_k);
     const std::span<float> weights = weights_Tk.subspan(t * top_k, top_k);
     for (size_t j = 0; j < top_k; ++j) {
-        weights[j] = score_TE[t * experts + static_cast<size_t>(ids_Tk[t * top_k + j])];
+        const auto expert = static_cast<size_t>(ids[j]);
+        weights[j] = score_TE[t * experts + expert];
+        if (policy.score != Score::sparsemixer) continue;
+        sparsemixer_shares(scratch_E, logits_TE.subspan(t * experts, experts), ids, j, policy.sparse_epsilon);
+        weights[j] = scratch_E[expert];
     }
     if (policy.score == Score::softmax_selected) softmax(weights);
     if (policy.normalise) {
@@ -98,10 +129,10 @@ Tensor softmax_of(Graph& g, Tensor logits_TE) {
     return out;
 }
 
-// What weights are made of; of the selected logits the softmax comes later.
+// What weights are made of; of selected or near logits the softmax comes later.
 Tensor scores(Graph& g, Score kind, Tensor logits_TE) {
     if (kind == Score::softmax) return softmax_of(g, logits_TE);
-    if (kind == Score::softmax_selected) return logits_TE;
+    if (kind == Score::softmax_selected || kind == Score::sparsemixer) return logits_TE;
     const Tensor out = g.arena().tensor(DType::f32, logits_TE.shape);
     parallel_chunks(logits_TE.count(), chunk_elements, [&](int64_t begin, int64_t end) {
         std::transform(logits_TE.f32() + begin, logits_TE.f32() + end, out.f32() + begin,

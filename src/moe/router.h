@@ -12,12 +12,20 @@ namespace gremium::moe {
 struct RouterPolicy {
     int experts = 0;
     int top_k = 0;
-    // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each.
-    enum class Score : uint8_t { softmax, softmax_selected, sigmoid } score = Score::softmax;
+    // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each; SparseMixer
+    // (Liu et al. 2023; Phi-3.5-MoE): each choice's softmax over those not yet chosen whose logit s is near the best
+    // one m, (m − s) <= 2·sparse_epsilon·max(|s|, m).
+    enum class Score : uint8_t { softmax, softmax_selected, sigmoid, sparsemixer } score = Score::softmax;
     bool correction_bias =
         false;  // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
-    bool normalise = false;  // selected weights are divided by their sum
-    float scale = 1;         // then multiplied by this
+    bool normalise = false;        // selected weights are divided by their sum
+    float scale = 1;               // then multiplied by this
+    float sparse_epsilon = 0;      // of SparseMixer
+    bool weight_on_input = false;  // an expert computes of weight · x, and its output counts once (Llama 4)
+    // Groups of neighbouring experts (DeepSeek): only experts of the `groups_used` best of `groups` equal groups can be
+    // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
+    enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
+    int groups = 1, groups_used = 1;
 
     friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
 };

@@ -28,6 +28,20 @@ void softmax(std::span<float> x) {
     for (float& v : x) v /= sum;
 }
 
+void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E,
+                        std::span<const int32_t> ids_k, size_t j, float epsilon) {
+    const float best = logits_E[static_cast<size_t>(ids_k[j])];
+    const std::span<const int32_t> chosen = ids_k.first(j);
+    float sum = 0;
+    for (size_t e = 0; e < share_E.size(); ++e) {
+        const float s = logits_E[e];
+        const bool far = best - s > 2 * epsilon * std::max(std::abs(s), best);
+        const bool taken = std::ranges::find(chosen, static_cast<int32_t>(e)) != chosen.end();
+        sum += share_E[e] = far || taken ? 0 : std::exp(s - best);
+    }
+    for (float& share : share_E) share /= sum;
+}
+
 // A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
 void RoutingRecord::compute_losses() {
     const int64_t tokens = logits_TE->value.rows();
@@ -65,49 +79,72 @@ void RoutingRecord::backward(ops::Graph& g) const {
     }
     g.fill_grads({logits_TE}, DType::f32, [&](std::span<const Tensor> d) {
         parallel_chunks(logits_TE->value.rows(), chunk_tokens, [&](int64_t begin, int64_t end) {
-            std::vector<float> score_k(static_cast<size_t>(top_k));
-            for (int64_t t = begin; t < end; ++t) {
-                token_backward(t, {reinterpret_cast<float*>(d[0].row(t)), load_E.size()}, score_k);
-            }
+            for (int64_t t = begin; t < end; ++t)
+                token_backward(t, {reinterpret_cast<float*>(d[0].row(t)), load_E.size()});
         });
     });
 }
 
-void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E, std::span<float> score_k) const {
+void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E) const {
     std::ranges::fill(dlogits_E, 0.0f);
-    if (weights_Tk->grad) through_weights(t, dlogits_E, score_k);
+    if (weights_Tk->grad) through_weights(t, dlogits_E);
     if (balance_loss->grad) through_balance(t, dlogits_E);
     if (z_loss->grad) through_z(t, dlogits_E);
 }
 
 // weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts.
-void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E, std::span<float> score_k) const {
-    const size_t k = score_k.size();
-    const std::span<const float> dweights = row(weights_Tk->grad, t), score_E = row(score_TE, t);
-    const auto expert = [&](size_t j) { return static_cast<size_t>(ids_Tk[static_cast<size_t>(t) * k + j]); };
-    for (size_t j = 0; j < k; ++j) score_k[j] = score_E[expert(j)];
-    if (policy.score == Score::softmax_selected) softmax(score_k);
-
+void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E) const {
+    const std::span<const float> dweights = row(weights_Tk->grad, t);
+    std::vector<float> score_k(static_cast<size_t>(top_k)), dscore_k(score_k.size());
+    scores(t, score_k);
     float sum = 1, mean = 0;
     if (policy.normalise) {
         sum = std::accumulate(score_k.begin(), score_k.end(), tiny_score);
-        for (size_t j = 0; j < k; ++j) mean += dweights[j] * score_k[j] / sum;
+        for (size_t j = 0; j < score_k.size(); ++j) mean += dweights[j] * score_k[j] / sum;
     }
-    const auto dscore = [&](size_t j) { return policy.scale * (dweights[j] - mean) / sum; };
+    for (size_t j = 0; j < score_k.size(); ++j) dscore_k[j] = policy.scale * (dweights[j] - mean) / sum;
+    through_scores(t, dlogits_E, score_k, dscore_k);
+}
 
+// What the weights of token t were made of.
+void RoutingRecord::scores(int64_t t, std::span<float> score_k) const {
+    const std::span<const float> score_E = row(score_TE, t);
+    const std::span<const int32_t> ids = ids_of(t);
+    std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
+    for (size_t j = 0; j < score_k.size(); ++j) {
+        const auto expert = static_cast<size_t>(ids[j]);
+        score_k[j] = score_E[expert];
+        if (share_E.empty()) continue;
+        sparsemixer_shares(share_E, score_E, ids, j, policy.sparse_epsilon);
+        score_k[j] = share_E[expert];
+    }
+    if (policy.score == Score::softmax_selected) softmax(score_k);
+}
+
+void RoutingRecord::through_scores(int64_t t, std::span<float> dlogits_E, std::span<const float> score_k,
+                                   std::span<const float> dscore_k) const {
+    const std::span<const float> score_E = row(score_TE, t);
+    const std::span<const int32_t> ids = ids_of(t);
+    std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
     float dot = 0;
-    for (size_t j = 0; j < k; ++j) dot += dscore(j) * score_k[j];
-    for (size_t j = 0; j < k; ++j) {
+    for (size_t j = 0; j < score_k.size(); ++j) dot += dscore_k[j] * score_k[j];
+    for (size_t j = 0; j < score_k.size(); ++j) {
         const float s = score_k[j];
+        float& dlogit = dlogits_E[static_cast<size_t>(ids[j])];
         switch (policy.score) {
             case Score::softmax:
-                dlogits_E[expert(j)] += s * dscore(j);
+                dlogit += s * dscore_k[j];
                 break;
             case Score::softmax_selected:
-                dlogits_E[expert(j)] += s * (dscore(j) - dot);
+                dlogit += s * (dscore_k[j] - dot);
                 break;
             case Score::sigmoid:
-                dlogits_E[expert(j)] += s * (1 - s) * dscore(j);
+                dlogit += s * (1 - s) * dscore_k[j];
+                break;
+            case Score::sparsemixer:  // which experts compete is a constant
+                dlogit += s * dscore_k[j];
+                sparsemixer_shares(share_E, score_E, ids, j, policy.sparse_epsilon);
+                for (size_t e = 0; e < share_E.size(); ++e) dlogits_E[e] -= share_E[e] * s * dscore_k[j];
                 break;
         }
     }

@@ -14,6 +14,10 @@ inline constexpr float tiny_score = 1e-20f;
 // softmax of a few numbers in place.
 void softmax(std::span<float> x);
 
+// share_E: the softmax of a token's SparseMixer choice j (router.h); 0 for experts that do not compete.
+void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E,
+                        std::span<const int32_t> ids_k, size_t j, float epsilon);
+
 struct RoutingRecord {
     RouterPolicy policy;
     int top_k;
@@ -21,15 +25,21 @@ struct RoutingRecord {
     std::vector<int64_t> load_E;
     ops::Var logits_TE, weights_Tk, balance_loss, z_loss;
     TensorView softmax_TE;
-    TensorView score_TE;  // what weights are made of: softmax, sigmoids or (softmax of the selected) logits
+    TensorView score_TE;  // what weights are made of: softmax, sigmoids or (softmax of the selected or near) logits
     Tensor logsumexp_T, score_sum_T;
 
     void compute_losses();  // and the logsumexps and sums of scores
     void backward(ops::Graph& g) const;
 
   private:
-    void token_backward(int64_t t, std::span<float> dlogits_E, std::span<float> score_k) const;
-    void through_weights(int64_t t, std::span<float> dlogits_E, std::span<float> score_k) const;
+    std::span<const int32_t> ids_of(int64_t t) const {
+        return std::span(ids_Tk).subspan(static_cast<size_t>(t * top_k), static_cast<size_t>(top_k));
+    }
+    void token_backward(int64_t t, std::span<float> dlogits_E) const;
+    void through_weights(int64_t t, std::span<float> dlogits_E) const;
+    void scores(int64_t t, std::span<float> score_k) const;
+    void through_scores(int64_t t, std::span<float> dlogits_E, std::span<const float> score_k,
+                        std::span<const float> dscore_k) const;
     void through_balance(int64_t t, std::span<float> dlogits_E) const;
     void through_z(int64_t t, std::span<float> dlogits_E) const;
 };

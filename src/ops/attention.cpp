@@ -17,18 +17,26 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
 }
 
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
-              const AttentionShape& shape, int64_t sequence_length) {
+              const AttentionShape& of_heads, int64_t sequence_length, const Weight& sinks) {
     const int64_t tokens = q->value.rows();
-    const bool trained = q->wants_grad || (k && k->wants_grad) || (v && v->wants_grad);
+    AttentionShape shape = of_heads;
+    shape.sinks = sinks ? sinks.value.f32() : nullptr;
+    const bool trained = q->wants_grad || k->wants_grad || (v && v->wants_grad) || sinks.grad;
     const Var y = g.make(g.options().activation, {tokens, shape.heads * shape.value_dim}, trained);
     const Tensor lse = y->wants_grad ? g.arena().tensor(DType::f32, {tokens, shape.heads}) : Tensor{};
     kernels::attention(y->value, lse, q->value, spans, shape);
     if (!y->wants_grad) return y;
-    g.record({y}, [&g, q, k, v, y, lse, shape, sequence_length] {
-        g.fill_grads({q, k, v}, DType::f32, [&](std::span<const Tensor> d) {
-            kernels::attention_backward(d[0], d[1], d[2], g.grad_of(y), y->value, lse, q->value, k->value,
-                                        v->value, sequence_length, shape);
-        });
+    g.record({y}, [&g, q, k, v, y, lse, shape, sequence_length, sinks] {
+        const Tensor dy = g.grad_of(y);
+        if (sinks.grad) kernels::attention_sinks_backward(sinks.grad, dy, y->value, lse, shape);
+        const auto backward = [&](std::span<const Tensor> d) {
+            kernels::attention_backward(d[0], d[1], v ? d[2] : Tensor{}, dy, y->value, lse, q->value, k->value,
+                                        v ? v->value : Tensor{}, sequence_length, shape);
+        };
+        if (v)
+            g.fill_grads({q, k, v}, DType::f32, backward);
+        else
+            g.fill_grads({q, k}, DType::f32, backward);
     });
     return y;
 }

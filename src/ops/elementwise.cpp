@@ -79,6 +79,19 @@ Var add(Graph& g, Var x, Var y) {
     return sum;
 }
 
+Var add_bias(Graph& g, Var x, const Weight& bias) {
+    const Var y = overwritable_or_new(g, x, x->wants_grad || bias.grad);
+    copy_then(y->value, x->value, [](int64_t, int64_t) {});
+    kernels::add_bias(y->value, bias.value);
+    if (y->wants_grad && y != x) {
+        g.record({y}, [&g, x, bias, y] {
+            if (bias.grad) kernels::sum_rows(bias.grad, y->grad);
+            g.pass_grad(x, y);
+        });
+    }
+    return y;
+}
+
 Var scale(Graph& g, Var x, float factor) {
     const Var y = overwritable_or_new(g, x, x->wants_grad);
     copy_then(y->value, x->value, [&](int64_t begin, int64_t end) {

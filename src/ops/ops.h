@@ -34,12 +34,21 @@ Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {});
 Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::GroupOffsets offsets,
                    std::span<const int32_t> rows, DType out);
 
+// Heads lie side by side in a row, [T, H·width].
+// y[t, h] = columns [first, first + count) of x[t, h].
+Var head_columns(Graph& g, Var x, int64_t heads, int64_t first, int64_t count);
+// y[t, h] = a[t, h] and b[t, h] behind each other. One type.
+Var concat_heads(Graph& g, Var a, Var b, int64_t heads);
+// y[t, h] = w[h] · x[t, h].
+Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out);
+
 Var rms_norm(Graph& g, Var x, const Weight& w, float eps, int64_t group, DType out);
 Var layer_norm(Graph& g, Var x, const Weight& w, const Weight& b, float eps, DType out);
 Var softmax(Graph& g, Var x);
 Var activate(Graph& g, Var gate, Var up, Activation kind);  // up may be null for plain activations
 // x's type. Without recording, in place of x if an operation made x (which must not be used afterwards).
 Var add(Graph& g, Var x, Var y);
+Var add_bias(Graph& g, Var x_TD, const Weight& bias_D);
 Var scale(Graph& g, Var x, float factor);
 Var multiply_rows(Graph& g, Var x_TD, Var s_T1);  // x[t] · s[t]
 Var sigmoid(Graph& g, Var x);
@@ -50,13 +59,14 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
          int64_t n_rot, RopePairing pairing);
 
 // Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
-// covering the batch in order, with first = 0.
+// covering the batch in order, with first = 0; v is null where the values are part of the keys. sinks: [heads].
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
-              const AttentionShape& shape, int64_t sequence_length);
+              const AttentionShape& shape, int64_t sequence_length, const Weight& sinks = {});
 
-// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ), and per-token losses if
+// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token losses if
 // asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.
 struct CrossEntropyOptions {
+    Weight bias;  // [V], or empty
     int64_t chunk = 512;
     std::vector<float>* token_losses = nullptr;  // resized to T
     float grad_scale = 1;  // gradients carry this factor on top of the loss's own gradient (micro-batches)

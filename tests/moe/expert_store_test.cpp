@@ -44,10 +44,10 @@ TEST_F(Store, LeasesOnlyWhatWasAskedFor) {
     EXPECT_EQ(store->experts(1), 3);
     const std::vector<int32_t> wanted{0, 2};
     const ExpertLease lease = store->lease(1, wanted);
-    ASSERT_EQ(lease.gate().size(), 3u);
-    EXPECT_EQ(lease.gate()[2].value.data, values_[6].get().data);
-    EXPECT_EQ(lease.up()[0].value.data, values_[1].get().data);
-    EXPECT_FALSE(lease.down()[1]);
+    ASSERT_EQ(lease.weights().size(), 3u);
+    EXPECT_EQ(lease.weights()[2].gate.value.data, values_[6].get().data);
+    EXPECT_EQ(lease.weights()[0].up.value.data, values_[1].get().data);
+    EXPECT_FALSE(lease.weights()[1].down);
 }
 
 TEST_F(Store, ResidentCopiesMappedDoesNot) {
@@ -66,8 +66,8 @@ TEST_F(Store, ParametersStayWhereTheirOwnerHasThem) {
     const auto store = make(Residency::resident, true);
     const std::vector<int32_t> wanted{1};
     const ExpertLease lease = store->lease(1, wanted);
-    EXPECT_EQ(lease.gate()[1].value.data, values_[3].get().data);
-    EXPECT_EQ(lease.gate()[1].grad.data, grad_.get().data);
+    EXPECT_EQ(lease.weights()[1].gate.value.data, values_[3].get().data);
+    EXPECT_EQ(lease.weights()[1].gate.grad.data, grad_.get().data);
 }
 
 TEST_F(Store, HashIsThatOfTheBytes) {
@@ -97,7 +97,7 @@ TEST_F(Store, AMovedLeaseIsReturnedOnce) {
         int layers() const override { return 1; }
         int experts(int) const override { return 1; }
         ExpertLease lease(int layer, std::span<const int32_t> e) override {
-            return {this, layer, {e.begin(), e.end()}, {}, {}, {}};
+            return {this, layer, {e.begin(), e.end()}, {}};
         }
         void give_back(int, std::span<const int32_t>) override { ++returned; }
         Residency residency(ExpertId) const override { return Residency::mapped; }
