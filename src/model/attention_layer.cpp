@@ -9,18 +9,82 @@ namespace {
 using ops::Graph;
 using ops::Var;
 
-Var qk_norm(Graph& g, Var x, const AttentionSpec& a, float eps, const ops::Weight& w) {
-    if (a.qk_norm == QkNorm::none) return x;
-    return ops::rms_norm(g, x, w, eps, w.value.count(),
-                         g.options().activation);  // w: one head, or the whole vector
+Var rms(Graph& g, Var x, const BlockContext& context, const ops::Weight& w, int64_t group) {
+    return ops::rms_norm(g, x, w, context.model.spec.norm.eps, group, g.options().activation);
 }
 
-Var rotate(Graph& g, Var x, const AttentionSpec& a, const RopeTables& tables) {
-    if (!a.rope.enabled) return x;
-    return ops::rope(g, x, tables.of(a.rope), tables.rows(), a.head_dim, a.rope.dims, a.rope.pairing);
+Var rotate(Graph& g, Var x, const RopeSpec& rope, int64_t head_dim, const BlockContext& context) {
+    const RopeTables& tables = context.rope;
+    return ops::rope(g, x, tables.of(rope), tables.rows(), head_dim, rope.dims, rope.pairing);
+}
+
+// Norms and rotation of q or k; `w` is for one head or for the whole vector.
+Var positioned(Graph& g, Var x, const AttentionSpec& a, const ops::Weight& w, const BlockContext& context) {
+    if (w) x = rms(g, x, context, w, w.value.count());
+    if (a.rope.enabled) x = rotate(g, x, a.rope, a.head_dim, context);
+    if (a.qk_norm == QkNorm::rotated) x = rms(g, x, context, {}, a.head_dim);
+    return x;
+}
+
+// The factor that AttentionSpec::temperature gives each token's queries.
+Var tempered(Graph& g, Var q, const AttentionSpec& a, const BlockContext& context) {
+    if (a.temperature == 0) return q;
+    const std::span<const int32_t> positions = context.batch.positions;
+    const Tensor factor = g.arena().tensor(DType::f32, {q->value.rows(), 1});
+    for (size_t t = 0; t < positions.size(); ++t) {
+        const int64_t stretches = (int64_t{positions[t]} + 1) / a.temperature_stretch;
+        factor.f32()[t] = 1 + a.temperature * std::log1p(static_cast<float>(stretches));
+    }
+    return ops::multiply_rows(g, q, g.input(factor));
+}
+
+// What attention runs on: projections of the input, rotated.
+struct Projected {
+    Var q, k, v;  // v: null where values are part of the keys
+    ops::AttentionShape shape;
+};
+
+Projected project(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w,
+                  const BlockContext& context) {
+    const Var q = ops::linear(g, x_TD, w.q, w.q_bias), k = ops::linear(g, x_TD, w.k, w.k_bias);
+    const Var v = ops::linear(g, x_TD, w.v, w.v_bias);
+    return {.q = tempered(g, positioned(g, q, a, w.q_norm, context), a, context),
+            .k = positioned(g, k, a, w.k_norm, context),
+            .v = v,
+            .shape = {.heads = a.heads,
+                      .kv_heads = a.kv_heads,
+                      .head_dim = a.head_dim,
+                      .value_dim = a.value_dim,
+                      .scale = score_scale(a)}};
+}
+
+// Queries are brought to where keys are latent, q·(W_k c) = (W_kᵀ q)·c, so that one key [c | rotated], whose first part
+// is the value too, serves all heads (the absorbed form of DeepSeek-V2, 2024).
+Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w,
+                         const BlockContext& context) {
+    const int64_t rank = a.latent.rank, turned = a.rope.dims, plain = a.head_dim - turned;
+    const bool low_rank = a.latent.query_rank > 0;
+    const Var from = low_rank ? rms(g, ops::linear(g, x_TD, w.q_a), context, w.q_a_norm, a.latent.query_rank) : x_TD;
+    const Var q = ops::linear(g, from, low_rank ? w.q_b : w.q);
+    const Var q_plain = ops::head_columns(g, q, a.heads, 0, plain);
+    const Var q_turned = rotate(g, ops::head_columns(g, q, a.heads, plain, turned), a.rope, turned, context);
+    const Var kv = ops::linear(g, x_TD, w.kv_a);
+    const Var latent = rms(g, ops::head_columns(g, kv, 1, 0, rank), context, w.kv_a_norm, rank);
+    const Var k_turned = rotate(g, ops::head_columns(g, kv, 1, rank, turned), a.rope, turned, context);
+
+    const Var q_latent = ops::heads_linear(g, q_plain, w.k_b, g.options().activation);
+    return {.q = tempered(g, ops::concat_heads(g, q_latent, q_turned, a.heads), a, context),
+            .k = ops::concat_heads(g, latent, k_turned, 1),
+            .v = nullptr,
+            .shape = {.heads = a.heads,
+                      .kv_heads = 1,
+                      .head_dim = rank + turned,
+                      .value_dim = rank,
+                      .scale = score_scale(a)}};
 }
 
 TensorView rows(TensorView t, int64_t begin, int64_t count) {
+    if (!t) return {};
     return {t.row(begin), t.dtype, {count, t.cols()}};
 }
 
@@ -46,25 +110,15 @@ std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, con
 Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
     const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].attention();
     const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].attention;
-    const float eps = context.model.spec.norm.eps;
-
-    Var q = ops::linear(g, x_TD, w.q, w.q_bias);
-    Var k = ops::linear(g, x_TD, w.k, w.k_bias);
-    const Var v = ops::linear(g, x_TD, w.v, w.v_bias);
-    q = rotate(g, qk_norm(g, q, a, eps, w.q_norm), a, context.rope);
-    k = rotate(g, qk_norm(g, k, a, eps, w.k_norm), a, context.rope);
-
-    const ops::AttentionShape shape{
-        .heads = a.heads,
-        .kv_heads = a.kv_heads,
-        .head_dim = a.head_dim,
-        .value_dim = a.value_dim,
-        .scale = a.scale > 0 ? a.scale : 1 / std::sqrt(static_cast<float>(a.head_dim)),
-        .window = a.window,
-    };
-    const Var y =
-        ops::attention(g, q, k, v, spans(k->value, v->value, layer, context), shape, context.sequence_length);
-    return ops::linear(g, y, w.out, w.out_bias);
+    const bool latent = a.latent.rank > 0;
+    Projected p = latent ? project_latent(g, x_TD, a, w, context) : project(g, x_TD, a, w, context);
+    p.shape.window = a.window;
+    p.shape.chunk = a.chunk;
+    const TensorView values = p.v ? p.v->value.view() : TensorView{};
+    const Var y = ops::attention(g, p.q, p.k, p.v, spans(p.k->value, values, layer, context), p.shape,
+                                 context.sequence_length, w.sinks);
+    const Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
+    return ops::linear(g, heads, w.out, w.out_bias);
 }
 
 }  // namespace gremium

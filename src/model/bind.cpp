@@ -23,8 +23,11 @@ class Binder {
         return slot == slots_.end() ? Weight{} : found(slot->second);
     }
 
+    // Empty for a stack that the spec does not have.
     std::vector<Weight> stack(const std::string& name) const {
-        const TensorSlot& slot = slots_.at(name);
+        const auto found_slot = slots_.find(name);
+        if (found_slot == slots_.end()) return {};
+        const TensorSlot& slot = found_slot->second;
         const Weight whole = find_(slot);
         std::vector<Weight> parts;
         for (int e = 0; e < slot.shape[0]; ++e)
@@ -56,12 +59,12 @@ Weight as_row(Weight w) {
     return w;
 }
 
-std::vector<moe::ExpertWeights> bind_experts(const Binder& get, const std::string& p) {
-    const auto gate = get.stack(p + "ffn_gate_exps.weight");
-    const auto up = get.stack(p + "ffn_up_exps.weight");
-    const auto down = get.stack(p + "ffn_down_exps.weight");
-    std::vector<moe::ExpertWeights> experts;
-    for (size_t e = 0; e < gate.size(); ++e) experts.push_back({gate[e], up[e], down[e]});
+std::vector<moe::ExpertWeights> bind_experts(const Binder& get, const std::string& prefix, int count) {
+    std::vector<moe::ExpertWeights> experts(static_cast<size_t>(count));
+    for (const ExpertTensor& stack : expert_stacks) {
+        const std::vector<Weight> parts = get.stack(prefix + stack.name);
+        for (size_t e = 0; e < parts.size(); ++e) experts[e].*stack.weight = parts[e];
+    }
     return experts;
 }
 
@@ -80,7 +83,7 @@ std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::
         LayerWeights& layer = model->weights.layers.emplace_back();
         for_each_weight(layer, [&](const char* name, Weight& w) { w = get(prefix + name); });
         layer.moe.shared_gate = as_row(layer.moe.shared_gate);
-        if (spec.layers[l].moe()) experts[l] = bind_experts(get, prefix);
+        if (const MoeSpec* m = spec.layers[l].moe()) experts[l] = bind_experts(get, prefix, m->router.experts);
     }
     if (std::ranges::any_of(spec.layers, [](const LayerSpec& layer) { return layer.moe(); }))
         model->experts = moe::make_expert_store(std::move(experts), residency);

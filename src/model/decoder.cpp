@@ -10,13 +10,16 @@ using ops::Var;
 
 namespace {
 
+Var times(Graph& g, Var x, float factor) { return factor == 1 ? x : ops::scale(g, x, factor); }
+
 Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouting& routing) {
     const NormSpec& spec = context.model.spec.norm;
+    const float share = context.model.spec.residual_scale;
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
     const Var mixed = attention_layer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
-    x_TD = ops::add(g, x_TD, mixed);
+    x_TD = ops::add(g, x_TD, times(g, mixed, share));
     const Var fed = feed_forward(g, norm(g, x_TD, spec, w.feed_forward_norm), layer, context, routing);
-    return ops::add(g, x_TD, fed);
+    return ops::add(g, x_TD, times(g, fed, share));
 }
 
 // The block's inside is forgotten and computed again in the backward.
@@ -52,23 +55,26 @@ void check(const Model& model, const Batch& batch, const ForwardOptions& options
 Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
     const DType out = g.options().activation;
     if (spec.kind == NormKind::layer) return ops::layer_norm(g, x_TD, w.weight, w.bias, spec.eps, out);
-    return ops::rms_norm(g, x_TD, w.weight, spec.eps, x_TD->value.cols(), out);
+    const Var y = ops::rms_norm(g, x_TD, w.weight, spec.eps, x_TD->value.cols(), out);
+    return w.bias ? ops::add_bias(g, y, w.bias) : y;
 }
 
 Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardOptions& options) {
     check(model, batch, options);
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
+    const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
     const auto context = std::make_shared<const BlockContext>(
         BlockContext{.model = model,
                      .batch = {batch.tokens, batch.positions, batch.sequences},
-                     .rope = RopeTables(g.arena(), model.spec, batch.positions),
-                     .sequence_length = batch.sequence_length ? batch.sequence_length : tokens,
+                     .rope = RopeTables(g.arena(), model.spec, batch.positions,
+                                        options.cache ? options.cache->capacity() : length),
+                     .sequence_length = length,
                      .cache = options.cache,
                      .hook = options.hook});
     if (g.recording()) g.keep(context);
 
     Forward result;
-    Var x_TD = ops::embedding(g, model.weights.embedding, batch.tokens);
+    Var x_TD = times(g, ops::embedding(g, model.weights.embedding, batch.tokens), model.spec.embedding_scale);
     for (int l = 0; l < static_cast<int>(model.spec.layers.size()); ++l) {
         LayerRouting routing{.layer = -1, .load_E = {}, .balance_loss = nullptr, .z_loss = nullptr};
         const Arena::Mark before_block = g.arena().mark();
@@ -82,7 +88,8 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
         if (routing.layer >= 0) result.routing.push_back(std::move(routing));
     }
     if (options.cache) options.cache->advance(tokens);
-    result.hidden_TD = norm(g, x_TD, model.spec.norm, model.weights.final_norm);
+    const Var normed = norm(g, x_TD, model.spec.norm, model.weights.final_norm);
+    result.hidden_TD = times(g, normed, 1 / model.spec.logit_divisor);
     return result;
 }
 
@@ -94,8 +101,9 @@ Var logits(Graph& g, const Model& model, Var hidden_TD, std::span<const int32_t>
         g.keep(kept_rows);
         g.keep(offsets);
     }
-    return ops::grouped_linear(g, hidden_TD, std::span(&model.weights.head, 1), *offsets, *kept_rows,
-                               DType::f32);
+    const Var y = ops::grouped_linear(g, hidden_TD, std::span(&model.weights.head, 1), *offsets, *kept_rows,
+                                      DType::f32);
+    return model.weights.head_bias ? ops::add_bias(g, y, model.weights.head_bias) : y;
 }
 
 }  // namespace gremium

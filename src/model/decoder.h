@@ -34,7 +34,7 @@ struct LayerRouting {  // of each MoE layer, in order
 };
 
 struct Forward {
-    ops::Var hidden_TD;  // after the final norm: what the head multiplies
+    ops::Var hidden_TD;  // after the final norm, divided by the logits' divisor: what the head multiplies
     std::vector<LayerRouting> routing;
 };
 

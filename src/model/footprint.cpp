@@ -15,6 +15,7 @@ Footprint footprint(const Model& model) {
     read_whole("", model.weights.final_norm.weight);
     read_whole("", model.weights.final_norm.bias);
     read_whole("", model.weights.head);
+    read_whole("", model.weights.head_bias);
     if (model.weights.head.value.data == embedding.data)
         sum.total -= embedding.bytes();  // tied: counted already
     for (const LayerWeights& layer : model.weights.layers) for_each_weight(layer, read_whole);
@@ -24,7 +25,8 @@ Footprint footprint(const Model& model) {
         int64_t experts = 0;
         for (int e = 0; e < moe->router.experts; ++e) {
             const moe::ExpertWeights& w = model.experts->peek({static_cast<int>(l), e});
-            experts += w.gate.value.bytes() + w.up.value.bytes() + w.down.value.bytes();
+            for (const auto tensor : moe::expert_tensors)
+                if (w.*tensor) experts += (w.*tensor).value.bytes();
         }
         sum.total += experts;
         sum.per_token += experts / moe->router.experts * moe->router.top_k;

@@ -7,17 +7,14 @@ namespace gremium {
 
 namespace {
 
-int64_t key_width(const LayerSpec& layer) {
-    const AttentionSpec* a = layer.attention();
-    return a ? int64_t{a->kv_heads} * a->head_dim : 0;
-}
-int64_t value_width(const LayerSpec& layer) {
-    const AttentionSpec* a = layer.attention();
-    return a ? int64_t{a->kv_heads} * a->value_dim : 0;
+CacheWidths widths(const LayerSpec& layer) {
+    const AttentionSpec* attention = layer.attention();
+    return attention ? cache_widths(*attention) : CacheWidths{};
 }
 
 // Writes rows behind the first `length` ones and gives a view of all so far.
 TensorView extend(Tensor cache, int64_t length, TensorView rows) {
+    if (!rows) return {};
     const Tensor space{cache.row(length), cache.dtype, rows.shape};
     convert(rows, space);
     return {cache.data, cache.dtype, {length + rows.rows(), cache.cols()}};
@@ -29,15 +26,15 @@ KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype) : capacity
     if (context < 1) fail("a context of {} tokens, expected at least 1", context);
     if (!is_float(dtype)) fail("a cache of {}, expected f32, f16 or bf16", info(dtype).name);
     for (const LayerSpec& layer : spec.layers) {
-        keys_.emplace_back(dtype, Shape{context, key_width(layer)});
-        values_.emplace_back(dtype, Shape{context, value_width(layer)});
+        keys_.emplace_back(dtype, Shape{context, widths(layer).key});
+        values_.emplace_back(dtype, Shape{context, widths(layer).value});
     }
 }
 
 int64_t KvCache::bytes(const ModelSpec& spec, int64_t context, DType dtype) {
     int64_t total = 0;
     for (const LayerSpec& layer : spec.layers)
-        total += context * row_bytes(dtype, key_width(layer) + value_width(layer));
+        total += context * row_bytes(dtype, widths(layer).key + widths(layer).value);
     return total;
 }
 

@@ -11,7 +11,7 @@ namespace gremium {
 
 class KvCache {
   public:
-    // Memory: Σ layers context · kv_heads · (head_dim + value_dim) elements of `dtype` (f32, f16 or bf16);
+    // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16 or bf16);
     // committed by the system as it is touched.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32);
 
@@ -20,7 +20,7 @@ class KvCache {
     static int64_t bytes(const ModelSpec& spec, int64_t context, DType dtype);
 
     // Writes rows for positions [length, length + rows) of a layer; returns views of all keys and values so
-    // far.
+    // far. v is empty where values are part of the keys.
     struct Views {
         TensorView k, v;
     };

@@ -1,12 +1,14 @@
 // Files → specification → named weights → model.
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "formats/hf.h"
 #include "model/archs/common.h"
+#include "model/archs/layout.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
 #include "tensor/blocks.h"
@@ -31,24 +33,42 @@ TensorView require_real(TensorView view, const std::string& name, const std::str
 
 // What GGUF says in tensors rather than in metadata.
 void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors) {
-    archs::read_presence(spec, [&](const std::string& name) { return tensors.contains(name); });
+    const Architecture& architecture = architecture_of(spec);
+    archs::read_presence(spec, [&](const TensorSlot& slot) {
+        const std::vector<Place> places = gguf_places(architecture, slot);
+        return std::ranges::any_of(places, [&](const Place& place) { return tensors.contains(place.name); });
+    });
     const TensorView* embedding = tensors.find("token_embd.weight");
     if (spec.vocab == 0 && embedding && embedding->rows() <= INT32_MAX)
         spec.vocab = static_cast<int>(embedding->rows());
-    const TensorView* divisors = tensors.find("rope_freqs.weight");
-    if (!divisors) return;
-    require_real(*divisors, "rope_freqs.weight", tensors.source());
-    for_each_attention(spec, [&](AttentionSpec& a) { a.rope.divisors = to_floats(*divisors); });
+    for_each_attention(spec, [&](AttentionSpec& a) {
+        for (const archs::RotaryTensor& rotary : archs::rotary_tensors) {
+            const TensorView* divisors = tensors.find(rotary.name);
+            if (!divisors) continue;
+            require_real(*divisors, rotary.name, tensors.source());
+            a.rope.*rotary.divisors = to_floats(*divisors);
+        }
+    });
 }
 
 // Finds the tensors of a file, checks their shapes, and remembers which were used.
 class Source {
   public:
     virtual ~Source() = default;
-    Source(const ModelSpec& spec, Storage& storage) : spec_(spec), storage_(storage) {}
+    Source(const ModelSpec& spec, Storage& storage)
+        : spec_(spec), architecture_(architecture_of(spec)), storage_(storage) {}
 
-    // Empty for a stack whose experts are separate tensors.
-    virtual Weight find(const TensorSlot& slot) = 0;
+    // Empty for a stack whose experts are to be asked for one by one.
+    Weight find(const TensorSlot& slot) {
+        const std::vector<Place> places = places_of(slot);
+        for (const Place& place : places) {
+            if (!tensors().contains(place.name)) continue;
+            const bool whole_stack = slot.of_experts() && slot.expert < 0;
+            if (whole_stack && (place.each_expert || viewed(place.layout))) return {};
+            return place.layout.plain() ? take(place.name, slot) : take_part(place, slot);
+        }
+        return take(places.front().name, slot);  // it is missing
+    }
 
     // A tensor that the specification does not know means that it describes another model.
     void refuse_unused() const {
@@ -61,11 +81,22 @@ class Source {
     }
 
   protected:
+    virtual std::vector<Place> places_of(const TensorSlot& slot) const = 0;
     virtual bool ignorable(const std::string& name) const = 0;
 
     const TensorIndex& tensors() const { return storage_.tensors; }
     const ModelSpec& spec() const { return spec_; }
+    const Architecture& architecture() const { return architecture_; }
 
+    // All slots that share the tensor of a place that is not plain say how large it must be.
+    void expect_shared_tensors() {
+        for (const TensorSlot& slot : tensor_slots(spec_))
+            for (const Place& place : places_of(slot))
+                if (!place.layout.plain())
+                    extents_[place.name] += archs::extent_of(place.layout, archs::matrices_of(slot));
+    }
+
+  private:
     Weight take(const std::string& name, const TensorSlot& slot) {
         used_.insert(name);
         TensorView view;
@@ -75,7 +106,37 @@ class Source {
         else
             view = tensors().require(name, slot.shape);
         require_real(view, name, tensors().source());
-        return {slot.shape.rank == 1 ? as_f32(view) : view, {}};
+        return {is_small(slot) ? as_f32(view) : view, {}};
+    }
+
+    // Whether a matrix of a stack lies in one piece in the file.
+    static bool viewed(const Layout& layout) {
+        return layout.part != Layout::Part::all && layout.part != Layout::Part::even &&
+               layout.part != Layout::Part::odd && !layout.columns && !layout.transposed;
+    }
+
+    // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a copy.
+    Weight take_part(const Place& place, const TensorSlot& slot) {
+        used_.insert(place.name);
+        archs::Matrices shape = archs::matrices_of(slot);
+        if (slot.expert >= 0) shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
+        const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
+        TensorView view = *tensors().find(place.name);
+        require_real(view, place.name, tensors().source());
+        const Shape expected{file.count, file.rows, file.cols};
+        if (view.count() != expected.count() || (file.cols > 1 && view.cols() != file.cols))
+            fail("{}: tensor {} has shape {}, expected {}", tensors().source(), place.name,
+                 to_string(view.shape), to_string(expected));
+        if (slot.expert >= 0) {
+            view = reshape(view, expected).at(slot.expert);
+            const int64_t first = place.layout.part == Layout::Part::last ? file.rows - shape.rows : 0;
+            view = {view.row(first), view.dtype, slot.shape};
+            return {is_small(slot) ? as_f32(view) : view, {}};
+        }
+        if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns)) view = as_f32(view);
+        const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
+        archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype);
+        return {is_small(slot) ? as_f32(copy) : copy, {}};
     }
 
     // The same numbers: a vector may be written as a matrix of one row.
@@ -88,8 +149,10 @@ class Source {
         return significant(a) == significant(b);
     }
 
-  private:
-    // Kernels want norms and biases in f32; they are small.
+    // Kernels want norms and biases in f32.
+    static bool is_small(const TensorSlot& slot) {
+        return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias;
+    }
     TensorView as_f32(TensorView view) {
         if (view.dtype == DType::f32) return view;
         const OwnedTensor& copy = storage_.converted.emplace_back(DType::f32, view.shape);
@@ -98,65 +161,48 @@ class Source {
     }
 
     const ModelSpec& spec_;
+    const Architecture& architecture_;
     Storage& storage_;
     std::set<std::string> used_;
+    std::map<std::string, int64_t> extents_;
 };
 
 class GgufSource : public Source {
   public:
-    using Source::Source;
-
-    Weight find(const TensorSlot& slot) override {
-        if (slot.role != TensorRole::expert) return take(slot.name, slot);
-        const std::string fused = in_place_of_exps(slot.name, "gate_up_exps");
-        const bool separate = !tensors().contains(slot.name) &&
-                              (tensors().contains(fused) || tensors().contains(old_name(slot, 0)));
-        if (slot.expert < 0) return separate ? Weight{} : take(slot.name, slot);
-        if (slot.name.find("ffn_down") == std::string::npos && tensors().contains(fused))
-            return half_of(fused, slot);
-        return take(old_name(slot, slot.expert), slot);
-    }
+    GgufSource(const ModelSpec& spec, Storage& storage) : Source(spec, storage) { expect_shared_tensors(); }
 
   protected:
-    bool ignorable(const std::string& name) const override { return name == "rope_freqs.weight"; }
-
-  private:
-    // "blk.3.ffn_gate_exps.weight" → "blk.3.ffn_gate.5.weight", as files were before April 2024.
-    static std::string old_name(const TensorSlot& slot, int expert) {
-        const size_t at = slot.name.find("_exps");
-        return fmt::format("{}.{}.weight", slot.name.substr(0, at), expert);
+    std::vector<Place> places_of(const TensorSlot& slot) const override {
+        return gguf_places(architecture(), slot);
     }
-    static std::string in_place_of_exps(const std::string& name, std::string_view what) {
-        return name.substr(0, name.find("ffn_") + 4) + std::string(what) + ".weight";
-    }
-    // Gate rows come first in a fused stack [E, 2F, D].
-    Weight half_of(const std::string& fused, const TensorSlot& slot) {
-        const MoeSpec& m = *spec().layers[static_cast<size_t>(slot.layer)].moe();
-        TensorSlot stack = slot;
-        stack.shape = {m.router.experts, 2 * slot.shape[0], slot.shape[1]};
-        const TensorView both = take(fused, stack).value.at(slot.expert);
-        const bool gate = slot.name.find("ffn_gate") != std::string::npos;
-        return {{both.row(gate ? 0 : slot.shape[0]), both.dtype, slot.shape}, {}};
+    bool ignorable(const std::string& name) const override {
+        return std::ranges::any_of(archs::rotary_tensors,
+                                   [&](const archs::RotaryTensor& rotary) { return rotary.name == name; });
     }
 };
 
 class HfSource : public Source {
   public:
     HfSource(const ModelSpec& spec, Storage& storage)
-        : Source(spec, storage), architecture_(architecture_of(spec)) {}
-
-    Weight find(const TensorSlot& slot) override {
-        if (slot.role == TensorRole::expert && slot.expert < 0) return {};
-        return take(hf_name(architecture_, slot), slot);
+        : Source(spec, storage), ignored_(hf_ignored(architecture(), spec)) {
+        expect_shared_tensors();
     }
 
   protected:
+    std::vector<Place> places_of(const TensorSlot& slot) const override {
+        const Place place = hf_place(architecture(), slot);
+        if (architecture().hf_prefix.empty()) return {place};
+        Place prefixed = place;
+        prefixed.name.insert(0, architecture().hf_prefix);
+        return {place, prefixed};
+    }
     bool ignorable(const std::string& name) const override {
-        return name.ends_with("rotary_emb.inv_freq") || (spec().tied_head && name == "lm_head.weight");
+        return name.ends_with("rotary_emb.inv_freq") || (spec().tied_head && name.ends_with("lm_head.weight")) ||
+               std::ranges::any_of(ignored_, [&](const std::string& beginning) { return name.starts_with(beginning); });
     }
 
   private:
-    const Architecture& architecture_;
+    std::vector<std::string> ignored_;
 };
 
 template <typename SourceKind>

@@ -15,7 +15,8 @@
 namespace gremium {
 
 struct AttentionWeights {
-    ops::Weight q, k, v, out, q_bias, k_bias, v_bias, out_bias, q_norm, k_norm;
+    ops::Weight q, k, v, out, q_bias, k_bias, v_bias, out_bias, q_norm, k_norm, sinks;
+    ops::Weight q_a, q_a_norm, q_b, kv_a, kv_a_norm, k_b, v_b;  // of latent attention, which has no k and v
 };
 struct DenseWeights {
     ops::Weight gate, up, down;
@@ -34,7 +35,7 @@ struct LayerWeights {
     MoeWeights moe;      // of a MoE layer
 };
 struct ModelWeights {
-    ops::Weight embedding, head;  // head: the embedding again when tied
+    ops::Weight embedding, head, head_bias;  // head: the embedding again when tied
     NormWeights final_norm;
     std::vector<LayerWeights> layers;
 };

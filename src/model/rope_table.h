@@ -13,8 +13,9 @@ namespace gremium {
 
 class RopeTables {
   public:
-    // Tables for the positions in use; they live in `arena`. `spec` must outlive this.
-    RopeTables(Arena& arena, const ModelSpec& spec, std::span<const int32_t> positions);
+    // Tables for the positions in use of a context of that length, which chooses between divisors. They live in
+    // `arena`. `spec` must outlive this.
+    RopeTables(Arena& arena, const ModelSpec& spec, std::span<const int32_t> positions, int64_t context);
 
     // f32 [distinct rows, dims]: dims/2 cosines, then dims/2 sines. Computed in double.
     TensorView of(const RopeSpec& rope) const;

@@ -1,11 +1,13 @@
 // Model → GGUF file or Hugging Face directory.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "formats/hf.h"
 #include "model/archs/common.h"
+#include "model/archs/layout.h"
 #include "model/gguf_vocabulary.h"
 #include "model/head_rows.h"
 #include "model/recipe.h"
@@ -23,6 +25,7 @@ using kernels::RopePairing;
 std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
     if (a == b) return "";
     if (a.norm != b.norm) return "its norms";
+    if (a.head_bias != b.head_bias) return "its head";
     if (a.layers.size() != b.layers.size()) return "its number of layers";
     for (size_t l = 0; l < a.layers.size(); ++l) {
         if (a.layers[l].mixer != b.layers[l].mixer) return fmt::format("the attention of layer {}", l);
@@ -32,10 +35,10 @@ std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
     return "its sizes";
 }
 
-// One tensor of the file and where its numbers come from: a slot, or one expert's part of it.
+using archs::FileTensor;
+
 struct Item {
-    std::string name;
-    TensorSlot slot;
+    FileTensor tensor;
     DType dtype;
 };
 
@@ -52,25 +55,59 @@ class TensorSource {
     }
 
     void write(TensorWriter& writer, const Item& item) const {
-        const TensorSlot& slot = item.slot;
-        if (slot.role != TensorRole::expert) return put(writer, item, values_.at(slot.name));
-        const int first = std::max(0, slot.expert);
-        const int end = slot.expert < 0 ? static_cast<int>(slot.shape[0]) : first + 1;
-        for (int e = first; e < end; ++e)
-            put(writer, item, (model_.experts->peek({slot.layer, e}).*expert_matrix(slot)).value);
+        if (item.tensor.plain())
+            write_plain(writer, item);
+        else
+            write_shared(writer, item);
     }
 
   private:
+    // A view of another type than the item's is converted into `memory`.
+    static TensorView as_item(TensorView view, const Item& item, std::vector<std::byte>& memory) {
+        if (view.dtype == item.dtype) return view;
+        memory.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
+        convert(view, {memory.data(), item.dtype, view.shape});
+        return {memory.data(), item.dtype, view.shape};
+    }
+
+    TensorView expert(const TensorSlot& slot, int e) const {
+        return (model_.experts->peek({slot.layer, e}).*expert_tensor(slot)).value;
+    }
+
+    void write_plain(TensorWriter& writer, const Item& item) const {
+        const TensorSlot& slot = item.tensor.pieces.front().slot;
+        if (!slot.of_experts()) return put(writer, item, values_.at(slot.name));
+        const int first = std::max(0, slot.expert);
+        const int end = slot.expert < 0 ? static_cast<int>(slot.shape[0]) : first + 1;
+        for (int e = first; e < end; ++e) put(writer, item, expert(slot, e));
+    }
+
     void put(TensorWriter& writer, const Item& item, TensorView view) const {
         std::vector<std::byte> converted;
-        if (view.dtype != item.dtype) {
-            converted.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
-            convert(view, {converted.data(), item.dtype, view.shape});
-            view = {converted.data(), item.dtype, view.shape};
+        view = as_item(view, item, converted);
+        const std::vector<std::byte> rearranged =
+            rearranged_rows(view, item.tensor.pieces.front().slot, model_.spec, written_);
+        writer.write(item.tensor.name,
+                     rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
+                                        : std::span(rearranged));
+    }
+
+    // A tensor that several slots share, or that has another order: matrix by matrix.
+    void write_shared(TensorWriter& writer, const Item& item) const {
+        archs::Matrices file = item.tensor.matrices();
+        const int64_t matrices = std::exchange(file.count, 1);
+        std::vector<std::byte> bytes(static_cast<size_t>(file.rows * row_bytes(item.dtype, file.cols)));
+        for (int m = 0; m < matrices; ++m) {
+            for (const auto& [slot, layout] : item.tensor.pieces) {
+                archs::Matrices shape = archs::matrices_of(slot);
+                shape.count = 1;
+                std::vector<std::byte> converted;
+                const TensorView value = slot.of_experts() ? expert(slot, m) : values_.at(slot.name).at(m);
+                archs::scatter(as_item(value, item, converted).data, shape, bytes.data(), file, layout,
+                               item.dtype);
+            }
+            writer.write(item.tensor.name, bytes);
         }
-        const std::vector<std::byte> rearranged = rearranged_rows(view, item.slot, model_.spec, written_);
-        writer.write(item.name, rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
-                                                   : std::span(rearranged));
     }
 
     const Model& model_;
@@ -79,18 +116,28 @@ class TensorSource {
 };
 
 // Matrices take the type asked for, as far as it fits their shape; the small rest is f32.
-Item make_item(std::string name, const TensorSlot& slot, const ModelSpec& written,
-               const SaveOptions& options) {
+DType type_of(const FileTensor& tensor, const ModelSpec& written, const SaveOptions& options) {
+    const TensorSlot& slot = tensor.pieces.front().slot;
     const bool matrix = slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
                         slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
-    if (!matrix) return {std::move(name), slot, DType::f32};
+    if (!matrix) return DType::f32;
     const DType wanted = options.type_of ? options.type_of(written, slot) : options.dtype;
-    return {std::move(name), slot, fitting_type(wanted, slot.shape[slot.shape.rank - 1])};
+    return fitting_type(wanted, slot.shape[slot.shape.rank - 1]);
+}
+
+std::vector<Item> make_items(std::vector<FileTensor> tensors, const ModelSpec& written,
+                             const SaveOptions& options) {
+    std::vector<Item> items;
+    for (FileTensor& tensor : tensors) {
+        const DType type = type_of(tensor, written, options);
+        items.push_back({std::move(tensor), type});
+    }
+    return items;
 }
 
 std::vector<TensorDecl> declarations(const std::vector<Item>& items) {
     std::vector<TensorDecl> decls;
-    for (const Item& item : items) decls.push_back({item.name, item.dtype, item.slot.shape});
+    for (const Item& item : items) decls.push_back({item.tensor.name, item.dtype, item.tensor.shape});
     return decls;
 }
 
@@ -98,7 +145,7 @@ std::vector<TensorDecl> declarations(const std::vector<Item>& items) {
 void write_items(TensorWriter& writer, const TensorSource& source, const std::vector<Item>& items,
                  const SaveOptions& options) {
     std::map<std::string, const Item*> by_name;
-    for (const Item& item : items) by_name[item.name] = &item;
+    for (const Item& item : items) by_name[item.tensor.name] = &item;
     const std::vector<TensorDecl> order = writer.tensors();
     for (size_t i = 0; i < order.size(); ++i) {
         const auto item = by_name.find(order[i].name);
@@ -156,24 +203,29 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
     const Architecture& architecture = architecture_of(model.spec);
     const ModelSpec written = spec_for_gguf(model.spec, architecture);
     const std::vector<TensorSlot> slots = tensor_slots(written);
-    std::vector<Item> items;
-    for (const TensorSlot& slot : slots) items.push_back(make_item(slot.name, slot, written, options));
+    const std::vector<Item> items =
+        make_items(archs::gguf_tensors(architecture, written), written, options);
     const Metadata metadata = gguf_metadata(model, written, items, options, path.string());
 
-    const std::vector<float> divisors = archs::attention_of(written).rope.divisors;
+    const RopeSpec rope = archs::attention_of(written).rope;
     ModelSpec understood = architecture.from_gguf(metadata);
-    archs::read_presence(understood, [&](const std::string& name) {
-        return std::ranges::find(slots, name, &TensorSlot::name) != slots.end();
+    archs::read_presence(understood, [&](const TensorSlot& slot) {
+        return std::ranges::find(slots, slot.name, &TensorSlot::name) != slots.end();
     });
-    for_each_attention(understood, [&](AttentionSpec& a) { a.rope.divisors = divisors; });
+    for_each_attention(understood, [&](AttentionSpec& a) {
+        a.rope.divisors = rope.divisors;
+        a.rope.long_divisors = rope.long_divisors;
+    });
     require_same(written, understood, path.string());
 
     std::vector<TensorDecl> decls = declarations(items);
-    if (!divisors.empty())
-        decls.push_back({"rope_freqs.weight", DType::f32, {static_cast<int64_t>(divisors.size())}});
+    const std::vector<archs::RotaryTensor> rotary = archs::rotary_tensors_of(rope);
+    for (const archs::RotaryTensor& tensor : rotary)
+        decls.push_back({tensor.name, DType::f32, {static_cast<int64_t>((rope.*tensor.divisors).size())}});
     GgufWriter writer(path, metadata, decls);
     write_items(writer, TensorSource(model, written), items, options);
-    if (!divisors.empty()) writer.write("rope_freqs.weight", std::as_bytes(std::span(divisors)));
+    for (const archs::RotaryTensor& tensor : rotary)
+        writer.write(tensor.name, std::as_bytes(std::span(rope.*tensor.divisors)));
     writer.finish();
 }
 
@@ -191,23 +243,6 @@ nlohmann::ordered_json hf_config(const Model& model, const Architecture& archite
     if (vocabulary->eos >= 0) config["eos_token_id"] = vocabulary->eos;
     if (vocabulary->pad >= 0) config["pad_token_id"] = vocabulary->pad;
     return config;
-}
-
-std::vector<Item> hf_items(const ModelSpec& spec, const Architecture& architecture,
-                           const SaveOptions& options) {
-    std::vector<Item> items;
-    for (TensorSlot slot : tensor_slots(spec)) {
-        if (slot.role == TensorRole::expert) {
-            for (int e = 0; e < slot.shape[0]; ++e) {
-                const TensorSlot part = part_of(slot, e);
-                items.push_back(make_item(hf_name(architecture, part), part, spec, options));
-            }
-            continue;
-        }
-        if (slot.role == TensorRole::router && slot.shape.rank == 1) slot.shape = {1, slot.shape[0]};
-        items.push_back(make_item(hf_name(architecture, slot), slot, spec, options));
-    }
-    return items;
 }
 
 // A directory that is filled beside its place, and gone again unless it was committed.
@@ -239,12 +274,12 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
     const Vocabulary* vocabulary = vocabulary_of(model, path.string());
     const nlohmann::ordered_json config = hf_config(model, architecture, options, vocabulary);
     ModelSpec written = model.spec;
-    set_pairing(written, RopePairing::half_split);
+    set_pairing(written, architecture.hf_pairing);
     require_same(written, architecture.from_hf(HfConfig(nlohmann::json(config), path.string())),
                  path.string());
 
     NewDirectory directory(path);
-    const std::vector<Item> items = hf_items(written, architecture, options);
+    const std::vector<Item> items = make_items(archs::hf_tensors(architecture, written), written, options);
     const std::unique_ptr<TensorWriter> writer =
         create_hf(directory.path(), declarations(items), {.config = config});
     write_items(*writer, TensorSource(model, written), items, options);

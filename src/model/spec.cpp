@@ -1,5 +1,7 @@
 #include "model/spec.h"
 
+#include <cmath>
+
 #include "base/error.h"
 
 namespace gremium {
@@ -27,9 +29,25 @@ struct Checker {
         if (a.heads % a.kv_heads != 0)
             fail("{}: layer {} has {} attention heads, which {} key/value heads do not divide", source, layer,
                  a.heads, a.kv_heads);
+        range(a.chunk, 0, INT32_MAX, "the attention chunk");
+        if (a.window > 0 && a.chunk > 0)
+            fail("{}: layer {} has an attention window and a chunk", source, layer);
         if (!(a.scale >= 0))
             fail("{}: the attention scale is {}, expected a positive number", source, a.scale);
+        if (!(a.temperature >= 0))
+            fail("{}: the attention temperature is {}, expected a positive number", source, a.temperature);
+        if (a.temperature > 0) range(a.temperature_stretch, 1, INT32_MAX, "the stretch of a temperature");
         if (a.rope.enabled) rope(a.rope, a.head_dim);
+        range(a.latent.rank, 0, max_width, "the rank of keys and values");
+        range(a.latent.query_rank, 0, max_width, "the rank of queries");
+        if (a.latent.rank > 0) latent(a, layer);
+    }
+
+    void latent(const AttentionSpec& a, int layer) const {
+        if (!a.rope.enabled || a.rope.dims >= a.head_dim || a.kv_heads != a.heads)
+            fail("{}: layer {}: latent attention wants heads of their own keys, partly rotated", source, layer);
+        if (a.qkv_bias || a.qk_norm != QkNorm::none)
+            fail("{}: layer {}: latent attention with biases or q/k norms is not supported", source, layer);
     }
 
     void rope(const RopeSpec& r, int head_dim) const {
@@ -39,9 +57,21 @@ struct Checker {
         if (!(r.base > 0)) fail("{}: the rotary base is {}, expected a positive number", source, r.base);
         if (!(r.linear_factor > 0))
             fail("{}: the rotary scaling factor is {}, expected a positive number", source, r.linear_factor);
-        if (!r.divisors.empty() && r.divisors.size() != static_cast<size_t>(r.dims / 2))
-            fail("{}: {} rotary frequency divisors, expected {}", source, r.divisors.size(), r.dims / 2);
-        for (float d : r.divisors)
+        divisors(r.divisors, r.dims);
+        divisors(r.long_divisors, r.dims);
+        range(r.original_context, 0, INT32_MAX, "the original context length");
+        if (!(r.magnitude > 0))
+            fail("{}: the rotary magnitude is {}, expected a positive number", source, r.magnitude);
+        if (!(r.yarn.factor >= 1) || !(r.yarn.beta_fast > 0) || !(r.yarn.beta_slow > 0))
+            fail("{}: YaRN's factor is {} with betas {} and {}, expected at least 1 and positive ones", source,
+                 r.yarn.factor, r.yarn.beta_fast, r.yarn.beta_slow);
+        if (r.yarn.factor > 1) range(r.original_context, 1, INT32_MAX, "the original context length");
+    }
+
+    void divisors(const std::vector<float>& values, int dims) const {
+        if (!values.empty() && values.size() != static_cast<size_t>(dims / 2))
+            fail("{}: {} rotary frequency divisors, expected {}", source, values.size(), dims / 2);
+        for (float d : values)
             if (!(d > 0)) fail("{}: a rotary frequency divisor is {}, expected a positive number", source, d);
     }
 
@@ -52,10 +82,27 @@ struct Checker {
     void feed_forward(const MoeSpec& m) const {
         range(m.router.experts, 1, max_experts, "the number of experts");
         range(m.router.top_k, 1, m.router.experts, "the number of experts used by a token");
+        router(m.router);
         range(m.hidden, 1, max_width, "the width of an expert");
         range(m.shared_hidden, 0, max_width, "the width of the shared experts");
         if (m.shared_gate && m.shared_hidden == 0)
             fail("{}: a gate for shared experts, but no shared experts", source);
+    }
+
+    void router(const moe::RouterPolicy& r) const {
+        range(r.groups, 1, r.experts, "the number of groups of experts");
+        range(r.groups_used, 1, r.groups, "the number of groups used by a token");
+        if (r.experts % r.groups != 0)
+            fail("{}: {} groups do not divide {} experts", source, r.groups, r.experts);
+        range(r.top_k, 1, r.experts / r.groups * r.groups_used, "the number of experts used by a token");
+        const bool sparsemixer = r.score == moe::RouterPolicy::Score::sparsemixer;
+        if (sparsemixer && (r.correction_bias || r.groups > 1 || !(r.sparse_epsilon > 0)))
+            fail("{}: SparseMixer wants a positive epsilon, no correction bias and no groups", source);
+    }
+
+    void scale(float value, const char* what) const {
+        if (!(value > 0) || !std::isfinite(value))
+            fail("{}: {} is {}, expected a positive number", source, what, value);
     }
 };
 
@@ -77,13 +124,31 @@ struct SlotList {
         if (bias) add(name + ".bias", {out}, TensorRole::bias);
     }
 
+    void latent(const AttentionSpec& a) {
+        const int64_t q = int64_t{a.heads} * a.head_dim, rank = a.latent.rank, query_rank = a.latent.query_rank;
+        if (query_rank > 0) {
+            projection("attn_q_a", query_rank, spec.dim, false);
+            add("attn_q_a_norm.weight", {query_rank}, TensorRole::norm);
+            projection("attn_q_b", q, query_rank, false);
+        } else {
+            projection("attn_q", q, spec.dim, false);
+        }
+        projection("attn_kv_a_mqa", rank + a.rope.dims, spec.dim, false);
+        add("attn_kv_a_norm.weight", {rank}, TensorRole::norm);
+        add("attn_k_b.weight", {a.heads, rank, a.head_dim - a.rope.dims}, TensorRole::matrix);
+        add("attn_v_b.weight", {a.heads, a.value_dim, rank}, TensorRole::matrix);
+        projection("attn_output", spec.dim, int64_t{a.heads} * a.value_dim, a.out_bias);
+    }
+
     void mixer(const AttentionSpec& a) {
+        if (a.sinks) add("attn_sinks.weight", {a.heads}, TensorRole::bias);
+        if (a.latent.rank > 0) return latent(a);
         const int64_t q = int64_t{a.heads} * a.head_dim, k = int64_t{a.kv_heads} * a.head_dim;
         projection("attn_q", q, spec.dim, a.qkv_bias);
         projection("attn_k", k, spec.dim, a.qkv_bias);
         projection("attn_v", int64_t{a.kv_heads} * a.value_dim, spec.dim, a.qkv_bias);
         projection("attn_output", spec.dim, int64_t{a.heads} * a.value_dim, a.out_bias);
-        if (a.qk_norm == QkNorm::none) return;
+        if (a.qk_norm == QkNorm::none || a.qk_norm == QkNorm::rotated) return;
         const bool per_head = a.qk_norm == QkNorm::per_head;
         add("attn_q_norm.weight", {per_head ? a.head_dim : q}, TensorRole::norm);
         add("attn_k_norm.weight", {per_head ? a.head_dim : k}, TensorRole::norm);
@@ -100,16 +165,33 @@ struct SlotList {
     void feed_forward(const MoeSpec& m) {
         const int64_t e = m.router.experts;
         add("ffn_gate_inp.weight", {e, spec.dim}, TensorRole::router);
+        if (m.router_bias) add("ffn_gate_inp.bias", {e}, TensorRole::bias);
         if (m.router.correction_bias) add("exp_probs_b.bias", {e}, TensorRole::correction);
         add("ffn_gate_exps.weight", {e, m.hidden, spec.dim}, TensorRole::expert);
         add("ffn_up_exps.weight", {e, m.hidden, spec.dim}, TensorRole::expert);
         add("ffn_down_exps.weight", {e, spec.dim, m.hidden}, TensorRole::expert);
+        if (m.bias) {
+            add("ffn_gate_exps.bias", {e, m.hidden}, TensorRole::expert_bias);
+            add("ffn_up_exps.bias", {e, m.hidden}, TensorRole::expert_bias);
+            add("ffn_down_exps.bias", {e, spec.dim}, TensorRole::expert_bias);
+        }
         if (m.shared_hidden > 0) gated("_shexp", m.shared_hidden);
         if (m.shared_gate) add("ffn_gate_inp_shexp.weight", {spec.dim}, TensorRole::router);
     }
 };
 
 }  // namespace
+
+float score_scale(const AttentionSpec& a) {
+    const float scale = a.scale > 0 ? a.scale : 1 / std::sqrt(static_cast<float>(a.head_dim));
+    const float longer = 1 + a.rope.yarn.log_multiplier * std::log(a.rope.yarn.factor);
+    return scale * longer * longer;
+}
+
+CacheWidths cache_widths(const AttentionSpec& a) {
+    if (a.latent.rank > 0) return {int64_t{a.latent.rank} + a.rope.dims, 0};
+    return {int64_t{a.kv_heads} * a.head_dim, int64_t{a.kv_heads} * a.value_dim};
+}
 
 void validate(const ModelSpec& spec, const std::string& source) {
     const Checker check{source};
@@ -119,6 +201,9 @@ void validate(const ModelSpec& spec, const std::string& source) {
     check.range(static_cast<int64_t>(spec.layers.size()), 1, max_layers, "the number of layers");
     if (!(spec.norm.eps >= 0))
         fail("{}: the norm's epsilon is {}, expected a positive number", source, spec.norm.eps);
+    check.scale(spec.embedding_scale, "the embedding scale");
+    check.scale(spec.residual_scale, "the residual scale");
+    check.scale(spec.logit_divisor, "the divisor of logits");
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         std::visit([&](const auto& part) { check.mixer(part, static_cast<int>(l)); }, spec.layers[l].mixer);
         std::visit([&](const auto& part) { check.feed_forward(part); }, spec.layers[l].feed_forward);
@@ -130,6 +215,7 @@ std::vector<TensorSlot> tensor_slots(const ModelSpec& spec) {
     list.add("token_embd.weight", {spec.vocab, spec.dim}, TensorRole::embedding);
     list.norm("output_norm");
     if (!spec.tied_head) list.add("output.weight", {spec.vocab, spec.dim}, TensorRole::head);
+    if (spec.head_bias) list.add("output.bias", {spec.vocab}, TensorRole::bias);
     for (const LayerSpec& layer : spec.layers) {
         ++list.layer;
         list.norm("attn_norm");
@@ -141,7 +227,9 @@ std::vector<TensorSlot> tensor_slots(const ModelSpec& spec) {
 }
 
 TensorSlot part_of(const TensorSlot& stack, int expert) {
-    return {stack.name, {stack.shape[1], stack.shape[2]}, stack.role, stack.layer, expert};
+    Shape shape{stack.shape[1]};
+    if (stack.shape.rank == 3) shape = {stack.shape[1], stack.shape[2]};
+    return {stack.name, shape, stack.role, stack.layer, expert};
 }
 
 ModelSize size_of(const ModelSpec& spec) {
@@ -151,14 +239,15 @@ ModelSize size_of(const ModelSpec& spec) {
         const int64_t count = slot.shape.count();
         int64_t active = count;
         if (slot.role == TensorRole::embedding) active = spec.tied_head ? count : spec.dim;
-        if (slot.role == TensorRole::expert) {
+        if (slot.of_experts()) {
             const moe::RouterPolicy& router = spec.layers[static_cast<size_t>(slot.layer)].moe()->router;
             active = count / router.experts * router.top_k;
         }
         size.total_parameters += count;
         size.active_parameters += active;
         const bool looked_up = slot.role == TensorRole::embedding && !spec.tied_head;
-        const bool vector = slot.shape.rank == 1 && slot.role != TensorRole::router;
+        const bool vector = (slot.shape.rank == 1 && slot.role != TensorRole::router) ||
+                            slot.role == TensorRole::expert_bias;
         if (!looked_up && !vector) multiplied += active;
     }
     size.flops_per_token = 2 * multiplied;

@@ -21,6 +21,16 @@ struct NormSpec {
     friend bool operator==(const NormSpec&, const NormSpec&) = default;
 };
 
+// YaRN (Peng et al. 2023): a frequency that turns fewer than beta_slow times within the original context is divided by
+// `factor`, one that turns more than beta_fast times is kept; between them lies a blend.
+struct YarnSpec {
+    float factor = 1;  // 1: none
+    float beta_fast = 32, beta_slow = 1;
+    bool truncate = true;      // the blend begins and ends at whole dimensions
+    float log_multiplier = 0;  // scores times (1 + log_multiplier · ln factor)² (a tenth of DeepSeek's mscale_all_dim)
+    friend bool operator==(const YarnSpec&, const YarnSpec&) = default;
+};
+
 struct RopeSpec {
     bool enabled = true;
     kernels::RopePairing pairing = kernels::RopePairing::half_split;
@@ -28,18 +38,39 @@ struct RopeSpec {
     float base = 10000;
     float linear_factor = 1;      // positions divided by this
     std::vector<float> divisors;  // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
+    // Others for when the context in use is longer than the original one (longrope); empty: none.
+    std::vector<float> long_divisors;
+    YarnSpec yarn;
+    int original_context = 0;  // positions that were trained before scaling
+    float magnitude = 1;       // of the cosines and sines
     friend bool operator==(const RopeSpec&, const RopeSpec&) = default;
 };
 
-enum class QkNorm : uint8_t { none, per_head, full };
+// The root mean square of each head or of the whole vector, before rotation with weights; or that of each head after
+// rotation without (Llama 4).
+enum class QkNorm : uint8_t { none, per_head, full, rotated };
+
+// Keys and values are made from `rank` numbers a token, which with one rotated key for all heads are what is cached
+// (multi-head latent attention: DeepSeek-V2, 2024). The last rope.dims of head_dim are the rotated ones.
+struct LatentSpec {
+    int rank = 0;        // 0: keys and values are projected from the input
+    int query_rank = 0;  // queries are made from so many numbers; 0: from the input
+    friend bool operator==(const LatentSpec&, const LatentSpec&) = default;
+};
 
 struct AttentionSpec {
     int heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
     bool qkv_bias = false, out_bias = false;
     QkNorm qk_norm = QkNorm::none;
     RopeSpec rope;
-    int window = 0;   // 0: whole context
-    float scale = 0;  // 0: 1/√head_dim
+    LatentSpec latent;
+    int window = 0;      // 0: whole context
+    int chunk = 0;       // positions see back to the last multiple of this only; 0: to the beginning
+    float scale = 0;     // of the scores; 0: 1/√head_dim
+    bool sinks = false;  // a score a head that takes part in the softmax without a value (gpt-oss)
+    // Queries times 1 + temperature · ln(1 + ⌊(position + 1) / temperature_stretch⌋) (Llama 4).
+    float temperature = 0;
+    int temperature_stretch = 0;
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
@@ -51,7 +82,9 @@ struct DenseSpec {
 
 struct MoeSpec {
     moe::RouterPolicy router;
-    int hidden = 0;  // of one expert
+    int hidden = 0;            // of one expert
+    bool router_bias = false;  // added to the router's logits
+    bool bias = false;         // of each matrix of an expert
     kernels::Activation activation = kernels::Activation::silu;
     int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
     bool shared_gate = false;  // shared output times σ(w·x)
@@ -73,6 +106,9 @@ struct ModelSpec {
     int dim = 0, vocab = 0, context = 0;
     NormSpec norm;
     bool tied_head = false;  // the head is the embedding table
+    bool head_bias = false;
+    // Granite's: embeddings and what each part of a block adds are multiplied, logits divided.
+    float embedding_scale = 1, residual_scale = 1, logit_divisor = 1;
     std::vector<LayerSpec> layers;
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
@@ -84,19 +120,30 @@ void for_each_attention(Spec& spec, Visit&& visit) {
         if (auto* attention = layer.attention()) visit(*attention);
 }
 
+// What scores are multiplied with, after scale and rope.yarn.
+float score_scale(const AttentionSpec& attention);
+
+// Numbers a token that a cache holds of a layer.
+struct CacheWidths {
+    int64_t key = 0, value = 0;
+};
+CacheWidths cache_widths(const AttentionSpec& attention);
+
 // Throws Error naming `source` (a file) and the first contradiction: counts that are not positive, heads that
 // kv_heads does not divide, rotary dims odd or above head_dim, top_k above experts, …
 void validate(const ModelSpec& spec, const std::string& source);
 
 // Every tensor the spec implies, by canonical name (GGUF's spelling): the order files are written in, what
 // the loader requires, what the trainer initialises.
-enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert };
+enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert, expert_bias };
 struct TensorSlot {
     std::string name;  // "blk.3.ffn_gate_exps.weight"
     Shape shape;       // torch order; experts stacked: [E, F, D]
     TensorRole role;
     int layer = -1;
     int expert = -1;  // ≥ 0: only that expert's part of the stack `name`, [F, D]
+
+    bool of_experts() const { return role == TensorRole::expert || role == TensorRole::expert_bias; }
 };
 std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
 // One expert's part of a stacked slot.

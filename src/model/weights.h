@@ -21,12 +21,21 @@ void for_each_weight(Layer& w, Visit&& visit) {
     visit("attn_output.bias", w.attention.out_bias);
     visit("attn_q_norm.weight", w.attention.q_norm);
     visit("attn_k_norm.weight", w.attention.k_norm);
+    visit("attn_q_a.weight", w.attention.q_a);
+    visit("attn_q_a_norm.weight", w.attention.q_a_norm);
+    visit("attn_q_b.weight", w.attention.q_b);
+    visit("attn_kv_a_mqa.weight", w.attention.kv_a);
+    visit("attn_kv_a_norm.weight", w.attention.kv_a_norm);
+    visit("attn_k_b.weight", w.attention.k_b);
+    visit("attn_v_b.weight", w.attention.v_b);
+    visit("attn_sinks.weight", w.attention.sinks);
     visit("ffn_norm.weight", w.feed_forward_norm.weight);
     visit("ffn_norm.bias", w.feed_forward_norm.bias);
     visit("ffn_gate.weight", w.dense.gate);
     visit("ffn_up.weight", w.dense.up);
     visit("ffn_down.weight", w.dense.down);
     visit("ffn_gate_inp.weight", w.moe.router);
+    visit("ffn_gate_inp.bias", w.moe.router_bias);
     visit("exp_probs_b.bias", w.moe.correction);
     visit("ffn_gate_inp_shexp.weight", w.moe.shared_gate);
     visit("ffn_gate_shexp.weight", w.moe.shared.gate);
@@ -41,13 +50,26 @@ void for_each_global_weight(Weights& w, Visit&& visit) {
     visit("output_norm.weight", w.final_norm.weight);
     visit("output_norm.bias", w.final_norm.bias);
     visit("output.weight", w.head);
+    visit("output.bias", w.head_bias);
 }
 
-// The matrix of an expert that a stacked slot stands for.
-inline ops::Weight moe::ExpertWeights::*expert_matrix(const TensorSlot& slot) {
-    if (slot.name.find("ffn_gate_exps") != std::string::npos) return &moe::ExpertWeights::gate;
-    if (slot.name.find("ffn_up_exps") != std::string::npos) return &moe::ExpertWeights::up;
-    return &moe::ExpertWeights::down;
+// What of an expert is in which stack.
+struct ExpertTensor {
+    const char* name;
+    ops::Weight moe::ExpertWeights::*weight;
+};
+inline constexpr ExpertTensor expert_stacks[] = {
+    {"ffn_gate_exps.weight", &moe::ExpertWeights::gate},
+    {"ffn_up_exps.weight", &moe::ExpertWeights::up},
+    {"ffn_down_exps.weight", &moe::ExpertWeights::down},
+    {"ffn_gate_exps.bias", &moe::ExpertWeights::gate_bias},
+    {"ffn_up_exps.bias", &moe::ExpertWeights::up_bias},
+    {"ffn_down_exps.bias", &moe::ExpertWeights::down_bias},
+};
+inline ops::Weight moe::ExpertWeights::*expert_tensor(const TensorSlot& slot) {
+    for (const ExpertTensor& stack : expert_stacks)
+        if (slot.name.ends_with(stack.name)) return stack.weight;
+    return nullptr;  // the slot is no stack of experts
 }
 
 }  // namespace gremium

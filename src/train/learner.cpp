@@ -78,7 +78,9 @@ void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32
     const double share = static_cast<double>(inputs.size()) / static_cast<double>(config_.batch_tokens);
     Stopwatch watch;
     const Forward out = run(inputs);
-    const ops::Var cross_entropy = ops::cross_entropy(graph_, out.hidden_TD, compute_->weights.head, targets);
+    const ModelWeights& weights = compute_->weights;
+    const ops::Var cross_entropy =
+        ops::cross_entropy(graph_, out.hidden_TD, weights.head, targets, {.bias = weights.head_bias});
     ops::Var loss = cross_entropy;
     for (const LayerRouting& routing : out.routing) {
         if (config_.balance_coef > 0) {

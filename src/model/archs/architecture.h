@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/hf.h"
 #include "formats/metadata.h"
@@ -14,11 +15,23 @@
 
 namespace gremium {
 
-// One naming rule: canonical name ↔ Hugging Face name, both without ".weight" or ".bias"; "{l}" stands for
-// the layer, "{e}" for the expert (then the Hugging Face tensors are one matrix an expert, the canonical one
-// their stack).
+// How a tensor of a file holds a canonical one; in stacks (of experts, of heads) each matrix so.
+struct Layout {
+    // The canonical matrix is made of these rows of the file's, or columns: all, the first, the last, those of even or of
+    // odd index. Slots whose tensors have one name share it.
+    enum class Part : uint8_t { all, first, last, even, odd } part = Part::all;
+    bool columns = false;
+    bool transposed = false;  // the part is the canonical matrix transposed
+    bool joined = false;      // the stack's matrices lie below each other in one
+    friend bool operator==(const Layout&, const Layout&) = default;
+    bool plain() const { return *this == Layout{}; }
+};
+
+// One naming rule: canonical name ↔ name in a file, both with or both without ".weight" or ".bias"; "{l}" stands for
+// the layer, "{e}" for the expert (then the file's tensors are one matrix an expert, the canonical one their stack).
 struct NameRule {
-    std::string_view canonical, hugging_face;
+    std::string_view canonical, file;
+    Layout layout = {};
 };
 
 // The readers give what the metadata say; what GGUF says by the presence of a tensor (tied head, biases,
@@ -27,16 +40,23 @@ struct NameRule {
 struct Architecture {
     std::string_view name;           // the registry's, also the spec's `architecture`
     std::string_view gguf_name;      // general.architecture
-    std::string_view hf_model_type;  // config.json model_type
+    std::string_view hf_model_type;  // config.json model_type, written and read
     std::string_view hf_class;       // config.json architectures[0]
     bool experts;                    // its feed-forward layers are mixtures
     ModelSpec (*from_gguf)(const Metadata& metadata);
     ModelSpec (*from_hf)(const HfConfig& config);
     void (*to_gguf)(const ModelSpec& spec, Metadata& metadata);
     void (*to_hf)(const ModelSpec& spec, nlohmann::ordered_json& config);
-    std::span<const NameRule> names;  // beyond the common ones
-    // How GGUF files pair the rotated rows of q and k; Hugging Face's are half-split.
+    std::span<const NameRule> names;  // Hugging Face's, beyond the common ones
+    // GGUF's where they are not the canonical ones; those with a layout are found in older files.
+    std::span<const NameRule> gguf_names = {};
+    // How files pair the rotated rows of q and k.
     kernels::RopePairing gguf_pairing = kernels::RopePairing::half_split;
+    kernels::RopePairing hf_pairing = kernels::RopePairing::half_split;
+    // What else model_type may be, and what tensor names may begin with (a text model inside a larger one).
+    std::string_view hf_alias = {}, hf_prefix = {};
+    // Beginnings of names of Hugging Face tensors that are no part of the decoder; "{l}" is the number of its layers.
+    std::span<const std::string_view> hf_ignored = {};
     // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
@@ -51,7 +71,14 @@ const Architecture& architecture_of(const Metadata& metadata);
 const Architecture& architecture_of(const HfConfig& config);
 const Architecture& architecture_of(const ModelSpec& spec);
 
-// The Hugging Face name of a canonical tensor, or of one expert's part of a stack.
-std::string hf_name(const Architecture& architecture, const TensorSlot& slot);
+// Where a file has a canonical tensor, or one expert's part of a stack.
+struct Place {
+    std::string name;
+    Layout layout;
+    bool each_expert = false;  // a tensor for every expert; of a whole stack, the first expert's is named
+};
+Place hf_place(const Architecture& architecture, const TensorSlot& slot);
+std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot);  // the first is written
+std::vector<std::string> hf_ignored(const Architecture& architecture, const ModelSpec& spec);
 
 }  // namespace gremium

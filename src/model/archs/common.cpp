@@ -43,27 +43,6 @@ void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer) {
         if (static_cast<int>(l) >= first_layer) spec.layers[l].feed_forward = moe;
 }
 
-void set_qwen_mixture(ModelSpec& spec, const MoeSpec& moe, const HfConfig& config) {
-    const auto dense = config.get<std::vector<int32_t>>("mlp_only_layers", {});
-    const int step = std::max(1, config.get<int32_t>("decoder_sparse_step", 1));
-    for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l)
-        if ((l + 1) % step == 0 && std::ranges::find(dense, l) == dense.end())
-            spec.layers[static_cast<size_t>(l)].feed_forward = moe;
-}
-
-void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const MoeSpec moe = mixture_of(spec);
-    config["moe_intermediate_size"] = moe.hidden;
-    config["num_experts"] = moe.router.experts;
-    config["num_experts_per_tok"] = moe.router.top_k;
-    config["norm_topk_prob"] = moe.router.normalise;
-    config["decoder_sparse_step"] = 1;
-    config["mlp_only_layers"] = nlohmann::ordered_json::array();
-    for (size_t l = 0; l < spec.layers.size(); ++l)
-        if (!spec.layers[l].moe()) config["mlp_only_layers"].push_back(l);
-    config["use_sliding_window"] = false;
-}
-
 void refuse_attention_bias(const HfConfig& config) {
     if (config.get<bool>("attention_bias", false))
         fail("{}: attention_bias is not supported here", config.source());

@@ -9,18 +9,30 @@
 namespace gremium::archs {
 
 // All layers with attention (no biases, no q/k norm) and a dense feed-forward of the stated width; rotation
-// half-split.
+// paired as files of the architecture have it.
 ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
 void write_gguf(const ModelSpec& spec, Metadata& metadata);
 
-// What GGUF says by the presence of a tensor: whether the head is tied, attention has biases, selection is
-// corrected.
-void read_presence(ModelSpec& spec, const std::function<bool(const std::string& name)>& contains);
+// What GGUF says by the presence of a tensor (asked for by its canonical name and layer): whether the head is tied,
+// what has biases, whether there are sinks, whether selection is corrected.
+void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains);
+
+// The divisors of rotary frequencies are tensors in GGUF.
+struct RotaryTensor {
+    const char* name;
+    std::vector<float> RopeSpec::*divisors;
+};
+inline constexpr RotaryTensor rotary_tensors[] = {{"rope_freqs.weight", &RopeSpec::divisors},
+                                                  {"rope_factors_short.weight", &RopeSpec::divisors},
+                                                  {"rope_factors_long.weight", &RopeSpec::long_divisors}};
+std::vector<RotaryTensor> rotary_tensors_of(const RopeSpec& rope);
+float yarn_magnitude(float factor);  // 1 + ln(factor) / 10, of cosines and sines (Peng et al. 2023, eq. 22)
 
 // The defaults are those of the architecture's configuration class in transformers.
 struct HfDefaults {
     float eps = 1e-6f, rope_theta = 10000;
     bool use_sliding_window = false;  // whether sliding_window counts when use_sliding_window is absent
+    bool reads_windows = false;       // the architecture itself understands sliding_window
 };
 ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
 void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
@@ -31,6 +43,16 @@ std::string key(const Metadata& metadata, std::string_view name);
 // expert_count, expert_used_count and, at `width_key`, the width of an expert.
 MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
 void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
+// Their number by any of its names, num_experts_per_tok, norm_topk_prob (otherwise false) and, at `width_key`, width.
+MoeSpec read_hf_experts(const HfConfig& config, const char* width_key);
+void write_hf_experts(const MoeSpec& moe, const char* count_key, nlohmann::ordered_json& config);
+
+// DeepSeek's mixture and those after it: leading dense layers, ungated shared experts as wide as routed ones, scores by
+// softmax or sigmoid, correction bias, groups, normalisation, scale. `score` is what files mean that do not say.
+void read_gguf_deepseek(ModelSpec& spec, const Metadata& metadata, moe::RouterPolicy::Score score);
+void write_gguf_deepseek(const ModelSpec& spec, Metadata& metadata);
+void read_hf_deepseek(ModelSpec& spec, const HfConfig& config, moe::RouterPolicy::Score score);
+void write_hf_deepseek(const ModelSpec& spec, nlohmann::ordered_json& config);
 
 // The attention, mixture or dense width of the first layer that has one; writers state it for all layers. A
 // model without experts is an Error for mixture_of; dense_of then tells an expert's width.

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "base/error.h"
 #include "model/archs/common.h"
 
@@ -12,15 +14,51 @@ std::vector<int32_t> per_layer(const Metadata& metadata, std::string_view name, 
     fail("{}: metadata key {} is missing", metadata.source(), key(metadata, name));
 }
 
-float linear_factor(const Metadata& metadata) {
-    const std::string type = metadata.get<std::string>(key(metadata, "rope.scaling.type"), "none");
-    if (type == "none") return 1;
-    if (type != "linear")
+void read_scaling(const Metadata& metadata, RopeSpec& rope) {
+    const auto k = [&](std::string_view name) { return key(metadata, "rope.scaling." + std::string(name)); };
+    const std::string type = metadata.get<std::string>(k("type"), "none");
+    rope.magnitude = metadata.get<float>(k("attn_factor"), 1.0f);
+    if (type == "linear") rope.linear_factor = metadata.require<float>(k("factor"));
+    if (type == "none" || type == "linear" || type == "longrope") return;
+    if (type != "yarn")
         fail(
-            "{}: rotary scaling of type \"{}\" is not supported (none, linear, and divisors in "
-            "rope_freqs.weight are)",
+            "{}: rotary scaling of type \"{}\" is not supported (none, linear, yarn, longrope, and divisors in "
+            "tensors are)",
             metadata.source(), type);
-    return metadata.require<float>(key(metadata, "rope.scaling.factor"));
+    rope.yarn = {.factor = metadata.require<float>(k("factor")),
+                 .beta_fast = metadata.get<float>(k("yarn_beta_fast"), 32.0f),
+                 .beta_slow = metadata.get<float>(k("yarn_beta_slow"), 1.0f),
+                 .truncate = metadata.get<bool>(k("yarn_truncate"), true),  // our own: llama.cpp always does
+                 .log_multiplier = metadata.get<float>(k("yarn_log_multiplier"), 0.0f)};
+    rope.original_context = metadata.require<int32_t>(k("original_context_length"));
+    // Where scores grow with the factor, cosines and sines do not (DeepSeek).
+    if (rope.yarn.log_multiplier == 0) rope.magnitude *= yarn_magnitude(rope.yarn.factor);
+}
+
+void write_scaling(const RopeSpec& rope, Metadata& metadata) {
+    const auto set = [&](std::string_view name, MetaValue value) {
+        metadata.set(key(metadata, "rope.scaling." + std::string(name)), std::move(value));
+    };
+    if (rope.original_context > 0) set("original_context_length", static_cast<uint32_t>(rope.original_context));
+    if (rope.linear_factor != 1) {
+        set("type", std::string("linear"));
+        set("factor", rope.linear_factor);
+    }
+    const YarnSpec& yarn = rope.yarn;
+    if (yarn.factor == 1) {
+        if (rope.magnitude != 1) set("attn_factor", rope.magnitude);
+        return;
+    }
+    set("type", std::string("yarn"));
+    set("factor", yarn.factor);
+    if (yarn.beta_fast != 32 || yarn.beta_slow != 1) {
+        set("yarn_beta_fast", yarn.beta_fast);
+        set("yarn_beta_slow", yarn.beta_slow);
+    }
+    if (!yarn.truncate) set("yarn_truncate", false);
+    if (yarn.log_multiplier != 0) set("yarn_log_multiplier", yarn.log_multiplier);
+    const float usual = yarn.log_multiplier != 0 ? 1 : yarn_magnitude(yarn.factor);
+    if (rope.magnitude != usual) set("attn_factor", rope.magnitude / usual);
 }
 
 int vocabulary_size(const Metadata& metadata) {
@@ -54,7 +92,10 @@ ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture) {
     const auto kv_heads =
         metadata.find_per_layer<int32_t>(k("attention.head_count_kv"), count).value_or(heads);
     const auto hidden = per_layer(metadata, "feed_forward_length", count);
-    const float factor = linear_factor(metadata);
+    RopeSpec rope;
+    rope.pairing = architecture_of(spec).gguf_pairing;
+    rope.base = metadata.get<float>(k("rope.freq_base"), 10000.0f);
+    read_scaling(metadata, rope);
     for (size_t l = 0; l < count; ++l) {
         AttentionSpec a;
         a.heads = heads[l];
@@ -62,9 +103,8 @@ ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture) {
         const int head_dim = a.heads > 0 ? spec.dim / a.heads : 0;
         a.head_dim = metadata.get<int32_t>(k("attention.key_length"), head_dim);
         a.value_dim = metadata.get<int32_t>(k("attention.value_length"), head_dim);
+        a.rope = rope;
         a.rope.dims = metadata.get<int32_t>(k("rope.dimension_count"), a.head_dim);
-        a.rope.base = metadata.get<float>(k("rope.freq_base"), 10000.0f);
-        a.rope.linear_factor = factor;
         spec.layers.push_back({a, DenseSpec{.hidden = hidden[l]}});
     }
     return spec;
@@ -88,37 +128,36 @@ void write_gguf(const ModelSpec& spec, Metadata& metadata) {
     set("attention.layer_norm_rms_epsilon", spec.norm.eps);
     set("rope.dimension_count", u32(a.rope.dims));
     set("rope.freq_base", a.rope.base);
-    if (a.rope.linear_factor != 1) {
-        set("rope.scaling.type", std::string("linear"));
-        set("rope.scaling.factor", a.rope.linear_factor);
-    }
+    write_scaling(a.rope, metadata);
 }
 
-void read_presence(ModelSpec& spec, const std::function<bool(const std::string& name)>& contains) {
-    spec.tied_head = !contains("output.weight");
+void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains) {
+    spec.tied_head = !contains({"output.weight", {}, TensorRole::head});
+    spec.head_bias = contains({"output.bias", {}, TensorRole::bias});
     for (size_t l = 0; l < spec.layers.size(); ++l) {
-        const auto layer_has = [&](const char* name) { return contains(fmt::format("blk.{}.{}", l, name)); };
+        const auto has = [&](const char* name, TensorRole role = TensorRole::bias) {
+            return contains({fmt::format("blk.{}.{}", l, name), {}, role, static_cast<int>(l)});
+        };
         if (AttentionSpec* a = spec.layers[l].attention()) {
-            a->qkv_bias |= layer_has("attn_q.bias");
-            a->out_bias |= layer_has("attn_output.bias");
+            a->qkv_bias |= has("attn_q.bias");
+            a->out_bias |= has("attn_output.bias");
+            a->sinks |= has("attn_sinks.weight");
         }
-        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward))
-            m->router.correction_bias &= layer_has("exp_probs_b.bias");
+        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward)) {
+            m->router.correction_bias &= has("exp_probs_b.bias", TensorRole::correction);
+            m->router_bias |= has("ffn_gate_inp.bias");
+            m->bias |= has("ffn_gate_exps.bias", TensorRole::expert_bias);
+        }
     }
 }
 
-MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key) {
-    MoeSpec moe;
-    moe.router.experts = metadata.require<int32_t>(key(metadata, "expert_count"));
-    moe.router.top_k = metadata.require<int32_t>(key(metadata, "expert_used_count"));
-    moe.hidden = metadata.require<int32_t>(key(metadata, width_key));
-    return moe;
+std::vector<RotaryTensor> rotary_tensors_of(const RopeSpec& rope) {
+    std::vector<RotaryTensor> result;
+    if (!rope.divisors.empty()) result.push_back(rotary_tensors[rope.long_divisors.empty() ? 0 : 1]);
+    if (!rope.long_divisors.empty()) result.push_back(rotary_tensors[2]);
+    return result;
 }
 
-void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata) {
-    metadata.set(key(metadata, "expert_count"), static_cast<uint32_t>(moe.router.experts));
-    metadata.set(key(metadata, "expert_used_count"), static_cast<uint32_t>(moe.router.top_k));
-    metadata.set(key(metadata, width_key), static_cast<uint32_t>(moe.hidden));
-}
+float yarn_magnitude(float factor) { return static_cast<float>(1 + 0.1 * std::log(double{factor})); }
 
 }  // namespace gremium::archs

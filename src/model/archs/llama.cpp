@@ -9,11 +9,7 @@ void set_bias(ModelSpec& spec, bool bias) {
     for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = a.out_bias = bias; });
 }
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, llama.name);
-    for_each_attention(spec, [](AttentionSpec& a) { a.rope.pairing = llama.gguf_pairing; });
-    return spec;
-}
+ModelSpec from_gguf(const Metadata& metadata) { return read_gguf(metadata, llama.name); }
 
 ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, llama.name);

@@ -14,7 +14,6 @@ constexpr NameRule names[] = {
 
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, mixtral.name);
-    for_each_attention(spec, [](AttentionSpec& a) { a.rope.pairing = mixtral.gguf_pairing; });
     MoeSpec moe = read_gguf_experts(metadata, "feed_forward_length");
     moe.router.normalise = true;
     set_mixture(spec, moe);
@@ -24,11 +23,8 @@ ModelSpec from_gguf(const Metadata& metadata) {
 ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec =
         read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f, .use_sliding_window = true});
-    MoeSpec moe;
-    moe.router = {.experts = config.get<int32_t>("num_local_experts", 8),
-                  .top_k = config.get<int32_t>("num_experts_per_tok", 2),
-                  .normalise = true};
-    moe.hidden = config.require<int32_t>("intermediate_size");
+    MoeSpec moe = read_hf_experts(config, "intermediate_size");
+    moe.router.normalise = true;
     set_mixture(spec, moe);
     return spec;
 }
@@ -40,9 +36,7 @@ void to_gguf(const ModelSpec& spec, Metadata& metadata) {
 
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     write_hf(spec, config);
-    const MoeSpec moe = mixture_of(spec);
-    config["num_local_experts"] = moe.router.experts;
-    config["num_experts_per_tok"] = moe.router.top_k;
+    write_hf_experts(mixture_of(spec), "num_local_experts", config);
     config["sliding_window"] = nullptr;
 }
 

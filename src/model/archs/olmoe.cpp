@@ -20,12 +20,7 @@ ModelSpec from_hf(const HfConfig& config) {
     set_qk_norm(spec, QkNorm::full);
     refuse_attention_bias(config);
     if (config.contains("clip_qkv")) fail("{}: clip_qkv is not supported", config.source());
-    MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("num_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .normalise = config.get<bool>("norm_topk_prob", false)};
-    moe.hidden = config.require<int32_t>("intermediate_size");
-    set_mixture(spec, moe);
+    set_mixture(spec, read_hf_experts(config, "intermediate_size"));
     return spec;
 }
 
@@ -37,8 +32,7 @@ void to_gguf(const ModelSpec& spec, Metadata& metadata) {
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     write_hf(spec, config);
     const MoeSpec moe = mixture_of(spec);
-    config["num_experts"] = moe.router.experts;
-    config["num_experts_per_tok"] = moe.router.top_k;
+    write_hf_experts(moe, "num_experts", config);
     config["norm_topk_prob"] = moe.router.normalise;
     config["clip_qkv"] = nullptr;
 }

@@ -26,11 +26,7 @@ ModelSpec from_gguf(const Metadata& metadata) {
 ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, qwen2moe.name);
     set_qkv_bias(spec, config.get<bool>("qkv_bias", true));
-    MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("num_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .normalise = config.get<bool>("norm_topk_prob", false)};
-    moe.hidden = config.require<int32_t>("moe_intermediate_size");
+    MoeSpec moe = read_hf_experts(config, "moe_intermediate_size");
     moe.shared_hidden = config.require<int32_t>("shared_expert_intermediate_size");
     moe.shared_gate = true;
     set_qwen_mixture(spec, moe, config);

@@ -19,12 +19,7 @@ ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, qwen3moe.name);
     set_qk_norm(spec, QkNorm::per_head);
     refuse_attention_bias(config);
-    MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("num_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .normalise = config.get<bool>("norm_topk_prob", false)};
-    moe.hidden = config.require<int32_t>("moe_intermediate_size");
-    set_qwen_mixture(spec, moe, config);
+    set_qwen_mixture(spec, read_hf_experts(config, "moe_intermediate_size"), config);
     return spec;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "model/archs/all.h"
@@ -27,6 +28,20 @@ constexpr NameRule common_names[] = {
     {"blk.{l}.ffn_gate_exps", "model.layers.{l}.mlp.experts.{e}.gate_proj"},
     {"blk.{l}.ffn_up_exps", "model.layers.{l}.mlp.experts.{e}.up_proj"},
     {"blk.{l}.ffn_down_exps", "model.layers.{l}.mlp.experts.{e}.down_proj"},
+    {"blk.{l}.exp_probs_b.bias", "model.layers.{l}.mlp.gate.e_score_correction_bias"},
+    {"blk.{l}.ffn_gate_shexp", "model.layers.{l}.mlp.shared_experts.gate_proj"},
+    {"blk.{l}.ffn_up_shexp", "model.layers.{l}.mlp.shared_experts.up_proj"},
+    {"blk.{l}.ffn_down_shexp", "model.layers.{l}.mlp.shared_experts.down_proj"},
+};
+
+// Where GGUF files of any architecture may have experts instead: gate and up in one, or, before April 2024, one tensor
+// an expert.
+constexpr NameRule other_gguf_names[] = {
+    {"blk.{l}.ffn_gate_exps", "blk.{l}.ffn_gate_up_exps", {.part = Layout::Part::first}},
+    {"blk.{l}.ffn_up_exps", "blk.{l}.ffn_gate_up_exps", {.part = Layout::Part::last}},
+    {"blk.{l}.ffn_gate_exps", "blk.{l}.ffn_gate.{e}"},
+    {"blk.{l}.ffn_up_exps", "blk.{l}.ffn_up.{e}"},
+    {"blk.{l}.ffn_down_exps", "blk.{l}.ffn_down.{e}"},
 };
 
 std::string fill(std::string_view pattern, std::string_view placeholder, int number) {
@@ -36,29 +51,44 @@ std::string fill(std::string_view pattern, std::string_view placeholder, int num
     return text;
 }
 
-const NameRule* find_rule(std::span<const NameRule> rules, std::string_view canonical, int layer) {
-    const auto rule = std::ranges::find_if(
-        rules, [&](const NameRule& r) { return fill(r.canonical, "{l}", layer) == canonical; });
-    return rule == rules.end() ? nullptr : &*rule;
+// Whether name is the pattern with some layer.
+bool fits(std::string_view pattern, std::string_view name) {
+    const size_t at = pattern.find("{l}");
+    if (at == std::string_view::npos) return pattern == name;
+    const std::string_view rest = pattern.substr(at + 3);
+    if (!name.starts_with(pattern.substr(0, at)) || !name.ends_with(rest)) return false;
+    if (name.size() <= at + rest.size()) return false;
+    return std::ranges::all_of(name.substr(at, name.size() - at - rest.size()),
+                               [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// The rule and what follows its name: ".weight", ".bias" or, for a rule that names a whole tensor, nothing.
-std::pair<const NameRule*, std::string> rule_of(const Architecture& architecture, const TensorSlot& slot) {
-    const size_t dot = slot.name.rfind('.');
-    for (const size_t length : {slot.name.size(), dot})
-        for (const auto rules : {architecture.names, std::span<const NameRule>(common_names)})
-            if (const NameRule* rule =
-                    find_rule(rules, std::string_view(slot.name).substr(0, length), slot.layer))
-                return {rule, slot.name.substr(length)};
-    fail("{} has no Hugging Face name for tensor {}", architecture.name, slot.name);
+// Calls found(rule, ".weight", ".bias" or nothing) for the rules of a name, those of whole names first.
+template <typename Found>
+void for_each_rule(std::span<const NameRule> rules, std::string_view name, Found&& found) {
+    for (const size_t length : {name.size(), name.rfind('.')})
+        for (const NameRule& rule : rules)
+            if (fits(rule.canonical, name.substr(0, length))) found(rule, name.substr(length));
+}
+
+Place place_of(const NameRule& rule, std::string_view suffix, const TensorSlot& slot) {
+    return {fill(fill(rule.file, "{l}", slot.layer), "{e}", std::max(0, slot.expert)) + std::string(suffix),
+            rule.layout, rule.file.find("{e}") != std::string_view::npos};
+}
+
+std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slot) {
+    std::vector<Place> result;
+    for_each_rule(rules, slot.name, [&](const NameRule& rule, std::string_view suffix) {
+        result.push_back(place_of(rule, suffix, slot));
+    });
+    return result;
 }
 
 }  // namespace
 
 std::span<const Architecture* const> architectures() {
     using namespace archs;
-    static constexpr const Architecture* all[] = {&llama,    &mixtral,  &qwen2, &qwen3,
-                                                  &qwen2moe, &qwen3moe, &olmoe, &dots1};
+    static constexpr const Architecture* all[] = {&llama, &mixtral,    &qwen2,  &qwen3,  &qwen2moe, &qwen3moe, &olmoe,
+                                                  &dots1, &granitemoe, &phimoe, &gptoss, &llama4,   &deepseek2};
     return all;
 }
 
@@ -86,7 +116,7 @@ const Architecture& architecture_of(const Metadata& metadata) {
 const Architecture& architecture_of(const HfConfig& config) {
     const auto type = config.require<std::string>("model_type");
     for (const Architecture* a : architectures())
-        if (a->hf_model_type == type) return *a;
+        if (a->hf_model_type == type || (!a->hf_alias.empty() && a->hf_alias == type)) return *a;
     fail("{}: model_type \"{}\" is not supported; supported: {}", config.source(), type,
          supported_architectures());
 }
@@ -97,9 +127,24 @@ const Architecture& architecture_of(const ModelSpec& spec) {
     fail("architecture \"{}\" is not supported; supported: {}", spec.architecture, supported_architectures());
 }
 
-std::string hf_name(const Architecture& architecture, const TensorSlot& slot) {
-    const auto [rule, suffix] = rule_of(architecture, slot);
-    return fill(fill(rule->hugging_face, "{l}", slot.layer), "{e}", slot.expert) + suffix;
+Place hf_place(const Architecture& architecture, const TensorSlot& slot) {
+    for (const auto rules : {architecture.names, std::span<const NameRule>(common_names)})
+        if (std::vector<Place> found = places(rules, slot); !found.empty()) return std::move(found.front());
+    fail("{} has no Hugging Face name for tensor {}", architecture.name, slot.name);
+}
+
+std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
+    std::vector<Place> result = places(architecture.gguf_names, slot);
+    if (result.empty() || !result.front().layout.plain()) result.insert(result.begin(), {slot.name, {}});
+    std::ranges::move(places(other_gguf_names, slot), std::back_inserter(result));
+    return result;
+}
+
+std::vector<std::string> hf_ignored(const Architecture& architecture, const ModelSpec& spec) {
+    std::vector<std::string> result;
+    for (const std::string_view beginning : architecture.hf_ignored)
+        result.push_back(fill(beginning, "{l}", static_cast<int>(spec.layers.size())));
+    return result;
 }
 
 }  // namespace gremium
