@@ -123,8 +123,8 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
         for (int64_t j = 0; j < keys; ++j) {
             put(a.dk.f32() + (base + first + j) * a.dk.cols() + kv_head * dim, dk.row(j), dim, 1, false);
             if (a.v)
-                put(a.dv.f32() + (base + first + j) * a.dv.cols() + kv_head * value_dim, dv.row(j), value_dim, 1,
-                    false);
+                put(a.dv.f32() + (base + first + j) * a.dv.cols() + kv_head * value_dim, dv.row(j), value_dim,
+                    1, false);
         }
     }
     scratch.release(mark);
@@ -166,7 +166,8 @@ void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, Te
             for (int64_t h = 0; h < shape.heads; ++h) {
                 const float share = std::exp(shape.sinks[h] - lse.f32()[t * shape.heads + h]);
                 const int64_t head = h * shape.value_dim;
-                const float D = std::inner_product(grad + head, grad + head + shape.value_dim, value + head, 0.f);
+                const float D =
+                    std::inner_product(grad + head, grad + head + shape.value_dim, value + head, 0.f);
                 partial[h] -= share * D;
             }
         }

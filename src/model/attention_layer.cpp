@@ -64,7 +64,8 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
                          const BlockContext& context) {
     const int64_t rank = a.latent.rank, turned = a.rope.dims, plain = a.head_dim - turned;
     const bool low_rank = a.latent.query_rank > 0;
-    const Var from = low_rank ? rms(g, ops::linear(g, x_TD, w.q_a), context, w.q_a_norm, a.latent.query_rank) : x_TD;
+    const Var from =
+        low_rank ? rms(g, ops::linear(g, x_TD, w.q_a), context, w.q_a_norm, a.latent.query_rank) : x_TD;
     const Var q = ops::linear(g, from, low_rank ? w.q_b : w.q);
     const Var q_plain = ops::head_columns(g, q, a.heads, 0, plain);
     const Var q_turned = rotate(g, ops::head_columns(g, q, a.heads, plain, turned), a.rope, turned, context);

@@ -83,7 +83,8 @@ std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::
         LayerWeights& layer = model->weights.layers.emplace_back();
         for_each_weight(layer, [&](const char* name, Weight& w) { w = get(prefix + name); });
         layer.moe.shared_gate = as_row(layer.moe.shared_gate);
-        if (const MoeSpec* m = spec.layers[l].moe()) experts[l] = bind_experts(get, prefix, m->router.experts);
+        if (const MoeSpec* m = spec.layers[l].moe())
+            experts[l] = bind_experts(get, prefix, m->router.experts);
     }
     if (std::ranges::any_of(spec.layers, [](const LayerSpec& layer) { return layer.moe(); }))
         model->experts = moe::make_expert_store(std::move(experts), residency);

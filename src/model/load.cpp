@@ -119,7 +119,8 @@ class Source {
     Weight take_part(const Place& place, const TensorSlot& slot) {
         used_.insert(place.name);
         archs::Matrices shape = archs::matrices_of(slot);
-        if (slot.expert >= 0) shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
+        if (slot.expert >= 0)
+            shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
         const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
         TensorView view = *tensors().find(place.name);
         require_real(view, place.name, tensors().source());
@@ -133,7 +134,8 @@ class Source {
             view = {view.row(first), view.dtype, slot.shape};
             return {is_small(slot) ? as_f32(view) : view, {}};
         }
-        if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns)) view = as_f32(view);
+        if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns))
+            view = as_f32(view);
         const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
         archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype);
         return {is_small(slot) ? as_f32(copy) : copy, {}};
@@ -197,8 +199,10 @@ class HfSource : public Source {
         return {place, prefixed};
     }
     bool ignorable(const std::string& name) const override {
-        return name.ends_with("rotary_emb.inv_freq") || (spec().tied_head && name.ends_with("lm_head.weight")) ||
-               std::ranges::any_of(ignored_, [&](const std::string& beginning) { return name.starts_with(beginning); });
+        return name.ends_with("rotary_emb.inv_freq") ||
+               (spec().tied_head && name.ends_with("lm_head.weight")) ||
+               std::ranges::any_of(ignored_,
+                                   [&](const std::string& beginning) { return name.starts_with(beginning); });
     }
 
   private:

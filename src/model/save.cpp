@@ -87,9 +87,9 @@ class TensorSource {
         view = as_item(view, item, converted);
         const std::vector<std::byte> rearranged =
             rearranged_rows(view, item.tensor.pieces.front().slot, model_.spec, written_);
-        writer.write(item.tensor.name,
-                     rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
-                                        : std::span(rearranged));
+        writer.write(item.tensor.name, rearranged.empty()
+                                           ? std::span(view.data, static_cast<size_t>(view.bytes()))
+                                           : std::span(rearranged));
     }
 
     // A tensor that several slots share, or that has another order: matrix by matrix.

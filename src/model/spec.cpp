@@ -45,7 +45,8 @@ struct Checker {
 
     void latent(const AttentionSpec& a, int layer) const {
         if (!a.rope.enabled || a.rope.dims >= a.head_dim || a.kv_heads != a.heads)
-            fail("{}: layer {}: latent attention wants heads of their own keys, partly rotated", source, layer);
+            fail("{}: layer {}: latent attention wants heads of their own keys, partly rotated", source,
+                 layer);
         if (a.qkv_bias || a.qk_norm != QkNorm::none)
             fail("{}: layer {}: latent attention with biases or q/k norms is not supported", source, layer);
     }
@@ -63,8 +64,8 @@ struct Checker {
         if (!(r.magnitude > 0))
             fail("{}: the rotary magnitude is {}, expected a positive number", source, r.magnitude);
         if (!(r.yarn.factor >= 1) || !(r.yarn.beta_fast > 0) || !(r.yarn.beta_slow > 0))
-            fail("{}: YaRN's factor is {} with betas {} and {}, expected at least 1 and positive ones", source,
-                 r.yarn.factor, r.yarn.beta_fast, r.yarn.beta_slow);
+            fail("{}: YaRN's factor is {} with betas {} and {}, expected at least 1 and positive ones",
+                 source, r.yarn.factor, r.yarn.beta_fast, r.yarn.beta_slow);
         if (r.yarn.factor > 1) range(r.original_context, 1, INT32_MAX, "the original context length");
     }
 
@@ -125,7 +126,8 @@ struct SlotList {
     }
 
     void latent(const AttentionSpec& a) {
-        const int64_t q = int64_t{a.heads} * a.head_dim, rank = a.latent.rank, query_rank = a.latent.query_rank;
+        const int64_t q = int64_t{a.heads} * a.head_dim, rank = a.latent.rank,
+                      query_rank = a.latent.query_rank;
         if (query_rank > 0) {
             projection("attn_q_a", query_rank, spec.dim, false);
             add("attn_q_a_norm.weight", {query_rank}, TensorRole::norm);
@@ -246,8 +248,8 @@ ModelSize size_of(const ModelSpec& spec) {
         size.total_parameters += count;
         size.active_parameters += active;
         const bool looked_up = slot.role == TensorRole::embedding && !spec.tied_head;
-        const bool vector = (slot.shape.rank == 1 && slot.role != TensorRole::router) ||
-                            slot.role == TensorRole::expert_bias;
+        const bool vector =
+            (slot.shape.rank == 1 && slot.role != TensorRole::router) || slot.role == TensorRole::expert_bias;
         if (!looked_up && !vector) multiplied += active;
     }
     size.flops_per_token = 2 * multiplied;

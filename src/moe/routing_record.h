@@ -25,7 +25,8 @@ struct RoutingRecord {
     std::vector<int64_t> load_E;
     ops::Var logits_TE, weights_Tk, balance_loss, z_loss;
     TensorView softmax_TE;
-    TensorView score_TE;  // what weights are made of: softmax, sigmoids or (softmax of the selected or near) logits
+    TensorView
+        score_TE;  // what weights are made of: softmax, sigmoids or (softmax of the selected or near) logits
     Tensor logsumexp_T, score_sum_T;
 
     void compute_losses();  // and the logsumexps and sums of scores

@@ -6,8 +6,32 @@
 #include "base/error.h"
 #include "tests/model/tiny_model.h"
 
+namespace {
+
+using namespace gremium;
+
+// The model that llama.cpp takes the file for, where it differs (archs/phimoe.cpp, archs/gptoss.cpp).
+ModelSpec as_llamacpp_reads(ModelSpec spec) {
+    for_each_attention(spec, [](AttentionSpec& a) { a.rope.yarn.truncate = true; });
+    if (spec.architecture != "phimoe") return spec;
+    spec.norm.kind = NormKind::rms;
+    for (LayerSpec& layer : spec.layers) {
+        moe::RouterPolicy& router = std::get<MoeSpec>(layer.feed_forward).router;
+        router.score = moe::RouterPolicy::Score::softmax_selected;
+        router.sparse_epsilon = 0;
+    }
+    return spec;
+}
+
+void save(const std::string& architecture, const test::TinyShape& shape, uint64_t seed,
+          const std::filesystem::path& path) {
+    const ModelSpec spec = as_llamacpp_reads(test::tiny_spec(architecture, shape));
+    save_model(*test::tiny_model(spec, test::tiny_tensors(spec, seed)), path);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-    using namespace gremium;
     if (argc != 2) return std::fputs("usage: tiny_models DIRECTORY\n", stderr), 2;
     try {
         const std::filesystem::path directory = argv[1];
@@ -16,8 +40,8 @@ int main(int argc, char** argv) {
             const test::TinyShape wide{
                 .dim = 64, .head_dim = 16, .hidden = 96, .experts = 8, .top_k = 3, .expert_hidden = 32};
             const test::TinyShape tied{.layers = 4, .experts = 16, .top_k = 4, .tied = true};
-            save_model(*test::tiny_model(architecture, wide), directory / (architecture + ".gguf"));
-            save_model(*test::tiny_model(architecture, tied, 2), directory / (architecture + "-tied.gguf"));
+            save(architecture, wide, 1, directory / (architecture + ".gguf"));
+            save(architecture, tied, 2, directory / (architecture + "-tied.gguf"));
         }
     } catch (const Error& error) {
         return std::fprintf(stderr, "%s\n", error.what()), 1;

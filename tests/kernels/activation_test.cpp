@@ -18,6 +18,8 @@ double value_64(Activation kind, double x) {
             return 0.5 * x * std::erfc(-x / std::sqrt(2));
         case Activation::relu:
             return std::max(x, 0.0);
+        case Activation::clamped_swiglu:
+            return std::min(x, 7.0) / (1 + std::exp(-1.702 * std::min(x, 7.0)));
     }
     return 0;
 }
@@ -84,6 +86,25 @@ TEST_P(Activations, NaNStaysVisible) {
     for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf}) {
         activate(as_tensor(&y, {1}), as_tensor(&x, {1}), {}, kind);
         EXPECT_TRUE(std::isnan(y));
+    }
+}
+
+// OpenAI's formula at four points, on both sides of the limits.
+TEST_P(Activations, ClampedSwiglu) {
+    std::vector<float> gate{1, -1, 8, 7, -9}, up{1, .5f, -9, 7, 20}, y(5), dgate(5), dup(5), ones(5, 1);
+    const auto row = [](std::vector<float>& v) { return as_tensor(v.data(), {5}); };
+    activate(row(y), row(gate), row(up), Activation::clamped_swiglu);
+    const double expected[] = {1.691592, -.231306, -41.999719, 55.999625};
+    for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
+    activate_backward(row(dgate), row(dup), row(ones), row(gate), row(up), Activation::clamped_swiglu);
+    const auto at = [](double g, double u) {
+        return value_64(Activation::clamped_swiglu, g) * (std::clamp(u, -7.0, 7.0) + 1);
+    };
+    for (size_t i = 0; i < 5; ++i) {
+        if (i == 3) continue;  // at the corner itself
+        const double h = 1e-6, g = gate[i], u = up[i];
+        EXPECT_NEAR(dgate[i], (at(g + h, u) - at(g - h, u)) / (2 * h), 1e-5);
+        EXPECT_NEAR(dup[i], (at(g, u + h) - at(g, u - h)) / (2 * h), 1e-5);
     }
 }
 

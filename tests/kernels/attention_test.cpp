@@ -18,6 +18,7 @@ struct Sequence {
 
     bool sees(int64_t i, int64_t j) const {
         const int64_t position = first + i;
+        if (shape.chunk > 0 && j / shape.chunk != position / shape.chunk) return false;
         return j <= position && (shape.window == 0 || position - j < shape.window);
     }
     const double* query(int64_t i, int64_t h) const {
@@ -32,7 +33,7 @@ struct Sequence {
     // Probabilities of head h for query i over keys 0..first+i; its logsumexp through `lse`.
     Doubles probabilities(int64_t i, int64_t h, double* lse = nullptr) const {
         Doubles p(static_cast<size_t>(first + i + 1));
-        double sum = 0;
+        double sum = shape.sinks ? std::exp(double{shape.sinks[h]}) : 0;
         for (int64_t j = 0; j <= first + i; ++j) {
             double score = 0;
             for (int64_t c = 0; c < shape.head_dim; ++c)
@@ -100,10 +101,30 @@ struct Case {
     int64_t heads, kv_heads, head_dim, value_dim, queries;
     int64_t first = 0, window = 0;
     DType dtype = DType::f32, cache = DType::f32;
+    int64_t chunk = 0;
+    bool sinks = false, shared = false;  // shared: values are part of the keys
     AttentionShape shape() const {
-        return {heads, kv_heads, head_dim, value_dim, 1 / std::sqrt(static_cast<float>(head_dim)), window};
+        static const std::vector<float> sink{1.5f, -2, 3, 0.2f, 0, 2, -1, 1, 0.5f, 4, -3, 2.5f};
+        return {heads,
+                kv_heads,
+                head_dim,
+                value_dim,
+                1 / std::sqrt(static_cast<float>(head_dim)),
+                window,
+                chunk,
+                sinks ? sink.data() : nullptr};
     }
+    // The values that an independent computation multiplies with.
+    TensorView values(TensorView v) const { return shared ? TensorView{} : v; }
 };
+
+// The first `count` numbers of each head of [rows, heads, width].
+Doubles first_of_heads(const Doubles& x, int64_t width, int64_t count) {
+    Doubles out;
+    for (size_t i = 0; i < x.size(); ++i)
+        if (static_cast<int64_t>(i) % width < count) out.push_back(x[i]);
+    return out;
+}
 
 Doubles rows_of(TensorView t, int64_t begin, int64_t count) {
     const Doubles all = doubles(t);
@@ -130,6 +151,14 @@ const Case forward_cases[] = {
     {6, 6, 33, 48, 1, 2200, 1500},
     {12, 1, 64, 64, 3, 1500, 0, DType::f32, DType::bf16},
     {2, 1, 96, 64, 1, 0},
+    {4, 2, 64, 64, 200, 0, 0, DType::f32, DType::f32, 70},
+    {2, 1, 32, 32, 100, 300, 0, DType::f32, DType::f16, 33},
+    {2, 2, 16, 16, 1, 2200, 0, DType::f32, DType::f32, 1500, true},
+    {4, 1, 32, 32, 130, 0, 0, DType::f32, DType::f32, 0, true},
+    {12, 2, 16, 24, 2, 2100, 40, DType::f32, DType::f32, 0, true},
+    {8, 2, 64, 64, 1, 2100, 0, DType::bf16, DType::f16, 0, true},
+    {6, 1, 40, 24, 90, 0, 0, DType::f32, DType::f32, 0, false, true},
+    {4, 1, 72, 64, 1, 1300, 0, DType::f32, DType::bf16, 0, true, true},
 };
 
 // The same for every variant: computed by the first that asks.
@@ -155,13 +184,15 @@ TEST_P(Attention, Forward) {
         const OwnedTensor out = random_tensor(c.dtype, {pad + c.queries + 1, c.heads * c.value_dim}, 4);
         const OwnedTensor lse = random_tensor(DType::f32, {pad + c.queries + 1, c.heads}, 5);
         const Doubles out_before = doubles(out);
-        const AttentionSpan span{pad, c.queries, c.first, k, v};
+        const AttentionSpan span{pad, c.queries, c.first, k, c.values(v)};
         attention(out, lse, q, {&span, 1}, c.shape());
 
         const Truth& truth = once(truths, &c - forward_cases, [&] {
             Truth fresh;
+            const Doubles values =
+                c.shared ? first_of_heads(doubles(k), c.head_dim, c.value_dim) : doubles(v);
             const Sequence sequence{c.shape(),  c.queries, c.first, rows_of(q, pad, c.queries),
-                                    doubles(k), doubles(v)};
+                                    doubles(k), values};
             fresh.out = sequence.forward(&fresh.lse);
             return fresh;
         });
@@ -242,15 +273,19 @@ struct Training {
         dv = random_tensor(DType::f32, {rows, c.kv_heads * c.value_dim}, 7);
         std::vector<AttentionSpan> spans;
         for (int64_t s = 0; s < batch; ++s)
-            spans.push_back({s * c.queries, c.queries, 0, part(k, s), part(v, s)});
+            spans.push_back({s * c.queries, c.queries, 0, part(k, s), c.values(part(v, s))});
         attention(out, lse, q, spans, c.shape());
-        attention_backward(dq, dk, dv, dout, out, lse, q, k, v, c.queries, c.shape());
+        attention_backward(dq, dk, c.shared ? Tensor{} : dv, dout, out, lse, q, k, c.values(v), c.queries,
+                           c.shape());
     }
     TensorView part(TensorView t, int64_t s) const {
         return {t.row(s * c.queries), t.dtype, {c.queries, t.cols()}};
     }
     Sequence sequence(int64_t s) const {
-        return {c.shape(), c.queries, 0, doubles(part(q, s)), doubles(part(k, s)), doubles(part(v, s))};
+        const Doubles keys = doubles(part(k, s));
+        return {c.shape(), c.queries,
+                0,         doubles(part(q, s)),
+                keys,      c.shared ? first_of_heads(keys, c.head_dim, c.value_dim) : doubles(part(v, s))};
     }
 };
 
@@ -269,12 +304,20 @@ TEST_P(Attention, BackwardEqualsCentralDifferences) {
 }
 
 const Case backward_cases[] = {
-    {1, 1, 17, 17, 64},          {2, 2, 64, 64, 130},
-    {4, 2, 32, 32, 257},         {4, 1, 40, 24, 65},
-    {3, 3, 16, 48, 127},         {2, 1, 128, 255, 33},
-    {4, 2, 32, 32, 200, 0, 50},  {70, 1, 8, 8, 9},
-    {2, 1, 16, 16, 150, 0, 1},   {4, 2, 32, 32, 150, 0, 0, DType::bf16},
+    {1, 1, 17, 17, 64},
+    {2, 2, 64, 64, 130},
+    {4, 2, 32, 32, 257},
+    {4, 1, 40, 24, 65},
+    {3, 3, 16, 48, 127},
+    {2, 1, 128, 255, 33},
+    {4, 2, 32, 32, 200, 0, 50},
+    {70, 1, 8, 8, 9},
+    {2, 1, 16, 16, 150, 0, 1},
+    {4, 2, 32, 32, 150, 0, 0, DType::bf16},
     {3, 1, 24, 24, 140, 0, 129},
+    {4, 2, 32, 32, 150, 0, 0, DType::f32, DType::f32, 40},
+    {4, 2, 32, 32, 130, 0, 0, DType::f32, DType::f32, 0, true},
+    {6, 1, 40, 24, 100, 0, 0, DType::f32, DType::f32, 0, true, true},
 };
 
 TEST_P(Attention, Backward) {
@@ -285,10 +328,37 @@ TEST_P(Attention, Backward) {
         for (int64_t s = 0; s < 2; ++s) {
             const Gradients& g = once(truths, 2 * (&c - backward_cases) + s,
                                       [&] { return backward_64(t.sequence(s), doubles(t.part(t.dout, s))); });
+            Doubles dk = g.k;
+            if (c.shared) {
+                size_t next = 0;
+                for (size_t i = 0; i < dk.size(); ++i)
+                    if (static_cast<int64_t>(i) % c.head_dim < c.value_dim) dk[i] += g.v[next++];
+            }
             expect_near(t.part(t.dq, s), g.q, 1e-5, what + " dq");
-            expect_near(t.part(t.dk, s), g.k, 1e-5, what + " dk");
-            expect_near(t.part(t.dv, s), g.v, 1e-5, what + " dv");
+            expect_near(t.part(t.dk, s), dk, 1e-5, what + " dk");
+            if (!c.shared) expect_near(t.part(t.dv, s), g.v, 1e-5, what + " dv");
         }
+    }
+}
+
+TEST_P(Attention, SinksGetTheirGradient) {
+    const Training t({4, 2, 8, 8, 9, 0, 0, DType::f32, DType::f32, 4, true}, 2);
+    std::vector<float> sinks(t.c.shape().sinks, t.c.shape().sinks + 4), actual(4, 0.5f);
+    attention_sinks_backward(as_tensor(actual.data(), {4}), t.dout, t.out, t.lse, t.c.shape());
+    for (size_t h = 0; h < 4; ++h) {
+        const auto loss = [&](float step) {
+            std::vector<float> moved = sinks;
+            moved[h] += step;
+            double sum = 0;
+            for (int64_t s = 0; s < 2; ++s) {
+                Sequence sequence = t.sequence(s);
+                sequence.shape.sinks = moved.data();
+                sum += dot(doubles(t.part(t.dout, s)), sequence.forward());
+            }
+            return sum;
+        };
+        const double up = double{sinks[h] + 1e-2f} - (sinks[h] - 1e-2f);
+        EXPECT_NEAR(actual[h], 0.5 + (loss(1e-2f) - loss(-1e-2f)) / up, 2e-3);
     }
 }
 

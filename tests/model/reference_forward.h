@@ -1,6 +1,7 @@
 // The decoder written plainly in float64, one token after another, from the published formulas: RMSNorm,
-// rotary positions, grouped-query attention, SwiGLU, mixtures with softmax or sigmoid routers. Shares no code
-// with what it checks.
+// LayerNorm, rotary positions with YaRN, grouped-query and latent attention with windows, chunks, sinks and
+// temperatures, SwiGLU, mixtures with the routers there are. Latent keys and values are expanded for every head.
+// Shares no code with what it checks.
 #pragma once
 
 #include <algorithm>
@@ -19,6 +20,7 @@ class ReferenceForward {
 
     // Log-probabilities after each token.
     std::vector<Vector> operator()(const std::vector<int32_t>& tokens) {
+        context_ = spec_.context;
         keys_.assign(spec_.layers.size(), {});
         values_.assign(spec_.layers.size(), {});
         std::vector<Vector> rows;
@@ -33,14 +35,14 @@ class ReferenceForward {
     }
     double at(const std::string& name, size_t i) const { return find(name)[i]; }
 
-    // Rows [first, first + rows) of a matrix times x; biases where there are some.
+    // Rows [first, first + rows) of a matrix times x; biases where there are some (of stacks too: row by row).
     Vector product(const std::string& name, const Vector& x, size_t rows, size_t first = 0) const {
         const float* w = find(name) + first * x.size();
         const float* bias = find(name.substr(0, name.rfind('.')) + ".bias");
         Vector y(rows);
         for (size_t r = 0; r < rows; ++r) {
             for (size_t c = 0; c < x.size(); ++c) y[r] += double{w[r * x.size() + c]} * x[c];
-            if (bias) y[r] += bias[r];
+            if (bias) y[r] += bias[first + r];
         }
         return y;
     }
@@ -51,91 +53,241 @@ class ReferenceForward {
             double squares = 0;
             for (size_t i = 0; i < size; ++i) squares += x[begin + i] * x[begin + i];
             const double factor = 1 / std::sqrt(squares / static_cast<double>(size) + double{spec_.norm.eps});
-            for (size_t i = 0; i < size; ++i) x[begin + i] *= factor * at(name, i);
+            for (size_t i = 0; i < size; ++i) x[begin + i] *= factor * (name.empty() ? 1 : at(name, i));
         }
         return x;
     }
 
-    static void rotate(Vector& x, size_t head_dim, const RopeSpec& rope, double position) {
+    // A norm of the residual stream.
+    Vector norm(Vector x, const std::string& name) const {
+        if (spec_.norm.kind == NormKind::layer) {
+            const double mean = std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+            double squares = 0;
+            for (double& v : x) v -= mean, squares += v * v;
+            const double factor =
+                1 / std::sqrt(squares / static_cast<double>(x.size()) + double{spec_.norm.eps});
+            for (size_t i = 0; i < x.size(); ++i) x[i] *= factor * at(name + ".weight", i);
+        } else {
+            x = rms_norm(x, name + ".weight", x.size());
+        }
+        if (spec_.norm.bias)
+            for (size_t i = 0; i < x.size(); ++i) x[i] += at(name + ".bias", i);
+        return x;
+    }
+
+    // The part of a frequency that YaRN divides.
+    static double yarn_share(const RopeSpec& rope, double i) {
+        const double n = rope.dims;
+        const auto dimension = [&](double turns) {
+            return n * std::log(rope.original_context / (2 * M_PI * turns)) /
+                   (2 * std::log(double{rope.base}));
+        };
+        double low = dimension(rope.yarn.beta_fast), high = dimension(rope.yarn.beta_slow);
+        if (rope.yarn.truncate) low = std::floor(low), high = std::ceil(high);
+        low = std::max(low, 0.0), high = std::min(high, n - 1);
+        return std::clamp((i - low) / std::max(high - low, 0.001), 0.0, 1.0);
+    }
+
+    void rotate(Vector& x, size_t head_dim, const RopeSpec& rope, double position) const {
+        if (!rope.enabled) return;
         const auto n = static_cast<size_t>(rope.dims);
+        const bool beyond = !rope.long_divisors.empty() && context_ > rope.original_context;
+        const std::vector<float>& divisors = beyond ? rope.long_divisors : rope.divisors;
         for (size_t head = 0; head < x.size(); head += head_dim) {
             for (size_t i = 0; i < n / 2; ++i) {
                 double angle =
                     position / rope.linear_factor *
                     std::pow(double{rope.base}, -2.0 * static_cast<double>(i) / static_cast<double>(n));
-                if (!rope.divisors.empty()) angle /= rope.divisors[i];
+                if (!divisors.empty()) angle /= divisors[i];
+                if (rope.yarn.factor != 1) {
+                    const double share = yarn_share(rope, static_cast<double>(i));
+                    angle = angle / rope.yarn.factor * share + angle * (1 - share);
+                }
                 const bool interleaved = rope.pairing == kernels::RopePairing::interleaved;
                 double& a = x[head + (interleaved ? 2 * i : i)];
                 double& b = x[head + (interleaved ? 2 * i + 1 : i + n / 2)];
                 const double rotated = a * std::cos(angle) - b * std::sin(angle);
-                b = a * std::sin(angle) + b * std::cos(angle);
-                a = rotated;
+                b = rope.magnitude * (a * std::sin(angle) + b * std::cos(angle));
+                a = rope.magnitude * rotated;
             }
         }
     }
 
-    Vector attention(const Vector& x, size_t l, const std::string& p, double position) {
-        const AttentionSpec& a = *spec_.layers[l].attention();
+    // Queries, keys and values of a token, [heads or kv_heads, head_dim or value_dim].
+    struct Projected {
+        Vector q, k, v;
+    };
+
+    Projected project(const Vector& x, const AttentionSpec& a, const std::string& p, double position) const {
         const auto heads = static_cast<size_t>(a.heads), kv_heads = static_cast<size_t>(a.kv_heads);
         const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
         Vector q = product(p + "attn_q.weight", x, heads * d);
         Vector k = product(p + "attn_k.weight", x, kv_heads * d);
-        if (a.qk_norm != QkNorm::none) {
+        if (a.qk_norm == QkNorm::per_head || a.qk_norm == QkNorm::full) {
             const bool per_head = a.qk_norm == QkNorm::per_head;
             q = rms_norm(q, p + "attn_q_norm.weight", per_head ? d : q.size());
             k = rms_norm(k, p + "attn_k_norm.weight", per_head ? d : k.size());
         }
         rotate(q, d, a.rope, position);
         rotate(k, d, a.rope, position);
-        keys_[l].push_back(k);
-        values_[l].push_back(product(p + "attn_v.weight", x, kv_heads * dv));
+        if (a.qk_norm == QkNorm::rotated) q = rms_norm(q, "", d), k = rms_norm(k, "", d);
+        return {q, k, product(p + "attn_v.weight", x, kv_heads * dv)};
+    }
 
+    // As the paper of DeepSeek-V2 defines it: every head's keys and values out of the latent.
+    Projected project_latent(const Vector& x, const AttentionSpec& a, const std::string& p,
+                             double position) const {
+        const auto heads = static_cast<size_t>(a.heads), rank = static_cast<size_t>(a.latent.rank);
+        const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
+        const auto turned = static_cast<size_t>(a.rope.dims), plain = d - turned;
+        Vector from = x;
+        if (a.latent.query_rank > 0) {
+            from = product(p + "attn_q_a.weight", x, static_cast<size_t>(a.latent.query_rank));
+            from = rms_norm(from, p + "attn_q_a_norm.weight", from.size());
+        }
+        const Vector q =
+            product(p + (a.latent.query_rank > 0 ? "attn_q_b.weight" : "attn_q.weight"), from, heads * d);
+        const Vector kv = product(p + "attn_kv_a_mqa.weight", x, rank + turned);
+        const Vector latent =
+            rms_norm({kv.begin(), kv.begin() + static_cast<long>(rank)}, p + "attn_kv_a_norm.weight", rank);
+        Vector key(kv.begin() + static_cast<long>(rank), kv.end());
+        rotate(key, turned, a.rope, position);
+        Projected result{q, Vector(heads * d), Vector(heads * dv)};
+        for (size_t h = 0; h < heads; ++h) {
+            const auto first = q.begin() + static_cast<long>(h * d + plain);
+            Vector query(first, first + static_cast<long>(turned));
+            rotate(query, turned, a.rope, position);
+            std::ranges::copy(query, result.q.begin() + static_cast<long>(h * d + plain));
+            std::ranges::copy(key, result.k.begin() + static_cast<long>(h * d + plain));
+            for (size_t c = 0; c < rank; ++c) {
+                for (size_t i = 0; i < plain; ++i)
+                    result.k[h * d + i] += at(p + "attn_k_b.weight", (h * rank + c) * plain + i) * latent[c];
+                for (size_t i = 0; i < dv; ++i)
+                    result.v[h * dv + i] += at(p + "attn_v_b.weight", (h * dv + i) * rank + c) * latent[c];
+            }
+        }
+        return result;
+    }
+
+    static bool sees(const AttentionSpec& a, int64_t query, int64_t key) {
+        if (a.window > 0 && query - key >= a.window) return false;
+        return a.chunk == 0 || query / a.chunk == key / a.chunk;
+    }
+
+    Vector attention(const Vector& x, size_t l, const std::string& p, double position) {
+        const AttentionSpec& a = *spec_.layers[l].attention();
+        const auto heads = static_cast<size_t>(a.heads), kv_heads = static_cast<size_t>(a.kv_heads);
+        const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
+        const bool is_latent = a.latent.rank > 0;
+        Projected now = is_latent ? project_latent(x, a, p, position) : project(x, a, p, position);
+        if (a.temperature > 0)
+            for (double& v : now.q)
+                v *= 1 +
+                     double{a.temperature} * std::log(1 + std::floor((position + 1) / a.temperature_stretch));
+        keys_[l].push_back(now.k);
+        values_[l].push_back(now.v);
+
+        double scale = a.scale > 0 ? double{a.scale} : 1 / std::sqrt(static_cast<double>(d));
+        scale *= std::pow(1 + a.rope.yarn.log_multiplier * std::log(double{a.rope.yarn.factor}), 2);
         Vector out(heads * dv);
         for (size_t h = 0; h < heads; ++h) {
             const size_t kv = h / (heads / kv_heads);
             Vector weight;
-            for (const Vector& key : keys_[l]) {
+            for (size_t t = 0; t < keys_[l].size(); ++t) {
                 double score = 0;
-                for (size_t i = 0; i < d; ++i) score += q[h * d + i] * key[kv * d + i];
-                weight.push_back(score / std::sqrt(static_cast<double>(d)));
+                for (size_t i = 0; i < d; ++i) score += now.q[h * d + i] * keys_[l][t][kv * d + i];
+                const bool seen = sees(a, static_cast<int64_t>(position), static_cast<int64_t>(t));
+                weight.push_back(seen ? score * scale : -INFINITY);
             }
+            if (a.sinks) weight.push_back(at(p + "attn_sinks.weight", h));
             softmax(weight);
-            for (size_t t = 0; t < weight.size(); ++t)
+            for (size_t t = 0; t < keys_[l].size(); ++t)
                 for (size_t i = 0; i < dv; ++i) out[h * dv + i] += weight[t] * values_[l][t][kv * dv + i];
         }
         return product(p + "attn_output.weight", out, static_cast<size_t>(spec_.dim));
     }
 
-    // down(silu(gate x) · up x), of the expert'th matrix of a stack.
+    // down(silu(gate x) · up x), of the expert'th matrix of a stack; or gpt-oss's form of it.
     Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden,
-                  size_t expert = 0) const {
+                  size_t expert = 0, bool clamped = false) const {
         const auto dim = static_cast<size_t>(spec_.dim);
         Vector g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
         const Vector u = product(p + "ffn_up" + suffix + ".weight", x, hidden, expert * hidden);
-        for (size_t i = 0; i < hidden; ++i) g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
+        for (size_t i = 0; i < hidden; ++i) {
+            const double gate = std::min(g[i], 7.0), up = std::clamp(u[i], -7.0, 7.0);
+            g[i] = clamped ? gate / (1 + std::exp(-1.702 * gate)) * (up + 1)
+                           : g[i] / (1 + std::exp(-g[i])) * u[i];
+        }
         return product(p + "ffn_down" + suffix + ".weight", g, dim, expert * dim);
     }
 
-    Vector mixture(const Vector& x, const MoeSpec& m, const std::string& p) const {
+    // SparseMixer: the chosen experts and their weights, one after the other.
+    static std::vector<std::pair<size_t, double>> sparsemixer(const Vector& logits, size_t k,
+                                                              double epsilon) {
+        std::vector<std::pair<size_t, double>> chosen;
+        Vector left = logits;
+        for (size_t j = 0; j < k; ++j) {
+            const auto best = std::ranges::max_element(left);
+            double sum = 0;
+            for (const double s : left)
+                if (s > -INFINITY && (*best - s) / std::max(std::abs(s), *best) <= 2 * epsilon)
+                    sum += std::exp(s - *best);
+            chosen.emplace_back(static_cast<size_t>(best - left.begin()), 1 / sum);
+            *best = -INFINITY;
+        }
+        return chosen;
+    }
+
+    // Experts of groups that are not among the best get −∞.
+    static void limit_groups(Vector& choice, const moe::RouterPolicy& r) {
+        const auto groups = static_cast<size_t>(r.groups), size = choice.size() / groups;
+        std::vector<std::pair<double, size_t>> ranked;
+        for (size_t g = 0; g < groups; ++g) {
+            Vector of(choice.begin() + static_cast<long>(g * size),
+                      choice.begin() + static_cast<long>((g + 1) * size));
+            std::ranges::sort(of, std::greater());
+            const bool two = r.group_score == moe::RouterPolicy::GroupScore::two_best;
+            ranked.emplace_back(of[0] + (two ? of[1] : 0), g);
+        }
+        std::ranges::sort(ranked, std::greater());
+        for (size_t g = static_cast<size_t>(r.groups_used); g < groups; ++g)
+            for (size_t e = 0; e < size; ++e) choice[ranked[g].second * size + e] = -INFINITY;
+    }
+
+    std::vector<std::pair<size_t, double>> route(const Vector& x, const MoeSpec& m,
+                                                 const std::string& p) const {
         const auto experts = static_cast<size_t>(m.router.experts), k = static_cast<size_t>(m.router.top_k);
         Vector score = product(p + "ffn_gate_inp.weight", x, experts);
-        const bool sigmoid = m.router.score == moe::RouterPolicy::Score::sigmoid;
+        if (m.router.score == Score::sparsemixer)
+            return sparsemixer(score, k, double{m.router.sparse_epsilon});
+        const bool sigmoid = m.router.score == Score::sigmoid;
         if (!sigmoid) softmax(score);
         for (double& s : score) s = sigmoid ? 1 / (1 + std::exp(-s)) : s;
         Vector choice = score;
         if (m.router.correction_bias)
             for (size_t e = 0; e < experts; ++e) choice[e] += at(p + "exp_probs_b.bias", e);
+        if (m.router.groups > 1) limit_groups(choice, m.router);
         std::vector<size_t> order(experts);
         std::iota(order.begin(), order.end(), size_t{0});
         std::ranges::stable_sort(order, [&](size_t a, size_t b) { return choice[a] > choice[b]; });
         order.resize(k);
-
         double sum = 0;
         for (size_t e : order) sum += score[e];
+        const bool normalise = m.router.normalise || m.router.score == Score::softmax_selected;
+        std::vector<std::pair<size_t, double>> chosen;
+        for (size_t e : order) chosen.emplace_back(e, m.router.scale * score[e] / (normalise ? sum : 1));
+        return chosen;
+    }
+
+    Vector mixture(const Vector& x, const MoeSpec& m, const std::string& p) const {
+        const bool clamped = m.activation == kernels::Activation::clamped_swiglu;
         Vector y(x.size());
-        for (size_t e : order) {
-            const double weight = m.router.scale * score[e] / (m.router.normalise ? sum : 1);
-            add(y, swiglu(x, p, "_exps", static_cast<size_t>(m.hidden), e), weight);
+        for (const auto& [e, weight] : route(x, m, p)) {
+            Vector in = x;
+            if (m.router.weight_on_input)
+                for (double& v : in) v *= weight;
+            add(y, swiglu(in, p, "_exps", static_cast<size_t>(m.hidden), e, clamped),
+                m.router.weight_on_input ? 1 : weight);
         }
         if (m.shared_hidden > 0) {
             double gate = 1;
@@ -148,19 +300,24 @@ class ReferenceForward {
     Vector step(int32_t token, double position) {
         const auto dim = static_cast<size_t>(spec_.dim), vocab = static_cast<size_t>(spec_.vocab);
         Vector x(dim);
-        for (size_t i = 0; i < dim; ++i) x[i] = at("token_embd.weight", static_cast<size_t>(token) * dim + i);
+        for (size_t i = 0; i < dim; ++i)
+            x[i] = spec_.embedding_scale * at("token_embd.weight", static_cast<size_t>(token) * dim + i);
         for (size_t l = 0; l < spec_.layers.size(); ++l) {
             const std::string p = fmt::format("blk.{}.", l);
-            add(x, attention(rms_norm(x, p + "attn_norm.weight", dim), l, p, position), 1);
-            const Vector normed = rms_norm(x, p + "ffn_norm.weight", dim);
+            add(x, attention(norm(x, p + "attn_norm"), l, p, position), spec_.residual_scale);
+            const Vector normed = norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);
             add(x,
                 dense ? swiglu(normed, p, "", static_cast<size_t>(dense->hidden))
                       : mixture(normed, *spec_.layers[l].moe(), p),
-                1);
+                spec_.residual_scale);
         }
-        x = rms_norm(x, "output_norm.weight", dim);
+        x = norm(x, "output_norm");
         Vector logits = product(spec_.tied_head ? "token_embd.weight" : "output.weight", x, vocab);
+        for (size_t i = 0; i < vocab; ++i) {
+            logits[i] /= spec_.logit_divisor;
+            if (spec_.tied_head && spec_.head_bias) logits[i] += at("output.bias", i);
+        }
         softmax(logits);
         for (double& p : logits) p = std::log(p);
         return logits;
@@ -179,6 +336,7 @@ class ReferenceForward {
 
     const ModelSpec& spec_;
     const Tensors& tensors_;
+    int64_t context_ = 0;                             // in use
     std::vector<std::vector<Vector>> keys_, values_;  // of each layer, of each position
 };
 

@@ -63,6 +63,53 @@ TEST_P(Reference, AllExpertsManyLayers) {
 INSTANTIATE_TEST_SUITE_P(Architectures, Reference, testing::ValuesIn(tiny_architectures()),
                          [](const auto& test) { return test.param; });
 
+void expect_as_reference(const ModelSpec& spec, uint64_t seed) {
+    validate(spec, "spec");
+    const auto tensors = tiny_tensors(spec, seed);
+    const auto tokens = random_tokens(spec.vocab, 40, seed);
+    const auto expected = ReferenceForward(spec, *tensors)(tokens);
+    const auto model = tiny_model(spec, tensors);
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens), expected), 1e-4);
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 7}), expected), 1e-4);
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {}, 1), expected), 1e-4);
+}
+
+// Chunks and temperatures that matter within a few tokens; published ones begin at 8192.
+TEST(AttentionReference, ChunksAndTemperatures) {
+    ModelSpec spec = tiny_spec("llama4", {.layers = 5});
+    for_each_attention(spec, [](AttentionSpec& a) {
+        if (a.chunk > 0) a.chunk = 6;
+        if (a.temperature > 0) a.temperature_stretch = 5, a.temperature = 0.7f;
+    });
+    expect_as_reference(spec, 6);
+}
+
+TEST(AttentionReference, LatentWithoutLowRankQueries) {
+    ModelSpec spec = tiny_spec("deepseek2");
+    for_each_attention(spec, [](AttentionSpec& a) {
+        a.latent.query_rank = 0;
+        a.sinks = true;
+        a.window = 9;
+    });
+    for (LayerSpec& layer : spec.layers)
+        if (auto* m = std::get_if<MoeSpec>(&layer.feed_forward)) {
+            m->router = {.experts = 6, .top_k = 2, .scale = 4, .groups = 3, .groups_used = 2};
+            m->shared_hidden = 2 * m->hidden;
+        }
+    expect_as_reference(spec, 7);
+}
+
+// llama.cpp's reading of Phi-3.5-MoE, and short divisors in a short context.
+TEST(AttentionReference, PhiAsLlamaCppReadsIt) {
+    ModelSpec spec = tiny_spec("phimoe");
+    spec.norm.kind = NormKind::rms;
+    for_each_attention(spec, [](AttentionSpec& a) { a.rope.original_context = 128; });
+    for (LayerSpec& layer : spec.layers)
+        std::get<MoeSpec>(layer.feed_forward).router = {
+            .experts = 6, .top_k = 2, .score = moe::RouterPolicy::Score::softmax_selected};
+    expect_as_reference(spec, 8);
+}
+
 TEST(RopeReference, InterleavedScaledAndPartial) {
     ModelSpec spec = tiny_spec("llama", {.head_dim = 12});
     for (LayerSpec& layer : spec.layers) {
@@ -73,11 +120,7 @@ TEST(RopeReference, InterleavedScaledAndPartial) {
         rope.divisors = {1, 1.5f, 4, 8};
     }
     spec.layers[1].attention()->rope.base = 1000;  // a second table
-    const auto tensors = tiny_tensors(spec, 5);
-    const auto tokens = random_tokens(spec.vocab, 24);
-    EXPECT_LE(largest_difference(all_logprobs(tiny_model(spec, tensors), tokens),
-                                 ReferenceForward(spec, *tensors)(tokens)),
-              1e-4);
+    expect_as_reference(spec, 5);
 }
 
 }  // namespace

@@ -20,6 +20,101 @@ struct TinyShape {
     bool tied = false;
 };
 
+using Score = moe::RouterPolicy::Score;
+
+inline void make_phi(ModelSpec& spec, MoeSpec& m) {
+    spec.norm.kind = NormKind::layer;
+    spec.norm.bias = spec.head_bias = true;
+    m.router.score = Score::sparsemixer;
+    m.router.sparse_epsilon = 0.3f;  // so that experts compete now and then
+    for_each_attention(spec, [](AttentionSpec& a) {
+        a.qkv_bias = a.out_bias = true;
+        a.rope.original_context = 8;  // shorter than any test: the long divisors count
+        a.rope.magnitude = 1.25f;
+        for (int i = 0; i < a.rope.dims / 2; ++i) {
+            a.rope.divisors.push_back(1 + 0.25f * static_cast<float>(i));
+            a.rope.long_divisors.push_back(1 + 2 * static_cast<float>(i));
+        }
+    });
+}
+
+inline void make_gptoss(ModelSpec& spec, MoeSpec& m) {
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        AttentionSpec& a = *spec.layers[l].attention();
+        a.qkv_bias = a.out_bias = a.sinks = true;
+        a.window = l % 2 == 0 ? 7 : 0;
+        a.rope.yarn = {.factor = 4, .truncate = false};
+        a.rope.original_context = 32;
+        a.rope.magnitude = static_cast<float>(1 + 0.1 * std::log(4.0));
+    }
+    m.router.score = Score::softmax_selected;
+    m.router_bias = m.bias = true;
+    m.activation = kernels::Activation::clamped_swiglu;
+}
+
+// Chunks, temperatures and norms as GGUF knows them: by heart.
+inline void make_llama4(ModelSpec& spec, MoeSpec& m) {
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        AttentionSpec& a = *spec.layers[l].attention();
+        a.rope.pairing = kernels::RopePairing::interleaved;
+        const bool sees_all = l % 4 == 3;
+        a.rope.enabled = !sees_all;
+        a.chunk = sees_all ? 0 : 8192;
+        a.temperature = sees_all ? 0.1f : 0;
+        a.temperature_stretch = sees_all ? 8192 : 0;
+        if (!sees_all) a.qk_norm = QkNorm::rotated;
+    }
+    m.router.score = Score::sigmoid;
+    m.router.weight_on_input = true;
+    m.shared_hidden = m.hidden;
+}
+
+inline void make_deepseek(ModelSpec& spec, MoeSpec& m, int head_dim) {
+    for_each_attention(spec, [&](AttentionSpec& a) {
+        a.kv_heads = a.heads;
+        a.rope.dims = head_dim / 4 * 2;
+        a.value_dim = head_dim + 1;
+        a.latent = {.rank = head_dim + 6, .query_rank = 2 * head_dim};
+        a.rope.pairing = kernels::RopePairing::interleaved;
+        a.rope.yarn = {.factor = 8, .log_multiplier = 0.1f};
+        a.rope.original_context = 32;
+    });
+    m.router.score = Score::sigmoid;
+    m.router.correction_bias = m.router.normalise = true;
+    m.router.scale = 2.5f;
+    m.shared_hidden = m.hidden;
+    if (m.router.experts % 2 == 0 && m.router.top_k <= m.router.experts / 2) {
+        m.router.groups = 2;
+        m.router.groups_used = 1;
+        m.router.group_score = moe::RouterPolicy::GroupScore::two_best;
+    }
+}
+
+// What the families of the last years have of their own.
+inline void add_peculiarities(ModelSpec& spec, const TinyShape& s) {
+    MoeSpec* first = nullptr;
+    for (LayerSpec& layer : spec.layers)
+        if (auto* m = std::get_if<MoeSpec>(&layer.feed_forward); m && !first) first = m;
+    if (!first) return;
+    MoeSpec m = *first;
+    if (spec.architecture == "granitemoe") {
+        spec.embedding_scale = 3;
+        spec.residual_scale = 0.5f;
+        spec.logit_divisor = 2;
+        m.router.score = Score::softmax_selected;
+        for_each_attention(spec, [](AttentionSpec& a) { a.scale = 0.25f; });
+    }
+    if (spec.architecture == "phimoe") make_phi(spec, m);
+    if (spec.architecture == "gptoss") make_gptoss(spec, m);
+    if (spec.architecture == "llama4") make_llama4(spec, m);
+    if (spec.architecture == "deepseek2") make_deepseek(spec, m, s.head_dim);
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        if (spec.layers[l].moe()) spec.layers[l].feed_forward = m;
+        if (spec.architecture == "llama4" && l % 2 == 0 && spec.layers.size() > 1)
+            spec.layers[l].feed_forward = DenseSpec{.hidden = s.hidden};
+    }
+}
+
 inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s = {}) {
     const auto is = [&](auto... names) { return ((architecture == names) || ...); };
     ModelSpec spec;
@@ -57,15 +152,17 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
     const bool mixture = !is("llama", "qwen2", "qwen3");
     for (int l = 0; l < s.layers; ++l) {
         LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
-        if (mixture && !(is("dots1") && l < s.leading_dense)) layer.feed_forward = m;
+        if (mixture && !(is("dots1", "deepseek2") && l < s.leading_dense)) layer.feed_forward = m;
         spec.layers.push_back(layer);
     }
+    add_peculiarities(spec, s);
     return spec;
 }
 
 inline const std::vector<std::string>& tiny_architectures() {
-    static const std::vector<std::string> all{"llama",    "mixtral",  "qwen2", "qwen3",
-                                              "qwen2moe", "qwen3moe", "olmoe", "dots1"};
+    static const std::vector<std::string> all{"llama",    "mixtral", "qwen2",    "qwen3",      "qwen2moe",
+                                              "qwen3moe", "olmoe",   "dots1",    "granitemoe", "phimoe",
+                                              "gptoss",   "llama4",  "deepseek2"};
     return all;
 }
 

@@ -72,8 +72,8 @@ TEST(Mixture, GradientsOfEveryPolicy) {
     for (const RouterPolicy& policy :
          {RouterPolicy{.experts = 4, .top_k = 2, .normalise = true}, RouterPolicy{.experts = 4, .top_k = 1},
           RouterPolicy{.experts = 4, .top_k = 2, .score = Score::softmax_selected},
-          RouterPolicy{
-              .experts = 4, .top_k = 3, .score = Score::sigmoid, .normalise = true, .scale = 2.5f}}) {
+          RouterPolicy{.experts = 4, .top_k = 3, .score = Score::sigmoid, .normalise = true, .scale = 2.5f},
+          RouterPolicy{.experts = 4, .top_k = 2, .score = Score::sigmoid, .weight_on_input = true}}) {
         for (const bool gated : {true, false}) {
             GradientCheck check;
             check.step = 2e-3;
@@ -96,6 +96,32 @@ TEST(Mixture, GradientsOfEveryPolicy) {
                 return out.y_TD;
             });
         }
+    }
+}
+
+TEST(Mixture, GradientsOfExpertsWithBiases) {
+    const RouterPolicy policy{.experts = 3, .top_k = 2, .score = Score::softmax_selected};
+    for (const bool gated : {true, false}) {
+        GradientCheck check;
+        check.step = 2e-3;
+        check.tolerance = 1e-2;
+        check.input({5, 4});
+        const Weight router = check.weight({3, 4}), router_bias = check.weight({3});
+        std::vector<ExpertWeights> experts;
+        for (int e = 0; e < 3; ++e)
+            experts.push_back({.gate = gated ? check.weight({3, 4}) : Weight{},
+                               .up = check.weight({3, 4}),
+                               .down = check.weight({4, 3}),
+                               .gate_bias = gated ? check.weight({3}) : Weight{},
+                               .up_bias = check.weight({3}),
+                               .down_bias = check.weight({4})});
+        const auto store = make_expert_store({experts}, Residency::mapped);
+        const Activation act = gated ? Activation::clamped_swiglu : Activation::silu;
+        check.run([&](Graph& g, auto x) {
+            return mixture(g, x[0], policy, {.router_ED = router, .bias_E = router_bias, .correction_E = {}},
+                           *store, act)
+                .y_TD;
+        });
     }
 }
 

@@ -111,17 +111,40 @@ TEST(Route, Llama4Score) {
     EXPECT_THAT(d.weights, near({.880797f}));
 }
 
-// The golden case keeps groups 0 and 2 of 4; here a hook mutes the other two.
+// Sigmoids of large logits are all 1: the logits decide.
+TEST(Route, Llama4SelectsByLogits) {
+    EXPECT_THAT(decide({.experts = 4, .top_k = 2, .score = Score::sigmoid}, {90, 110, 100, 95}).ids,
+                ElementsAre(1, 2));
+}
+
+TEST(Route, DeepSeekV2) {
+    const Decision d =
+        decide({.experts = 8, .top_k = 3, .scale = 16, .groups = 4, .groups_used = 2}, logits8);
+    EXPECT_THAT(d.ids, ElementsAre(2, 6, 3));
+    EXPECT_THAT(d.weights, Pointwise(FloatNear(2e-5f), {5.952806f, 3.61056f, 1.08748f}));
+}
+
+TEST(Route, SparseMixer) {
+    const RouterPolicy policy{.experts = 8, .top_k = 2, .score = Score::sparsemixer, .sparse_epsilon = .01f};
+    Decision d = decide(policy, logits8);
+    EXPECT_THAT(d.ids, ElementsAre(2, 6));
+    EXPECT_THAT(d.weights, near({1, 1}));
+    d = decide(policy, {1, -.5f, 2, .3f, 1.48f, -1.2f, 1.5f, 1.99f});
+    EXPECT_THAT(d.ids, ElementsAre(2, 7));
+    EXPECT_THAT(d.weights, near({.5025f, 1}));
+}
+
 TEST(Route, DeepSeekV3) {
-    Hook hook;
-    hook.muted = {2, 3, 6, 7};
     const Decision d = decide({.experts = 8,
                                .top_k = 3,
                                .score = Score::sigmoid,
                                .correction_bias = true,
                                .normalise = true,
-                               .scale = 2.5f},
-                              logits8, {0, .5f, -.4f, .1f, 0, .6f, -.3f, .2f}, &hook);
+                               .scale = 2.5f,
+                               .group_score = RouterPolicy::GroupScore::two_best,
+                               .groups = 4,
+                               .groups_used = 2},
+                              logits8, {0, .5f, -.4f, .1f, 0, .6f, -.3f, .2f});
     EXPECT_THAT(d.ids, ElementsAre(1, 5, 0));
     EXPECT_THAT(d.weights, near({.704328f, .431833f, 1.363839f}));
 }
@@ -237,6 +260,25 @@ TEST(Route, LossesEqualTheirFormulas) {
         EXPECT_NEAR(d.balance, balance, 1e-5);
         EXPECT_NEAR(d.z, z, 1e-4);
     }
+}
+
+// Logits in pairs that compete and pairs that do not; which ones must not change by the step.
+TEST(Route, GradientsOfSparseMixer) {
+    const RouterPolicy policy{
+        .experts = 5, .top_k = 3, .score = Score::sparsemixer, .scale = 1.7f, .sparse_epsilon = 0.2f};
+    GradientCheck check;
+    check.step = 1e-3;
+    check.tolerance = 5e-3;
+    check.input({6, 4});
+    const Weight router = check.weight({5, 4}), no_bias;
+    bool competed = false;
+    check.run([&](Graph& g, auto x) {
+        const Routing r =
+            route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
+        for (const float w : floats(r.weights_Tk->value)) competed |= w < 1.6f;
+        return r.weights_Tk;
+    });
+    EXPECT_TRUE(competed) << "choose another seed";
 }
 
 // Weights and both losses against central differences; the selection must not change by the step.

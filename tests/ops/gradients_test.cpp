@@ -70,7 +70,8 @@ TEST(Gradients, Softmax) {
 }
 
 TEST(Gradients, GatedActivations) {
-    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf}) {
+    for (const Activation kind :
+         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu}) {
         GradientCheck check;
         check.input({4, 7});
         check.input({4, 7});
@@ -119,6 +120,19 @@ TEST(Gradients, Rope) {
     }
 }
 
+// Sequences of a length, each with its own rows of k and v (which may be null).
+std::vector<AttentionSpan> own_rows(Var k, Var v, int64_t length) {
+    const auto rows = [&](Var of, int64_t first) {
+        if (!of) return TensorView{};
+        const TensorView t = of->value;
+        return TensorView{t.row(first), t.dtype, {length, t.cols()}};
+    };
+    std::vector<AttentionSpan> spans;
+    for (int64_t first = 0; first < k->value.rows(); first += length)
+        spans.push_back({first, length, 0, rows(k, first), rows(v, first)});
+    return spans;
+}
+
 TEST(Gradients, Attention) {
     struct Case {
         int64_t heads, kv_heads, head_dim, value_dim, window;
@@ -136,17 +150,67 @@ TEST(Gradients, Attention) {
                                    .scale = 0.5f,
                                    .window = c.window};
         check.run([&](Graph& g, auto x) {
-            std::vector<AttentionSpan> spans;
-            for (int64_t s = 0; s < sequences; ++s) {
-                const auto rows = [&](Var v) {
-                    const TensorView t = v->value;
-                    return TensorView{t.row(s * length), t.dtype, {length, t.cols()}};
-                };
-                spans.push_back({s * length, length, 0, rows(x[1]), rows(x[2])});
-            }
-            return attention(g, x[0], x[1], x[2], spans, shape, length);
+            return attention(g, x[0], x[1], x[2], own_rows(x[1], x[2], length), shape, length);
         });
     }
+}
+
+// A row of heads cut into parts, one of which goes through a matrix of each head, and joined again.
+TEST(Gradients, PartsOfHeads) {
+    GradientCheck check;
+    check.input({4, 3 * 5});
+    const Weight w = check.weight({3, 4, 2});
+    check.run([&](Graph& g, auto x) {
+        const Var first = head_columns(g, x[0], 3, 0, 2), last = head_columns(g, x[0], 3, 1, 4);
+        return concat_heads(g, heads_linear(g, first, w, DType::f32), last, 3);
+    });
+}
+
+TEST(Gradients, HeadsLinearMultipliesEachHeadByItsMatrix) {
+    const OwnedTensor x = random_tensor({2, 6}, 1), w = random_tensor({3, 4, 2}, 2);
+    Arena arena(1 << 16);
+    Graph g(arena, {});
+    const Var y = heads_linear(g, g.input(x), {w, {}}, DType::f32);
+    for (int64_t t = 0; t < 2; ++t)
+        for (int64_t h = 0; h < 3; ++h)
+            for (int64_t n = 0; n < 4; ++n) {
+                double sum = 0;
+                for (int64_t k = 0; k < 2; ++k)
+                    sum += double{floats(w)[static_cast<size_t>((h * 4 + n) * 2 + k)]} *
+                           floats(x)[static_cast<size_t>(t * 6 + h * 2 + k)];
+                EXPECT_NEAR(floats(y->value)[static_cast<size_t>(t * 12 + h * 4 + n)], sum, 1e-5);
+            }
+}
+
+TEST(Gradients, AddBias) {
+    GradientCheck check;
+    check.input({5, 6});
+    const Weight bias = check.weight({6});
+    check.run([&](Graph& g, auto x) { return add_bias(g, scale(g, x[0], 2), bias); });
+}
+
+// Values in the keys: latent attention.
+TEST(Gradients, AttentionOverOneTensor) {
+    constexpr int64_t length = 6, sequences = 2;
+    GradientCheck check;
+    check.input({length * sequences, 4 * 5});
+    check.input({length * sequences, 2 * 5});
+    const AttentionShape shape{.heads = 4, .kv_heads = 2, .head_dim = 5, .value_dim = 3, .scale = 0.5f};
+    check.run([&](Graph& g, auto x) {
+        return attention(g, x[0], x[1], nullptr, own_rows(x[1], nullptr, length), shape, length);
+    });
+}
+
+TEST(Gradients, AttentionWithSinksAndChunks) {
+    constexpr int64_t length = 7, sequences = 2;
+    GradientCheck check;
+    for (const int64_t columns : {4 * 3, 2 * 3, 2 * 4}) check.input({length * sequences, columns});
+    const Weight sinks = check.weight({4});
+    const AttentionShape shape{
+        .heads = 4, .kv_heads = 2, .head_dim = 3, .value_dim = 4, .scale = 0.5f, .chunk = 3};
+    check.run([&](Graph& g, auto x) {
+        return attention(g, x[0], x[1], x[2], own_rows(x[1], x[2], length), shape, length, sinks);
+    });
 }
 
 TEST(Gradients, Embedding) {
@@ -159,10 +223,14 @@ TEST(Gradients, Embedding) {
 TEST(Gradients, CrossEntropy) {
     const std::vector<int32_t> targets{3, -1, 0, 4, 4, -1, 2};
     for (const int64_t chunk : {1, 3, 100}) {
-        GradientCheck check;
-        check.input({7, 4});
-        const Weight head = check.weight({5, 4});
-        check.run([&](Graph& g, auto x) { return cross_entropy(g, x[0], head, targets, {.chunk = chunk}); });
+        for (const bool biased : {false, true}) {
+            GradientCheck check;
+            check.input({7, 4});
+            const Weight head = check.weight({5, 4}), bias = biased ? check.weight({5}) : Weight{};
+            check.run([&](Graph& g, auto x) {
+                return cross_entropy(g, x[0], head, targets, {.bias = bias, .chunk = chunk});
+            });
+        }
     }
 }
 

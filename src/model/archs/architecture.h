@@ -78,7 +78,8 @@ struct Place {
     bool each_expert = false;  // a tensor for every expert; of a whole stack, the first expert's is named
 };
 Place hf_place(const Architecture& architecture, const TensorSlot& slot);
-std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot);  // the first is written
+std::vector<Place> gguf_places(const Architecture& architecture,
+                               const TensorSlot& slot);  // the first is written
 std::vector<std::string> hf_ignored(const Architecture& architecture, const ModelSpec& spec);
 
 }  // namespace gremium

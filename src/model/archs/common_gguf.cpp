@@ -22,7 +22,8 @@ void read_scaling(const Metadata& metadata, RopeSpec& rope) {
     if (type == "none" || type == "linear" || type == "longrope") return;
     if (type != "yarn")
         fail(
-            "{}: rotary scaling of type \"{}\" is not supported (none, linear, yarn, longrope, and divisors in "
+            "{}: rotary scaling of type \"{}\" is not supported (none, linear, yarn, longrope, and divisors "
+            "in "
             "tensors are)",
             metadata.source(), type);
     rope.yarn = {.factor = metadata.require<float>(k("factor")),
@@ -39,7 +40,8 @@ void write_scaling(const RopeSpec& rope, Metadata& metadata) {
     const auto set = [&](std::string_view name, MetaValue value) {
         metadata.set(key(metadata, "rope.scaling." + std::string(name)), std::move(value));
     };
-    if (rope.original_context > 0) set("original_context_length", static_cast<uint32_t>(rope.original_context));
+    if (rope.original_context > 0)
+        set("original_context_length", static_cast<uint32_t>(rope.original_context));
     if (rope.linear_factor != 1) {
         set("type", std::string("linear"));
         set("factor", rope.linear_factor);

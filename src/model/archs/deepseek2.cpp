@@ -119,7 +119,9 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["q_lora_rank"] = a.latent.query_rank > 0 ? nlohmann::ordered_json(a.latent.query_rank) : nullptr;
     config["moe_layer_freq"] = 1;
     config["num_nextn_predict_layers"] = 0;
-    config["topk_method"] = r.score == Score::sigmoid ? "noaux_tc" : r.groups > 1 ? "group_limited_greedy" : "greedy";
+    config["topk_method"] = r.score == Score::sigmoid ? "noaux_tc"
+                            : r.groups > 1            ? "group_limited_greedy"
+                                                      : "greedy";
     if (r.score == Score::sigmoid) return;
     config["model_type"] = "deepseek_v2";
     config["architectures"] = {"DeepseekV2ForCausalLM"};
@@ -143,6 +145,7 @@ const Architecture deepseek2{
     .hf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "deepseek_v2",
     .hf_ignored = ignored,
+    .gguf_needs_head = true,
 };
 
 }  // namespace gremium::archs

@@ -47,10 +47,12 @@ ModelSpec from_gguf(const Metadata& metadata) {
 }
 
 ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
+    ModelSpec spec =
+        read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
     if (config.get<float>("swiglu_limit", kernels::swiglu_limit) != kernels::swiglu_limit)
         fail("{}: swiglu_limit other than {} is not supported", config.source(), kernels::swiglu_limit);
-    set_gptoss(spec, read_hf_experts(config, "intermediate_size"), config.get<int32_t>("sliding_window", 128));
+    set_gptoss(spec, read_hf_experts(config, "intermediate_size"),
+               config.get<int32_t>("sliding_window", 128));
     const auto types = config.get<std::vector<std::string>>("layer_types", {});
     for (size_t l = 0; l < types.size() && l < spec.layers.size(); ++l)
         if ((types[l] == "sliding_attention") != (spec.layers[l].attention()->window > 0))
@@ -72,7 +74,8 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["sliding_window"] = attention_of(spec).window;
     config["swiglu_limit"] = kernels::swiglu_limit;
     for (const LayerSpec& layer : spec.layers)
-        config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention" : "full_attention");
+        config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention"
+                                                                      : "full_attention");
 }
 
 }  // namespace
@@ -89,6 +92,7 @@ const Architecture gptoss{
     .to_hf = to_hf,
     .names = names,
     .gguf_names = gguf_names,
+    .gguf_needs_head = true,
 };
 
 }  // namespace gremium::archs

@@ -25,7 +25,8 @@ int64_t place_in(Part part, int64_t i, int64_t n, int64_t N) {
 
 // move(bytes from the canonical beginning, bytes from the file's, count of bytes) for all that belongs together.
 template <typename Move>
-void for_each_stretch(const Matrices& shape, const Matrices& file, const Layout& layout, DType type, Move&& move) {
+void for_each_stretch(const Matrices& shape, const Matrices& file, const Layout& layout, DType type,
+                      Move&& move) {
     const bool whole_rows = !layout.columns && !layout.transposed;
     const int64_t n = extent_of(layout, shape), N = layout.columns ? file.cols : file.rows;
     const int64_t stretch = whole_rows ? shape.cols : 1, bytes = row_bytes(type, stretch);
@@ -126,7 +127,8 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
 
 std::vector<FileTensor> gguf_tensors(const Architecture& architecture, const ModelSpec& spec) {
     Grouping grouping;
-    for (const TensorSlot& slot : tensor_slots(spec)) grouping.add(gguf_places(architecture, slot).front(), slot);
+    for (const TensorSlot& slot : tensor_slots(spec))
+        grouping.add(gguf_places(architecture, slot).front(), slot);
     return grouping.finish();
 }
 

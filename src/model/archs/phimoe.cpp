@@ -80,6 +80,7 @@ const Architecture phimoe{
     .to_gguf = to_gguf,
     .to_hf = to_hf,
     .names = names,
+    .gguf_needs_head = true,
 };
 
 }  // namespace gremium::archs

@@ -87,8 +87,9 @@ std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slo
 
 std::span<const Architecture* const> architectures() {
     using namespace archs;
-    static constexpr const Architecture* all[] = {&llama, &mixtral,    &qwen2,  &qwen3,  &qwen2moe, &qwen3moe, &olmoe,
-                                                  &dots1, &granitemoe, &phimoe, &gptoss, &llama4,   &deepseek2};
+    static constexpr const Architecture* all[] = {&llama,    &mixtral, &qwen2,    &qwen3,      &qwen2moe,
+                                                  &qwen3moe, &olmoe,   &dots1,    &granitemoe, &phimoe,
+                                                  &gptoss,   &llama4,  &deepseek2};
     return all;
 }
 
