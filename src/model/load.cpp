@@ -178,17 +178,15 @@ class GgufSource : public Source {
         return gguf_places(architecture(), slot);
     }
     bool ignorable(const std::string& name) const override {
-        return std::ranges::any_of(archs::rotary_tensors,
+        return begins_with_any(name, architecture().gguf_ignored, spec()) ||
+               std::ranges::any_of(archs::rotary_tensors,
                                    [&](const archs::RotaryTensor& rotary) { return rotary.name == name; });
     }
 };
 
 class HfSource : public Source {
   public:
-    HfSource(const ModelSpec& spec, Storage& storage)
-        : Source(spec, storage), ignored_(hf_ignored(architecture(), spec)) {
-        expect_shared_tensors();
-    }
+    HfSource(const ModelSpec& spec, Storage& storage) : Source(spec, storage) { expect_shared_tensors(); }
 
   protected:
     std::vector<Place> places_of(const TensorSlot& slot) const override {
@@ -201,12 +199,8 @@ class HfSource : public Source {
     bool ignorable(const std::string& name) const override {
         return name.ends_with("rotary_emb.inv_freq") ||
                (spec().tied_head && name.ends_with("lm_head.weight")) ||
-               std::ranges::any_of(ignored_,
-                                   [&](const std::string& beginning) { return name.starts_with(beginning); });
+               begins_with_any(name, architecture().hf_ignored, spec());
     }
-
-  private:
-    std::vector<std::string> ignored_;
 };
 
 template <typename SourceKind>

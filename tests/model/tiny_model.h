@@ -130,20 +130,21 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
     a.kv_heads = s.kv_heads;
     a.head_dim = a.value_dim = a.rope.dims = s.head_dim;
     a.rope.base = 500000;
-    a.qkv_bias = is("qwen2", "qwen2moe");
-    if (is("qwen3", "qwen3moe", "dots1")) a.qk_norm = QkNorm::per_head;
+    a.qkv_bias = is("qwen2", "qwen2moe", "glm4moe");
+    if (is("glm4moe")) a.rope.dims = s.head_dim / 4 * 2;
+    if (is("qwen3", "qwen3moe", "dots1", "glm4moe")) a.qk_norm = QkNorm::per_head;
     if (is("olmoe")) a.qk_norm = QkNorm::full;
 
     MoeSpec m;
     m.router.experts = s.experts;
     m.router.top_k = s.top_k;
-    m.router.normalise = is("mixtral", "qwen3moe", "dots1");
+    m.router.normalise = is("mixtral", "qwen3moe", "dots1", "glm4moe");
     m.hidden = s.expert_hidden;
     if (is("qwen2moe")) {
         m.shared_hidden = s.shared_hidden;
         m.shared_gate = true;
     }
-    if (is("dots1")) {
+    if (is("dots1", "glm4moe")) {
         m.router.score = moe::RouterPolicy::Score::sigmoid;
         m.router.correction_bias = true;
         m.router.scale = 2.5f;
@@ -152,7 +153,7 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
     const bool mixture = !is("llama", "qwen2", "qwen3");
     for (int l = 0; l < s.layers; ++l) {
         LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
-        if (mixture && !(is("dots1", "deepseek2") && l < s.leading_dense)) layer.feed_forward = m;
+        if (mixture && !(is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense)) layer.feed_forward = m;
         spec.layers.push_back(layer);
     }
     add_peculiarities(spec, s);
@@ -160,9 +161,9 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
 }
 
 inline const std::vector<std::string>& tiny_architectures() {
-    static const std::vector<std::string> all{"llama",    "mixtral", "qwen2",    "qwen3",      "qwen2moe",
-                                              "qwen3moe", "olmoe",   "dots1",    "granitemoe", "phimoe",
-                                              "gptoss",   "llama4",  "deepseek2"};
+    static const std::vector<std::string> all{"llama",    "mixtral", "qwen2",     "qwen3",      "qwen2moe",
+                                              "qwen3moe", "olmoe",   "dots1",     "granitemoe", "phimoe",
+                                              "gptoss",   "llama4",  "deepseek2", "glm4moe"};
     return all;
 }
 

@@ -55,8 +55,9 @@ struct Architecture {
     kernels::RopePairing hf_pairing = kernels::RopePairing::half_split;
     // What else model_type may be, and what tensor names may begin with (a text model inside a larger one).
     std::string_view hf_alias = {}, hf_prefix = {};
-    // Beginnings of names of Hugging Face tensors that are no part of the decoder; "{l}" is the number of its layers.
-    std::span<const std::string_view> hf_ignored = {};
+    // Beginnings of names of tensors that are no part of the decoder; "{l}" is the number of its layers.
+    std::span<const std::string_view> hf_ignored = {}, gguf_ignored = {};
+    bool gguf_optional_qk_norm = false;  // q/k norms are those whose tensors there are
     // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
@@ -80,6 +81,7 @@ struct Place {
 Place hf_place(const Architecture& architecture, const TensorSlot& slot);
 std::vector<Place> gguf_places(const Architecture& architecture,
                                const TensorSlot& slot);  // the first is written
-std::vector<std::string> hf_ignored(const Architecture& architecture, const ModelSpec& spec);
+bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings,
+                     const ModelSpec& spec);
 
 }  // namespace gremium

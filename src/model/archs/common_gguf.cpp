@@ -77,7 +77,9 @@ std::string key(const Metadata& metadata, std::string_view name) {
 
 ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture) {
     const auto k = [&](std::string_view name) { return key(metadata, name); };
-    const int layers = metadata.require<int32_t>(k("block_count"));
+    // Layers that predict further tokens come last and are not used.
+    const int layers =
+        metadata.require<int32_t>(k("block_count")) - metadata.get<int32_t>(k("nextn_predict_layers"), 0);
     if (layers < 1 || layers > max_layers)
         fail("{}: {} is {}, expected 1 to {}", metadata.source(), k("block_count"), layers, max_layers);
 
@@ -136,6 +138,7 @@ void write_gguf(const ModelSpec& spec, Metadata& metadata) {
 void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains) {
     spec.tied_head = !contains({"output.weight", {}, TensorRole::head});
     spec.head_bias = contains({"output.bias", {}, TensorRole::bias});
+    const bool optional_qk_norm = architecture_of(spec).gguf_optional_qk_norm;
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         const auto has = [&](const char* name, TensorRole role = TensorRole::bias) {
             return contains({fmt::format("blk.{}.{}", l, name), {}, role, static_cast<int>(l)});
@@ -144,6 +147,7 @@ void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>
             a->qkv_bias |= has("attn_q.bias");
             a->out_bias |= has("attn_output.bias");
             a->sinks |= has("attn_sinks.weight");
+            if (optional_qk_norm && !has("attn_q_norm.weight", TensorRole::norm)) a->qk_norm = QkNorm::none;
         }
         if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward)) {
             m->router.correction_bias &= has("exp_probs_b.bias", TensorRole::correction);

@@ -87,9 +87,9 @@ std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slo
 
 std::span<const Architecture* const> architectures() {
     using namespace archs;
-    static constexpr const Architecture* all[] = {&llama,    &mixtral, &qwen2,    &qwen3,      &qwen2moe,
-                                                  &qwen3moe, &olmoe,   &dots1,    &granitemoe, &phimoe,
-                                                  &gptoss,   &llama4,  &deepseek2};
+    static constexpr const Architecture* all[] = {&llama,    &mixtral, &qwen2,     &qwen3,      &qwen2moe,
+                                                  &qwen3moe, &olmoe,   &dots1,     &granitemoe, &phimoe,
+                                                  &gptoss,   &llama4,  &deepseek2, &glm4moe};
     return all;
 }
 
@@ -141,11 +141,11 @@ std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlo
     return result;
 }
 
-std::vector<std::string> hf_ignored(const Architecture& architecture, const ModelSpec& spec) {
-    std::vector<std::string> result;
-    for (const std::string_view beginning : architecture.hf_ignored)
-        result.push_back(fill(beginning, "{l}", static_cast<int>(spec.layers.size())));
-    return result;
+bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings,
+                     const ModelSpec& spec) {
+    return std::ranges::any_of(beginnings, [&](std::string_view beginning) {
+        return name.starts_with(fill(beginning, "{l}", static_cast<int>(spec.layers.size())));
+    });
 }
 
 }  // namespace gremium
