@@ -16,6 +16,8 @@ std::string_view name_of(moe::RouterPolicy::Score score) {
             return "softmax over the selected";
         case moe::RouterPolicy::Score::sigmoid:
             return "sigmoid";
+        case moe::RouterPolicy::Score::sparsemixer:
+            return "sparsemixer";
     }
     return "";
 }
@@ -24,6 +26,8 @@ std::string describe(const moe::RouterPolicy& r) {
     std::string text = fmt::format("{}, top {} of {}", name_of(r.score), r.top_k, r.experts);
     if (r.correction_bias) text += ", selection with correction bias";
     if (r.normalise) text += ", weights normalised";
+    if (r.groups > 1) text += fmt::format(", of the best {} of {} groups", r.groups_used, r.groups);
+    if (r.weight_on_input) text += ", weights on the experts' input";
     if (r.scale != 1) text += fmt::format(", times {:g}", r.scale);
     return text;
 }
@@ -77,7 +81,10 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
                        {{"score", name_of(r.score)},
                         {"correction_bias", r.correction_bias},
                         {"normalise", r.normalise},
-                        {"scale", r.scale}}}};
+                        {"scale", r.scale},
+                        {"groups", r.groups},
+                        {"groups_used", r.groups_used},
+                        {"weight_on_input", r.weight_on_input}}}};
     }
     return out;
 }

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <string_view>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "formats/hf.h"
 #include "formats/safetensors.h"
-#include "model/archs/architecture.h"
+#include "model/archs/layout.h"
 
 namespace gremium::train {
 namespace {
@@ -84,16 +85,23 @@ void copy_into(Tensor to, const TensorIndex& from, const std::string& name) {
 
 void read_weights(const fs::path& directory, const Parameters& parameters) {
     const HfModel files = open_hf(directory);
-    const Architecture& architecture = architecture_of(parameters.spec());
-    for (const Parameters::Entry& entry : parameters.entries()) {
-        const Tensor weight = parameters.tensor(Buffer::weight, entry);
-        const std::string name = hf_name(architecture, entry.slot);
-        if (entry.slot.role != TensorRole::expert || files.tensors.contains(name)) {
-            copy_into(weight, files.tensors, name);
-            continue;
-        }
-        for (int e = 0; e < weight.shape[0]; ++e) {
-            copy_into(weight.at(e), files.tensors, hf_name(architecture, part_of(entry.slot, e)));
+    std::map<std::string, Tensor> weights;
+    for (const Parameters::Entry& entry : parameters.entries())
+        weights[entry.slot.name] = parameters.tensor(Buffer::weight, entry);
+    const ModelSpec& spec = parameters.spec();
+    for (const archs::FileTensor& tensor : archs::hf_tensors(architecture_of(spec), spec)) {
+        for (const auto& [slot, layout] : tensor.pieces) {
+            const Tensor weight = weights.at(slot.name);
+            if (tensor.plain()) {
+                copy_into(slot.expert < 0 ? weight : weight.at(slot.expert), files.tensors, tensor.name);
+                continue;
+            }
+            const TensorView shared = files.tensors.require(tensor.name, tensor.shape);
+            if (shared.dtype != weight.dtype)
+                fail("{}: {} is {}, {} expected", files.tensors.source(), tensor.name,
+                     info(shared.dtype).name, info(weight.dtype).name);
+            archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout,
+                          weight.dtype);
         }
     }
 }

@@ -134,7 +134,7 @@ TEST(Architectures, HuggingFaceNames) {
     const auto name = [](const char* architecture, const char* slot, int layer, int expert) {
         ModelSpec spec;
         spec.architecture = architecture;
-        return hf_name(architecture_of(spec), {slot, {}, TensorRole::matrix, layer, expert});
+        return hf_place(architecture_of(spec), {slot, {}, TensorRole::matrix, layer, expert}).name;
     };
     EXPECT_EQ(name("mixtral", "blk.7.ffn_down_exps.weight", 7, 5),
               "model.layers.7.block_sparse_moe.experts.5.w2.weight");

@@ -98,11 +98,13 @@ nlohmann::ordered_json yarn_of(const RopeSpec& rope) {
                                 {"beta_fast", decimal(yarn.beta_fast)},
                                 {"beta_slow", decimal(yarn.beta_slow)},
                                 {"truncate", yarn.truncate}};
-    if (yarn.log_multiplier != 0 && rope.magnitude == 1)
-        said["mscale"] = said["mscale_all_dim"] =
-            decimal(static_cast<float>(10 * decimal(yarn.log_multiplier)));
-    else if (rope.magnitude != yarn_magnitude(yarn.factor))
+    if (yarn.log_multiplier != 0 && rope.magnitude == 1) {
+        const double mscale = decimal(static_cast<float>(10 * decimal(yarn.log_multiplier)));
+        said["mscale"] = mscale;
+        said["mscale_all_dim"] = mscale;
+    } else if (rope.magnitude != yarn_magnitude(yarn.factor)) {
         said["attention_factor"] = decimal(rope.magnitude);
+    }
     return said;
 }
 

@@ -136,7 +136,7 @@ Place hf_place(const Architecture& architecture, const TensorSlot& slot) {
 
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
     std::vector<Place> result = places(architecture.gguf_names, slot);
-    if (result.empty() || !result.front().layout.plain()) result.insert(result.begin(), {slot.name, {}});
+    if (result.empty() || !result.front().layout.plain()) result.insert(result.begin(), Place{slot.name, {}});
     std::ranges::move(places(other_gguf_names, slot), std::back_inserter(result));
     return result;
 }
