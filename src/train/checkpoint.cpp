@@ -93,7 +93,8 @@ void read_weights(const fs::path& directory, const Parameters& parameters) {
         for (const auto& [slot, layout] : tensor.pieces) {
             const Tensor weight = weights.at(slot.name);
             if (tensor.plain()) {
-                copy_into(slot.expert < 0 ? weight : weight.at(slot.expert), files.tensors, tensor.name);
+                const Tensor whole = slot.expert < 0 ? weight : weight.at(slot.expert);
+                copy_into(reshape(whole, tensor.shape), files.tensors, tensor.name);
                 continue;
             }
             const TensorView shared = files.tensors.require(tensor.name, tensor.shape);
