@@ -80,8 +80,8 @@ class BadInput : public testing::Test {
 TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
     expect_gguf_error(
         "qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
-        {"\"rwkv\"",
-         "dots1, llama, mixtral, olmoe, qwen2, qwen2moe (qwen2_moe), qwen3, qwen3moe (qwen3_moe)"});
+        {"\"rwkv\"", "deepseek2 (deepseek_v3), dots1, glm4moe (glm4_moe), gptoss (gpt_oss), granitemoe, ",
+         "mixtral, olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, qwen3moe (qwen3_moe)"});
     expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; },
                     {"\"rwkv\"", "qwen2_moe", "mixtral"});
 }
@@ -133,12 +133,17 @@ TEST_F(BadInput, MetadataThatContradictTheTensors) {
     with("llama", "llama.block_count", uint32_t{4000000000}, {"llama.block_count"});
     with("llama", "llama.rope.dimension_count", uint32_t{7}, {"rotary dimensions is 7"});
     with("llama", "llama.rope.dimension_count", uint32_t{80}, {"rotary dimensions is 80"});
-    with("llama", "llama.rope.scaling.type", std::string("yarn"), {"\"yarn\""});
+    with("llama", "llama.rope.scaling.type", std::string("ntk"), {"\"ntk\""});
+    with("llama", "llama.rope.scaling.type", std::string("yarn"), {"llama.rope.scaling.factor"});
     with("llama", "llama.context_length", std::string("long"), {"llama.context_length"});
     with("mixtral", "llama.expert_used_count", uint32_t{7}, {"experts used", "7"});
     with("mixtral", "llama.expert_count", uint32_t{7}, {"[7, 32]", "[6, 32]"});
     with("mixtral", "llama.expert_count", uint32_t{0}, {"blk.0.ffn_gate"});
-    with("dots1", "dots1.expert_gating_func", uint32_t{1}, {"dots1.expert_gating_func"});
+    with("dots1", "dots1.expert_gating_func", uint32_t{3}, {"dots1.expert_gating_func"});
+    with("deepseek2", "deepseek2.expert_group_count", uint32_t{4}, {"4 groups", "6 experts"});
+    with("deepseek2", "deepseek2.attention.kv_lora_rank", uint32_t{13}, {"blk.0.attn_kv_a_mqa.weight"});
+    with("deepseek2", "deepseek2.rope.dimension_count", uint32_t{8}, {"partly rotated"});
+    with("gptoss", "gpt-oss.attention.sliding_window", uint32_t{4000000000}, {"sliding_window"});
     with("dots1", "dots1.expert_shared_count", uint32_t{4000000}, {"shared experts"});
     with("dots1", "dots1.leading_dense_block_count", uint32_t{2}, {"blk.1.ffn_gate.weight"});
     with("llama", "llama.vocab_size", uint32_t{299}, {"token_embd.weight"});
@@ -169,7 +174,10 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
     with("llama", "attention_bias", true, {"self_attn.q_proj.bias"});
     with("llama", "hidden_act", "relu", {"\"relu\""});
     with("llama", "quantization_config", {{"bits", 4}}, {"quantization_config"});
-    with("llama", "rope_scaling", {{"rope_type", "yarn"}}, {"\"yarn\""});
+    with("llama", "rope_scaling", {{"rope_type", "dynamic"}}, {"\"dynamic\""});
+    with("llama", "rope_scaling", {{"rope_type", "yarn"}}, {"factor"});
+    with("granitemoe", "num_local_experts", 7, {"input_linear", "[6, 24, 32]", "[7, 24, 32]"});
+    with("deepseek2", "v_head_dim", 8, {"kv_b_proj"});
     with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
     with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
     with("mixtral", "sliding_window", 16, {"sliding window"});
@@ -177,7 +185,7 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
                     [](nlohmann::json& c) { c["use_sliding_window"] = true, c["sliding_window"] = 16; },
                     {"sliding window"});
     with("qwen3moe", "mlp_only_layers", {1}, {"model.layers.1.mlp.gate_proj.weight"});
-    with("dots1", "n_group", 2, {"n_group"});
+    with("dots1", "n_group", 4, {"4 groups", "6 experts"});
     with("dots1", "first_k_dense_replace", 0, {"model.layers.0.mlp.gate.weight"});
     expect_hf_error("llama", [](nlohmann::json& c) { c.erase("vocab_size"); }, {"vocab_size"});
     expect_hf_error("llama", [](nlohmann::json& c) { c = 3; }, {"config.json"});

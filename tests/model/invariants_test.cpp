@@ -94,7 +94,8 @@ Trained run(const ModelSpec& spec, Tensors& tensors, int64_t length, bool record
                          out.hidden_TD->value.f32() + out.hidden_TD->value.count());
     result.routing = out.routing;
     if (!record) return result;
-    ops::Var loss = ops::cross_entropy(g, out.hidden_TD, model->weights.head, targets);
+    ops::Var loss = ops::cross_entropy(g, out.hidden_TD, model->weights.head, targets,
+                                       {.bias = model->weights.head_bias});
     for (const LayerRouting& layer : out.routing) {
         loss = ops::add_scaled(g, loss, layer.balance_loss, 0.01f);
         loss = ops::add_scaled(g, loss, layer.z_loss, 0.001f);

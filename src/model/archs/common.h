@@ -14,7 +14,8 @@ ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
 void write_gguf(const ModelSpec& spec, Metadata& metadata);
 
 // What GGUF says by the presence of a tensor (asked for by its canonical name and layer): whether the head is tied,
-// what has biases, whether there are sinks, whether selection is corrected.
+// attention has biases, and of what an architecture may have, whether it has it: a bias of the head, q/k norms, a
+// corrected selection.
 void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains);
 
 // The divisors of rotary frequencies are tensors in GGUF.

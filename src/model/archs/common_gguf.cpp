@@ -136,24 +136,20 @@ void write_gguf(const ModelSpec& spec, Metadata& metadata) {
 }
 
 void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains) {
-    spec.tied_head = !contains({"output.weight", {}, TensorRole::head});
-    spec.head_bias = contains({"output.bias", {}, TensorRole::bias});
     const bool optional_qk_norm = architecture_of(spec).gguf_optional_qk_norm;
+    spec.tied_head = !contains({"output.weight", {}, TensorRole::head});
+    spec.head_bias &= contains({"output.bias", {}, TensorRole::bias});
     for (size_t l = 0; l < spec.layers.size(); ++l) {
-        const auto has = [&](const char* name, TensorRole role = TensorRole::bias) {
+        const auto has = [&](const char* name, TensorRole role) {
             return contains({fmt::format("blk.{}.{}", l, name), {}, role, static_cast<int>(l)});
         };
         if (AttentionSpec* a = spec.layers[l].attention()) {
-            a->qkv_bias |= has("attn_q.bias");
-            a->out_bias |= has("attn_output.bias");
-            a->sinks |= has("attn_sinks.weight");
+            a->qkv_bias |= has("attn_q.bias", TensorRole::bias);
+            a->out_bias |= has("attn_output.bias", TensorRole::bias);
             if (optional_qk_norm && !has("attn_q_norm.weight", TensorRole::norm)) a->qk_norm = QkNorm::none;
         }
-        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward)) {
+        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward))
             m->router.correction_bias &= has("exp_probs_b.bias", TensorRole::correction);
-            m->router_bias |= has("ffn_gate_inp.bias");
-            m->bias |= has("ffn_gate_exps.bias", TensorRole::expert_bias);
-        }
     }
 }
 

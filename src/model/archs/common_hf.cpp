@@ -177,7 +177,8 @@ ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefau
     a.kv_heads = config.get<int32_t>("num_key_value_heads", a.heads);
     a.head_dim = config.get<int32_t>("head_dim", a.heads > 0 ? spec.dim / a.heads : 0);
     a.value_dim = a.head_dim;
-    a.rope.dims = static_cast<int>(std::lround(a.head_dim * config.get<double>("partial_rotary_factor", 1.0)));
+    a.rope.dims =
+        static_cast<int>(std::lround(a.head_dim * config.get<double>("partial_rotary_factor", 1.0)));
     a.rope.pairing = architecture_of(spec).hf_pairing;
     a.rope.base = read_theta(config, defaults.rope_theta);
     read_scaling(config, a.rope);

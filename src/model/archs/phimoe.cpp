@@ -31,10 +31,8 @@ void set_phi(ModelSpec& spec, MoeSpec moe, float epsilon) {
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, phimoe.name);
     const int original = metadata.get<int32_t>(key(metadata, "rope.scaling.original_context_length"), 0);
-    for_each_attention(spec, [&](AttentionSpec& a) {
-        a.qkv_bias = a.out_bias = true;
-        a.rope.original_context = original;
-    });
+    for_each_attention(spec, [&](AttentionSpec& a) { a.rope.original_context = original; });
+    spec.head_bias = true;  // if its tensor is there
     set_phi(spec, read_gguf_experts(metadata, "feed_forward_length"),
             metadata.get<float>(key(metadata, epsilon_key), 0.0f));
     return spec;
