@@ -207,7 +207,8 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
         make_items(archs::gguf_tensors(architecture, written), written, options);
     const Metadata metadata = gguf_metadata(model, written, items, options, path.string());
 
-    const RopeSpec rope = archs::attention_of(written).rope;
+    RopeSpec rope;
+    for_each_attention(written, [&](const AttentionSpec& a) { rope = a.rope; });
     ModelSpec understood = architecture.from_gguf(metadata);
     archs::read_presence(understood, [&](const TensorSlot& slot) {
         return std::ranges::find(slots, slot.name, &TensorSlot::name) != slots.end();
