@@ -190,11 +190,7 @@ class HfSource : public Source {
 
   protected:
     std::vector<Place> places_of(const TensorSlot& slot) const override {
-        const Place place = hf_place(architecture(), slot);
-        if (architecture().hf_prefix.empty()) return {place};
-        Place prefixed = place;
-        prefixed.name.insert(0, architecture().hf_prefix);
-        return {place, prefixed};
+        return hf_places(architecture(), slot);
     }
     bool ignorable(const std::string& name) const override {
         return name.ends_with("rotary_emb.inv_freq") ||

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/archs/architecture.h"
+#include "model/rope_table.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium {
@@ -59,6 +60,61 @@ ModelSpec dots_llm1() {
         "rms_norm_eps": 1e-5, "sliding_window": null, "tie_word_embeddings": false})");
 }
 
+ModelSpec deepseek_v2_lite() {
+    return published(R"({"model_type": "deepseek_v2", "hidden_size": 2048, "intermediate_size": 10944,
+        "moe_intermediate_size": 1408, "num_hidden_layers": 27, "num_attention_heads": 16, "num_key_value_heads": 16,
+        "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1, "q_lora_rank": null, "kv_lora_rank": 512, "qk_nope_head_dim": 128,
+        "qk_rope_head_dim": 64, "v_head_dim": 128, "scoring_func": "softmax", "topk_method": "greedy", "n_group": 1,
+        "topk_group": 1, "norm_topk_prob": false, "routed_scaling_factor": 1.0, "rms_norm_eps": 1e-6,
+        "rope_theta": 10000, "rope_scaling": {"type": "yarn", "factor": 40, "original_max_position_embeddings": 4096,
+        "beta_fast": 32, "beta_slow": 1, "mscale": 0.707, "mscale_all_dim": 0.707}, "vocab_size": 102400,
+        "max_position_embeddings": 163840, "tie_word_embeddings": false, "attention_bias": false})");
+}
+
+ModelSpec deepseek_v3() {
+    return published(R"({"model_type": "deepseek_v3", "hidden_size": 7168, "intermediate_size": 18432,
+        "moe_intermediate_size": 2048, "num_hidden_layers": 61, "num_attention_heads": 128,
+        "num_key_value_heads": 128, "n_routed_experts": 256, "n_shared_experts": 1, "num_experts_per_tok": 8,
+        "first_k_dense_replace": 3, "moe_layer_freq": 1, "q_lora_rank": 1536, "kv_lora_rank": 512,
+        "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "scoring_func": "sigmoid",
+        "topk_method": "noaux_tc", "n_group": 8, "topk_group": 4, "norm_topk_prob": true,
+        "routed_scaling_factor": 2.5, "rms_norm_eps": 1e-6, "rope_theta": 10000, "rope_scaling": {"type": "yarn",
+        "factor": 40, "original_max_position_embeddings": 4096, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0,
+        "mscale_all_dim": 1.0}, "vocab_size": 129280, "max_position_embeddings": 163840,
+        "num_nextn_predict_layers": 1, "tie_word_embeddings": false})");
+}
+
+ModelSpec gpt_oss_20b() {
+    return published(R"({"model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880,
+        "num_hidden_layers": 24, "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64,
+        "num_local_experts": 32, "num_experts_per_tok": 4, "sliding_window": 128, "rope_theta": 150000,
+        "rope_scaling": {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096,
+        "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false}, "rms_norm_eps": 1e-5, "attention_bias": true,
+        "swiglu_limit": 7.0, "vocab_size": 201088, "max_position_embeddings": 131072,
+        "tie_word_embeddings": false})");
+}
+
+// Scout (experts 16, a mixture in every layer) or Maverick (128, in every other).
+ModelSpec llama4_model(int experts, int step) {
+    return published(fmt::format(R"({{"model_type": "llama4", "text_config": {{"hidden_size": 5120,
+        "num_hidden_layers": 48, "num_attention_heads": 40, "num_key_value_heads": 8, "head_dim": 128,
+        "intermediate_size": 8192, "intermediate_size_mlp": 16384, "num_local_experts": {},
+        "num_experts_per_tok": 1, "interleave_moe_layer_step": {}, "attention_chunk_size": 8192,
+        "rope_theta": 500000.0, "rms_norm_eps": 1e-5, "vocab_size": 202048, "max_position_embeddings": 1048576,
+        "use_qk_norm": {}}}}})",
+                                 experts, step, experts == 16)
+                         .c_str());
+}
+
+ModelSpec granite_1b() {
+    return published(R"({"model_type": "granitemoe", "hidden_size": 1024, "intermediate_size": 512,
+        "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 8, "num_local_experts": 32,
+        "num_experts_per_tok": 8, "embedding_multiplier": 12.0, "attention_multiplier": 0.015625,
+        "residual_multiplier": 0.22, "logits_scaling": 6.0, "rms_norm_eps": 1e-6, "rope_theta": 10000,
+        "vocab_size": 49155, "max_position_embeddings": 4096, "tie_word_embeddings": true})");
+}
+
 ModelSpec llama31_8b() {
     return published(R"({"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "rms_norm_eps": 1e-5,
@@ -74,6 +130,12 @@ TEST(TensorSlots, CountsOfPublishedModels) {
     EXPECT_EQ(tensor_slots(qwen3_30b_a3b()).size(), 579u);
     EXPECT_EQ(tensor_slots(olmoe_1b_7b()).size(), 195u);
     EXPECT_EQ(tensor_slots(qwen15_moe()).size(), 411u);
+    EXPECT_EQ(tensor_slots(deepseek_v2_lite()).size(), 404u);
+    EXPECT_EQ(tensor_slots(deepseek_v3()).size(), 1086u);
+    EXPECT_EQ(tensor_slots(gpt_oss_20b()).size(), 459u);
+    EXPECT_EQ(tensor_slots(llama4_model(16, 1)).size() + 1, 628u);
+    EXPECT_EQ(tensor_slots(llama4_model(128, 2)).size(), 531u);
+    EXPECT_EQ(tensor_slots(granite_1b()).size(), 242u);
 }
 
 // As their authors state them: 46.7B with 12.9B active, 30.5B with 3.3B, 6.9B with 1.3B, 14.3B with 2.7B,
@@ -90,6 +152,12 @@ TEST(ModelSize, PublishedModels) {
     expect(olmoe_1b_7b(), 6.9, 1.3);
     expect(qwen15_moe(), 14.3, 2.7);
     expect(llama31_8b(), 8.03, 8.03);
+    expect(gpt_oss_20b(), 20.9, 4.2);
+    expect(deepseek_v2_lite(), 15.7, 2.7);
+    EXPECT_NEAR(billions(size_of(deepseek_v3()).total_parameters), 671, 1);
+    EXPECT_NEAR(billions(size_of(deepseek_v3()).active_parameters + int64_t{129280} * 7168), 37.5, 0.5);
+    EXPECT_NEAR(billions(size_of(llama4_model(16, 1)).total_parameters), 107.8, 0.5);
+    EXPECT_NEAR(billions(size_of(llama4_model(128, 2)).total_parameters), 400, 1);
     EXPECT_NEAR(billions(size_of(dots_llm1()).total_parameters), 142, 1);
     EXPECT_NEAR(billions(size_of(dots_llm1()).active_parameters + int64_t{152064} * 4096), 14, 0.5);
 }
@@ -116,6 +184,46 @@ TEST(RopeSpec, Llama3Divisors) {
     EXPECT_EQ(divisors[35], 8);
 }
 
+// A scale of scores is 1/√192 times the square of 1 + 0.1·mscale·ln 40.
+TEST(AttentionSpec, ScalesOfDeepSeek) {
+    EXPECT_NEAR(score_scale(*deepseek_v3().layers[0].attention()), 0.13523378, 1e-7);
+    EXPECT_NEAR(score_scale(*deepseek_v2_lite().layers[0].attention()), 0.11472139, 1e-7);
+    EXPECT_EQ(deepseek_v3().layers[0].attention()->rope.magnitude, 1);
+    EXPECT_NEAR(gpt_oss_20b().layers[0].attention()->rope.magnitude, 1.3465736, 1e-6);
+    EXPECT_EQ(cache_widths(*deepseek_v3().layers[0].attention()).key, 576);
+    EXPECT_EQ(cache_widths(*deepseek_v3().layers[0].attention()).value, 0);
+}
+
+// cos(frequency) at position 1, for frequencies given by transformers' formulas.
+TEST(RopeTable, YarnFrequencies) {
+    const auto expect = [](const ModelSpec& spec, const std::vector<std::pair<int, double>>& frequencies) {
+        Arena arena;
+        const std::vector<int32_t> positions{1};
+        const RopeTables tables(arena, spec, positions, spec.context);
+        const RopeSpec& rope = spec.layers[0].attention()->rope;
+        const TensorView table = tables.of(rope);
+        for (const auto& [i, frequency] : frequencies)
+            EXPECT_NEAR(table.f32()[rope.dims / 2 + i], rope.magnitude * std::sin(frequency), 2e-7) << i;
+    };
+    expect(deepseek_v3(), {{1, .749894},
+                           {10, .0562341},
+                           {12, .0268794},
+                           {16, .0055},
+                           {18, .00224937},
+                           {20, 7.90569e-4},
+                           {23, 3.3338e-5},
+                           {31, 3.3338e-6}});
+    expect(gpt_oss_20b(), {{1, .689044},
+                           {8, .0508133},
+                           {9, .0317057},
+                           {10, .019335},
+                           {12, .00679496},
+                           {16, 4.56484e-4},
+                           {17, 1.29319e-4},
+                           {18, 3.83088e-5},
+                           {31, 3.02351e-7}});
+}
+
 TEST(Architectures, RoutersAreAsPublished) {
     const auto router = [](const ModelSpec& spec) { return spec.layers.back().moe()->router; };
     EXPECT_TRUE(router(mixtral_8x7b()).normalise);
@@ -128,13 +236,21 @@ TEST(Architectures, RoutersAreAsPublished) {
     EXPECT_EQ(router(dots).score, moe::RouterPolicy::Score::sigmoid);
     EXPECT_EQ(router(dots).scale, 2.5f);
     EXPECT_TRUE(router(dots).correction_bias);
+    const moe::RouterPolicy v3 = router(deepseek_v3());
+    EXPECT_EQ(std::tuple(v3.groups, v3.groups_used, v3.scale, v3.normalise), std::tuple(8, 4, 2.5f, true));
+    EXPECT_EQ(v3.group_score, moe::RouterPolicy::GroupScore::two_best);
+    const moe::RouterPolicy scout = router(llama4_model(16, 1));
+    EXPECT_TRUE(scout.weight_on_input);
+    EXPECT_EQ(scout.top_k, 1);
+    EXPECT_EQ(llama4_model(128, 2).layers[0].moe(), nullptr);
+    EXPECT_EQ(std::get<DenseSpec>(llama4_model(128, 2).layers[0].feed_forward).hidden, 16384);
 }
 
 TEST(Architectures, HuggingFaceNames) {
     const auto name = [](const char* architecture, const char* slot, int layer, int expert) {
         ModelSpec spec;
         spec.architecture = architecture;
-        return hf_place(architecture_of(spec), {slot, {}, TensorRole::matrix, layer, expert}).name;
+        return hf_places(architecture_of(spec), {slot, {}, TensorRole::matrix, layer, expert}).front().name;
     };
     EXPECT_EQ(name("mixtral", "blk.7.ffn_down_exps.weight", 7, 5),
               "model.layers.7.block_sparse_moe.experts.5.w2.weight");
@@ -151,6 +267,17 @@ TEST(Architectures, HuggingFaceNames) {
               "model.layers.3.mlp.shared_experts.up_proj.weight");
     EXPECT_EQ(name("dots1", "blk.0.ffn_up.weight", 0, -1), "model.layers.0.mlp.up_proj.weight");
     EXPECT_EQ(name("olmoe", "output.weight", -1, -1), "lm_head.weight");
+    EXPECT_EQ(name("phimoe", "output.bias", -1, -1), "lm_head.bias");
+    EXPECT_EQ(name("granitemoe", "blk.4.ffn_up_exps.weight", 4, -1),
+              "model.layers.4.block_sparse_moe.input_linear.weight");
+    EXPECT_EQ(name("gptoss", "blk.4.ffn_up_exps.bias", 4, -1),
+              "model.layers.4.mlp.experts.gate_up_proj_bias");
+    EXPECT_EQ(name("gptoss", "blk.4.attn_sinks.weight", 4, -1), "model.layers.4.self_attn.sinks");
+    EXPECT_EQ(name("llama4", "blk.1.ffn_gate_exps.weight", 1, -1),
+              "model.layers.1.feed_forward.experts.gate_up_proj");
+    EXPECT_EQ(name("deepseek2", "blk.3.attn_v_b.weight", 3, -1), "model.layers.3.self_attn.kv_b_proj.weight");
+    EXPECT_EQ(name("deepseek2", "blk.3.attn_kv_a_norm.weight", 3, -1),
+              "model.layers.3.self_attn.kv_a_layernorm.weight");
     EXPECT_EQ(name("llama", "blk.2.ffn_norm.weight", 2, -1),
               "model.layers.2.post_attention_layernorm.weight");
 }

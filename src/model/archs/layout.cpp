@@ -111,7 +111,7 @@ void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file,
 std::vector<FileTensor> hf_tensors(const Architecture& architecture, const ModelSpec& spec) {
     Grouping grouping;
     for (TensorSlot slot : tensor_slots(spec)) {
-        const Place place = hf_place(architecture, slot);
+        const Place place = hf_places(architecture, slot).front();
         if (is_row(slot)) slot.shape = {1, slot.shape[0]};
         if (!place.each_expert) {
             grouping.add(place, slot);
@@ -119,7 +119,7 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
         }
         for (int e = 0; e < slot.shape[0]; ++e) {
             const TensorSlot part = part_of(slot, e);
-            grouping.add(hf_place(architecture, part), part);
+            grouping.add(hf_places(architecture, part).front(), part);
         }
     }
     return grouping.finish();

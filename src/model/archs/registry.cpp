@@ -128,10 +128,15 @@ const Architecture& architecture_of(const ModelSpec& spec) {
     fail("architecture \"{}\" is not supported; supported: {}", spec.architecture, supported_architectures());
 }
 
-Place hf_place(const Architecture& architecture, const TensorSlot& slot) {
-    for (const auto rules : {architecture.names, std::span<const NameRule>(common_names)})
-        if (std::vector<Place> found = places(rules, slot); !found.empty()) return std::move(found.front());
-    fail("{} has no Hugging Face name for tensor {}", architecture.name, slot.name);
+std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot& slot) {
+    std::vector<Place> result = places(architecture.names, slot);
+    if (result.empty()) result = places(common_names, slot);
+    if (result.empty()) fail("{} has no Hugging Face name for tensor {}", architecture.name, slot.name);
+    for (size_t i = 0, known = result.size(); i < known && !architecture.hf_prefix.empty(); ++i) {
+        result.push_back(result[i]);
+        result.back().name.insert(0, architecture.hf_prefix);
+    }
+    return result;
 }
 
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
