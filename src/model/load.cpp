@@ -11,6 +11,7 @@
 #include "model/archs/layout.h"
 #include "model/gguf_vocabulary.h"
 #include "model/model.h"
+#include "model/scaled_pairs.h"
 #include "tensor/blocks.h"
 #include "text/hf_tokenizer.h"
 
@@ -62,7 +63,7 @@ class Source {
     Weight find(const TensorSlot& slot) {
         const std::vector<Place> places = places_of(slot);
         for (const Place& place : places) {
-            if (!tensors().contains(place.name)) continue;
+            if (!holds(place.name)) continue;
             const bool whole_stack = slot.of_experts() && slot.expert < 0;
             if (whole_stack && (place.each_expert || viewed(place.layout))) return {};
             return place.layout.plain() ? take(place.name, slot) : take_part(place, slot);
@@ -98,15 +99,38 @@ class Source {
 
   private:
     Weight take(const std::string& name, const TensorSlot& slot) {
-        used_.insert(name);
-        TensorView view;
-        if (const TensorView* found = tensors().find(name);
-            found && same_but_for_ones(found->shape, slot.shape))
-            view = reshape(*found, slot.shape);
-        else
-            view = tensors().require(name, slot.shape);
-        require_real(view, name, tensors().source());
+        TensorView view = numbers(name);
+        if (!same_but_for_ones(view.shape, slot.shape))
+            fail("{}: tensor {} has shape {}, expected {}", tensors().source(), name, to_string(view.shape),
+                 to_string(slot.shape));
+        view = reshape(view, slot.shape);
         return {is_small(slot) ? as_f32(view) : view, {}};
+    }
+
+    static std::string scales_of_blocks(const std::string& name) {
+        return name.substr(0, name.rfind("_blocks")) + "_scales";
+    }
+
+    bool holds(const std::string& name) const {
+        return tensors().contains(name) || (name.ends_with("_blocks") && tensors().find_opaque(name));
+    }
+
+    // A tensor of the file, put together where it has a second one of scales.
+    TensorView numbers(const std::string& name) {
+        used_.insert(name);
+        if (const auto known = joined_.find(name); known != joined_.end()) return known->second;
+        const OpaqueEntry* blocks = tensors().find_opaque(name);
+        if (const OpaqueEntry* scales = blocks ? tensors().find_opaque(scales_of_blocks(name)) : nullptr)
+            return keep(name, join_mxfp4(*blocks, *scales, tensors().source()));
+        const TensorView view = tensors().require(name);
+        if (view.dtype != DType::f8_e4m3) return require_real(view, name, tensors().source());
+        const std::string scales = name + "_scale_inv";
+        used_.insert(scales);
+        return keep(name, scale_f8(view, tensors().require(scales), name, tensors().source()));
+    }
+
+    TensorView keep(const std::string& name, OwnedTensor tensor) {
+        return joined_[name] = storage_.converted.emplace_back(std::move(tensor));
     }
 
     // Whether a matrix of a stack lies in one piece in the file.
@@ -117,13 +141,11 @@ class Source {
 
     // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a copy.
     Weight take_part(const Place& place, const TensorSlot& slot) {
-        used_.insert(place.name);
         archs::Matrices shape = archs::matrices_of(slot);
         if (slot.expert >= 0)
             shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
         const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
-        TensorView view = *tensors().find(place.name);
-        require_real(view, place.name, tensors().source());
+        TensorView view = numbers(place.name);
         const Shape expected{file.count, file.rows, file.cols};
         if (view.count() != expected.count() || (file.cols > 1 && view.cols() != file.cols))
             fail("{}: tensor {} has shape {}, expected {}", tensors().source(), place.name,
@@ -167,6 +189,7 @@ class Source {
     Storage& storage_;
     std::set<std::string> used_;
     std::map<std::string, int64_t> extents_;
+    std::map<std::string, TensorView> joined_;
 };
 
 class GgufSource : public Source {

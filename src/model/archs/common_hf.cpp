@@ -145,8 +145,14 @@ void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defa
     if (const std::string act = config.get<std::string>({"hidden_act", "hidden_activation"}, "silu");
         act != "silu" && act != "swish")
         fail("{}: hidden_act \"{}\" is not supported (silu is)", config.source(), act);
-    if (config.contains("quantization_config"))
-        fail("{}: quantised weights (quantization_config) are not supported", config.source());
+    if (const auto quantised = config.child("quantization_config")) {
+        const auto method = quantised->get<std::string>("quant_method", "");
+        if (method != "mxfp4" && method != "fp8")
+            fail(
+                "{}: quantised weights (quantization_config) of method \"{}\" are not supported (mxfp4 and "
+                "fp8 are)",
+                config.source(), method);
+    }
     const bool windowed =
         config.get<bool>("use_sliding_window", defaults.use_sliding_window) &&
         config.get<int64_t>("sliding_window", context) < context &&

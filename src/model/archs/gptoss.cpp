@@ -9,7 +9,7 @@ namespace {
 
 constexpr NameRule gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
 
-// Gate and up are interleaved. Matrices are [in, out].
+// Gate and up are interleaved. Matrices are [in, out], but those in MXFP4, which are as here.
 constexpr Layout gate{.part = Layout::Part::even, .columns = true, .transposed = true};
 constexpr Layout up{.part = Layout::Part::odd, .columns = true, .transposed = true};
 constexpr NameRule names[] = {
@@ -18,6 +18,13 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", gate},
     {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", up},
     {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.mlp.experts.down_proj", {.transposed = true}},
+    {"blk.{l}.ffn_gate_exps.weight",
+     "model.layers.{l}.mlp.experts.gate_up_proj_blocks",
+     {.part = Layout::Part::even}},
+    {"blk.{l}.ffn_up_exps.weight",
+     "model.layers.{l}.mlp.experts.gate_up_proj_blocks",
+     {.part = Layout::Part::odd}},
+    {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.mlp.experts.down_proj_blocks"},
     {"blk.{l}.ffn_gate_exps.bias",
      "model.layers.{l}.mlp.experts.gate_up_proj_bias",
      {.part = Layout::Part::even}},
