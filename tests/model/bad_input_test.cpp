@@ -176,8 +176,7 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
     with("llama", "quantization_config", {{"bits", 4}}, {"quantization_config"});
     with("llama", "rope_scaling", {{"rope_type", "dynamic"}}, {"\"dynamic\""});
     with("llama", "rope_scaling", {{"rope_type", "yarn"}}, {"factor"});
-    with("granitemoe", "num_local_experts", 7, {"input_linear", "[6, 24, 32]", "[7, 24, 32]"});
-    with("deepseek2", "v_head_dim", 8, {"kv_b_proj"});
+    with("granitemoe", "intermediate_size", 13, {"input_linear", "[6, 24, 32]", "[6, 26, 32]"});
     with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
     with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
     with("mixtral", "sliding_window", 16, {"sliding window"});

@@ -50,8 +50,12 @@ class Goldens : public testing::TestWithParam<const char*> {
         const double most = worst(golden_, all_logprobs(model_, golden_.tokens, options, step));
         std::cout << GetParam() << ", " << kernels::name(kernels::active()) << ", " << how
                   << ": largest difference " << most << "\n";
-        EXPECT_LE(most, 1e-4);
+        EXPECT_LE(most, limit());
     }
+
+    // 27 narrow random layers amplify rounding: a float64 forward of this file is 2.3e-4 from llama.cpp, one of NumPy in
+    // f32 1.9e-4 from that in float64.
+    static double limit() { return std::string_view(GetParam()) == "deepseek2-lite" ? 6e-4 : 1e-4; }
 
     std::shared_ptr<const Model> model_;
     Golden golden_;

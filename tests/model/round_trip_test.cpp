@@ -211,6 +211,74 @@ TEST_P(Files, OldAndFusedExpertTensors) {
     EXPECT_EQ(rewrite("fused.gguf", true), expected);
 }
 
+// Files of March 2025 and before: keys' and values' matrices of all heads in one, sizes of heads as they are.
+TEST_P(Files, LatentTensorsOfOlderFiles) {
+    save_model(*tiny_model("deepseek2"), path("model.gguf"));
+    const GgufFile file = open_gguf(path("model.gguf"));
+    Metadata metadata = file.metadata;
+    const auto copy = [&](const std::string& to, const std::string& from) {
+        metadata.set("deepseek2.attention." + to, *file.metadata.value("deepseek2.attention." + from));
+    };
+    copy("key_length", "key_length_mla");
+    copy("value_length", "value_length_mla");
+    copy("head_count_kv", "head_count");
+    for (const char* name : {"key_length_mla", "value_length_mla"})
+        metadata.erase(std::string("deepseek2.attention.") + name);
+
+    std::vector<TensorDecl> decls;
+    std::map<std::string, std::vector<float>> values;
+    for (const TensorEntry& t : file.tensors) {
+        if (t.name.find("attn_v_b") != std::string::npos) continue;
+        const size_t at = t.name.find("attn_k_b");
+        values[t.name] = to_floats(t.view);
+        decls.push_back({t.name, DType::f32, t.view.shape});
+        if (at == std::string::npos) continue;
+        const TensorView keys = t.view, v = file.tensors.require(t.name.substr(0, at) + "attn_v_b.weight");
+        const int64_t heads = keys.shape[0], rank = keys.shape[1], plain = keys.shape[2], value = v.shape[1];
+        decls.back() = {
+            t.name.substr(0, at) + "attn_kv_b.weight", DType::f32, {heads * (plain + value), rank}};
+        std::vector<float>& joined = values[decls.back().name];
+        for (int64_t h = 0; h < heads; ++h) {
+            for (int64_t i = 0; i < plain; ++i)
+                for (int64_t c = 0; c < rank; ++c) joined.push_back(keys.f32()[(h * rank + c) * plain + i]);
+            joined.insert(joined.end(), v.at(h).f32(), v.at(h).f32() + value * rank);
+        }
+    }
+    GgufWriter writer(path("older.gguf"), metadata, decls);
+    for (const TensorDecl& decl : decls)
+        writer.write(decl.name, std::as_bytes(std::span(values.at(decl.name))));
+    writer.finish();
+    EXPECT_EQ(load_model(path("older.gguf"))->spec, load_model(path("model.gguf"))->spec);
+    EXPECT_EQ(outputs(load_model(path("older.gguf"))), outputs(load_model(path("model.gguf"))));
+}
+
+// Llama 4's text model inside the one that also sees.
+TEST_P(Files, TextModelWithinALargerOne) {
+    const auto model = tiny_model("llama4");
+    save_model(*model, path("hf"), hf);
+    {
+        const TensorIndex tensors = open_hf(path("hf")).tensors;
+        std::vector<TensorDecl> decls{{"vision_model.patch_embedding.weight", DType::f32, {4, 4}}};
+        for (const TensorDecl& decl : tensors.declarations())
+            decls.push_back({"language_model." + decl.name, decl.dtype, decl.shape});
+        SafetensorsWriter writer(path("hf") / "other.safetensors", decls);
+        for (const TensorDecl& decl : writer.tensors()) {
+            const TensorView* known = tensors.find(decl.name.substr(decl.name.find('.') + 1));
+            if (known)
+                writer.write(decl.name, *known);
+            else
+                writer.write(decl.name, std::vector<std::byte>(64));
+        }
+        writer.finish();
+    }
+    std::filesystem::rename(path("hf") / "other.safetensors", path("hf") / "model.safetensors");
+    const auto text = nlohmann::json::parse(read_text_file(path("hf") / "config.json"));
+    write_file_atomically(path("hf") / "config.json",
+                          nlohmann::json{{"model_type", "llama4"}, {"text_config", text}}.dump());
+    EXPECT_EQ(load_model(path("hf"))->spec, model->spec);
+    EXPECT_EQ(outputs(load_model(path("hf"))), outputs(model));
+}
+
 TEST_P(Files, RotaryDivisorsTravel) {
     ModelSpec spec = tiny_spec("llama");
     // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original

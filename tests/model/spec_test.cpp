@@ -203,7 +203,9 @@ TEST(RopeTable, YarnFrequencies) {
         const RopeSpec& rope = spec.layers[0].attention()->rope;
         const TensorView table = tables.of(rope);
         for (const auto& [i, frequency] : frequencies)
-            EXPECT_NEAR(table.f32()[rope.dims / 2 + i], rope.magnitude * std::sin(frequency), 1e-5 * frequency) << i;
+            EXPECT_NEAR(table.f32()[rope.dims / 2 + i], rope.magnitude * std::sin(frequency),
+                        1e-5 * frequency)
+                << i;
     };
     expect(deepseek_v3(), {{1, .749894},
                            {10, .0562341},
