@@ -74,6 +74,11 @@ class TensorSource {
         return (model_.experts->peek({slot.layer, e}).*expert_tensor(slot)).value;
     }
 
+    TensorView matrix(const TensorSlot& slot, int m) const {
+        const TensorView all = values_.at(slot.name);
+        return slot.shape.rank == 3 ? all.at(m) : all;
+    }
+
     void write_plain(TensorWriter& writer, const Item& item) const {
         const TensorSlot& slot = item.tensor.pieces.front().slot;
         if (!slot.of_experts()) return put(writer, item, values_.at(slot.name));
@@ -102,7 +107,7 @@ class TensorSource {
                 archs::Matrices shape = archs::matrices_of(slot);
                 shape.count = 1;
                 std::vector<std::byte> converted;
-                const TensorView value = slot.of_experts() ? expert(slot, m) : values_.at(slot.name).at(m);
+                const TensorView value = slot.of_experts() ? expert(slot, m) : matrix(slot, m);
                 archs::scatter(as_item(value, item, converted).data, shape, bytes.data(), file, layout,
                                item.dtype);
             }
@@ -203,8 +208,7 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
     const Architecture& architecture = architecture_of(model.spec);
     const ModelSpec written = spec_for_gguf(model.spec, architecture);
     const std::vector<TensorSlot> slots = tensor_slots(written);
-    const std::vector<Item> items =
-        make_items(archs::gguf_tensors(architecture, written), written, options);
+    const std::vector<Item> items = make_items(archs::gguf_tensors(architecture, written), written, options);
     const Metadata metadata = gguf_metadata(model, written, items, options, path.string());
 
     RopeSpec rope;

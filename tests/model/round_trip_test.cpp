@@ -252,6 +252,17 @@ TEST_P(Files, LatentTensorsOfOlderFiles) {
     EXPECT_EQ(outputs(load_model(path("older.gguf"))), outputs(load_model(path("model.gguf"))));
 }
 
+TEST_P(Files, GraniteWithSharedExperts) {
+    ModelSpec spec = tiny_spec("granitemoe");
+    for (LayerSpec& layer : spec.layers) std::get<MoeSpec>(layer.feed_forward).shared_hidden = 10;
+    const auto model = tiny_model(spec, tiny_tensors(spec));
+    EXPECT_EQ(outputs(saved(*model, "hf", hf)), outputs(model));
+    EXPECT_EQ(open_hf(path("hf")).config.require<std::string>("model_type"), "granitemoeshared");
+    open_hf(path("hf")).tensors.require("model.layers.1.shared_mlp.input_linear.weight", {20, 32});
+    const auto read = saved(*model, "model.gguf");
+    EXPECT_EQ(*read->spec.layers[1].moe(), *model->spec.layers[1].moe());
+}
+
 // Llama 4's text model inside the one that also sees.
 TEST_P(Files, TextModelWithinALargerOne) {
     const auto model = tiny_model("llama4");

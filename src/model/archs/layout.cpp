@@ -61,7 +61,8 @@ class Grouping {
         if (tensor.plain()) return slot.shape;
         const Matrices m = tensor.matrices();
         if (layout.joined) return {m.count * m.rows, m.cols};
-        return slot.role == TensorRole::expert_bias ? Shape{m.count, m.rows} : Shape{m.count, m.rows, m.cols};
+        if (slot.role == TensorRole::expert_bias) return {m.count, m.rows};
+        return slot.shape.rank == 3 ? Shape{m.count, m.rows, m.cols} : Shape{m.rows, m.cols};
     }
 
     std::vector<FileTensor> tensors_;
