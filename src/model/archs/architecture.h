@@ -78,9 +78,9 @@ struct Place {
     Layout layout;
     bool each_expert = false;  // a tensor for every expert; of a whole stack, the first expert's is named
 };
-Place hf_place(const Architecture& architecture, const TensorSlot& slot);
-std::vector<Place> gguf_places(const Architecture& architecture,
-                               const TensorSlot& slot);  // the first is written
+// In order of preference: the first is what is written.
+std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot& slot);
+std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot);
 bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings,
                      const ModelSpec& spec);
 
