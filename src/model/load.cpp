@@ -135,8 +135,8 @@ class Source {
 
     // Whether a matrix of a stack lies in one piece in the file.
     static bool viewed(const Layout& layout) {
-        return layout.part != Layout::Part::all && layout.part != Layout::Part::even &&
-               layout.part != Layout::Part::odd && !layout.columns && !layout.transposed;
+        const bool run = layout.part == Layout::Part::first || layout.part == Layout::Part::last;
+        return run && !layout.columns && !layout.transposed;
     }
 
     // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a copy.
@@ -146,8 +146,9 @@ class Source {
             shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
         const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
         TensorView view = numbers(place.name);
-        const Shape expected{file.count, file.rows, file.cols};
-        if (view.count() != expected.count() || (file.cols > 1 && view.cols() != file.cols))
+        Shape expected{file.count, file.rows, file.cols};
+        if (place.layout.joined) expected = {file.count * file.rows, file.cols};
+        if (!same_but_for_ones(view.shape, expected))
             fail("{}: tensor {} has shape {}, expected {}", tensors().source(), place.name,
                  to_string(view.shape), to_string(expected));
         if (slot.expert >= 0) {
