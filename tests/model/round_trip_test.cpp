@@ -47,7 +47,7 @@ class RoundTrip : public testing::TestWithParam<std::string> {
         std::filesystem::temp_directory_path() / ("gremium-round-trip-" + std::to_string(getpid()));
 };
 
-constexpr SaveOptions hf{.container = Container::hugging_face};
+const SaveOptions hf{.container = Container::hugging_face};
 
 std::vector<std::vector<double>> outputs(std::shared_ptr<const Model> model) {
     const auto tokens = random_tokens(model->spec.vocab, 16);
