@@ -25,6 +25,39 @@ void add_common(CLI::App& command, Common& common, bool with_model) {
     command.add_flag("-v,--verbose", common.verbose, "say more");
 }
 
+void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context) {
+    SamplerOptions& sampler = generate.sampler;
+    command.add_option("-n,--predict", generate.max_tokens, "tokens to make")
+        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+        ->capture_default_str();
+    command.add_option("-c,--ctx-size", context, "context length (default: the model's)")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+    command.add_option("-s,--seed", sampler.seed, "seed of the sampler")->capture_default_str();
+    command.add_option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command.add_option("--top-k", sampler.top_k, "sample among the k best; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command
+        .add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command
+        .add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command
+        .add_option("--repeat-penalty", sampler.repetition_penalty,
+                    "above 1: recent tokens become less likely")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command.add_option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command.add_flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
+}
+
 void apply(const Common& common) {
     set_threads(common.threads);
     if (!common.kernels.empty()) kernels::force(common.kernels);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "model/model.h"
+#include "model/session.h"
 
 namespace gremium::cli {
 
@@ -19,6 +20,8 @@ struct Common {
 };
 
 void add_common(CLI::App& command, Common& common, bool with_model = true);
+// What is generated: -n, -c, the sampler's flags, --ignore-eos.
+void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
@@ -34,6 +37,7 @@ std::string human_bytes(double n);  // 23.9 MiB
 
 // Each command's file registers it.
 void add_run(CLI::App& app);
+void add_chat(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_eval(CLI::App& app);

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", GREMIUM_VERSION);
     using namespace gremium::cli;
     add_run(app);
+    add_chat(app);
     add_inspect(app);
     add_tokenize(app);
     add_eval(app);

@@ -19,7 +19,7 @@ struct Options {
     Common common;
     std::vector<std::string> prompts;
     std::string file, trace;
-    int64_t tokens = 128, context = 0;
+    int64_t context = 0;
     int colour_layer = -1;
     bool stats = false;
     GenerateOptions generate;
@@ -204,41 +204,12 @@ void add_run(CLI::App& app) {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("run", "Continue a prompt");
     add_common(*command, options->common);
-    SamplerOptions& sampler = options->generate.sampler;
     auto* prompt = command
                        ->add_option("-p,--prompt", options->prompts,
                                     "the prompt; several are answered one after the other")
                        ->allow_extra_args(false);
     command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
-    command->add_option("-n,--predict", options->tokens, "tokens to make")
-        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
-        ->capture_default_str();
-    command->add_option("-c,--ctx-size", options->context, "context length (default: the model's)")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-    command->add_option("-s,--seed", sampler.seed, "seed of the sampler")->capture_default_str();
-    command->add_option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command->add_option("--top-k", sampler.top_k, "sample among the k best; 0: all")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command
-        ->add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
-        ->check(CLI::Range(0.0, 1.0))
-        ->capture_default_str();
-    command
-        ->add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
-        ->check(CLI::Range(0.0, 1.0))
-        ->capture_default_str();
-    command
-        ->add_option("--repeat-penalty", sampler.repetition_penalty,
-                     "above 1: recent tokens become less likely")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    command->add_option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command->add_flag("--ignore-eos", options->generate.ignore_end, "go on after an end-of-text token");
+    add_generation(*command, options->generate, options->context);
     command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
     command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
     command
@@ -248,7 +219,6 @@ void add_run(CLI::App& app) {
     command->callback([=] {
         if (!options->file.empty()) options->prompts = {text_or_file("", options->file)};
         if (options->prompts.empty()) throw CLI::RequiredError("--prompt or --file");
-        options->generate.max_tokens = options->tokens;
         Runner(*options).run_all();
     });
 }

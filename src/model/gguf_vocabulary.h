@@ -12,7 +12,8 @@ namespace gremium {
 std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata);
 
 // Tokens are padded to `size` with unused ones, as llama.cpp's converter does: it wants one a row of the
-// embedding.
+// embedding. What GGUF cannot say is left out: normal form C, and which special tokens swallow white space.
+// Throws Error for a pre-tokenizer that has no name.
 void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata& metadata);
 
 }  // namespace gremium

@@ -250,8 +250,7 @@ void add_tokenizer(Model& model, const std::function<std::optional<Vocabulary>()
 }
 
 std::optional<Vocabulary> read_directory_vocabulary(const std::filesystem::path& directory) {
-    const TokenizerFiles files = find_tokenizer_files(directory);
-    if (files.sentencepiece.empty() && files.tokenizer_json.empty()) return std::nullopt;
+    if (!has_hf_tokenizer(directory)) return std::nullopt;
     return read_hf_tokenizer(directory);
 }
 

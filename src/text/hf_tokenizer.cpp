@@ -6,11 +6,13 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "text/sentencepiece.h"
+#include "text/tokenizer_json.h"
 
 namespace gremium {
 
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 int32_t find_token(const Vocabulary& v, const std::string& text) {
@@ -41,33 +43,88 @@ void read_token(const Json& config, const char* key, int32_t& id, const Vocabula
 
 Json token_text(const Vocabulary& v, int32_t id) { return id < 0 ? Json() : Json(v.tokens[id]); }
 
-}  // namespace
+// A string, or a list of named templates: then the one called "default".
+std::string read_chat_template(const Json& config) {
+    const Json given = config.value("chat_template", Json());
+    if (given.is_string()) return given;
+    for (const Json& named : given.is_array() ? given : Json::array()) {
+        if (named.value("name", "") == "default") return named.value("template", "");
+    }
+    return "";
+}
 
-Vocabulary read_hf_tokenizer(const std::filesystem::path& directory) {
-    const std::filesystem::path model_path = directory / "tokenizer.model";
-    Vocabulary v = read_sentencepiece_model(read_text_file(model_path), model_path.string());
+void read_added_tokens(const Json& config, Vocabulary& v, const std::string& where) {
+    const Json added = config.value("added_tokens_decoder", Json::object());
+    std::vector<std::pair<int64_t, const Json*>> tokens;
+    for (const auto& [id, token] : added.items()) tokens.emplace_back(std::stoll(id), &token);
+    std::sort(tokens.begin(), tokens.end());
+    for (const auto& [id, token] : tokens) add_token(v, id, *token, where);
+}
 
-    const std::filesystem::path config_path = directory / "tokenizer_config.json";
-    if (!std::filesystem::exists(config_path)) return v;
-    const std::string where = config_path.string();
-    const Json config = Json::parse(read_text_file(config_path), nullptr, false);
-    if (!config.is_object()) fail("{}: not a JSON object", where);
-    read_token(config, "bos_token", v.bos, v, where);
-    read_token(config, "eos_token", v.eos, v, where);
+// `from_json`: the vocabulary was read from tokenizer.json.
+void read_config(const Json& config, bool from_json, Vocabulary& v, const std::string& where) {
+    if (v.model != "gpt2") {  // there tokenizer.json has said so already
+        read_added_tokens(config, v, where);
+        read_flag(config, "add_prefix_space", v.add_space_prefix, where);
+    }
+    // What tokenizer.json puts around a text are BOS and EOS to us, whatever else is called so.
+    if (!from_json || !v.add_bos) read_token(config, "bos_token", v.bos, v, where);
+    if (!from_json || !v.add_eos) read_token(config, "eos_token", v.eos, v, where);
     read_token(config, "unk_token", v.unk, v, where);
     read_token(config, "pad_token", v.pad, v, where);
     read_flag(config, "add_bos_token", v.add_bos, where);
     read_flag(config, "add_eos_token", v.add_eos, where);
-    read_flag(config, "add_prefix_space", v.add_space_prefix, where);
-    if (config.contains("chat_template") && config["chat_template"].is_string()) {
-        v.chat_template = config["chat_template"];
+    v.chat_template = read_chat_template(config);
+}
+
+// The first of these that exists; empty when none does.
+fs::path find_model_file(const fs::path& directory) {
+    for (const char* name : {"tokenizer.model", "spiece.model", "tokenizer.json"}) {
+        if (fs::exists(directory / name)) return directory / name;
     }
-    validate(v, where);
+    return {};
+}
+
+Vocabulary read_model_file(const fs::path& path) {
+    const std::string bytes = read_text_file(path);
+    return path.extension() == ".json" ? read_tokenizer_json(bytes, path.string())
+                                       : read_sentencepiece_model(bytes, path.string());
+}
+
+}  // namespace
+
+bool has_hf_tokenizer(const fs::path& directory) { return !find_model_file(directory).empty(); }
+
+Vocabulary read_hf_tokenizer(const fs::path& directory) {
+    const fs::path file = find_model_file(directory);
+    if (file.empty())
+        fail("{}: holds no tokenizer.model, spiece.model or tokenizer.json", directory.string());
+    Vocabulary v = read_model_file(file);
+
+    const fs::path config_path = directory / "tokenizer_config.json";
+    if (fs::exists(config_path)) {
+        const std::string where = config_path.string();
+        const Json config = Json::parse(read_text_file(config_path), nullptr, false);
+        if (!config.is_object()) fail("{}: not a JSON object", where);
+        try {
+            read_config(config, file.extension() == ".json", v, where);
+        } catch (const Json::exception& error) {
+            fail("{}: {}", where, error.what());
+        } catch (const std::logic_error&) {
+            fail("{}: an id of added_tokens_decoder is no number", where);
+        }
+        validate(v, where);
+    }
+    const fs::path chat_template = directory / "chat_template.jinja";
+    if (fs::exists(chat_template)) v.chat_template = read_text_file(chat_template);
     return v;
 }
 
-void write_hf_tokenizer(const Vocabulary& v, const std::filesystem::path& directory) {
-    Json config = {{"tokenizer_class", "LlamaTokenizer"},
+void write_hf_tokenizer(const Vocabulary& v, const fs::path& directory) {
+    const bool bpe = v.model == "gpt2", unigram = v.model == "t5";
+    Json config = {{"tokenizer_class", bpe       ? "PreTrainedTokenizerFast"
+                                       : unigram ? "T5Tokenizer"
+                                                 : "LlamaTokenizer"},
                    {"bos_token", token_text(v, v.bos)},
                    {"eos_token", token_text(v, v.eos)},
                    {"unk_token", token_text(v, v.unk)},
@@ -79,7 +136,12 @@ void write_hf_tokenizer(const Vocabulary& v, const std::filesystem::path& direct
                    {"clean_up_tokenization_spaces", false},
                    {"spaces_between_special_tokens", false}};
     if (!v.chat_template.empty()) config["chat_template"] = v.chat_template;
-    write_file_atomically(directory / "tokenizer.model", write_sentencepiece_model(v));
+    if (bpe) {
+        write_file_atomically(directory / "tokenizer.json", write_tokenizer_json(v));
+    } else {
+        write_file_atomically(directory / (unigram ? "spiece.model" : "tokenizer.model"),
+                              write_sentencepiece_model(v));
+    }
     write_file_atomically(directory / "tokenizer_config.json",
                           config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

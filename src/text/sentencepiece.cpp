@@ -10,8 +10,10 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "text/charsmap.h"
 #include "text/replace.h"
 #include "text/utf8.h"
+#include "text/word_cache.h"
 
 namespace gremium {
 
@@ -43,9 +45,9 @@ size_t nominal_size(std::string_view text) {
     return std::min(sizes[static_cast<unsigned char>(text[0]) >> 4], text.size());
 }
 
-// The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out of plain
-// text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp). `byte_ids`: of
-// all 256 bytes, or empty when some have no token.
+// The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out
+// of plain text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp).
+// `byte_ids`: of all 256 bytes, or empty when some have no token.
 Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_ids, int32_t unknown) {
     Vocabulary part = v;
     std::unordered_map<std::string_view, int32_t> last;
@@ -70,12 +72,15 @@ Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_id
     }
     part.types[unknown] = TokenType::unknown;
     part.unk = unknown;
-    part.add_space_prefix = false;  // done by encode_fragment, as fragments need it
+    // Done by encode_fragment, as fragments need it.
+    part.add_space_prefix = part.remove_extra_whitespaces = false;
+    part.charsmap.clear();
     return part;
 }
 
-// Which neighbouring characters never share a token: text falls apart there, and each part is encoded by itself. Looks
-// at a character's last and at its first byte only, which is enough to find most word boundaries.
+// Which neighbouring characters never share a token: text falls apart there, and each part is encoded by
+// itself. Looks at a character's last and at its first byte only, which is enough to find most word
+// boundaries.
 class Seams {
   public:
     Seams() = default;
@@ -112,7 +117,8 @@ class Seams {
 
 class SentencePieceTokenizer final : public Tokenizer {
   public:
-    explicit SentencePieceTokenizer(Vocabulary given) : Tokenizer(std::move(given)) {
+    explicit SentencePieceTokenizer(Vocabulary given)
+        : Tokenizer(std::move(given)), normalizer_(vocabulary()) {
         read_pieces();
         const Vocabulary& v = vocabulary();
         const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
@@ -146,8 +152,13 @@ class SentencePieceTokenizer final : public Tokenizer {
     }
 
     void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const override {
-        std::string prefixed;
-        if (starts_text && vocabulary().add_space_prefix) text = prefixed.append(1, ' ').append(text);
+        std::string changed;
+        const Vocabulary& v = vocabulary();
+        if (v.remove_extra_whitespaces || !v.charsmap.empty()) {
+            text = changed = normalizer_(text);
+        } else if (starts_text && v.add_space_prefix) {
+            text = changed.append(1, ' ').append(text);
+        }
         // libsentencepiece would turn bytes that are not UTF-8 into U+FFFD: they go around it.
         size_t begin = 0, end = 0;
         while (end < text.size()) {
@@ -164,30 +175,23 @@ class SentencePieceTokenizer final : public Tokenizer {
         encode_utf8(text.substr(begin), ids);
     }
 
-    // Words come again and again: those of this text are encoded once, and then copied within `ids`.
     void encode_utf8(std::string_view text, std::vector<int32_t>& ids) const {
-        struct Range {
-            size_t begin, end;
-        };
-        std::unordered_map<std::string_view, Range> seen;
+        WordCache cache;
         std::vector<int> encoded;
         for (size_t begin = 0; begin < text.size();) {
             const size_t end = seams_.next(text, begin);
             const std::string_view part = text.substr(begin, end - begin);
             begin = end;
-            const auto [it, is_new] = seen.try_emplace(part);
-            if (is_new) {
+            cache.append(part, ids, [&] {
                 const auto status = processor_.Encode(part, &encoded);
                 if (!status.ok()) fail("tokenizer: {}", status.error_message());
-                it->second = {ids.size(), ids.size() + encoded.size()};
                 ids.insert(ids.end(), encoded.begin(), encoded.end());
-            } else {
-                for (size_t i = it->second.begin; i < it->second.end; ++i) ids.push_back(ids[i]);
-            }
+            });
         }
     }
 
     sentencepiece::SentencePieceProcessor processor_;
+    Normalizer normalizer_;
     Seams seams_;
     std::array<int32_t, 256> byte_ids_;
 };
@@ -197,9 +201,6 @@ class SentencePieceTokenizer final : public Tokenizer {
 std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(Vocabulary vocabulary) {
     if (vocabulary.model != "llama")
         fail("tokenizer: \"{}\" is not a SentencePiece BPE vocabulary", vocabulary.model);
-    if (vocabulary.remove_extra_whitespaces) {
-        fail("tokenizer: a SentencePiece BPE vocabulary that removes extra white space is not supported");
-    }
     return std::make_unique<SentencePieceTokenizer>(std::move(vocabulary));
 }
 

@@ -1,5 +1,5 @@
-// SentencePiece BPE (GGUF calls it "llama"): the file format `tokenizer.model`, and the tokenizer over
-// libsentencepiece.
+// SentencePiece: the file format `tokenizer.model`, and the tokenizer of BPE models (GGUF calls them "llama")
+// over libsentencepiece.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,9 @@
 
 namespace gremium {
 
-// `bytes` of a tokenizer.model (a serialized sentencepiece.ModelProto); `where` names the file in errors.
-// add_bos is set when there is a BOS token, as Llama models expect it; tokenizer_config.json may say
-// otherwise.
+// `bytes` of a tokenizer.model (a serialized sentencepiece.ModelProto); `where` names the file in errors. Of
+// a BPE model add_bos is set when there is a BOS token, as Llama models expect it, and of a unigram model
+// add_eos, as T5 does; tokenizer_config.json may say otherwise.
 Vocabulary read_sentencepiece_model(std::string_view bytes, std::string_view where);
 
 // The reverse; what Hugging Face's LlamaTokenizer and llama.cpp's converter read. Deterministic.

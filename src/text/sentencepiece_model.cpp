@@ -97,18 +97,22 @@ Vocabulary read_sentencepiece_model(std::string_view bytes, std::string_view whe
         if (field.number == model_field::normalizer_spec) read_normalizer_spec(inner, specs);
     }
     if (v.tokens.empty()) fail("{}: not a SentencePiece model: it holds no pieces", where);
-    if (specs.model_type != bpe) {
-        fail("{}: SentencePiece model type {} is not supported; supported: 2 (BPE)", where, specs.model_type);
+    if (specs.model_type != bpe && specs.model_type != unigram) {
+        fail("{}: SentencePiece model type {} is not supported; supported: 1 (unigram), 2 (BPE)", where,
+             specs.model_type);
     }
-    if (!specs.charsmap.empty() || !specs.escape_whitespaces) {
-        fail("{}: only SentencePiece models with the identity normalizer are supported", where);
+    if (!specs.escape_whitespaces) {
+        fail("{}: only SentencePiece models that escape spaces are supported", where);
     }
+    v.model = specs.model_type == bpe ? "llama" : "t5";
+    v.charsmap = specs.charsmap;
     v.bos = find_control(v, specs.bos_piece);
     v.eos = find_control(v, specs.eos_piece);
     v.pad = find_control(v, specs.pad_piece);
     const auto unknown = std::find(v.types.begin(), v.types.end(), TokenType::unknown);
     if (unknown != v.types.end()) v.unk = static_cast<int32_t>(unknown - v.types.begin());
-    v.add_bos = v.bos >= 0;
+    v.add_bos = specs.model_type == bpe && v.bos >= 0;
+    v.add_eos = specs.model_type == unigram && v.eos >= 0;
     v.add_space_prefix = specs.add_dummy_prefix;
     v.remove_extra_whitespaces = specs.remove_extra_whitespaces;
     validate(v, where);
@@ -129,7 +133,7 @@ std::string write_sentencepiece_model(const Vocabulary& v) {
         return static_cast<uint64_t>(int64_t{value});
     };  // int32: sign-extended
     Writer trainer;
-    trainer.number(trainer_field::model_type, bpe);
+    trainer.number(trainer_field::model_type, v.model == "t5" ? unigram : bpe);
     trainer.number(trainer_field::vocab_size, id(v.size()));
     trainer.number(trainer_field::byte_fallback,
                    std::count(v.types.begin(), v.types.end(), TokenType::byte) > 0);
@@ -143,7 +147,8 @@ std::string write_sentencepiece_model(const Vocabulary& v) {
     trainer.bytes(trainer_field::pad_piece, name_of(v, v.pad, "<pad>"));
     model.message(model_field::trainer_spec, trainer);
     Writer normalizer;
-    normalizer.bytes(normalizer_field::name, "identity");
+    normalizer.bytes(normalizer_field::name, v.charsmap.empty() ? "identity" : "user_defined");
+    if (!v.charsmap.empty()) normalizer.bytes(normalizer_field::precompiled_charsmap, v.charsmap);
     normalizer.number(normalizer_field::add_dummy_prefix, v.add_space_prefix);
     normalizer.number(normalizer_field::remove_extra_whitespaces, v.remove_extra_whitespaces);
     normalizer.number(normalizer_field::escape_whitespaces, true);

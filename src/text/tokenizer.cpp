@@ -4,7 +4,9 @@
 #include <array>
 
 #include "base/error.h"
+#include "text/byte_pair.h"
 #include "text/sentencepiece.h"
+#include "text/unigram.h"
 #include "text/utf8.h"
 
 namespace gremium {
@@ -13,7 +15,7 @@ namespace {
 
 // Texts that end a turn or a document in published vocabularies, whatever ids the metadata names (llama.cpp's
 // list).
-constexpr std::array<std::string_view, 22> end_texts = {"</s>",
+constexpr std::array<std::string_view, 23> end_texts = {"</s>",
                                                         "<eos>",
                                                         "[EOS]",
                                                         "<EOT>",
@@ -34,6 +36,7 @@ constexpr std::array<std::string_view, 22> end_texts = {"</s>",
                                                         "<|call|>",
                                                         "<|calls|>",
                                                         "<|flush|>",
+                                                        "[e~[",
                                                         "<｜end▁of▁sentence｜>"};
 
 std::vector<int32_t> find_end_of_generation(const Vocabulary& v) {
@@ -66,15 +69,21 @@ struct Fragment {
     int32_t id = -1;
 };
 
-// Cuts every occurrence of `token` out of the raw fragments.
-std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token, int32_t id) {
+bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Cuts every occurrence of a token out of the raw fragments.
+std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token,
+                          const SpecialToken& special) {
     std::vector<Fragment> result;
     for (const Fragment& fragment : fragments) {
         std::string_view rest = fragment.text;
         for (size_t at; fragment.id < 0 && (at = rest.find(token)) != rest.npos;) {
-            if (at > 0) result.push_back({rest.substr(0, at)});
-            result.push_back({rest.substr(at, token.size()), id});
+            std::string_view before = rest.substr(0, at);
             rest.remove_prefix(at + token.size());
+            while (special.strip_left && !before.empty() && is_space(before.back())) before.remove_suffix(1);
+            while (special.strip_right && !rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
+            if (!before.empty()) result.push_back({before});
+            result.push_back({token, special.id});
         }
         if (!rest.empty()) result.push_back({rest, fragment.id});
     }
@@ -88,23 +97,40 @@ Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary))
     validate(v, "tokenizer");
     for (int32_t id = 0; id < v.size(); ++id) {
         if (is_special(v.types[id]) && !v.tokens[id].empty()) {
-            specials_.push_back({id, v.types[id] == TokenType::user_defined});
+            const auto in = [&](const std::vector<int32_t>& list) {
+                return std::ranges::find(list, id) != list.end();
+            };
+            specials_.push_back(
+                {id, v.types[id] == TokenType::user_defined, in(v.strip_left), in(v.strip_right)});
         }
     }
-    std::stable_sort(specials_.begin(), specials_.end(), [&](const Special& a, const Special& b) {
+    std::stable_sort(specials_.begin(), specials_.end(), [&](const SpecialToken& a, const SpecialToken& b) {
         return v.tokens[a.id].size() > v.tokens[b.id].size();
     });
+    for (size_t i = specials_.size(); i-- > 0;) {
+        special_index_.add(v.tokens[specials_[i].id], static_cast<int32_t>(i));
+    }
+    special_index_.build();
     end_of_generation_ = find_end_of_generation(v);
+}
+
+std::vector<bool> Tokenizer::occurring_specials(std::string_view text) const {
+    std::vector<bool> occurs(specials_.size());
+    for (size_t i = 0; i < text.size(); ++i) {
+        special_index_.prefixes(text.substr(i), [&](int32_t special, size_t) { occurs[special] = true; });
+    }
+    return occurs;
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
     const Vocabulary& v = vocabulary_;
     std::vector<Fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
-    for (const Special& special : specials_) {
-        const std::string_view token = v.tokens[special.id];
-        if ((special.always || options.parse_special) && text.find(token) != text.npos) {
-            fragments = cut(fragments, token, special.id);
+    const std::vector<bool> occurs = occurring_specials(text);
+    for (size_t i = 0; i < specials_.size(); ++i) {
+        const SpecialToken& special = specials_[i];
+        if (occurs[i] && (special.always || options.parse_special)) {
+            fragments = cut(fragments, v.tokens[special.id], special);
         }
     }
 
@@ -156,8 +182,13 @@ void Tokenizer::append_piece(int32_t id, bool specials, bool& at_start, std::str
 
 std::unique_ptr<Tokenizer> make_tokenizer(Vocabulary vocabulary) {
     if (vocabulary.model == "llama") return make_sentencepiece_tokenizer(std::move(vocabulary));
-    fail("tokenizer model \"{}\" is not supported; supported: \"llama\" (SentencePiece BPE)",
-         vocabulary.model);
+    if (vocabulary.model == "gpt2") return make_byte_pair_tokenizer(std::move(vocabulary));
+    if (vocabulary.model == "t5") return make_unigram_tokenizer(std::move(vocabulary));
+    fail(
+        "tokenizer model \"{}\" is not supported; supported: \"llama\" (SentencePiece BPE), \"gpt2\" "
+        "(byte-level BPE), "
+        "\"t5\" (SentencePiece unigram)",
+        vocabulary.model);
 }
 
 std::string StreamingDecoder::push(int32_t id) {

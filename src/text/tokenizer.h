@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/prefix_index.h"
 #include "text/vocabulary.h"
 
 namespace gremium {
@@ -24,6 +25,13 @@ struct DecodeOptions {
     bool specials = false;  // show control and unknown tokens as their text
     bool at_start =
         true;  // the ids begin a text: take off the space that encode put there. False for a continuation
+};
+
+// A token that is found by its text before anything else is encoded.
+struct SpecialToken {
+    int32_t id;
+    bool always;                   // also when control tokens are not parsed
+    bool strip_left, strip_right;  // swallows the white space beside it
 };
 
 // Immutable: one tokenizer serves all threads.
@@ -59,13 +67,11 @@ class Tokenizer {
     std::vector<std::string> pieces_;  // by id; filled by the kind's constructor
 
   private:
-    struct Special {
-        int32_t id;
-        bool always;  // also when control tokens are not parsed
-    };
+    std::vector<bool> occurring_specials(std::string_view text) const;  // as specials_
 
     Vocabulary vocabulary_;
-    std::vector<Special> specials_;  // longest text first
+    std::vector<SpecialToken> specials_;  // longest text first
+    PrefixIndex special_index_;           // to places in specials_
     std::vector<int32_t> end_of_generation_;
 };
 

@@ -34,4 +34,11 @@ inline Start start(std::string_view text) {
     return {Start::character, size};
 }
 
+inline bool is_ascii(std::string_view text) {
+    for (char c : text) {
+        if (c & 0x80) return false;
+    }
+    return true;
+}
+
 }  // namespace gremium::utf8

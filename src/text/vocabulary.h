@@ -14,16 +14,21 @@ enum class TokenType : int8_t { normal = 1, unknown, control, user_defined, unus
 
 struct Vocabulary {
     std::string model = "llama";      // "llama" = SentencePiece BPE, "gpt2" = byte-level BPE, "t5" = unigram
-    std::string pre;                  // name of the pre-tokenizer (gpt2)
+    std::string pre;                  // gpt2: name of the pre-tokenizer, "" if it has none
+    std::vector<std::string> splits;  // gpt2: the pre-tokenizer's patterns (Splitter); empty: those of `pre`
     std::vector<std::string> tokens;  // index = id; spaces as U+2581 (llama, t5), byte tokens as <0xHH>
     std::vector<float> scores;        // llama, t5: one a token; the higher one merges first. Else empty
     std::vector<TokenType> types;     // one a token
     std::vector<std::string> merges;  // gpt2: "left right", rank = index. Else empty
     int32_t bos = -1, eos = -1, unk = -1, pad = -1, eot = -1;  // ids; -1 = none
+    std::vector<int32_t> strip_left, strip_right;  // special tokens that swallow the white space beside them
     bool add_bos = false, add_eos = false;
     bool add_space_prefix = false;  // a space goes before the text and before text after a special token
     bool remove_extra_whitespaces = false;  // runs of spaces collapse, both ends are trimmed
-    std::string chat_template;              // Jinja
+    bool ignore_merges = false;             // gpt2: a word that is a token is not merged
+    bool nfc = false;                       // text is brought to Unicode's normal form C
+    std::string charsmap;       // llama, t5: SentencePiece's precompiled normalisation, "" for none
+    std::string chat_template;  // Jinja
 
     int32_t size() const { return static_cast<int32_t>(tokens.size()); }
     bool operator==(const Vocabulary&) const = default;

@@ -6,6 +6,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -117,6 +118,46 @@ class Commands(unittest.TestCase):
         ids = json.loads(gremium("tokenize", "-m", "tiny.gguf", "Document 1", "--json"))["ids"]
         (self.folder / "t").write_text("Document 1")
         self.assertEqual(json.loads(gremium("tokenize", "-m", "out/ckpt-000006", "--file", "t", "--json"))["ids"], ids)
+
+    def test_tokenize_byte_level_directory(self):
+        folder = self.folder / "bpe"
+        folder.mkdir(exist_ok=True)
+        model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "Ġ": 2, "ab": 3, "Ġab": 4}, "merges": ["a b", "Ġ ab"]}
+        (folder / "tokenizer.json").write_text(json.dumps({
+            "added_tokens": [{"id": 5, "content": "<|end|>", "special": True}],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}, "model": model}))
+        self.assertEqual(json.loads(gremium("tokenize", "-m", "bpe", "ab ab<|end|>", "--json"))["ids"], [3, 4, 5])
+        model["type"] = "WordPiece"
+        (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+        self.assertIn('tokenizer.json: model "WordPiece" is not supported; supported: BPE, Unigram', gremium("tokenize", "-m", "bpe", "a", code=1))
+
+    def chat(self, text, *arguments):
+        """Answers to the lines of `text`, of a model that has a template."""
+        if not (self.folder / "chatty").exists():
+            shutil.copytree(self.folder / "out/ckpt-000006", self.folder / "chatty")
+            config = json.loads((self.folder / "chatty/tokenizer_config.json").read_text())
+            config["chat_template"] = ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+                                       "{% if add_generation_prompt %}assistant: {% endif %}")
+            (self.folder / "chatty/tokenizer_config.json").write_text(json.dumps(config))
+        return gremium("chat", "-m", "chatty", "-n", 4, "--temp", 0, "--ignore-eos", *arguments, input=text.encode())
+
+    def test_chat_is_run_on_the_rendered_conversation(self):
+        first, second = map(json.loads, self.chat("Hi\nAgain\n", "--json").splitlines())
+        prompt = "user: Hi\nassistant: "
+        for answer in first, second:
+            ran = json.loads(gremium("run", "-m", "chatty", "-n", 4, "--temp", 0, "--ignore-eos", "--json", "-p", prompt))
+            self.assertEqual(answer["content"], ran["text"])
+            self.assertEqual(answer["prompt_tokens"], ran["prompt_tokens"])
+            prompt += answer["content"] + "\nuser: Again\nassistant: "
+        self.assertEqual(first["evaluated_prompt_tokens"], first["prompt_tokens"])
+        self.assertLess(second["evaluated_prompt_tokens"], second["prompt_tokens"] - first["prompt_tokens"] // 2)  # the rest was kept
+        self.assertEqual(self.chat("Hi\nAgain\n"), first["content"] + "\n" + second["content"] + "\n")
+
+    def test_chat_says_what_is_missing(self):
+        self.assertIn("tiny.gguf: holds no chat template", gremium("chat", "-m", "tiny.gguf", code=1, input=b"Hi\n"))
+        long = "word " * 100 + "\n"
+        self.chat("")
+        self.assertIn("more than the context of", gremium("chat", "-m", "chatty", code=1, input=long.encode()))
 
     def test_eval_agrees_between_containers_and_chunks(self):
         tokens = ",".join(str(5 + i * 7 % 300) for i in range(40))

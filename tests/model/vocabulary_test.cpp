@@ -24,6 +24,45 @@ TEST(GgufVocabulary, RoundTrip) {
     EXPECT_EQ(read_gguf_vocabulary(metadata), v);
 }
 
+TEST(GgufVocabulary, RoundTripOfTheOtherKinds) {
+    Vocabulary bpe;
+    bpe.model = "gpt2";
+    bpe.pre = "llama-bpe";
+    bpe.tokens = {"a", "b", "ab", "<s>"};
+    bpe.types = {TokenType::normal, TokenType::normal, TokenType::normal, TokenType::control};
+    bpe.merges = {"a b"};
+    bpe.bos = 3, bpe.add_bos = bpe.ignore_merges = true;
+    Vocabulary unigram = tiny_vocabulary(300);
+    unigram.model = "t5";
+    unigram.pre = "default";
+    unigram.charsmap = std::string("\x00\x00\x00\x00\xFF", 5);
+    unigram.pad = 0;
+    unigram.add_space_prefix = unigram.remove_extra_whitespaces = true;
+    for (const Vocabulary& v : {bpe, unigram}) {
+        Metadata metadata;
+        write_gguf_vocabulary(v, v.size(), metadata);
+        EXPECT_EQ(read_gguf_vocabulary(metadata), v);
+    }
+    bpe.pre = "";
+    bpe.splits = {"x+"};
+    Metadata metadata;
+    EXPECT_THROW(write_gguf_vocabulary(bpe, 4, metadata), Error);  // no GGUF name says this
+}
+
+TEST(GgufVocabulary, APreTokenizerDecidesDefaults) {
+    Metadata metadata;
+    metadata.set("tokenizer.ggml.model", std::string("gpt2"));
+    metadata.set("tokenizer.ggml.pre", std::string("tekken"));
+    metadata.set("tokenizer.ggml.tokens", MetaArray(std::vector<std::string>(12, "a")));
+    EXPECT_TRUE(read_gguf_vocabulary(metadata)->add_bos);
+    EXPECT_TRUE(read_gguf_vocabulary(metadata)->ignore_merges);
+    EXPECT_EQ(read_gguf_vocabulary(metadata)->eos, 11);
+    metadata.set("tokenizer.ggml.pre", std::string("gpt-2"));
+    EXPECT_FALSE(read_gguf_vocabulary(metadata)->add_bos);
+    metadata.set("tokenizer.ggml.pre", std::string("nobody's"));
+    EXPECT_THROW(read_gguf_vocabulary(metadata), Error);
+}
+
 TEST(GgufVocabulary, PaddedToTheEmbedding) {
     const Vocabulary v = tiny_vocabulary(300);
     Metadata metadata;

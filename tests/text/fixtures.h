@@ -1,4 +1,5 @@
-// The vocabularies and expected ids under ../shared/fixtures, for tests that skip themselves where it is absent.
+// The vocabularies and expected ids under ../shared/fixtures, for tests that skip themselves where it is
+// absent.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "text/pre_tokenizers.h"
 #include "text/vocabulary.h"
 
 namespace gremium::test {
@@ -19,7 +21,8 @@ inline std::filesystem::path fixtures() {
     return std::filesystem::path(shared ? shared : GREMIUM_SOURCE_DIR "/../shared") / "fixtures";
 }
 
-// Reads the tokenizer.ggml.* metadata of a trusted, well-formed GGUF file (the room under test links no GGUF reader).
+// Reads the tokenizer.ggml.* metadata of a trusted, well-formed GGUF file (the room under test links no GGUF
+// reader).
 class GgufMetadata {
   public:
     explicit GgufMetadata(const std::filesystem::path& path) : bytes_(read_text_file(path)) {
@@ -94,7 +97,7 @@ class GgufMetadata {
     size_t at_ = 0;
 };
 
-// With the defaults of a SentencePiece vocabulary in GGUF.
+// With the defaults of SentencePiece and byte-level BPE vocabularies in GGUF.
 inline Vocabulary read_gguf_vocabulary(const std::filesystem::path& path) {
     GgufMetadata gguf(path);
     const auto key = [](const char* name) { return std::string("tokenizer.ggml.") + name; };
@@ -103,13 +106,20 @@ inline Vocabulary read_gguf_vocabulary(const std::filesystem::path& path) {
     };
     Vocabulary v;
     v.model = gguf.texts[key("model")].at(0);
+    const bool sentencepiece = v.model == "llama";
     v.tokens = gguf.texts[key("tokens")];
+    v.merges = gguf.texts[key("merges")];
     for (double score : gguf.numbers[key("scores")]) v.scores.push_back(static_cast<float>(score));
     for (double type : gguf.numbers[key("token_type")]) v.types.push_back(static_cast<TokenType>(type));
-    v.bos = id("bos_token_id", 1), v.eos = id("eos_token_id", 2), v.unk = id("unknown_token_id", 0);
-    v.add_bos = gguf.number(key("add_bos_token"), 1) != 0;
+    v.bos = id("bos_token_id", sentencepiece ? 1 : 11), v.eos = id("eos_token_id", sentencepiece ? 2 : 11);
+    v.unk = id("unknown_token_id", sentencepiece ? 0 : -1);
+    v.add_bos = gguf.number(key("add_bos_token"), sentencepiece) != 0;
     v.add_eos = gguf.number(key("add_eos_token"), 0) != 0;
-    v.add_space_prefix = gguf.number(key("add_space_prefix"), 1) != 0;
+    v.add_space_prefix = gguf.number(key("add_space_prefix"), sentencepiece) != 0;
+    if (!sentencepiece) {
+        v.pre = gguf.texts[key("pre")].at(0);
+        v.ignore_merges = pre_tokenizer(v.pre).ignore_merges;
+    }
     return v;
 }
 

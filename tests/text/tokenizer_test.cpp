@@ -170,7 +170,8 @@ TEST(Tokenizer, VocabulariesThatContradictThemselvesAreErrors) {
               "tokenizer: a BOS token is to be added, but none is named");
     EXPECT_EQ(error_after([](Vocabulary& v) { v = {}; }), "tokenizer: the vocabulary has no tokens");
     EXPECT_EQ(error_after([](Vocabulary& v) { v.model = "bert"; }),
-              "tokenizer model \"bert\" is not supported; supported: \"llama\" (SentencePiece BPE)");
+              "tokenizer model \"bert\" is not supported; supported: \"llama\" (SentencePiece BPE), \"gpt2\" "
+              "(byte-level BPE), \"t5\" (SentencePiece unigram)");
 }
 
 }  // namespace

@@ -1,0 +1,249 @@
+#include "text/jinja/value.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "text/utf8.h"
+
+namespace gremium::jinja {
+
+namespace {
+
+constexpr int max_depth = 64;
+
+int deeper(int depth, const Value& part) {
+    if (part.depth() >= max_depth) fail("values are nested too deeply");
+    return std::max(depth, part.depth() + 1);
+}
+
+std::string number_text(double d) {
+    if (std::isnan(d)) return "nan";
+    if (std::isinf(d)) return d > 0 ? "inf" : "-inf";
+    std::string text = fmt::format("{}", d);
+    return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
+}
+
+std::string python_string(std::string_view text) {
+    const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
+    std::string result(1, quote);
+    for (char c : text) {
+        if (c == '\n') {
+            result += "\\n";
+        } else if (c == '\r') {
+            result += "\\r";
+        } else if (c == '\t') {
+            result += "\\t";
+        } else {
+            if (c == quote || c == '\\') result += '\\';
+            result += c;
+        }
+    }
+    return result + quote;
+}
+
+// How a value is written out: Python's repr, or JSON.
+class Writer {
+  public:
+    Writer(bool json, int indent) : json_(json), indent_(indent) {}
+
+    std::string write(const Value& value, int depth = 0) const {
+        if (const List* list = value.list()) {
+            std::string items;
+            for (const Value& item : *list) add(items, write(item, depth + 1), depth);
+            return fmt::format("[{}]", closed(items, depth));
+        }
+        if (const Dict* dict = value.dict()) {
+            std::string items;
+            for (const auto& [key, item] : dict->items) {
+                const std::string name = json_ && !key.string() ? fmt::format("\"{}\"", write(key, depth + 1))
+                                                                : write(key, depth + 1);
+                add(items, name + ": " + write(item, depth + 1), depth);
+            }
+            return fmt::format("{{{}}}", closed(items, depth));
+        }
+        if (const std::string* s = value.string()) {
+            return json_ ? nlohmann::json(*s).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                         : python_string(*s);
+        }
+        if (json_ && value.is_none()) return "null";
+        if (json_ && value.as<bool>()) return value.truth() ? "true" : "false";
+        if (json_ && !value.is_number()) fail("{} cannot be written as JSON", value.type());
+        return value.text();
+    }
+
+  private:
+    std::string line(int depth) const { return fmt::format("\n{:{}}", "", indent_ * depth); }
+    void add(std::string& items, std::string item, int depth) const {
+        if (!items.empty()) items += indent_ < 0 ? ", " : ",";
+        if (indent_ >= 0) items += line(depth + 1);
+        items += item;
+    }
+    std::string closed(const std::string& items, int depth) const {
+        return items.empty() || indent_ < 0 ? items : items + line(depth);
+    }
+
+    bool json_;
+    int indent_;
+};
+
+}  // namespace
+
+const Value* Dict::find(const Value& key) const {
+    for (const auto& [name, value] : items) {
+        if (equal(name, key)) return &value;
+    }
+    return nullptr;
+}
+
+const Value* Dict::find(std::string_view key) const {
+    for (const auto& [name, value] : items) {
+        if (name.string() && *name.string() == key) return &value;
+    }
+    return nullptr;
+}
+
+void Dict::set(const Value& key, Value value) {
+    deeper(0, value);
+    for (auto& [name, old] : items) {
+        if (equal(name, key)) {
+            old = std::move(value);
+            return;
+        }
+    }
+    items.emplace_back(key, std::move(value));
+}
+
+const Value* Arguments::find(size_t place, std::string_view name) const {
+    if (place < positional.size()) return &positional[place];
+    for (const auto& [given, value] : named) {
+        if (given == name) return &value;
+    }
+    return nullptr;
+}
+
+Value::Value(List list) {
+    for (const Value& part : list) depth_ = deeper(depth_, part);
+    variant_ = std::make_shared<const List>(std::move(list));
+}
+
+Value::Value(Dict dict) {
+    for (const auto& [key, part] : dict.items) depth_ = deeper(depth_, part);
+    if (dict.is_namespace) depth_ = max_depth;
+    variant_ = std::make_shared<Dict>(std::move(dict));
+}
+
+Value Value::from(const nlohmann::ordered_json& json) {
+    if (json.is_object()) {
+        Dict dict;
+        for (const auto& [key, value] : json.items()) dict.items.emplace_back(key, from(value));
+        return dict;
+    }
+    if (json.is_array()) {
+        List list;
+        for (const auto& value : json) list.push_back(from(value));
+        return list;
+    }
+    if (json.is_string()) return json.get<std::string>();
+    if (json.is_boolean()) return json.get<bool>();
+    if (json.is_number_integer()) return json.get<int64_t>();
+    if (json.is_number()) return json.get<double>();
+    return {};
+}
+
+const List* Value::list() const {
+    const auto* list = as<std::shared_ptr<const List>>();
+    return list ? list->get() : nullptr;
+}
+
+Dict* Value::dict() const {
+    const auto* dict = as<std::shared_ptr<Dict>>();
+    return dict ? dict->get() : nullptr;
+}
+
+const Function* Value::function() const {
+    const auto* function = as<std::shared_ptr<const Function>>();
+    return function ? function->get() : nullptr;
+}
+
+bool Value::truth() const {
+    if (is_undefined() || is_none()) return false;
+    if (const bool* b = as<bool>()) return *b;
+    if (is_number()) return number() != 0;
+    if (string()) return !string()->empty();
+    if (list()) return !list()->empty();
+    if (dict()) return dict()->is_namespace || !dict()->items.empty();
+    return true;
+}
+
+int64_t Value::integer() const {
+    if (const bool* b = as<bool>()) return *b;
+    if (const int64_t* i = as<int64_t>()) return *i;
+    fail("expected an integer, not {}", type());
+}
+
+double Value::number() const {
+    const double* d = as<double>();
+    return d ? *d : static_cast<double>(integer());
+}
+
+std::string Value::type() const {
+    if (const Undefined* undefined = as<Undefined>()) return fmt::format("'{}' (undefined)", undefined->name);
+    if (is_none()) return "none";
+    if (as<bool>()) return "a boolean";
+    if (is_integer()) return "an integer";
+    if (is_number()) return "a float";
+    if (string()) return "a string";
+    if (list()) return "a list";
+    return dict() ? "a mapping" : "a function";
+}
+
+std::string Value::text() const {
+    if (string()) return *string();
+    if (is_undefined()) return "";
+    if (is_none()) return "None";
+    if (as<bool>()) return truth() ? "True" : "False";
+    if (is_integer()) return fmt::format("{}", integer());
+    if (is_number()) return number_text(number());
+    return function() ? "<function>" : repr();
+}
+
+std::string Value::repr() const { return Writer(false, -1).write(*this); }
+std::string Value::json(int indent) const { return Writer(true, indent).write(*this); }
+
+bool equal(const Value& a, const Value& b) {
+    if (a.is_undefined() || a.is_none())
+        return a.is_undefined() == b.is_undefined() && a.is_none() == b.is_none();
+    const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
+    if (numeric(a) && numeric(b)) return a.number() == b.number();
+    if (a.string() && b.string()) return *a.string() == *b.string();
+    if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), equal);
+    if (a.dict() && b.dict()) {
+        return a.dict()->items.size() == b.dict()->items.size() &&
+               std::ranges::all_of(a.dict()->items, [&](const auto& item) {
+                   const Value* other = b.dict()->find(item.first);
+                   return other && equal(item.second, *other);
+               });
+    }
+    return a.function() && a.function() == b.function();
+}
+
+bool less(const Value& a, const Value& b) {
+    if (a.string() && b.string()) return *a.string() < *b.string();
+    if (a.list() && b.list()) return std::ranges::lexicographical_compare(*a.list(), *b.list(), less);
+    const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
+    if (!numeric(a) || !numeric(b)) fail("{} and {} have no order", a.type(), b.type());
+    return a.number() < b.number();
+}
+
+std::vector<std::string_view> characters(std::string_view text) {
+    std::vector<std::string_view> result;
+    while (!text.empty()) {
+        result.push_back(text.substr(0, utf8::start(text).size));
+        text.remove_prefix(result.back().size());
+    }
+    return result;
+}
+
+}  // namespace gremium::jinja

@@ -1,0 +1,104 @@
+// Values of the template language: those of Python that templates touch. Immutable, but for namespaces.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace gremium::jinja {
+
+class Value;
+class Evaluator;
+
+using List = std::vector<Value>;
+
+struct Undefined {
+    std::string name;  // for messages
+};
+
+// Insertion order is kept.
+struct Dict {
+    std::vector<std::pair<Value, Value>> items;
+    bool is_namespace = false;  // `{% set ns.x = … %}` is allowed
+
+    const Value* find(const Value& key) const;
+    const Value* find(std::string_view key) const;
+    void set(const Value& key, Value value);  // throws Error, as Value does
+};
+
+struct Arguments {
+    List positional;
+    std::vector<std::pair<std::string, Value>> named;
+
+    // By place or by name; nullptr when it was not given.
+    const Value* find(size_t place, std::string_view name) const;
+};
+
+using Function = std::function<Value(Evaluator&, const Arguments&)>;
+
+class Value {
+  public:
+    using Variant =
+        std::variant<Undefined, std::nullptr_t, bool, int64_t, double, std::string,
+                     std::shared_ptr<const List>, std::shared_ptr<Dict>, std::shared_ptr<const Function>>;
+
+    Value() : variant_(nullptr) {}
+    Value(Undefined undefined) : variant_(std::move(undefined)) {}
+    Value(bool b) : variant_(b) {}
+    Value(int64_t i) : variant_(i) {}
+    Value(size_t n) : variant_(static_cast<int64_t>(n)) {}
+    Value(double d) : variant_(d) {}
+    Value(std::string s) : variant_(std::move(s)) {}
+    Value(std::string_view s) : variant_(std::string(s)) {}
+    Value(const char* s) : variant_(std::string(s)) {}
+    // Throw Error for values nested too deeply; no namespace is within another value.
+    Value(List list);
+    Value(Dict dict);
+    Value(Function function) : variant_(std::make_shared<const Function>(std::move(function))) {}
+    static Value from(const nlohmann::ordered_json& json);
+
+    bool is_undefined() const { return std::holds_alternative<Undefined>(variant_); }
+    bool is_none() const { return std::holds_alternative<std::nullptr_t>(variant_); }
+    bool is_number() const { return is_integer() || as<double>(); }  // not booleans
+    bool is_integer() const { return std::holds_alternative<int64_t>(variant_); }
+    // Pointers into the value; nullptr when it is of another type.
+    template <typename T>
+    const T* as() const {
+        return std::get_if<T>(&variant_);
+    }
+    const std::string* string() const { return as<std::string>(); }
+    const List* list() const;
+    Dict* dict() const;
+    const Function* function() const;
+
+    bool truth() const;
+    // Booleans count as 0 and 1. Throw Error for what is no number.
+    int64_t integer() const;
+    double number() const;
+
+    std::string type() const;                 // for messages: "a string"
+    std::string text() const;                 // as {{ … }} prints it
+    std::string repr() const;                 // as Python would write it in a list
+    std::string json(int indent = -1) const;  // as Python's json.dumps(…, ensure_ascii=False)
+
+    int depth() const { return depth_; }  // of values within values
+
+  private:
+    Variant variant_;
+    int depth_ = 0;
+};
+
+bool equal(const Value& a, const Value& b);
+// Numbers, strings, lists. Throws Error for what has no order.
+bool less(const Value& a, const Value& b);
+
+// Characters of UTF-8 text, as Python counts them.
+std::vector<std::string_view> characters(std::string_view text);
+
+}  // namespace gremium::jinja

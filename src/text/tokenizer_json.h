@@ -1,0 +1,25 @@
+// tokenizer.json, the format of Hugging Face's tokenizers library: read as data, as far as our kinds of
+// tokenizer go.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "text/vocabulary.h"
+
+namespace gremium {
+
+// Byte-level BPE, BPE over U+2581-spaced text (what SentencePiece models become; the order of merges gives
+// the scores) and Unigram. bos and eos are those that its post_processor adds, if any. Throws Error that
+// names `where` and the part that is not supported.
+Vocabulary read_tokenizer_json(std::string_view bytes, std::string_view where);
+
+// The reverse, for byte-level BPE.
+std::string write_tokenizer_json(const Vocabulary& vocabulary);
+
+// An entry of "added_tokens", or of tokenizer_config.json's "added_tokens_decoder": a token beside the
+// model's own.
+void add_token(Vocabulary& vocabulary, int64_t id, const nlohmann::json& token, std::string_view where);
+
+}  // namespace gremium

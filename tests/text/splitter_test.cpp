@@ -1,0 +1,111 @@
+// Where the named pre-tokenizers cut, derived by hand from their patterns.
+#include "text/splitter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "text/pre_tokenizers.h"
+
+namespace gremium {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> words(std::span<const std::string> patterns, std::string_view text) {
+    std::vector<std::string> result;
+    Splitter(patterns).split(text, [&](std::string_view word) { result.emplace_back(word); });
+    return result;
+}
+
+std::vector<std::string> words(std::string_view name, std::string_view text) {
+    return words(pre_tokenizer(name).patterns, text);
+}
+
+TEST(Splitter, EveryNameHasPatternsThatKeepTheText) {
+    const std::string text =
+        "Hello, world's 12345 tests!\n\n\t  It'S \u0645\u0631\u062D\u0628\u0627 \u4F60\u597D\u3053\u3093 "
+        "cafe\u0301 x\u00B2 \xFF\x80 \U0001F999?!  \r\n";
+    for (const char* name :
+         {"llama-bpe", "dbrx",     "qwen2",   "qwen35",       "gpt-2",          "starcoder",
+          "falcon",    "default",  "",        "deepseek-llm", "deepseek-coder", "deepseek-v3",
+          "gpt-4o",    "tekken",   "kimi-k2", "bailingmoe",   "seed-coder",     "exaone-moe",
+          "tiny_aya",  "superbpe", "bloom",   "viking"}) {
+        std::string joined;
+        for (const std::string& word : words(name, text)) {
+            EXPECT_FALSE(word.empty()) << name;
+            joined += word;
+        }
+        EXPECT_EQ(joined, text) << name;
+        EXPECT_TRUE(words(name, "").empty()) << name;
+    }
+}
+
+TEST(Splitter, Gpt2) {
+    EXPECT_THAT(words("gpt-2", "I'll say  it's 1234,ok\n\n x"),
+                ElementsAre("I", "'ll", " say", " ", " it", "'s", " 1234", ",", "ok", "\n\n", " x"));
+    EXPECT_THAT(words("gpt-2", "IT'S "), ElementsAre("IT", "'", "S", " "));
+    EXPECT_THAT(words("starcoder", "a 123b"), ElementsAre("a", " ", "1", "2", "3", "b"));
+    EXPECT_THAT(words("falcon", "a1234$=b"), ElementsAre("a", "123", "4", "$=", "b"));
+}
+
+TEST(Splitter, Llama3AndQwen2) {
+    EXPECT_THAT(words("llama-bpe", "IT'S 12345 (abc);\n\n  foo"),
+                ElementsAre("IT", "'S", " ", "123", "45", " (", "abc", ");\n\n", " ", " foo"));
+    EXPECT_THAT(words("qwen2", "a 123"), ElementsAre("a", " ", "1", "2", "3"));
+    EXPECT_THAT(words("llama-bpe", " \n \nx"),
+                ElementsAre(" \n \n", "x"));  // up to the last line end of the run
+    EXPECT_THAT(words("llama-bpe", "x   "), ElementsAre("x", "   "));
+}
+
+TEST(Splitter, O200kAndTekkenBeginAnewAtCapitals) {
+    EXPECT_THAT(words("gpt-4o", "camelCase don't 1234 a//\n"),
+                ElementsAre("camel", "Case", " don't", " ", "123", "4", " a", "//\n"));
+    EXPECT_THAT(words("tekken", "don't 12"), ElementsAre("don", "'t", " ", "1", "2"));
+    EXPECT_THAT(words("gpt-4o", "\u0444\u0443\u0424\u0443"),
+                ElementsAre("\u0444\u0443", "\u0424\u0443"));  // true case, also beyond ASCII
+    EXPECT_THAT(words("kimi-k2", "ab\u4F60\u597Dab"), ElementsAre("ab", "\u4F60\u597D", "ab"));
+}
+
+TEST(Splitter, DeepSeek) {
+    EXPECT_THAT(words("deepseek-v3", "x=12345\u4F60\u597D_abc cafe\u0301"),
+                ElementsAre("x", "=", "123", "45", "\u4F60\u597D", "_abc", " cafe\u0301"));
+    EXPECT_THAT(words("deepseek-llm", "ab\n 12, c"), ElementsAre("ab", "\n", " ", "12", ",", " c"));
+    EXPECT_THAT(words("deepseek-coder", "ab\n\n x12"), ElementsAre("ab", "\n", "\n", " x", "1", "2"));
+}
+
+TEST(Splitter, WhiteSpaceIsUnicodes) {
+    EXPECT_THAT(words("gpt-2", "a\u3000\u3000b"), ElementsAre("a", "\u3000", "\u3000", "b"));
+    EXPECT_THAT(words("gpt-2", "a\u180E!"), ElementsAre("a", "\u180E!"));  // white space until Unicode 6.3
+    EXPECT_THAT(words("gpt-2", "a\u0085\u0085"), ElementsAre("a", "\u0085\u0085"));
+}
+
+TEST(Splitter, EmptyMatchesCut) {
+    EXPECT_THAT(words("superbpe", "1234567"), ElementsAre("1", "234", "567"));
+    const std::vector<std::string> everywhere = {"x*"};
+    EXPECT_THAT(words(everywhere, "axxb"), ElementsAre("a", "xx", "b"));
+}
+
+TEST(Splitter, WhatIsNotUtf8IsKept) {
+    EXPECT_THAT(words("gpt-2", "ab\xFF\xFE cd"), ElementsAre("ab", "\xFF\xFE", " cd"));
+    EXPECT_THAT(words("gpt-2", "\xE4\xBD"), ElementsAre("\xE4\xBD"));
+}
+
+TEST(Splitter, AHostilePatternEnds) {
+    const std::vector<std::string> hostile = {"(a+)+[bd]"};
+    EXPECT_THROW(words(hostile, std::string(40, 'a') + "c"), Error);
+}
+
+TEST(PreTokenizers, PatternsFindTheirNames) {
+    for (const char* name :
+         {"llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "falcon", "default", "deepseek-llm",
+          "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "kimi-k2", "viking"}) {
+        const PreTokenizer& row = pre_tokenizer(name);
+        EXPECT_EQ(pre_tokenizer_name(row.patterns, row.ignore_merges), name);
+    }
+    EXPECT_EQ(pre_tokenizer("olmo").patterns, pre_tokenizer("gpt-2").patterns);
+    EXPECT_EQ(pre_tokenizer_name(std::vector<std::string>{"x"}, false), "");
+}
+
+}  // namespace
+}  // namespace gremium
