@@ -39,7 +39,6 @@ constexpr Recipe table[] = {
     {"Q3_K_M", 12, q3_k, {first_two, q5_k, q4_k}, {first_sixteenth, q5_k, q4_k}, q4_k, q5_k},
     {"Q3_K_S", 11, q3_k, {}, {}, q3_k, q5_k},
     {"Q2_K", 10, q2_k, {keys_shared_by_four, q4_k, q3_k}, {everywhere, q3_k}, q3_k, q5_k},
-    {"Q2_K_S", 21, q2_k, {keys_shared_by_four, q4_k, q2_k}, {first_eighth, q4_k, q2_k}},
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
