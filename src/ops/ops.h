@@ -66,7 +66,7 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
 // Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token losses if
 // asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.
 struct CrossEntropyOptions {
-    Weight bias;  // [V], or empty
+    Weight bias = {};  // [V], or empty
     int64_t chunk = 512;
     std::vector<float>* token_losses = nullptr;  // resized to T
     float grad_scale = 1;  // gradients carry this factor on top of the loss's own gradient (micro-batches)
