@@ -47,7 +47,7 @@ size_t nominal_size(std::string_view text) {
 
 // The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out
 // of plain text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp).
-// `byte_ids`: of all 256 bytes, or empty when some have no token.
+// `byte_ids`: of all 256 bytes, those from v.size() on being additions; or empty when no byte has a token.
 Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_ids, int32_t unknown) {
     Vocabulary part = v;
     std::unordered_map<std::string_view, int32_t> last;
@@ -61,14 +61,13 @@ Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_id
         part.tokens[id] = token;
         part.types[id] = TokenType::normal;
     }
+    const size_t size = std::max(v.tokens.size(), static_cast<size_t>(unknown) + 1);
+    part.tokens.resize(size, "\xFF");
+    part.scores.resize(size);
+    part.types.resize(size);
     for (size_t byte = 0; byte < byte_ids.size(); ++byte) {
         part.tokens[byte_ids[byte]] = fmt::format("<0x{:02X}>", byte);
         part.types[byte_ids[byte]] = TokenType::byte;
-    }
-    if (unknown == v.size()) {  // libsentencepiece wants one in any case
-        part.tokens.push_back("\xFF");
-        part.scores.push_back(0);
-        part.types.push_back(TokenType::unknown);
     }
     part.types[unknown] = TokenType::unknown;
     part.unk = unknown;
@@ -121,14 +120,15 @@ class SentencePieceTokenizer final : public Tokenizer {
         : Tokenizer(std::move(given)), normalizer_(vocabulary()) {
         read_pieces();
         const Vocabulary& v = vocabulary();
-        const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), -1) == byte_ids_.end();
         Vocabulary plain;
-        if (all_bytes) {
-            plain = plain_text_part(v, byte_ids_, v.size());  // nothing is unknown
-        } else {
+        if (std::ranges::all_of(byte_ids_, [](int32_t id) { return id < 0; })) {
             const int32_t unknown = unknown_id(v);
             byte_ids_.fill(unknown);
             plain = plain_text_part(v, {}, unknown);
+        } else {
+            add_missing_bytes();
+            // nothing is unknown, though libsentencepiece wants a token for that
+            plain = plain_text_part(v, byte_ids_, v.size() + static_cast<int32_t>(stand_ins_.size()));
         }
         seams_ = Seams(plain);
         const auto status = processor_.LoadFromSerializedProto(write_sentencepiece_model(plain));
@@ -151,6 +151,24 @@ class SentencePieceTokenizer final : public Tokenizer {
         }
     }
 
+    // Where some bytes have tokens (Gemma's tab has none), the others come out as the token of that one character,
+    // as in llama.cpp, or as unknown.
+    void add_missing_bytes() {
+        const Vocabulary& v = vocabulary();
+        for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
+            if (byte_ids_[byte] >= 0) continue;
+            byte_ids_[byte] = v.size() + static_cast<int32_t>(stand_ins_.size());
+            const auto same = std::ranges::find(v.tokens, std::string(1, static_cast<char>(byte)));
+            stand_ins_.push_back(same != v.tokens.end() ? static_cast<int32_t>(same - v.tokens.begin())
+                                                        : unknown_id(v));
+        }
+    }
+
+    int32_t own_id(int32_t id) const {
+        const int32_t size = vocabulary().size();
+        return id < size ? id : stand_ins_[id - size];
+    }
+
     void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const override {
         std::string changed;
         const Vocabulary& v = vocabulary();
@@ -167,7 +185,7 @@ class SentencePieceTokenizer final : public Tokenizer {
             if (start.kind != utf8::Start::character) {
                 encode_utf8(text.substr(begin, end - begin), ids);
                 for (size_t i = end; i < end + size; ++i)
-                    ids.push_back(byte_ids_[static_cast<unsigned char>(text[i])]);
+                    ids.push_back(own_id(byte_ids_[static_cast<unsigned char>(text[i])]));
                 begin = end + size;
             }
             end += size;
@@ -185,7 +203,7 @@ class SentencePieceTokenizer final : public Tokenizer {
             cache.append(part, ids, [&] {
                 const auto status = processor_.Encode(part, &encoded);
                 if (!status.ok()) fail("tokenizer: {}", status.error_message());
-                ids.insert(ids.end(), encoded.begin(), encoded.end());
+                for (const int id : encoded) ids.push_back(own_id(id));
             });
         }
     }
@@ -194,6 +212,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     Normalizer normalizer_;
     Seams seams_;
     std::array<int32_t, 256> byte_ids_;
+    std::vector<int32_t> stand_ins_;  // of libsentencepiece's ids that the vocabulary does not have
 };
 
 }  // namespace
