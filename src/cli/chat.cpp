@@ -49,11 +49,7 @@ class Chat {
 
   private:
     static ChatTemplate template_of(const Model& model) {
-        if (!model.tokenizer) {
-            fail("{}: {}", model.source,
-                 model.tokenizer_error.empty() ? "holds no tokenizer" : model.tokenizer_error);
-        }
-        const std::string& source = model.tokenizer->vocabulary().chat_template;
+        const std::string& source = tokenizer_of(model).vocabulary().chat_template;
         if (source.empty()) fail("{}: holds no chat template; 'gremium run' continues a text", model.source);
         return ChatTemplate(source);
     }

@@ -72,6 +72,12 @@ std::shared_ptr<const Model> open_model(const Common& common) {
     return load_model(model_path(common));
 }
 
+const Tokenizer& tokenizer_of(const Model& model) {
+    if (model.tokenizer) return *model.tokenizer;
+    if (model.tokenizer_error.empty()) fail("{}: holds no tokenizer", model.source);
+    throw Error(model.tokenizer_error);
+}
+
 std::string text_or_file(const std::string& text, const std::string& file) {
     return file.empty() ? text : read_text_file(file);
 }
@@ -89,6 +95,22 @@ std::vector<int32_t> parse_ids(const std::string& list) {
         at = next == end ? end : next + 1;
     }
     return ids;
+}
+
+Importance open_importance(const std::string& path) {
+    constexpr int64_t enough = 256;  // tokens
+    constexpr size_t named = 12;
+    Importance importance(path);
+    const auto scarce = importance.scarce(enough);
+    if (scarce.empty()) return importance;
+    std::string list;
+    for (size_t i = 0; i < std::min(named, scarce.size()); ++i)
+        list += fmt::format("{} layer {} expert {} ({})", i ? "," : "", scarce[i].layer, scarce[i].expert,
+                            scarce[i].tokens);
+    if (scarce.size() > named) list += fmt::format(" and {} more", scarce.size() - named);
+    fmt::print(stderr, "warning: {}: {} experts met fewer than {} tokens, more text helps:{}\n", path,
+               scarce.size(), enough, list);
+    return importance;
 }
 
 std::string human_count(double n) {

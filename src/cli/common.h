@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "model/importance.h"
 #include "model/model.h"
 #include "model/session.h"
 
@@ -26,6 +27,8 @@ void apply(const Common& common);                               // threads, kern
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
 
+const Tokenizer& tokenizer_of(const Model& model);  // throws Error that says why there is none
+
 // The prompt or text of a flag pair: the text itself, or the content of a file.
 std::string text_or_file(const std::string& text, const std::string& file);
 
@@ -34,6 +37,9 @@ std::vector<int32_t> parse_ids(const std::string& list);
 
 std::string human_count(double n);  // 22.6M
 std::string human_bytes(double n);  // 23.9 MiB
+
+// An importance matrix; experts that met too few tokens for their numbers to mean much are named on stderr.
+Importance open_importance(const std::string& path);
 
 // Each command's file registers it.
 void add_run(CLI::App& app);

@@ -1,6 +1,8 @@
 // gremium convert: one model format into another, and quantisation.
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "cli/common.h"
 #include "model/recipe.h"
@@ -12,6 +14,7 @@ struct Options {
     Common common;
     std::string in, out, type;
     std::vector<std::string> overrides;
+    std::string importance;
     bool pure = false;
 };
 
@@ -56,16 +59,27 @@ class ProgressLine {
 void convert_model(const Options& options) {
     apply(options.common);
     const auto [dtype, recipe] = target(options);
+    const bool weighed = !options.importance.empty();
+    if (recipe && recipe->needs_importance && !weighed)
+        fail("--type {}: so few bits need to know what matters: --importance FILE", recipe->name);
     std::vector<TypeOverride> overrides;
     for (const std::string& text : options.overrides) overrides.push_back(parse_type_override(text));
     const auto type_of = [&, dtype = dtype, recipe = recipe](const ModelSpec& spec, const TensorSlot& slot) {
         for (const TypeOverride& override : overrides)
             if (std::regex_search(slot.name, override.pattern)) return override.dtype;
-        return recipe ? recipe_type(*recipe, spec, slot) : dtype;
+        return recipe ? recipe_type(*recipe, spec, slot, weighed) : dtype;
     };
 
     const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
     const auto model = load_model(options.in);
+    std::optional<Importance> importance;
+    if (weighed) {
+        importance = open_importance(options.importance);
+        importance->require_same_shapes(model->spec);
+    }
+    const auto importance_of = [&](const TensorSlot& slot, int matrix) {
+        return importance ? importance->of(slot, matrix) : std::span<const float>();
+    };
     {
         const ProgressLine progress(options.common.quiet);
         save_model(*model, options.out,
@@ -73,6 +87,7 @@ void convert_model(const Options& options) {
                     .dtype = dtype,
                     .type_of = type_of,
                     .file_type = recipe ? recipe->file_type : -1,
+                    .importance = importance_of,
                     .progress = std::cref(progress)});
     }
     if (options.common.quiet) return;
@@ -101,6 +116,9 @@ void add_convert(CLI::App& app) {
         "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
         "recipe that mixes types as llama.cpp does: " +
             recipe_names());
+    command->add_option(
+        "--importance", options->importance,
+        "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
     command->add_flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
     command
         ->add_option("--type-for", options->overrides,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -21,7 +22,7 @@ constexpr int longest_window = 2048;  // tokens, unless asked for
 struct Options {
     Common common;
     std::vector<std::string> files;
-    std::string tokens, logprobs;
+    std::string tokens, logprobs, importance;
     int64_t window = 0, stride = 0, chunk = 512;
 };
 
@@ -80,11 +81,13 @@ std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view te
 
 void evaluate_files(const Options& options) {
     const auto model = open_model(options.common);
-    if (!model->tokenizer) fail("{}: holds no tokenizer", model->source);
+    const Tokenizer& tokenizer = tokenizer_of(*model);
     if (options.window > model->spec.context) {
         fail("--window {}: {} has a context of {}", options.window, model->source, model->spec.context);
     }
     const int64_t window = options.window ? options.window : std::min(model->spec.context, longest_window);
+    std::optional<ImportanceRecorder> recorder;
+    if (!options.importance.empty()) recorder.emplace(*model);
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
         fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
@@ -92,9 +95,11 @@ void evaluate_files(const Options& options) {
     }
     for (const std::string& file : options.files) {
         const std::string text = read_text_file(file);
-        const auto ids = encode_text(*model->tokenizer, text);
+        const auto ids = encode_text(tokenizer, text);
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
-        const Evaluation e = evaluate(*model, ids, {.window = window, .stride = options.stride});
+        const Evaluation e = evaluate(
+            *model, ids,
+            {.window = window, .stride = options.stride, .observer = recorder ? &*recorder : nullptr});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
         if (options.common.json) {
             report.push_back({{"file", file},
@@ -107,6 +112,10 @@ void evaluate_files(const Options& options) {
             fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens,
                        e.mean(), std::exp(e.mean()), bits);
         }
+    }
+    if (recorder) {
+        recorder->save(options.importance, options.files, window);
+        open_importance(options.importance);
     }
     if (options.common.json) fmt::print("{}\n", report.dump());
 }
@@ -124,6 +133,10 @@ void add_eval(CLI::App& app) {
         ->add_option("--logprobs", options->logprobs,
                      "write whole rows of log-probabilities to this JSON file")
         ->needs(tokens);
+    command
+        ->add_option("--importance", options->importance,
+                     "write what the columns of each matrix met, for convert --importance (GGUF)")
+        ->needs(files);
     command
         ->add_option("--window", options->window,
                      fmt::format("tokens a window (default: the context, at most {})", longest_window))

@@ -61,7 +61,7 @@ class Runner {
           recorder_(model_->spec),
           live_(!options.common.json),
           colour_(live_ && wants_colour(stdout)) {
-        if (!model_->tokenizer) fail("{}: holds no tokenizer", model_->source);
+        tokenizer_of(*model_);
         const auto& layers = recorder_.layers();
         layer_ = options.colour_layer >= 0 ? options.colour_layer
                  : layers.empty()          ? -1

@@ -61,6 +61,7 @@ void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std
         if (offsets[g] == offsets[g + 1]) continue;  // an expert without rows may be absent
         expect(w[g].rows() == y.cols() && w[g].cols() == x.cols(), "weights are not [N, K]", w[g], x);
     }
+    if (options.observer) options.observer->on_matmul(x, x_rows, w, offsets);
     if (active() == Variant::reference) {
         last_leaf = "reference";
         return reference::grouped_matmul(y, x, x_rows, w, offsets, options);

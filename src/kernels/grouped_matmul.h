@@ -14,11 +14,20 @@ namespace gremium::kernels {
 // Rows [offsets[g], offsets[g+1]) belong to group g; offsets has G+1 ascending entries from 0 to R. Groups may be empty.
 using GroupOffsets = std::span<const int32_t>;
 
+// Sees the operands of every forward product on the calling thread, before it is computed.
+class MatmulObserver {
+  public:
+    virtual ~MatmulObserver() = default;
+    virtual void on_matmul(TensorView x_TK, std::span<const int32_t> x_rows, std::span<const TensorView> w_NK,
+                           GroupOffsets offsets) = 0;
+};
+
 struct MatmulOptions {
     // Type the products are computed in: f32, or bf16 (operands rounded to bf16, products summed in f32; the weights of
     // block-quantised types may stay exact).
     DType compute = DType::f32;
     bool accumulate = false;  // y += instead of y =
+    MatmulObserver* observer = nullptr;
 };
 
 // y_RN[r] = x[row(r)] · w_g_NKᵀ, where row(r) = x_rows.empty() ? r : x_rows[r] (a gather from x_TK).

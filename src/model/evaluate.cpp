@@ -39,7 +39,10 @@ Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const E
     const std::vector<Window> windows = plan_windows(predicted, options.window, stride);
 
     Arena arena;
-    ops::Graph graph(arena, {.record = false, .compute = options.compute, .activation = options.activation});
+    ops::Graph graph(arena, {.record = false,
+                             .compute = options.compute,
+                             .activation = options.activation,
+                             .observer = options.observer});
     Evaluation result;
     std::vector<int32_t> inputs, targets, positions;
     std::vector<float> losses;

@@ -26,6 +26,7 @@ struct EvaluateOptions {
     int64_t batch = 8;  // windows evaluated together
     DType compute = DType::f32, activation = DType::f32;
     moe::RoutingHook* hook = nullptr;
+    kernels::MatmulObserver* observer = nullptr;
 };
 
 Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const EvaluateOptions& options = {});

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ struct Model {
     ModelWeights weights;
     std::unique_ptr<moe::ExpertStore> experts;   // null for dense models
     std::shared_ptr<const Tokenizer> tokenizer;  // null when the files hold none, or
-    std::string tokenizer_error;                 // none that is supported: why
+    std::string tokenizer_error;                 // none that is supported: why, with the file's name
     std::string source;                          // path, for messages
     std::shared_ptr<const void> storage;         // keeps mapped files or parameters alive
 };
@@ -56,6 +57,10 @@ struct LoadOptions {
 
 // A GGUF file (also the first of a split set) or a directory in Hugging Face layout. Throws Error:
 // unreadable, unknown architecture (with those supported), tensors missing or of the wrong shape.
+//
+// Weights are views of the mapped files. Memory goes only to what these hold otherwise than kernels want it: matrices
+// in another order (transposed or interleaved experts) are copied in the file's own type, FP8 with its scales becomes
+// bf16, MXFP4 pairs stay 4.25 bits a weight. To f32 come vectors, and block-quantised matrices that lie transposed.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& path, LoadOptions options = {});
 
 // Tokenizer alone: also from a vocabulary-only GGUF or a directory that holds only tokenizer files.
@@ -83,6 +88,9 @@ struct SaveOptions {
     // then GGUF's general.file_type, unless it is dtype's.
     std::function<DType(const ModelSpec& written, const TensorSlot& slot)> type_of = {};
     int32_t file_type = -1;
+    // How much each column of a matrix, or of one of a stack, matters to a quantiser; empty: all the same.
+    std::function<std::span<const float>(const TensorSlot& slot, int matrix)> importance = {};
+    int64_t shard_bytes = 5'000'000'000;  // of tensors in one file of a Hugging Face directory
     std::function<void(const SaveProgress&)> progress = {};
 };
 // Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the

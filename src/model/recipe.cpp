@@ -10,6 +10,7 @@ namespace {
 
 using enum DType;
 using enum Where;
+using enum When;
 
 constexpr Recipe table[] = {
     {"Q8_0", 7, q8_0},
@@ -21,7 +22,7 @@ constexpr Recipe table[] = {
      {outer_eighths_and_each_third, q6_k, q5_k}},
     {"Q5_K_S", 16, q5_k},
     {"Q5_1", 9, q5_1},
-    {"Q5_0", 8, q5_0},
+    {"Q5_0", 8, q5_0, {}, {first_eighth, q5_1, q5_0, weighed}},
     {"Q4_K_M",
      15,
      q4_k,
@@ -31,14 +32,32 @@ constexpr Recipe table[] = {
      q5_k},
     {"Q4_K_S", 14, q4_k, {first_four, q5_k, q4_k}, {first_eighth, q5_k, q4_k}, q4_k, q5_k},
     {"Q4_1", 3, q4_1},
-    {"Q4_0", 2, q4_0},
-    {"IQ4_NL", 25, iq4_nl, {keys_shared_by_four, q5_k, iq4_nl}, {first_eighth, q5_k, iq4_nl}, iq4_nl, q5_k},
-    {"IQ4_XS", 30, iq4_xs, {keys_shared_by_four, q5_k, iq4_xs}, {first_eighth, q5_k, iq4_xs}, iq4_xs, q5_k},
+    {"Q4_0", 2, q4_0, {}, {first_eighth, q4_1, q4_0, weighed}},
+    {"IQ4_NL",
+     25,
+     iq4_nl,
+     {keys_shared_by_four, q5_k, iq4_nl},
+     {first_eighth, q5_k, iq4_nl, unweighed},
+     iq4_nl,
+     q5_k},
+    {"IQ4_XS",
+     30,
+     iq4_xs,
+     {keys_shared_by_four, q5_k, iq4_xs},
+     {first_eighth, q5_k, iq4_xs, unweighed},
+     iq4_xs,
+     q5_k},
     {"MXFP4", 38, mxfp4},  // the experts; all else is q8_0
     {"Q3_K_L", 13, q3_k, {everywhere, q5_k}, {everywhere, q5_k}, q5_k, q3_k},
     {"Q3_K_M", 12, q3_k, {first_two, q5_k, q4_k}, {first_sixteenth, q5_k, q4_k}, q4_k, q5_k},
     {"Q3_K_S", 11, q3_k, {}, {}, q3_k, q5_k},
     {"Q2_K", 10, q2_k, {keys_shared_by_four, q4_k, q3_k}, {everywhere, q3_k}, q3_k, q5_k},
+    {.name = "Q2_K_S",
+     .file_type = 21,
+     .base = q2_k,
+     .values = {keys_shared_by_four, q4_k, q2_k},
+     .down = {first_eighth, q4_k, q2_k},
+     .needs_importance = true},
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -78,10 +97,10 @@ DType head_type(const Recipe& recipe, const TensorSlot& slot) {
     return coarse && slot.shape[slot.shape.rank - 1] % info(recipe.base).block == 0 ? q6_k : q8_0;
 }
 
-DType layer_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot) {
+DType layer_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot, When now) {
     const auto is = [&](std::string_view part) { return slot.name.find(part) != std::string::npos; };
     const auto apply = [&](const Rule& rule) {
-        if (rule.where == nowhere) return recipe.base;
+        if (rule.where == nowhere || (rule.when != always && rule.when != now)) return recipe.base;
         const LayerSpec& layer = spec.layers[static_cast<size_t>(slot.layer)];
         const int layers = static_cast<int>(spec.layers.size());
         return holds(rule.where, slot.layer, layers, layer.attention()) ? rule.there : rule.elsewhere;
@@ -112,11 +131,12 @@ std::string recipe_names() {
     return names;
 }
 
-DType recipe_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot) {
+DType recipe_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot, bool with_importance) {
     const bool head = slot.role == TensorRole::head || (slot.role == TensorRole::embedding && spec.tied_head);
     if (head) return head_type(recipe, slot);
     if (recipe.base == mxfp4) return slot.role == TensorRole::expert ? mxfp4 : q8_0;
-    return slot.layer < 0 ? recipe.base : layer_type(recipe, spec, slot);
+    return slot.layer < 0 ? recipe.base
+                          : layer_type(recipe, spec, slot, with_importance ? weighed : unweighed);
 }
 
 DType fitting_type(DType wanted, int64_t cols) {

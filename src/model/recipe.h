@@ -24,9 +24,13 @@ enum class Where : uint8_t {
     keys_shared_by_four,  // at least four heads have the same keys and values
 };
 
+// Whether it does so only with an importance matrix, or only without one.
+enum class When : uint8_t { always, weighed, unweighed };
+
 struct Rule {
     Where where = Where::nowhere;
     DType there = DType::f32, elsewhere = DType::f32;
+    When when = When::always;
 };
 
 struct Recipe {
@@ -37,6 +41,7 @@ struct Recipe {
     DType attention_out = DType::f32;  // f32: base
     DType attention_out_of_eight =
         DType::f32;  // of models with eight experts, whose attention is small beside them
+    bool needs_importance = false;
 };
 
 std::span<const Recipe> recipes();
@@ -51,8 +56,9 @@ struct TypeOverride {
 };
 TypeOverride parse_type_override(const std::string& text);
 
-// What the recipe gives a matrix, before its shape is considered.
-DType recipe_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot);
+// What the recipe gives a matrix, before its shape is considered. `with_importance`: the quantisers know what matters.
+DType recipe_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot,
+                  bool with_importance = false);
 
 // The type itself, or the one that llama.cpp falls back to where its blocks do not divide the columns.
 DType fitting_type(DType wanted, int64_t cols);

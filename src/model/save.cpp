@@ -45,14 +45,8 @@ struct Item {
 // Writes the tensors of a model as the specification `written` wants them.
 class TensorSource {
   public:
-    TensorSource(const Model& model, const ModelSpec& written) : model_(model), written_(written) {
-        for_each_global_weight(model.weights,
-                               [&](const char* name, const ops::Weight& w) { values_[name] = w.value; });
-        for (size_t l = 0; l < model.weights.layers.size(); ++l)
-            for_each_weight(model.weights.layers[l], [&](const char* name, const ops::Weight& w) {
-                values_[fmt::format("blk.{}.{}", l, name)] = w.value;
-            });
-    }
+    TensorSource(const Model& model, const ModelSpec& written, const SaveOptions& options)
+        : model_(model), written_(written), options_(options), values_(weights_by_name(model.weights)) {}
 
     void write(TensorWriter& writer, const Item& item) const {
         if (item.tensor.plain())
@@ -62,39 +56,37 @@ class TensorSource {
     }
 
   private:
-    // A view of another type than the item's is converted into `memory`.
-    static TensorView as_item(TensorView view, const Item& item, std::vector<std::byte>& memory) {
-        if (view.dtype == item.dtype) return view;
-        memory.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
-        convert(view, {memory.data(), item.dtype, view.shape});
-        return {memory.data(), item.dtype, view.shape};
-    }
-
-    TensorView expert(const TensorSlot& slot, int e) const {
-        return (model_.experts->peek({slot.layer, e}).*expert_tensor(slot)).value;
-    }
-
+    // Matrix m of a stack, or the only one.
     TensorView matrix(const TensorSlot& slot, int m) const {
+        if (slot.of_experts()) return (model_.experts->peek({slot.layer, m}).*expert_tensor(slot)).value;
         const TensorView all = values_.at(slot.name);
         return slot.shape.rank == 3 ? all.at(m) : all;
     }
 
-    void write_plain(TensorWriter& writer, const Item& item) const {
-        const TensorSlot& slot = item.tensor.pieces.front().slot;
-        if (!slot.of_experts()) return put(writer, item, values_.at(slot.name));
-        const int first = std::max(0, slot.expert);
-        const int end = slot.expert < 0 ? static_cast<int>(slot.shape[0]) : first + 1;
-        for (int e = first; e < end; ++e) put(writer, item, expert(slot, e));
+    // The same in the item's type, converted into `memory` where it is of another.
+    TensorView matrix_as_item(const TensorSlot& slot, int m, const Item& item,
+                              std::vector<std::byte>& memory) const {
+        const TensorView view = matrix(slot, m);
+        if (view.dtype == item.dtype) return view;
+        memory.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
+        const bool rounded = options_.importance && is_quantised(item.dtype);
+        convert(view, {memory.data(), item.dtype, view.shape},
+                rounded ? options_.importance(slot, m) : std::span<const float>());
+        return {memory.data(), item.dtype, view.shape};
     }
 
-    void put(TensorWriter& writer, const Item& item, TensorView view) const {
-        std::vector<std::byte> converted;
-        view = as_item(view, item, converted);
-        const std::vector<std::byte> rearranged =
-            rearranged_rows(view, item.tensor.pieces.front().slot, model_.spec, written_);
-        writer.write(item.tensor.name, rearranged.empty()
-                                           ? std::span(view.data, static_cast<size_t>(view.bytes()))
-                                           : std::span(rearranged));
+    void write_plain(TensorWriter& writer, const Item& item) const {
+        const TensorSlot& slot = item.tensor.pieces.front().slot;
+        const int first = std::max(0, slot.expert);
+        const int end = first + static_cast<int>(archs::matrices_of(slot).count);
+        for (int m = first; m < end; ++m) {
+            std::vector<std::byte> converted;
+            const TensorView view = matrix_as_item(slot, m, item, converted);
+            const std::vector<std::byte> rearranged = rearranged_rows(view, slot, model_.spec, written_);
+            writer.write(item.tensor.name, rearranged.empty()
+                                               ? std::span(view.data, static_cast<size_t>(view.bytes()))
+                                               : std::span(rearranged));
+        }
     }
 
     // A tensor that several slots share, or that has another order: matrix by matrix.
@@ -107,9 +99,8 @@ class TensorSource {
                 archs::Matrices shape = archs::matrices_of(slot);
                 shape.count = 1;
                 std::vector<std::byte> converted;
-                const TensorView value = slot.of_experts() ? expert(slot, m) : matrix(slot, m);
-                archs::scatter(as_item(value, item, converted).data, shape, bytes.data(), file, layout,
-                               item.dtype);
+                archs::scatter(matrix_as_item(slot, m, item, converted).data, shape, bytes.data(), file,
+                               layout, item.dtype);
             }
             writer.write(item.tensor.name, bytes);
         }
@@ -117,6 +108,7 @@ class TensorSource {
 
     const Model& model_;
     const ModelSpec& written_;
+    const SaveOptions& options_;
     std::map<std::string, TensorView> values_;
 };
 
@@ -228,7 +220,7 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
     for (const archs::RotaryTensor& tensor : rotary)
         decls.push_back({tensor.name, DType::f32, {static_cast<int64_t>((rope.*tensor.divisors).size())}});
     GgufWriter writer(path, metadata, decls);
-    write_items(writer, TensorSource(model, written), items, options);
+    write_items(writer, TensorSource(model, written, options), items, options);
     for (const archs::RotaryTensor& tensor : rotary)
         writer.write(tensor.name, std::as_bytes(std::span(rope.*tensor.divisors)));
     writer.finish();
@@ -247,6 +239,21 @@ nlohmann::ordered_json hf_config(const Model& model, const Architecture& archite
     if (vocabulary->bos >= 0) config["bos_token_id"] = vocabulary->bos;
     if (vocabulary->eos >= 0) config["eos_token_id"] = vocabulary->eos;
     if (vocabulary->pad >= 0) config["pad_token_id"] = vocabulary->pad;
+    return config;
+}
+
+// What transformers' generate() begins and stops with.
+nlohmann::ordered_json generation_config(const Tokenizer* tokenizer) {
+    nlohmann::ordered_json config = nlohmann::ordered_json::object();
+    if (!tokenizer) return config;
+    const Vocabulary& v = tokenizer->vocabulary();
+    std::vector<int32_t> ends;
+    for (int32_t id = 0; id < v.size(); ++id)
+        if (tokenizer->is_end_of_generation(id)) ends.push_back(id);
+    config["_from_model_config"] = true;
+    if (v.bos >= 0) config["bos_token_id"] = v.bos;
+    if (!ends.empty()) config["eos_token_id"] = ends;
+    if (v.pad >= 0) config["pad_token_id"] = v.pad;
     return config;
 }
 
@@ -286,8 +293,11 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
     NewDirectory directory(path);
     const std::vector<Item> items = make_items(archs::hf_tensors(architecture, written), written, options);
     const std::unique_ptr<TensorWriter> writer =
-        create_hf(directory.path(), declarations(items), {.config = config});
-    write_items(*writer, TensorSource(model, written), items, options);
+        create_hf(directory.path(), declarations(items),
+                  {.config = config,
+                   .generation_config = generation_config(model.tokenizer.get()),
+                   .shards = {.max_bytes = options.shard_bytes}});
+    write_items(*writer, TensorSource(model, written, options), items, options);
     writer->finish();
     if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());
     directory.commit();

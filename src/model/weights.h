@@ -1,6 +1,11 @@
 // Which field of a layer's weights is which tensor: the one list that binding and writing share.
 #pragma once
 
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+
 #include "model/model.h"
 
 namespace gremium {
@@ -51,6 +56,17 @@ void for_each_global_weight(Weights& w, Visit&& visit) {
     visit("output_norm.bias", w.final_norm.bias);
     visit("output.weight", w.head);
     visit("output.bias", w.head_bias);
+}
+
+// Every weight that is no expert's, by canonical name.
+inline std::map<std::string, TensorView> weights_by_name(const ModelWeights& weights) {
+    std::map<std::string, TensorView> values;
+    for_each_global_weight(weights, [&](const char* name, const ops::Weight& w) { values[name] = w.value; });
+    for (size_t l = 0; l < weights.layers.size(); ++l)
+        for_each_weight(weights.layers[l], [&](const char* name, const ops::Weight& w) {
+            values[fmt::format("blk.{}.{}", l, name)] = w.value;
+        });
+    return values;
 }
 
 // What of an expert is in which stack.

@@ -179,7 +179,7 @@ ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const Expe
         .plan = plan,
         .gathers = rows_of == RowsOf::tokens,
         .act = act,
-        .options = {.compute = g.options().compute},
+        .options = {.compute = g.options().compute, .observer = g.options().observer},
         .up = std::move(up),
         .down = std::move(down),
         .gate = std::move(gate),

@@ -50,7 +50,7 @@ Var cross_entropy(Graph& g, Var x, const Weight& head, std::span<const int32_t> 
         const auto first = static_cast<size_t>(begin), count = static_cast<size_t>(end - begin);
         const TensorView rows = row_range(x->value.view(), begin, end);
         const Tensor logits = row_range(logits_chunk.get(), 0, end - begin);
-        kernels::matmul(logits, rows, head.value, {.compute = compute});
+        kernels::matmul(logits, rows, head.value, {.compute = compute, .observer = g.options().observer});
         if (bias) kernels::add_bias(logits, bias.value);
         kernels::cross_entropy(std::span(losses).subspan(first, count), {}, logits,
                                targets.subspan(first, count), options.grad_scale * share);

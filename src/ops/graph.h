@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/grouped_matmul.h"
 #include "ops/buffer_pool.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
@@ -42,6 +43,7 @@ class Graph {
         bool record = false;
         DType compute = DType::f32;     // type of matmul products; bf16: operands rounded, sums in f32
         DType activation = DType::f32;  // storage type of values that only feed matmuls
+        kernels::MatmulObserver* observer = nullptr;  // of forward products
     };
     Graph(Arena& arena, Options options) : arena_(arena), options_(options), recording_(options.record) {}
     Graph(const Graph&) = delete;

@@ -113,7 +113,7 @@ Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out) {
     if (w_HNK.value.shape.rank != 3 || x->value.cols() != heads * w_HNK.value.shape[2])
         fail("heads_linear: the weight is {}, the input has {} columns", to_string(w_HNK.value.shape),
              x->value.cols());
-    const kernels::MatmulOptions options{.compute = g.options().compute};
+    const kernels::MatmulOptions options{.compute = g.options().compute, .observer = g.options().observer};
     const Var y = g.make(out, {tokens, heads * outputs}, x->wants_grad || w_HNK.grad);
     {
         const HeadOrder order(tokens, heads);

@@ -17,7 +17,7 @@ Var linear_in(Graph& g, Var x, const Weight& w, const Weight& bias, DType out, D
     check_shapes("linear", x->value, w.value);
     const bool trained = x->wants_grad || w.grad || bias.grad;
     const Var y = g.make(out, {x->value.rows(), w.value.rows()}, trained);
-    kernels::matmul(y->value, x->value, w.value, {.compute = compute});
+    kernels::matmul(y->value, x->value, w.value, {.compute = compute, .observer = g.options().observer});
     if (bias) kernels::add_bias(y->value, bias.value);
     if (!y->wants_grad) return y;
 
@@ -71,7 +71,7 @@ Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::Group
         check_shapes("grouped_linear", x->value, w.value);
         outputs = w.value.rows();
     }
-    const kernels::MatmulOptions options{.compute = g.options().compute};
+    const kernels::MatmulOptions options{.compute = g.options().compute, .observer = g.options().observer};
     const Var y = g.make(out, {offsets.back(), outputs}, x->wants_grad || trained);
     kernels::grouped_matmul(y->value, x->value, rows, values, offsets, options);
     if (!y->wants_grad) return y;

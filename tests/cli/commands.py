@@ -198,6 +198,27 @@ class Commands(unittest.TestCase):
         sizes = [(self.folder / name).stat().st_size for name in ("pure.gguf", "q4.gguf", "tiny.gguf")]
         self.assertEqual(sizes, sorted(sizes))
 
+    def test_importance_is_collected_and_used(self):
+        def run(*arguments):
+            result = subprocess.run([PROGRAM, *arguments], cwd=self.folder, capture_output=True, timeout=120, check=True)
+            return result.stderr.decode()
+        (self.folder / "short.txt").write_text("Document 1 tells that")
+        warning = run("eval", "-m", "tiny.gguf", "--file", "short.txt", "--importance", "short.gguf", "-q")
+        self.assertRegex(warning, r"^warning: short.gguf: 8 experts met fewer than 256 tokens, more text helps: layer 0 expert 0 \(\d+\), ")
+        self.assertEqual(run("convert", "tiny.gguf", "x.gguf", "--type", "q4_0", "--importance", "short.gguf", "-q"), warning)
+        (self.folder / "x.gguf").unlink()
+
+        self.assertEqual(run("eval", "-m", "tiny.gguf", "--file", "text.txt", "--importance", "importance.gguf", "-q"), "")
+        for name, more in (("plain.gguf", ()), ("weighed.gguf", ("--importance", "importance.gguf"))):
+            gremium("convert", "tiny.gguf", name, "--type", "q4_0", "--pure", "-q", *more)
+        plain, weighed = ((self.folder / name).read_bytes() for name in ("plain.gguf", "weighed.gguf"))
+        self.assertEqual(len(plain), len(weighed))
+        self.assertNotEqual(plain, weighed)
+        self.assertIn("no importance matrix", gremium("convert", "tiny.gguf", "x.gguf", "--type", "q4_0", "--importance", "tiny.gguf", code=1))
+        self.assertIn("--importance FILE", gremium("convert", "tiny.gguf", "x.gguf", "--type", "q2_k_s", code=1))
+        gremium("convert", "tiny.gguf", "small.gguf", "--type", "q2_k_s", "--importance", "importance.gguf", "-q")
+        self.assertIn("Document", gremium("run", "-m", "small.gguf", "-p", "Document", "-n", 2))
+
     def test_bad_input_is_one_line_and_exit_1(self):
         whole = (self.folder / "tiny.gguf").read_bytes()
         (self.folder / "cut.gguf").write_bytes(whole[: len(whole) // 2])

@@ -81,9 +81,14 @@ int compare(const Llama& llama, const std::filesystem::path& work) {
         const std::string model = work / (std::string(architecture) + ".gguf"), out = work / "out.gguf";
         save_model(*test::tiny_model(architecture, shape), model);
         int here = 0;
-        for (const Recipe& recipe : recipes()) here += differences(llama, recipe, model, out);
-        std::printf("%s %s: %zu recipes, %d differences\n", here ? "FAIL" : "ok  ", architecture,
-                    recipes().size(), here);
+        int compared = 0;
+        for (const Recipe& recipe : recipes()) {
+            if (recipe.needs_importance) continue;
+            here += differences(llama, recipe, model, out);
+            ++compared;
+        }
+        std::printf("%s %s: %d recipes, %d differences\n", here ? "FAIL" : "ok  ", architecture, compared,
+                    here);
         failures += here;
     }
     return failures;

@@ -18,12 +18,13 @@ namespace {
 using enum DType;
 
 // The types of one tensor in all layers.
-std::vector<DType> types(std::string_view recipe, const ModelSpec& spec, const std::string& tensor) {
+std::vector<DType> types(std::string_view recipe, const ModelSpec& spec, const std::string& tensor,
+                         bool with_importance = false) {
     std::vector<DType> result;
     for (const TensorSlot& slot : tensor_slots(spec))
         if (slot.name.ends_with(tensor))
-            result.push_back(
-                fitting_type(recipe_type(*find_recipe(recipe), spec, slot), slot.shape[slot.shape.rank - 1]));
+            result.push_back(fitting_type(recipe_type(*find_recipe(recipe), spec, slot, with_importance),
+                                          slot.shape[slot.shape.rank - 1]));
     return result;
 }
 
@@ -72,6 +73,29 @@ TEST(Recipes, EightExpertsPayForTheirAttention) {
     EXPECT_EQ(types("Q4_K_M", tiny_spec("mixtral", shape), "attn_k.weight"), all(16, q4_k));
     EXPECT_EQ(types("MXFP4", eight, "ffn_down_exps.weight"), all(16, mxfp4));
     EXPECT_EQ(types("MXFP4", eight, "attn_q.weight"), all(16, q8_0));
+}
+
+// llama-quant.cpp, where has_imatrix is asked.
+TEST(Recipes, KnowingWhatMattersChangesSome) {
+    const ModelSpec spec = tiny_spec("llama", deep);
+    const auto first_two = [](DType first, DType rest) {
+        std::vector<DType> expected = all(16, rest);
+        expected[0] = expected[1] = first;
+        return expected;
+    };
+    EXPECT_EQ(types("IQ4_XS", spec, "ffn_down.weight"), first_two(q5_k, iq4_xs));
+    EXPECT_EQ(types("IQ4_XS", spec, "ffn_down.weight", true), all(16, iq4_xs));
+    EXPECT_EQ(types("Q4_0", spec, "ffn_down.weight"), all(16, q4_0));
+    EXPECT_EQ(types("Q4_0", spec, "ffn_down.weight", true), first_two(q4_1, q4_0));
+    EXPECT_EQ(types("Q5_0", spec, "ffn_down.weight", true), first_two(q5_1, q5_0));
+    EXPECT_EQ(types("Q4_K_M", spec, "ffn_down.weight", true), types("Q4_K_M", spec, "ffn_down.weight"));
+    EXPECT_TRUE(find_recipe("Q2_K_S")->needs_importance);
+    EXPECT_EQ(types("Q2_K_S", spec, "ffn_down.weight", true), first_two(q4_k, q2_k));
+    EXPECT_EQ(types("Q2_K_S", spec, "attn_output.weight", true), all(16, q2_k));
+    EXPECT_EQ(types("Q2_K_S", spec, "attn_v.weight", true), all(16, q2_k));
+    TinyShape shared = deep;
+    shared.kv_heads = 1;
+    EXPECT_EQ(types("Q2_K_S", tiny_spec("llama", shared), "attn_v.weight", true), all(16, q4_k));
 }
 
 TEST(Recipes, ShapesThatDoNotFitFallBack) {
