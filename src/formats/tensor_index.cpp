@@ -8,6 +8,19 @@
 
 namespace gremium {
 
+namespace {
+
+std::string safetensors_types() {
+    std::string list;
+    for (int i = 0; i < dtype_count; ++i) {
+        const std::string_view name = info(static_cast<DType>(i)).safetensors;
+        if (!name.empty()) list.append(list.empty() ? "" : ", ").append(name);
+    }
+    return list;
+}
+
+}  // namespace
+
 size_t checked_bytes(const TensorDecl& tensor, const std::string& source) {
     const DTypeInfo& type = info(tensor.dtype);
     int64_t count = 1;
@@ -62,8 +75,8 @@ const OpaqueEntry* TensorIndex::find_opaque(std::string_view name) const {
 TensorView TensorIndex::require(std::string_view name) const {
     if (const TensorView* view = find(name)) return *view;
     if (const OpaqueEntry* entry = find_opaque(name))
-        fail("{}: tensor {} has type {} and {} dimensions, which is not supported here", source_,
-             in_quotes(name), entry->dtype, entry->shape.size());
+        fail("{}: tensor {} has type {} and {} dimensions, supported are {} of up to {}", source_,
+             in_quotes(name), entry->dtype, entry->shape.size(), safetensors_types(), Shape::max_rank);
     fail("{}: tensor {} is missing", source_, in_quotes(name));
 }
 

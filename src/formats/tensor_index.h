@@ -22,7 +22,7 @@ struct TensorEntry {
     TensorView view;
 };
 
-// A tensor this library cannot compute with (U8, I64, BOOL, FP8, more than four dimensions …): known by its bytes.
+// A tensor this library cannot compute with (U8, I64, BOOL, F8_E5M2, more than four dimensions …): known by its bytes.
 struct OpaqueEntry {
     std::string name;
     std::string dtype;  // as the file calls it

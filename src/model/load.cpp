@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -103,7 +104,7 @@ class Source {
         if (!same_but_for_ones(view.shape, slot.shape))
             fail("{}: tensor {} has shape {}, expected {}", tensors().source(), name, to_string(view.shape),
                  to_string(slot.shape));
-        view = reshape(view, slot.shape);
+        view = kept(reshape(view, slot.shape));
         return {is_small(slot) ? as_f32(view) : view, {}};
     }
 
@@ -115,22 +116,35 @@ class Source {
         return tensors().contains(name) || (name.ends_with("_blocks") && tensors().find_opaque(name));
     }
 
-    // A tensor of the file, put together where it has a second one of scales.
+    // A tensor of the file. Where it has a second one of scales they are put together in `joined_`, which the next such
+    // tensor replaces; the slots that share one follow each other.
     TensorView numbers(const std::string& name) {
+        if (name == joined_name_) return joined_;
         used_.insert(name);
-        if (const auto known = joined_.find(name); known != joined_.end()) return known->second;
         const OpaqueEntry* blocks = tensors().find_opaque(name);
         if (const OpaqueEntry* scales = blocks ? tensors().find_opaque(scales_of_blocks(name)) : nullptr)
-            return keep(name, join_mxfp4(*blocks, *scales, tensors().source()));
+            return join(name, join_mxfp4(*blocks, *scales, tensors().source()));
         const TensorView view = tensors().require(name);
         if (view.dtype != DType::f8_e4m3) return require_real(view, name, tensors().source());
         const std::string scales = name + "_scale_inv";
         used_.insert(scales);
-        return keep(name, scale_f8(view, tensors().require(scales), name, tensors().source()));
+        return join(name, scale_f8(view, tensors().require(scales), name, tensors().source()));
     }
 
-    TensorView keep(const std::string& name, OwnedTensor tensor) {
-        return joined_[name] = storage_.converted.emplace_back(std::move(tensor));
+    TensorView join(const std::string& name, OwnedTensor tensor) {
+        joined_name_ = name;
+        joined_ = tensor;
+        joined_memory_ = std::move(tensor);
+        return joined_;
+    }
+
+    // What a weight views stays.
+    TensorView kept(TensorView view) {
+        if (joined_memory_ && view.data >= joined_.data && view.data < joined_.data + joined_.bytes()) {
+            storage_.converted.push_back(*std::move(joined_memory_));
+            joined_memory_.reset();
+        }
+        return view;
     }
 
     // Whether a matrix of a stack lies in one piece in the file.
@@ -154,11 +168,14 @@ class Source {
         if (slot.expert >= 0) {
             view = reshape(view, expected).at(slot.expert);
             const int64_t first = place.layout.part == Layout::Part::last ? file.rows - shape.rows : 0;
-            view = {view.row(first), view.dtype, slot.shape};
+            view = kept({view.row(first), view.dtype, slot.shape});
             return {is_small(slot) ? as_f32(view) : view, {}};
         }
-        if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns))
-            view = as_f32(view);
+        std::optional<OwnedTensor> widened;  // blocks do not survive another order of columns
+        if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns)) {
+            convert(view, widened.emplace(DType::f32, view.shape));
+            view = *widened;
+        }
         const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
         archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype);
         return {is_small(slot) ? as_f32(copy) : copy, {}};
@@ -190,7 +207,9 @@ class Source {
     Storage& storage_;
     std::set<std::string> used_;
     std::map<std::string, int64_t> extents_;
-    std::map<std::string, TensorView> joined_;
+    std::string joined_name_;
+    TensorView joined_;
+    std::optional<OwnedTensor> joined_memory_;  // of joined_, until a weight views it
 };
 
 class GgufSource : public Source {
@@ -237,10 +256,23 @@ std::shared_ptr<Model> bind(const ModelSpec& spec, TensorIndex tensors, LoadOpti
     return model;
 }
 
-// A tokenizer that is not supported does not keep a model from computing.
-void add_tokenizer(Model& model, const std::function<std::optional<Vocabulary>()>& read) {
+using ReadVocabulary = std::function<std::optional<Vocabulary>()>;
+
+// Null where there is none. Errors name the file.
+std::shared_ptr<const Tokenizer> read_tokenizer(const ReadVocabulary& read, const std::string& source) {
     try {
-        if (const auto vocabulary = read()) model.tokenizer = make_tokenizer(*vocabulary);
+        const auto vocabulary = read();
+        return vocabulary ? make_tokenizer(*vocabulary) : nullptr;
+    } catch (const Error& error) {
+        if (std::string_view(error.what()).starts_with(source)) throw;
+        fail("{}: {}", source, error.what());
+    }
+}
+
+// A tokenizer that is not supported does not keep a model from computing.
+void add_tokenizer(Model& model, const ReadVocabulary& read, const std::string& source) {
+    try {
+        model.tokenizer = read_tokenizer(read, source);
     } catch (const Error& error) {
         model.tokenizer_error = error.what();
     }
@@ -259,7 +291,8 @@ std::shared_ptr<const Model> load_gguf(const std::filesystem::path& path, LoadOp
     ModelSpec spec = architecture_of(file.metadata).from_gguf(file.metadata);
     read_facts_of_tensors(spec, file.tensors);
     auto model = bind<GgufSource>(spec, std::move(file.tensors), options);
-    add_tokenizer(*model, [&] { return read_gguf_vocabulary(file.metadata); });
+    add_tokenizer(
+        *model, [&] { return read_gguf_vocabulary(file.metadata); }, path.string());
     return model;
 }
 
@@ -267,7 +300,8 @@ std::shared_ptr<const Model> load_hf(const std::filesystem::path& path, LoadOpti
     HfModel files = open_hf(path);
     const ModelSpec spec = architecture_of(files.config).from_hf(files.config);
     auto model = bind<HfSource>(spec, std::move(files.tensors), options);
-    add_tokenizer(*model, [&] { return read_directory_vocabulary(path); });
+    add_tokenizer(
+        *model, [&] { return read_directory_vocabulary(path); }, path.string());
     return model;
 }
 
@@ -278,11 +312,13 @@ std::shared_ptr<const Model> load_model(const std::filesystem::path& path, LoadO
 }
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& path) {
-    const auto vocabulary = std::filesystem::is_directory(path)
-                                ? read_directory_vocabulary(path)
-                                : read_gguf_vocabulary(open_gguf(path).metadata);
-    if (!vocabulary) fail("{}: holds no tokenizer", path.string());
-    return make_tokenizer(*vocabulary);
+    const auto read = [&] {
+        return std::filesystem::is_directory(path) ? read_directory_vocabulary(path)
+                                                   : read_gguf_vocabulary(open_gguf(path).metadata);
+    };
+    auto tokenizer = read_tokenizer(read, path.string());
+    if (!tokenizer) fail("{}: holds no tokenizer", path.string());
+    return tokenizer;
 }
 
 }  // namespace gremium

@@ -200,20 +200,41 @@ TEST_F(BadInput, MoreTokensThanEmbeddings) {
         {"300 tokens", "299"});
 }
 
-// Without a tokenizer that is understood, a model still computes; it cannot be written, for the tokenizer
-// would be lost.
-TEST_F(BadInput, UnsupportedTokenizer) {
+// Without a tokenizer that is understood, a model still computes, and says why there is none; it cannot be written, for
+// the tokenizer would be lost.
+TEST_F(BadInput, UnsupportedTokenizers) {
     const std::filesystem::path good = directory_ / "good.gguf", other = directory_ / "other.gguf";
     save_model(*tiny_model("llama"), good);
-    GgufFile file = open_gguf(good);
-    file.metadata.set("tokenizer.ggml.model", std::string("rwkv"));
-    GgufWriter writer(other, file.metadata, file.tensors.declarations());
-    for (const TensorEntry& t : file.tensors) writer.write(t.name, t.view);
-    writer.finish();
-    const auto model = load_model(other);
-    EXPECT_FALSE(model->tokenizer);
-    EXPECT_NE(model->tokenizer_error.find("rwkv"), std::string::npos) << model->tokenizer_error;
-    EXPECT_NE(error_of([&] { save_model(*model, good); }).find("rwkv"), std::string::npos);
+    const auto expect_unsupported = [&](const char* model, const char* pre, const std::string& named,
+                                        const std::string& supported) {
+        GgufFile file = open_gguf(good);
+        file.metadata.set("tokenizer.ggml.model", std::string(model));
+        file.metadata.set("tokenizer.ggml.pre", std::string(pre));
+        GgufWriter writer(other, file.metadata, file.tensors.declarations());
+        for (const TensorEntry& t : file.tensors) writer.write(t.name, t.view);
+        writer.finish();
+        const auto read = load_model(other);
+        EXPECT_FALSE(read->tokenizer);
+        for (const std::string& message : {read->tokenizer_error, error_of([&] { save_model(*read, good); }),
+                                           error_of([&] { load_tokenizer(other); })})
+            for (const std::string& part : {named, supported, other.string()}) {
+                EXPECT_NE(message.find(part), std::string::npos) << part << " expected in " << message;
+                EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+            }
+    };
+    expect_unsupported("rwkv", "default", "tokenizer model \"rwkv\"", "supported: \"llama\"");
+    expect_unsupported("gpt2", "klingon", "pre-tokenizer \"klingon\"", "supported: llama-bpe, ");
+}
+
+TEST_F(BadInput, UnsupportedTensorTypes) {
+    const std::filesystem::path good = directory_ / "good.gguf", other = directory_ / "other.gguf";
+    save_model(*tiny_model("llama"), good);
+    std::string bytes = read_text_file(good);
+    const std::string name = "output_norm.weight";  // followed by rank, one dimension and the type
+    bytes[bytes.find(name) + name.size() + 4 + 8] = 21;
+    write_file_atomically(other, bytes);
+    expect_error(other,
+                 {"tensor \"output_norm.weight\" has type IQ3_S (21)", "supported are F32, F16, Q4_0"});
 }
 
 TEST_F(BadInput, PathsThatAreNoModel) {

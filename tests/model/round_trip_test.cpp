@@ -211,6 +211,33 @@ TEST_P(Files, OldAndFusedExpertTensors) {
     EXPECT_EQ(rewrite("fused.gguf", true), expected);
 }
 
+TEST_P(Files, SplitFilesAndVersionTwo) {
+    save_model(*tiny_model(GetParam()), path("model.gguf"));
+    const GgufFile file = open_gguf(path("model.gguf"));
+    const auto expected = outputs(load_model(path("model.gguf")));
+    const std::vector<TensorDecl> all = file.tensors.declarations();
+    for (size_t part = 0; part < 3; ++part) {
+        Metadata metadata = part == 0 ? file.metadata : Metadata();
+        metadata.set("split.no", static_cast<uint16_t>(part));
+        metadata.set("split.count", uint16_t{3});
+        metadata.set("split.tensors.count", static_cast<int32_t>(all.size()));
+        const std::vector<TensorDecl> decls(
+            all.begin() + static_cast<std::ptrdiff_t>(part * all.size() / 3),
+            all.begin() + static_cast<std::ptrdiff_t>((part + 1) * all.size() / 3));
+        GgufWriter writer(path(fmt::format("split-{:05}-of-00003.gguf", part + 1)), metadata, decls);
+        for (const TensorDecl& decl : decls) writer.write(decl.name, file.tensors.require(decl.name));
+        writer.finish();
+    }
+    for (const char* part : {"split-00001-of-00003.gguf", "split-00003-of-00003.gguf"})
+        EXPECT_EQ(outputs(load_model(path(part))), expected);
+
+    std::string bytes = read_text_file(path("model.gguf"));
+    ASSERT_EQ(bytes[4], 3);
+    bytes[4] = 2;
+    write_file_atomically(path("second.gguf"), bytes);
+    EXPECT_EQ(outputs(load_model(path("second.gguf"))), expected);
+}
+
 // Files of March 2025 and before: keys' and values' matrices of all heads in one, sizes of heads as they are.
 TEST_P(Files, LatentTensorsOfOlderFiles) {
     save_model(*tiny_model("deepseek2"), path("model.gguf"));

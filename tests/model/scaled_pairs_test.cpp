@@ -2,12 +2,10 @@
 #include "model/scaled_pairs.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
+#include <algorithm>
 
 #include "base/error.h"
-#include "formats/hf.h"
 #include "tensor/blocks.h"
 #include "tests/model/tiny_model.h"
 
@@ -32,8 +30,8 @@ struct Pair {
         for (uint64_t i = 0; i < 16 * count; ++i) blocks.push_back(static_cast<std::byte>(random.below(256)));
     }
     std::vector<uint64_t> shape_of_blocks() const {
-        std::vector<uint64_t> result = shape;
-        result.push_back(16);
+        std::vector<uint64_t> result(shape.size() + 1, 16);
+        std::ranges::copy(shape, result.begin());
         return result;
     }
     // Weight i of all, as the model's card describes them.
@@ -71,67 +69,6 @@ TEST(ScaledPairs, Fp8) {
     EXPECT_EQ(values[129 * 129], 4 * 0x1p-9f);
     EXPECT_EQ(values[129 * 129 + 128], 8);
     EXPECT_THROW(scale_f8(weights, as_tensor(scales.data(), {4, 1}), "w", "file"), Error);
-}
-
-// A safetensors file by hand: our writer has no U8.
-struct RawFile {
-    nlohmann::ordered_json header;
-    std::string bytes;
-
-    void add(const std::string& name, const char* dtype, const nlohmann::ordered_json& shape,
-             std::span<const std::byte> data) {
-        header[name] = {
-            {"dtype", dtype}, {"shape", shape}, {"data_offsets", {bytes.size(), bytes.size() + data.size()}}};
-        bytes.append(reinterpret_cast<const char*>(data.data()), data.size());
-    }
-    void write(const std::filesystem::path& path) const {
-        std::string text = header.dump();
-        text.resize((text.size() + 7) / 8 * 8, ' ');
-        const uint64_t size = text.size();
-        std::ofstream file(path, std::ios::binary);
-        file.write(reinterpret_cast<const char*>(&size), sizeof(size));
-        file << text << bytes;
-    }
-};
-
-TEST(ScaledPairs, GptOssAsPublished) {
-    const auto directory =
-        std::filesystem::temp_directory_path() / ("gremium-scaled-pairs-" + std::to_string(getpid()));
-    const ModelSpec spec = tiny_spec("gptoss", {.layers = 1, .experts = 2, .top_k = 1, .expert_hidden = 32});
-    save_model(*tiny_model(spec, tiny_tensors(spec)), directory, {.container = Container::hugging_face});
-    const Pair gate_up({2, 64, 1}, 2), down({2, 32, 1}, 3);
-    RawFile file;
-    {
-        const HfModel model = open_hf(directory);
-        const std::string experts = "model.layers.0.mlp.experts.";
-        for (const TensorEntry& t : model.tensors) {
-            if (t.name == experts + "gate_up_proj" || t.name == experts + "down_proj") continue;
-            nlohmann::ordered_json shape = nlohmann::ordered_json::array();
-            for (int i = 0; i < t.view.shape.rank; ++i) shape.push_back(t.view.shape[i]);
-            file.add(t.name, "F32", shape, {t.view.data, static_cast<size_t>(t.view.bytes())});
-        }
-        for (const auto& [name, pair] :
-             {std::pair("gate_up_proj", &gate_up), std::pair("down_proj", &down)}) {
-            file.add(experts + name + "_blocks", "U8", pair->shape_of_blocks(), pair->blocks);
-            file.add(experts + name + "_scales", "U8", pair->shape, pair->scales);
-        }
-    }
-    file.write(directory / "model.safetensors");
-    const auto model = load_model(directory);
-    for (int e = 0; e < 2; ++e) {
-        const moe::ExpertWeights& w = model->experts->peek({0, e});
-        EXPECT_EQ(w.gate.value.dtype, DType::mxfp4);
-        const std::vector<float> gate = to_floats(w.gate.value), up = to_floats(w.up.value),
-                                 out = to_floats(w.down.value);
-        for (size_t row = 0; row < 32; ++row)
-            for (size_t i = 0; i < 32; ++i) {
-                const size_t of_expert = static_cast<size_t>(e) * 64;
-                EXPECT_EQ(gate[row * 32 + i], gate_up.weight((of_expert + 2 * row) * 32 + i));
-                EXPECT_EQ(up[row * 32 + i], gate_up.weight((of_expert + 2 * row + 1) * 32 + i));
-                EXPECT_EQ(out[row * 32 + i], down.weight((of_expert / 2 + row) * 32 + i));
-            }
-    }
-    std::filesystem::remove_all(directory);
 }
 
 }  // namespace

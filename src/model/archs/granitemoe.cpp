@@ -20,7 +20,10 @@ constexpr NameRule names[] = {
 
 void set_granite(ModelSpec& spec, MoeSpec moe, int shared_hidden, float attention_scale) {
     moe.shared_hidden = shared_hidden;
-    for_each_attention(spec, [&](AttentionSpec& a) { a.scale = attention_scale; });
+    for_each_attention(spec, [&](AttentionSpec& a) {
+        a.scale = attention_scale;
+        if (a.scale == 0) a.scale = score_scale(a);  // said, for Hugging Face's readers take it as it stands
+    });
     moe.router.score = moe::RouterPolicy::Score::softmax_selected;
     set_mixture(spec, moe);
 }
