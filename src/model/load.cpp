@@ -50,6 +50,8 @@ void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors) {
             require_real(*divisors, rotary.name, tensors.source());
             a.rope.*rotary.divisors = to_floats(*divisors);
         }
+        const bool scaled = a.rope.yarn.factor != 1 || !a.rope.long_divisors.empty();
+        if (!scaled) a.rope.original_context = 0;  // some files say it though nothing depends on it
     });
 }
 

@@ -1,10 +1,11 @@
 // llamacpp_recipes LIBLLAMA WORK: the types that our recipes give the tensors of small models, beside those that
-// llama.cpp's quantiser gives them.
+// llama.cpp's quantiser gives them, without an importance matrix and with one.
 #include <dlfcn.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "formats/gguf.h"
@@ -15,10 +16,18 @@ namespace {
 
 using namespace gremium;
 
-// llama.h: the parameters begin with these two; what follows stays as the library's defaults have it.
+// llama.h: the parameters begin with these; all that is not set stays as the library's defaults have it.
+struct ImportanceEntry {
+    const char* tensor;
+    const float* columns;
+    size_t size;
+};
 struct QuantizeParams {
     int32_t threads;
     int32_t file_type;
+    int32_t head_type, embedding_type;
+    bool switches[8];
+    const ImportanceEntry* importance;  // the last one has no name
     std::byte rest[1024];
 };
 struct Llama {
@@ -39,23 +48,46 @@ struct Llama {
     }
 };
 
+bool is_matrix(const TensorSlot& slot) {
+    return slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
+           slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
+}
+
+// All columns matter the same.
+struct EvenImportance {
+    std::vector<TensorSlot> slots;
+    std::vector<float> ones;
+    std::vector<ImportanceEntry> entries;
+    explicit EvenImportance(const ModelSpec& spec) : slots(tensor_slots(spec)), ones(1 << 16, 1.0f) {
+        for (const TensorSlot& slot : slots) {
+            if (!is_matrix(slot)) continue;
+            const int64_t matrices = slot.shape.rank == 3 ? slot.shape[0] : 1;
+            entries.push_back({slot.name.c_str(), ones.data(),
+                               static_cast<size_t>(matrices * slot.shape[slot.shape.rank - 1])});
+        }
+        entries.push_back({nullptr, nullptr, 0});
+    }
+};
+
 // The number of tensors that get other types.
-int differences(const Llama& llama, const Recipe& recipe, const std::string& model, const std::string& out) {
+int differences(const Llama& llama, const Recipe& recipe, bool with_importance, const std::string& model,
+                const std::string& out) {
+    const ModelSpec spec = load_model(model)->spec;
+    const EvenImportance importance(spec);
     QuantizeParams params = llama.default_params();
     params.threads = 1;
     params.file_type = recipe.file_type;
+    if (with_importance) params.importance = importance.entries.data();
     if (llama.quantize(model.c_str(), out.c_str(), &params) != 0) {
         std::printf("FAIL %s, %s: llama.cpp refuses\n", model.c_str(), std::string(recipe.name).c_str());
         return 1;
     }
     int count = 0;
-    const ModelSpec spec = load_model(model)->spec;
     const GgufFile theirs = open_gguf(out);
     for (const TensorSlot& slot : tensor_slots(spec)) {
-        const bool matrix = slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
-                            slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
-        if (!matrix) continue;
-        const DType ours = fitting_type(recipe_type(recipe, spec, slot), slot.shape[slot.shape.rank - 1]),
+        if (!is_matrix(slot)) continue;
+        const DType ours = fitting_type(recipe_type(recipe, spec, slot, with_importance),
+                                        slot.shape[slot.shape.rank - 1]),
                     ggml = theirs.tensors.require(slot.name).dtype;
         if (ours == ggml) continue;
         std::printf("FAIL %s, %s: %s is %s, llama.cpp gives %s\n", spec.name.c_str(),
@@ -83,11 +115,13 @@ int compare(const Llama& llama, const std::filesystem::path& work) {
         int here = 0;
         int compared = 0;
         for (const Recipe& recipe : recipes()) {
-            if (recipe.needs_importance) continue;
-            here += differences(llama, recipe, model, out);
-            ++compared;
+            for (const bool with_importance : {false, true}) {
+                if (recipe.needs_importance && !with_importance) continue;
+                here += differences(llama, recipe, with_importance, model, out);
+                ++compared;
+            }
         }
-        std::printf("%s %s: %d recipes, %d differences\n", here ? "FAIL" : "ok  ", architecture, compared,
+        std::printf("%s %s: %d files, %d differences\n", here ? "FAIL" : "ok  ", architecture, compared,
                     here);
         failures += here;
     }

@@ -89,6 +89,25 @@ TEST_P(RoundTrip, GgufToHuggingFaceToGguf) {
     }
 }
 
+// Files whose metadata somebody else wrote.
+TEST(Fixtures, GgufToHuggingFaceToGguf) {
+    const std::filesystem::path directory =
+        std::filesystem::temp_directory_path() / ("gremium-fixtures-" + std::to_string(getpid()));
+    for (const char* name : {"deepseek2-lite", "deepseek2-v3", "gpt-oss", "granitemoe", "llama-dense",
+                             "llama4", "mixtral", "olmoe", "phimoe", "qwen2moe", "qwen3-dense", "qwen3moe"}) {
+        const std::filesystem::path fixture = shared_fixture(std::string("models/") + name);
+        if (fixture.empty()) GTEST_SKIP() << "the models of ../shared/fixtures are not here";
+        const auto first = load_model(fixture.string() + ".gguf");
+        save_model(*first, directory / "hf", hf);
+        save_model(*load_model(directory / "hf"), directory / "second.gguf");
+        EXPECT_EQ(entries(open_gguf(fixture.string() + ".gguf").tensors),
+                  entries(open_gguf(directory / "second.gguf").tensors))
+            << name;
+        EXPECT_EQ(outputs(load_model(directory / "second.gguf")), outputs(first)) << name;
+    }
+    std::filesystem::remove_all(directory);
+}
+
 TEST_P(RoundTrip, MappedEqualsResident) {
     save_model(*tiny_model(GetParam()), path("model.gguf"), {.dtype = DType::f16});
     EXPECT_EQ(outputs(load_model(path("model.gguf"), {.experts = moe::Residency::mapped})),

@@ -1,6 +1,8 @@
 // The tokenizer in GGUF metadata.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <sstream>
 
 #include "base/atomic_file.h"
@@ -8,6 +10,7 @@
 #include "model/gguf_vocabulary.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
+#include "text/hf_tokenizer.h"
 
 namespace gremium::test {
 namespace {
@@ -113,26 +116,44 @@ TEST(GgufVocabulary, OddValues) {
     EXPECT_THROW(read_gguf_vocabulary(metadata), Error);
 }
 
-// A real vocabulary, alone in its file.
-TEST(GgufVocabulary, LlamaIdsAreLlamaCpps) {
-    const std::filesystem::path base = shared_fixture("tokenizers/llama-spm");
-    if (base.empty()) GTEST_SKIP() << "the vocabularies of ../shared/fixtures/tokenizers are not here";
-    const auto tokenizer = load_tokenizer(base.string() + ".gguf");
-    const std::string inputs = read_text_file(base.string() + ".inp"), separator = "\n__ggml_vocab_test__\n";
-    std::istringstream outputs(read_text_file(base.string() + ".out"));
-    int cases = 0;
-    for (size_t begin = 0; begin < inputs.size(); ++cases) {
-        const size_t end = std::min(inputs.find(separator, begin), inputs.size());
-        std::string line;
-        ASSERT_TRUE(std::getline(outputs, line));
-        std::istringstream numbers(line);
-        const std::vector<int32_t> expected{std::istream_iterator<int32_t>(numbers), {}};
-        EXPECT_EQ(tokenizer->encode(inputs.substr(begin, end - begin),
-                                    {.add_bos_eos = false, .parse_special = false}),
-                  expected);
-        begin = end + separator.size();
+// Real vocabularies give llama.cpp's ids, also on the way through Hugging Face's files and back.
+TEST(GgufVocabulary, RealIdsTravel) {
+    const std::filesystem::path directory =
+        std::filesystem::temp_directory_path() / ("gremium-vocabulary-" + std::to_string(getpid()));
+    std::filesystem::create_directories(directory);
+    for (const char* name : {"llama-spm", "deepseek-llm", "gpt-2", "starcoder"}) {
+        const std::filesystem::path base = shared_fixture(std::string("tokenizers/") + name);
+        if (base.empty()) GTEST_SKIP() << "the vocabularies of ../shared/fixtures/tokenizers are not here";
+        const auto given = load_tokenizer(base.string() + ".gguf");
+        write_hf_tokenizer(given->vocabulary(), directory);
+        const auto travelled = load_tokenizer(directory);
+        Metadata metadata;
+        write_gguf_vocabulary(travelled->vocabulary(), travelled->vocabulary().size(), metadata);
+        const std::shared_ptr<const Tokenizer> back = make_tokenizer(*read_gguf_vocabulary(metadata));
+        EXPECT_EQ(back->vocabulary(), given->vocabulary()) << name;
+
+        const std::string inputs = read_text_file(base.string() + ".inp"),
+                          separator = "\n__ggml_vocab_test__\n";
+        std::istringstream outputs(read_text_file(base.string() + ".out"));
+        int cases = 0;
+        for (size_t begin = 0; begin < inputs.size(); ++cases) {
+            const size_t end = std::min(inputs.find(separator, begin), inputs.size());
+            std::string line;
+            ASSERT_TRUE(std::getline(outputs, line));
+            std::istringstream numbers(line);
+            const std::vector<int32_t> expected{std::istream_iterator<int32_t>(numbers), {}};
+            for (const Tokenizer* tokenizer : {given.get(), travelled.get(), back.get()})
+                EXPECT_EQ(tokenizer->encode(inputs.substr(begin, end - begin),
+                                            {.add_bos_eos = false, .parse_special = false}),
+                          expected)
+                    << name;
+            begin = end + separator.size();
+        }
+        EXPECT_GT(cases, 20);
+        std::filesystem::remove_all(directory);
+        std::filesystem::create_directories(directory);
     }
-    EXPECT_GT(cases, 20);
+    std::filesystem::remove_all(directory);
 }
 
 }  // namespace
