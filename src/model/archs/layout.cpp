@@ -3,6 +3,8 @@
 #include <cstring>
 #include <map>
 
+#include "base/parallel.h"
+
 namespace gremium::archs {
 
 namespace {
@@ -23,21 +25,48 @@ int64_t place_in(Part part, int64_t i, int64_t n, int64_t N) {
     }
 }
 
-// move(bytes from the canonical beginning, bytes from the file's, count of bytes) for all that belongs together.
-template <typename Move>
-void for_each_stretch(const Matrices& shape, const Matrices& file, const Layout& layout, DType type,
-                      Move&& move) {
-    const bool whole_rows = !layout.columns && !layout.transposed;
+template <typename Bits>
+void copy_apart(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n) {
+    constexpr auto size = static_cast<int64_t>(sizeof(Bits));
+    for (int64_t i = 0; i < n; ++i)
+        std::memcpy(to + i * to_step * size, from + i * from_step * size, sizeof(Bits));
+}
+
+// n numbers that lie so many numbers apart.
+void copy_numbers(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n,
+                  DType type) {
+    if (to_step == 1 && from_step == 1)
+        std::memcpy(to, from, static_cast<size_t>(row_bytes(type, n)));
+    else if (row_bytes(type, 1) == 2)
+        copy_apart<uint16_t>(to, to_step, from, from_step, n);
+    else
+        copy_apart<uint32_t>(to, to_step, from, from_step, n);
+}
+
+// row(bytes before a canonical row, bytes before its first number in the file, how far its numbers lie apart there).
+template <typename Row>
+void for_each_row(const Matrices& shape, const Matrices& file, const Layout& layout, DType type, Row&& row) {
+    constexpr int64_t rows_at_a_time = 32;  // where columns are rows in the file, these share its cache lines
     const int64_t n = extent_of(layout, shape), N = layout.columns ? file.cols : file.rows;
-    const int64_t stretch = whole_rows ? shape.cols : 1, bytes = row_bytes(type, stretch);
-    for (int64_t m = 0; m < shape.count; ++m)
-        for (int64_t r = 0; r < shape.rows; ++r)
-            for (int64_t c = 0; c < shape.cols; c += stretch) {
-                int64_t i = layout.transposed ? c : r, j = layout.transposed ? r : c;
-                (layout.columns ? j : i) = place_in(layout.part, layout.columns ? j : i, n, N);
-                move(((m * shape.rows + r) * shape.cols + c) / stretch * bytes,
-                     ((m * file.rows + i) * file.cols + j) / stretch * bytes, static_cast<size_t>(bytes));
-            }
+    struct Position {
+        int64_t row, col;
+    };
+    const auto in_file = [&](int64_t r, int64_t c) {
+        Position p = layout.transposed ? Position{c, r} : Position{r, c};
+        int64_t& placed = layout.columns ? p.col : p.row;
+        placed = place_in(layout.part, placed, n, N);
+        return p;
+    };
+    const Position begin = in_file(0, 0), next = in_file(0, 1);
+    const int64_t step = (next.row - begin.row) * file.cols + next.col - begin.col;
+    parallel_chunks(shape.count * shape.rows, rows_at_a_time, [&](int64_t first, int64_t end) {
+        for (int64_t r = first; r < end; ++r) {
+            const Position p = in_file(r % shape.rows, 0);
+            const int64_t file_row = r / shape.rows * file.rows + p.row;
+            row(r * row_bytes(type, shape.cols),
+                file_row * row_bytes(type, file.cols) + row_bytes(type, p.col), step);
+        }
+    });
 }
 
 // A vector that stands for a matrix of one row.
@@ -97,15 +126,15 @@ Matrices FileTensor::matrices() const {
 
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
             const Layout& layout, DType type) {
-    for_each_stretch(shape, file_shape, layout, type, [&](int64_t to, int64_t from, size_t bytes) {
-        std::memcpy(canonical + to, file + from, bytes);
+    for_each_row(shape, file_shape, layout, type, [&](int64_t to, int64_t from, int64_t step) {
+        copy_numbers(canonical + to, 1, file + from, step, shape.cols, type);
     });
 }
 
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
              const Layout& layout, DType type) {
-    for_each_stretch(shape, file_shape, layout, type, [&](int64_t from, int64_t to, size_t bytes) {
-        std::memcpy(file + to, canonical + from, bytes);
+    for_each_row(shape, file_shape, layout, type, [&](int64_t from, int64_t to, int64_t step) {
+        copy_numbers(file + to, step, canonical + from, 1, shape.cols, type);
     });
 }
 
