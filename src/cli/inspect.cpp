@@ -35,24 +35,30 @@ std::string describe(const moe::RouterPolicy& r) {
 struct Facts {
     ModelSize size;
     Footprint bytes;
-    int64_t kv_bytes_per_token;
-    int moe_layers = 0;
-    const MoeSpec* moe = nullptr;  // the first MoE layer's
+    int64_t kv_bytes_per_token, state_bytes;
+    int moe_layers = 0, ssm_layers = 0;
+    const MoeSpec* moe = nullptr;  // the first such layer's
+    const SsmSpec* ssm = nullptr;
+    const AttentionSpec* attention = nullptr;
 };
 
 Facts facts_of(const Model& model) {
-    Facts facts{size_of(model.spec), footprint(model), KvCache::bytes(model.spec, 1, DType::f32)};
+    const auto cache = [&](int64_t context) { return KvCache::bytes(model.spec, context, DType::f32); };
+    const int64_t per_token = cache(2) - cache(1);
+    Facts facts{size_of(model.spec), footprint(model), per_token, cache(1) - per_token};
     for (const LayerSpec& layer : model.spec.layers) {
-        if (!layer.moe()) continue;
-        ++facts.moe_layers;
+        facts.moe_layers += layer.moe() != nullptr;
+        facts.ssm_layers += layer.ssm() != nullptr;
         if (!facts.moe) facts.moe = layer.moe();
+        if (!facts.ssm) facts.ssm = layer.ssm();
+        if (!facts.attention) facts.attention = layer.attention();
     }
     return facts;
 }
 
 nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
     const ModelSpec& s = model.spec;
-    const AttentionSpec& a = *s.layers.front().attention();
+    const AttentionSpec none, &a = f.attention ? *f.attention : none;
     nlohmann::ordered_json out = {
         {"name", s.name},
         {"architecture", s.architecture},
@@ -70,6 +76,11 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
           {"read_per_token", f.bytes.per_token},
           {"kv_cache_per_token", f.kv_bytes_per_token}}},
         {"flops_per_token", f.size.flops_per_token}};
+    if (f.ssm) {
+        out["state_space"] = {{"layers", f.ssm_layers},    {"inner", f.ssm->inner},
+                              {"state", f.ssm->state},     {"conv", f.ssm->conv},
+                              {"dt_rank", f.ssm->dt_rank}, {"state_bytes", f.state_bytes}};
+    }
     if (f.moe) {
         const moe::RouterPolicy& r = f.moe->router;
         out["moe"] = {{"layers", f.moe_layers},
@@ -91,15 +102,22 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
 
 void print(const Model& model, const Facts& f) {
     const ModelSpec& s = model.spec;
-    const AttentionSpec& a = *s.layers.front().attention();
     const auto line = [](std::string_view what, const std::string& value) {
         fmt::print("{:<22} {}\n", what, value);
     };
     line("model", fmt::format("{} ({})", s.name, model.source));
     line("architecture", s.architecture);
     line("layers", fmt::format("{}, {} of them with experts", s.layers.size(), f.moe_layers));
-    line("width",
-         fmt::format("{}; {} heads of {}, {} key/value heads", s.dim, a.heads, a.head_dim, a.kv_heads));
+    line("width", fmt::format("{}", s.dim));
+    if (f.attention) {
+        line("attention", fmt::format("{} heads of {}, {} key/value heads", f.attention->heads,
+                                      f.attention->head_dim, f.attention->kv_heads));
+    }
+    if (f.ssm) {
+        line("state space",
+             fmt::format("in {} layers, {} channels with {} numbers each, {} of state in all", f.ssm_layers,
+                         f.ssm->inner, f.ssm->state, human_bytes(static_cast<double>(f.state_bytes))));
+    }
     line("vocabulary", fmt::format("{}", s.vocab));
     line("context", fmt::format("{} tokens, {} of f32 key/value cache per token", s.context,
                                 human_bytes(static_cast<double>(f.kv_bytes_per_token))));

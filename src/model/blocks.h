@@ -21,6 +21,8 @@ ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeig
 
 ops::Var attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
 
+ops::Var ssm_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
+
 // `routing` is filled for a mixture.
 ops::Var feed_forward(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context,
                       LayerRouting& routing);

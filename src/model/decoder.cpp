@@ -16,8 +16,11 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
     const NormSpec& spec = context.model.spec.norm;
     const float share = context.model.spec.residual_scale;
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
-    const Var mixed = attention_layer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
+    const LayerSpec& parts = context.model.spec.layers[static_cast<size_t>(layer)];
+    const auto mixer = parts.attention() ? attention_layer : ssm_layer;
+    const Var mixed = mixer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
     x_TD = ops::add(g, x_TD, times(g, mixed, share));
+    if (!parts.has_feed_forward()) return x_TD;
     const Var fed = feed_forward(g, norm(g, x_TD, spec, w.feed_forward_norm), layer, context, routing);
     return ops::add(g, x_TD, times(g, fed, share));
 }

@@ -1,5 +1,8 @@
 #include "model/kv_cache.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/error.h"
 #include "tensor/blocks.h"
 
@@ -28,13 +31,20 @@ KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype) : capacity
     for (const LayerSpec& layer : spec.layers) {
         keys_.emplace_back(dtype, Shape{context, widths(layer).key});
         values_.emplace_back(dtype, Shape{context, widths(layer).value});
+        const SsmSpec none, &s = layer.ssm() ? *layer.ssm() : none;
+        histories_.emplace_back(DType::f32, Shape{std::max(0, s.conv - 1), s.inner});
+        scans_.emplace_back(DType::f32, Shape{s.state, s.inner});
+        recurrent_ |= layer.ssm() != nullptr;
     }
 }
 
 int64_t KvCache::bytes(const ModelSpec& spec, int64_t context, DType dtype) {
     int64_t total = 0;
-    for (const LayerSpec& layer : spec.layers)
+    for (const LayerSpec& layer : spec.layers) {
         total += context * row_bytes(dtype, widths(layer).key + widths(layer).value);
+        if (const SsmSpec* s = layer.ssm())
+            total += int64_t{s->inner} * (s->state + s->conv - 1) * static_cast<int64_t>(sizeof(float));
+    }
     return total;
 }
 
@@ -49,7 +59,20 @@ void KvCache::advance(int64_t tokens) { length_ += tokens; }
 
 void KvCache::truncate(int64_t length) {
     if (length < 0 || length > length_) fail("cannot shorten a context of {} tokens to {}", length_, length);
+    if (recurrent_ && length < length_) {
+        if (length > 0)
+            fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_,
+                 length);
+        for (const auto* states : {&histories_, &scans_})
+            for (const OwnedTensor& state : *states)
+                std::memset(state.get().data, 0, static_cast<size_t>(state.get().bytes()));
+    }
     length_ = length;
+}
+
+KvCache::State KvCache::state(int layer) const {
+    const auto l = static_cast<size_t>(layer);
+    return {histories_[l], scans_[l]};
 }
 
 }  // namespace gremium

@@ -1,4 +1,4 @@
-// Keys and values of one sequence, per layer.
+// What one sequence's future depends on, per layer: keys and values of attention, the state of a state space mixer.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace gremium {
 class KvCache {
   public:
     // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16 or bf16);
-    // committed by the system as it is touched.
+    // committed by the system as it is touched; and inner · (state + conv − 1) f32 of each state space layer.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32);
 
     int64_t length() const { return length_; }
@@ -25,11 +25,21 @@ class KvCache {
         TensorView k, v;
     };
     Views append(int layer, TensorView k, TensorView v);
-    void advance(int64_t tokens);   // after all layers have appended
-    void truncate(int64_t length);  // forget later positions
+    void advance(int64_t tokens);  // after all layers have appended
+    // Forgets later positions. Recurrent states cannot: with such layers only a length of 0 is possible (or the same).
+    void truncate(int64_t length);
+
+    // Of a state space layer, updated in place: the last inputs of the convolution [conv − 1, inner] and the
+    // recurrent state [state, inner]; zeros at the beginning. A forward that throws leaves them undefined.
+    struct State {
+        Tensor history, scan;
+    };
+    State state(int layer) const;
 
   private:
     std::vector<OwnedTensor> keys_, values_;
+    std::vector<OwnedTensor> histories_, scans_;
+    bool recurrent_ = false;
     int64_t length_ = 0, capacity_ = 0;
 };
 

@@ -193,9 +193,10 @@ class Source {
         return significant(a) == significant(b);
     }
 
-    // Kernels want norms and biases in f32.
+    // Kernels want norms, biases and the like in f32.
     static bool is_small(const TensorSlot& slot) {
-        return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias;
+        return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias ||
+               slot.role == TensorRole::filter || slot.role == TensorRole::rates;
     }
     TensorView as_f32(TensorView view) {
         if (view.dtype == DType::f32) return view;

@@ -19,6 +19,9 @@ struct AttentionWeights {
     ops::Weight q, k, v, out, q_bias, k_bias, v_bias, out_bias, q_norm, k_norm, sinks;
     ops::Weight q_a, q_a_norm, q_b, kv_a, kv_a_norm, k_b, v_b;  // of latent attention, which has no k and v
 };
+struct SsmWeights {
+    ops::Weight in, conv, conv_bias, x, dt_norm, b_norm, c_norm, dt, dt_bias, a, d, out;
+};
 struct DenseWeights {
     ops::Weight gate, up, down;
 };
@@ -32,6 +35,7 @@ struct NormWeights {
 struct LayerWeights {
     NormWeights attention_norm, feed_forward_norm;
     AttentionWeights attention;
+    SsmWeights ssm;
     DenseWeights dense;  // of a dense layer
     MoeWeights moe;      // of a MoE layer
 };

@@ -1,5 +1,6 @@
 // Model → GGUF file or Hugging Face directory.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -28,7 +29,9 @@ std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
     if (a.head_bias != b.head_bias) return "its head";
     if (a.layers.size() != b.layers.size()) return "its number of layers";
     for (size_t l = 0; l < a.layers.size(); ++l) {
-        if (a.layers[l].mixer != b.layers[l].mixer) return fmt::format("the attention of layer {}", l);
+        if (a.layers[l].mixer != b.layers[l].mixer)
+            return fmt::format("the {} of layer {}", a.layers[l].attention() ? "attention" : "state space",
+                               l);
         if (a.layers[l].feed_forward != b.layers[l].feed_forward)
             return fmt::format("the feed-forward of layer {}", l);
     }
@@ -82,7 +85,9 @@ class TensorSource {
         for (int m = first; m < end; ++m) {
             std::vector<std::byte> converted;
             const TensorView view = matrix_as_item(slot, m, item, converted);
-            const std::vector<std::byte> rearranged = rearranged_rows(view, slot, model_.spec, written_);
+            const std::vector<std::byte> rearranged = slot.role == TensorRole::rates
+                                                          ? converted_rates(view, slot)
+                                                          : rearranged_rows(view, slot, model_.spec, written_);
             writer.write(item.tensor.name, rearranged.empty()
                                                ? std::span(view.data, static_cast<size_t>(view.bytes()))
                                                : std::span(rearranged));
@@ -104,6 +109,18 @@ class TensorSource {
             }
             writer.write(item.tensor.name, bytes);
         }
+    }
+
+    // Rates A as the file has them: themselves or ln(−A). Empty when the model has them so.
+    std::vector<std::byte> converted_rates(TensorView view, const TensorSlot& slot) const {
+        const auto logarithms = [&](const ModelSpec& spec) {
+            return spec.layers[static_cast<size_t>(slot.layer)].ssm()->log_rates;
+        };
+        if (logarithms(model_.spec) == logarithms(written_)) return {};
+        std::vector<float> rates = to_floats(view);
+        for (float& rate : rates) rate = logarithms(written_) ? std::log(-rate) : -std::exp(rate);
+        const auto bytes = std::as_bytes(std::span(rates));
+        return {bytes.begin(), bytes.end()};
     }
 
     const Model& model_;
@@ -158,6 +175,11 @@ void require_same(const ModelSpec& written, const ModelSpec& understood, const s
         fail("{}: the {} layout cannot express {}", path, written.architecture, difference);
 }
 
+void set_log_rates(ModelSpec& spec, bool log_rates) {
+    for (LayerSpec& layer : spec.layers)
+        if (SsmSpec* ssm = layer.ssm()) ssm->log_rates = log_rates;
+}
+
 void set_pairing(ModelSpec& spec, RopePairing pairing) {
     for_each_attention(spec, [&](AttentionSpec& a) { a.rope.pairing = pairing; });
 }
@@ -171,6 +193,7 @@ const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
 // The same model as GGUF's readers expect it.
 ModelSpec spec_for_gguf(ModelSpec spec, const Architecture& architecture) {
     set_pairing(spec, architecture.gguf_pairing);
+    set_log_rates(spec, false);
     if (architecture.gguf_needs_head) spec.tied_head = false;
     if (architecture.gguf_needs_own_keys)
         for_each_attention(spec, [](AttentionSpec& a) { a.kv_heads = a.heads; });
@@ -287,6 +310,7 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
     const nlohmann::ordered_json config = hf_config(model, architecture, options, vocabulary);
     ModelSpec written = model.spec;
     set_pairing(written, architecture.hf_pairing);
+    set_log_rates(written, true);
     require_same(written, architecture.from_hf(HfConfig(nlohmann::json(config), path.string())),
                  path.string());
 

@@ -76,6 +76,15 @@ struct Checker {
             if (!(d > 0)) fail("{}: a rotary frequency divisor is {}, expected a positive number", source, d);
     }
 
+    void mixer(const SsmSpec& s, int) const {
+        range(s.inner, 1, max_width, "the number of state space channels");
+        range(s.state, 1, max_heads, "the recurrent state of a channel");
+        range(s.conv, 1, max_heads, "the width of the convolution");
+        range(s.dt_rank, 1, max_width, "the rank of the step sizes");
+    }
+
+    void feed_forward(const NoFeedForward&) const {}
+
     void feed_forward(const DenseSpec& dense) const {
         range(dense.hidden, 1, max_width, "the feed-forward width");
     }
@@ -156,12 +165,30 @@ struct SlotList {
         add("attn_k_norm.weight", {per_head ? a.head_dim : k}, TensorRole::norm);
     }
 
+    void mixer(const SsmSpec& s) {
+        projection("ssm_in", 2 * int64_t{s.inner}, spec.dim, false);
+        add("ssm_conv1d.weight", {s.inner, s.conv}, TensorRole::filter);
+        add("ssm_conv1d.bias", {s.inner}, TensorRole::bias);
+        projection("ssm_x", int64_t{s.dt_rank} + 2 * int64_t{s.state}, s.inner, false);
+        if (s.inner_norms) {
+            add("ssm_dt_norm.weight", {s.dt_rank}, TensorRole::norm);
+            add("ssm_b_norm.weight", {s.state}, TensorRole::norm);
+            add("ssm_c_norm.weight", {s.state}, TensorRole::norm);
+        }
+        projection("ssm_dt", s.inner, s.dt_rank, false);
+        add("ssm_dt.bias", {s.inner}, TensorRole::step_bias);
+        add("ssm_a", {s.inner, s.state}, TensorRole::rates);
+        add("ssm_d", {s.inner}, TensorRole::skip);
+        projection("ssm_out", spec.dim, s.inner, false);
+    }
+
     void gated(const std::string& suffix, int64_t hidden) {
         add("ffn_gate" + suffix + ".weight", {hidden, spec.dim}, TensorRole::matrix);
         add("ffn_up" + suffix + ".weight", {hidden, spec.dim}, TensorRole::matrix);
         add("ffn_down" + suffix + ".weight", {spec.dim, hidden}, TensorRole::matrix);
     }
 
+    void feed_forward(const NoFeedForward&) {}
     void feed_forward(const DenseSpec& dense) { gated("", dense.hidden); }
 
     void feed_forward(const MoeSpec& m) {
@@ -222,7 +249,7 @@ std::vector<TensorSlot> tensor_slots(const ModelSpec& spec) {
         ++list.layer;
         list.norm("attn_norm");
         std::visit([&](const auto& part) { list.mixer(part); }, layer.mixer);
-        list.norm("ffn_norm");
+        if (layer.has_feed_forward()) list.norm("ffn_norm");
         std::visit([&](const auto& part) { list.feed_forward(part); }, layer.feed_forward);
     }
     return std::move(list.slots);
@@ -249,7 +276,8 @@ ModelSize size_of(const ModelSpec& spec) {
         size.active_parameters += active;
         const bool looked_up = slot.role == TensorRole::embedding && !spec.tied_head;
         const bool vector =
-            (slot.shape.rank == 1 && slot.role != TensorRole::router) || slot.role == TensorRole::expert_bias;
+            (slot.shape.rank == 1 && slot.role != TensorRole::router) || slot.role == TensorRole::expert_bias ||
+            slot.role == TensorRole::rates;
         if (!looked_up && !vector) multiplied += active;
     }
     size.flops_per_token = 2 * multiplied;

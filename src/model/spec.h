@@ -74,6 +74,17 @@ struct AttentionSpec {
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
+// A selective state space mixer (Gu, Dao: Mamba, 2023). Its two projections have no biases, convolution and step sizes do.
+struct SsmSpec {
+    int inner = 0;             // channels
+    int state = 0;             // numbers of recurrent state a channel
+    int conv = 0;              // positions that the convolution sees
+    int dt_rank = 0;           // numbers a token from which the step sizes of all channels are made
+    bool inner_norms = false;  // RMSNorm of those numbers and of B and C (Jamba)
+    bool log_rates = false;  // the tensor of rates holds ln(−A) (Hugging Face, training) instead of A (GGUF)
+    friend bool operator==(const SsmSpec&, const SsmSpec&) = default;
+};
+
 struct DenseSpec {
     int hidden = 0;
     kernels::Activation activation = kernels::Activation::silu;
@@ -91,12 +102,20 @@ struct MoeSpec {
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
 };
 
+struct NoFeedForward {
+    friend bool operator==(const NoFeedForward&, const NoFeedForward&) = default;
+};
+
 struct LayerSpec {
-    std::variant<AttentionSpec> mixer;
-    std::variant<DenseSpec, MoeSpec> feed_forward;
+    std::variant<AttentionSpec, SsmSpec> mixer;
+    std::variant<DenseSpec, MoeSpec, NoFeedForward> feed_forward;
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }
     AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
+    const SsmSpec* ssm() const { return std::get_if<SsmSpec>(&mixer); }
+    SsmSpec* ssm() { return std::get_if<SsmSpec>(&mixer); }
+    const DenseSpec* dense() const { return std::get_if<DenseSpec>(&feed_forward); }
+    bool has_feed_forward() const { return !std::holds_alternative<NoFeedForward>(feed_forward); }
     const MoeSpec* moe() const { return std::get_if<MoeSpec>(&feed_forward); }
 };
 
@@ -135,7 +154,22 @@ void validate(const ModelSpec& spec, const std::string& source);
 
 // Every tensor the spec implies, by canonical name (GGUF's spelling): the order files are written in, what
 // the loader requires, what the trainer initialises.
-enum class TensorRole : uint8_t { embedding, head, norm, bias, matrix, router, correction, expert, expert_bias };
+enum class TensorRole : uint8_t {
+    embedding,
+    head,
+    norm,
+    bias,
+    matrix,
+    router,
+    correction,
+    expert,
+    expert_bias,
+    // of a state space mixer: taps of the convolution, rates A, factors D, biases of steps
+    filter,
+    rates,
+    skip,
+    step_bias
+};
 struct TensorSlot {
     std::string name;  // "blk.3.ffn_gate_exps.weight"
     Shape shape;       // torch order; experts stacked: [E, F, D]

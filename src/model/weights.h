@@ -34,6 +34,18 @@ void for_each_weight(Layer& w, Visit&& visit) {
     visit("attn_k_b.weight", w.attention.k_b);
     visit("attn_v_b.weight", w.attention.v_b);
     visit("attn_sinks.weight", w.attention.sinks);
+    visit("ssm_in.weight", w.ssm.in);
+    visit("ssm_conv1d.weight", w.ssm.conv);
+    visit("ssm_conv1d.bias", w.ssm.conv_bias);
+    visit("ssm_x.weight", w.ssm.x);
+    visit("ssm_dt_norm.weight", w.ssm.dt_norm);
+    visit("ssm_b_norm.weight", w.ssm.b_norm);
+    visit("ssm_c_norm.weight", w.ssm.c_norm);
+    visit("ssm_dt.weight", w.ssm.dt);
+    visit("ssm_dt.bias", w.ssm.dt_bias);
+    visit("ssm_a", w.ssm.a);
+    visit("ssm_d", w.ssm.d);
+    visit("ssm_out.weight", w.ssm.out);
     visit("ffn_norm.weight", w.feed_forward_norm.weight);
     visit("ffn_norm.bias", w.feed_forward_norm.bias);
     visit("ffn_gate.weight", w.dense.gate);

@@ -10,6 +10,7 @@
 #include "kernels/attention.h"
 #include "kernels/grouped_matmul.h"
 #include "kernels/rowwise.h"
+#include "kernels/state_space.h"
 #include "ops/graph.h"
 
 namespace gremium::ops {
@@ -62,6 +63,18 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
 // covering the batch in order, with first = 0; v is null where the values are part of the keys. sinks: [heads].
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
               const AttentionShape& shape, int64_t sequence_length, const Weight& sinks = {});
+
+// The two operations of a state space mixer, all f32 (kernels/state_space.h has the formulas). The T rows are sequences
+// of `length`; when not recording they may be one that goes on from the state given, which is updated.
+Var causal_conv(Graph& g, Var x_TC, const Weight& w_CK, const Weight& bias_C, int64_t length, Tensor history);
+struct ScanVars {
+    Var x_TC, step_TC, b_TN, c_TN;
+};
+struct ScanWeights {
+    Weight rates_CN, skip_C;
+    bool log_rates = false;
+};
+Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length, Tensor state_NC);
 
 // Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token losses if
 // asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.

@@ -101,12 +101,22 @@ std::vector<Field> fields(ModelConfig& c) {
             number("heads", c.heads),
             number("kv_heads", c.kv_heads),
             number("head_dim", c.head_dim),
+            flag("rope", c.rope),
             number("rope_base", c.rope_base),
             number("norm_eps", c.norm_eps),
             choice("qk_norm", c.qk_norm,
                    {{"none", QkNorm::none}, {"per_head", QkNorm::per_head}, {"full", QkNorm::full}}),
             flag("qkv_bias", c.qkv_bias),
             flag("tied_head", c.tied_head),
+            number("attention_period", c.attention_period),
+            number("attention_offset", c.attention_offset),
+            number("expert_period", c.expert_period),
+            number("expert_offset", c.expert_offset),
+            number("ssm_inner", c.ssm_inner),
+            number("ssm_state", c.ssm_state),
+            number("ssm_conv", c.ssm_conv),
+            number("ssm_dt_rank", c.ssm_dt_rank),
+            flag("ssm_norms", c.ssm_norms),
             number("experts", c.experts),
             number("top_k", c.top_k),
             number("expert_hidden", c.expert_hidden),
@@ -344,9 +354,13 @@ nlohmann::json to_json(const TrainConfig& config) {
 
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now) {
     static const std::vector<std::string> fixed = {"sequence", "batch_tokens", "seed"};
+    const nlohmann::json defaults = to_json(TrainConfig{});
     for (const char* section : {"model", "tokenizer", "data"}) {
-        for (const auto& change :
-             nlohmann::json::diff(saved.value(section, nlohmann::json()), now.at(section))) {
+        nlohmann::json before = saved.value(section, nlohmann::json());
+        // A key that the saved run's program did not know had what is the default now.
+        if (before.is_object())
+            for (const auto& [key, value] : defaults.at(section).items()) before.emplace(key, value);
+        for (const auto& change : nlohmann::json::diff(before, now.at(section))) {
             std::string key = section + change.at("path").get<std::string>();
             std::replace(key.begin(), key.end(), '/', '.');
             return key;

@@ -20,13 +20,21 @@ struct ModelConfig {  // [model]
     std::string name = "gremium";
     int dim = 256, layers = 8, context = 512;
     int heads = 8, kv_heads = 8, head_dim = 0;  // head_dim 0: dim / heads
+    bool rope = true;
     double rope_base = 10000, norm_eps = 1e-6;
     QkNorm qk_norm = QkNorm::none;
     bool qkv_bias = false, tied_head = true;
+    // Layers l with l % attention_period = attention_offset have attention, all others a state space mixer; period 0:
+    // none has attention. The same for mixtures, behind the leading dense layers.
+    int attention_period = 1, attention_offset = 0, expert_period = 1, expert_offset = 0;
+    int ssm_inner = 0, ssm_state = 16, ssm_conv = 4,
+        ssm_dt_rank = 0;                            // inner 0: 2 · dim; dt_rank 0: dim / 16
+    bool ssm_norms = false;                         // of step sizes, B and C (Jamba)
     int experts = 0, top_k = 2, expert_hidden = 0;  // experts 0: a dense model
     int shared_hidden = 0;                          // width of the shared experts together
     bool shared_gate = false;
-    int dense_layers = 0, dense_hidden = 0;  // so many leading layers are dense
+    // So many leading layers are dense; hidden 0: layers that are no mixture have no feed-forward (Mamba).
+    int dense_layers = 0, dense_hidden = 0;
     moe::RouterPolicy::Score score = moe::RouterPolicy::Score::softmax;
     bool normalise = true, correction_bias = false;
     double scale = 1;

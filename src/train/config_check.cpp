@@ -96,12 +96,15 @@ void check_expressible(const ModelSpec& spec, const std::string& source) {
     same(heard.layers.size() == spec.layers.size(), "layers");
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         const LayerSpec &asked = spec.layers[l], &got = heard.layers[l];
-        if (const AttentionSpec* a = asked.attention(), *b = got.attention(); a && b) {
-            same(b->qk_norm == a->qk_norm, "qk_norm");
-            same(b->qkv_bias == a->qkv_bias, "qkv_bias");
+        same((got.ssm() != nullptr) == (asked.ssm() != nullptr), "attention_period, attention_offset");
+        if (const AttentionSpec* a = asked.attention()) {
+            same(got.attention()->qk_norm == a->qk_norm, "qk_norm");
+            same(got.attention()->qkv_bias == a->qkv_bias, "qkv_bias");
+            same(*got.attention() == *a, "heads, kv_heads, head_dim, rope, rope_base");
         }
-        same(got.mixer == asked.mixer, "heads, kv_heads, head_dim, rope_base");
-        same((got.moe() != nullptr) == (asked.moe() != nullptr), "experts, dense_layers");
+        same(got.mixer == asked.mixer, "ssm_inner, ssm_state, ssm_conv, ssm_dt_rank, ssm_norms");
+        same((got.moe() != nullptr) == (asked.moe() != nullptr),
+             "experts, dense_layers, expert_period, expert_offset");
         if (const MoeSpec* moe = asked.moe()) {
             same(got.moe()->router == moe->router,
                  "experts, top_k, score, normalise, correction_bias, scale");
@@ -117,6 +120,8 @@ void complete(TrainConfig& config, const std::string& source) {
     ModelConfig& model = config.model;
     TrainingConfig& train = config.train;
     if (model.heads <= 0) fail("{}: model.heads must be positive", source);
+    if (model.attention_period < 0) fail("{}: model.attention_period must not be negative", source);
+    if (model.expert_period <= 0) fail("{}: model.expert_period must be positive", source);
     if (model.head_dim == 0) model.head_dim = model.dim / model.heads;
     check_domains(config, source);
     check_training(train, source);
@@ -140,15 +145,33 @@ void complete(TrainConfig& config, const std::string& source) {
     check_expressible(spec, source);
 }
 
-ModelSpec model_spec(const ModelConfig& config, int vocab) {
+namespace {
+
+std::variant<AttentionSpec, SsmSpec> mixer(const ModelConfig& config, int layer) {
+    if (config.attention_period == 0 || layer % config.attention_period != config.attention_offset)
+        return SsmSpec{.inner = config.ssm_inner > 0 ? config.ssm_inner : 2 * config.dim,
+                       .state = config.ssm_state,
+                       .conv = config.ssm_conv,
+                       .dt_rank = config.ssm_dt_rank > 0 ? config.ssm_dt_rank : (config.dim + 15) / 16,
+                       .inner_norms = config.ssm_norms,
+                       .log_rates = true};
     AttentionSpec attention;
     attention.heads = config.heads;
     attention.kv_heads = config.kv_heads;
-    attention.head_dim = attention.value_dim = attention.rope.dims = config.head_dim;
-    attention.rope.base = static_cast<float>(config.rope_base);
+    attention.head_dim = attention.value_dim = config.head_dim;
+    attention.rope = {.enabled = config.rope};
+    if (config.rope) {
+        attention.rope.dims = config.head_dim;
+        attention.rope.base = static_cast<float>(config.rope_base);
+    }
     attention.qk_norm = config.qk_norm;
     attention.qkv_bias = config.qkv_bias;
+    return attention;
+}
 
+}  // namespace
+
+ModelSpec model_spec(const ModelConfig& config, int vocab) {
     const MoeSpec moe{.router = {.experts = config.experts,
                                  .top_k = config.top_k,
                                  .score = config.score,
@@ -168,9 +191,13 @@ ModelSpec model_spec(const ModelConfig& config, int vocab) {
     spec.tied_head = config.tied_head;
     for (int layer = 0; layer < config.layers; ++layer) {
         LayerSpec& added = spec.layers.emplace_back();
-        added.mixer = attention;
-        if (config.experts > 0 && layer >= config.dense_layers)
+        added.mixer = mixer(config, layer);
+        const bool experts =
+            layer >= config.dense_layers && layer % config.expert_period == config.expert_offset;
+        if (config.experts > 0 && experts)
             added.feed_forward = moe;
+        else if (config.dense_hidden == 0)
+            added.feed_forward = NoFeedForward{};
         else
             added.feed_forward = DenseSpec{.hidden = config.dense_hidden};
     }

@@ -17,7 +17,7 @@ constexpr int64_t chunk = int64_t{1} << 16;
 
 bool decays(TensorRole role) {
     return role == TensorRole::matrix || role == TensorRole::expert || role == TensorRole::embedding ||
-           role == TensorRole::head || role == TensorRole::router;
+           role == TensorRole::head || role == TensorRole::router || role == TensorRole::filter;
 }
 
 // Matmuls read these in bf16; embeddings are only looked up unless they are the head too.
@@ -28,7 +28,8 @@ bool has_shadow(TensorRole role, bool tied_head) {
 
 // The matrices that end in the residual stream.
 bool writes_residual(const std::string& name) {
-    for (const char* kind : {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp."}) {
+    for (const char* kind :
+         {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp.", ".ssm_out."}) {
         if (name.find(kind) != std::string::npos) return true;
     }
     return false;
@@ -50,6 +51,30 @@ void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
         random.seek(2 * static_cast<uint64_t>(begin));  // a normal takes two
         for (int64_t i = begin; i < end; ++i) out.f32()[i] = deviation * static_cast<float>(random.normal());
     });
+}
+
+// Of the normal distribution a matrix starts with.
+float deviation(const TensorSlot& slot, size_t layers) {
+    const auto inputs = static_cast<float>(slot.shape[slot.shape.rank - 1]);
+    // As wide as the uniform distributions of Mamba's own code.
+    if (slot.role == TensorRole::filter || slot.name.ends_with(".ssm_dt.weight"))
+        return 1 / std::sqrt(3 * inputs);
+    return writes_residual(slot.name) ? 0.02f / std::sqrt(2 * static_cast<float>(layers)) : 0.02f;
+}
+
+// The n-th number of state of every channel decays at rate n (Gu et al.: S4D-Real, 2022). The logarithms.
+void fill_rates(Tensor rates_CN) {
+    for (int64_t i = 0; i < rates_CN.count(); ++i)
+        rates_CN.f32()[i] = std::log(static_cast<float>(1 + i % rates_CN.cols()));
+}
+
+// Biases whose softplus, the first step sizes, are spread between 0.001 and 0.1, evenly in their logarithms.
+void fill_step_bias(Tensor bias, uint64_t seed, uint64_t stream) {
+    Random random(seed, stream);
+    for (int64_t i = 0; i < bias.count(); ++i) {
+        const double step = 0.001 * std::pow(100.0, random.uniform());
+        bias.f32()[i] = static_cast<float>(std::log(std::expm1(step)));
+    }
 }
 
 }  // namespace
@@ -81,16 +106,18 @@ void Parameters::layout() {
 }
 
 void Parameters::initialise(uint64_t seed) {
-    const auto layers = static_cast<float>(std::max<size_t>(1, spec_.layers.size()));
     for (const Entry& entry : entries_) {
         const Tensor weight = tensor(Buffer::weight, entry);
-        const std::string& name = entry.slot.name;
-        if (entry.slot.role == TensorRole::norm) {
+        const TensorRole role = entry.slot.role;
+        const uint64_t stream = stream_of(entry.slot.name);
+        if (role == TensorRole::norm || role == TensorRole::skip)
             std::fill_n(weight.f32(), weight.count(), 1.0f);
-        } else if (decays(entry.slot.role)) {
-            fill_normal(weight, writes_residual(name) ? 0.02f / std::sqrt(2 * layers) : 0.02f, seed,
-                        stream_of(name));
-        }
+        else if (role == TensorRole::rates)
+            fill_rates(weight);
+        else if (role == TensorRole::step_bias)
+            fill_step_bias(weight, seed, stream);
+        else if (decays(role))
+            fill_normal(weight, deviation(entry.slot, spec_.layers.size()), seed, stream);
     }
 }
 

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
         const std::filesystem::path directory = argv[1];
         std::filesystem::create_directories(directory);
         for (const std::string& architecture : test::tiny_architectures()) {
+            if (architecture == "moe_mamba") continue;  // a layout of our own
             const test::TinyShape wide{// four layers: llama.cpp loads no llama4 without one that has no RoPE
                                        .layers = 4,  .dim = 64,  .head_dim = 16,     .hidden = 96,
                                        .experts = 8, .top_k = 3, .expert_hidden = 32};

@@ -86,7 +86,7 @@ TEST_P(Goldens, AgreeTokenByToken) {
 INSTANTIATE_TEST_SUITE_P(Models, Goldens,
                          testing::Values("llama-dense", "qwen3-dense", "mixtral", "qwen3moe", "olmoe",
                                          "qwen2moe", "granitemoe", "phimoe", "gpt-oss", "llama4",
-                                         "deepseek2-lite", "deepseek2-v3"),
+                                         "deepseek2-lite", "deepseek2-v3", "jamba"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::erase(name, '-');

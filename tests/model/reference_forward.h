@@ -1,6 +1,6 @@
 // The decoder written plainly in float64, one token after another, from the published formulas: RMSNorm,
 // LayerNorm, rotary positions with YaRN, grouped-query and latent attention with windows, chunks, sinks and
-// temperatures, SwiGLU, mixtures with the routers there are. Latent keys and values are expanded for every head.
+// temperatures, selective state spaces, SwiGLU, mixtures with the routers there are. Latent keys and values are expanded for every head.
 // Shares no code with what it checks.
 #pragma once
 
@@ -23,6 +23,8 @@ class ReferenceForward {
         context_ = spec_.context;
         keys_.assign(spec_.layers.size(), {});
         values_.assign(spec_.layers.size(), {});
+        inputs_.assign(spec_.layers.size(), {});
+        states_.assign(spec_.layers.size(), {});
         std::vector<Vector> rows;
         for (size_t t = 0; t < tokens.size(); ++t) rows.push_back(step(tokens[t], static_cast<double>(t)));
         return rows;
@@ -207,6 +209,47 @@ class ReferenceForward {
         return product(p + "attn_output.weight", out, static_cast<size_t>(spec_.dim));
     }
 
+    // One step of the recurrence of Gu, Dao: Mamba (2023), equation 2 with the discretisation of section 3.
+    Vector state_space(const Vector& u, size_t l, const std::string& p) {
+        const SsmSpec& s = *spec_.layers[l].ssm();
+        const auto channels = static_cast<size_t>(s.inner), states = static_cast<size_t>(s.state),
+                   taps = static_cast<size_t>(s.conv), rank = static_cast<size_t>(s.dt_rank);
+        const Vector x_and_gate = product(p + "ssm_in.weight", u, 2 * channels);
+        std::vector<Vector>& past = inputs_[l];
+        past.emplace_back(x_and_gate.begin(), x_and_gate.begin() + static_cast<std::ptrdiff_t>(channels));
+        Vector x(channels);
+        for (size_t c = 0; c < channels; ++c) {
+            x[c] = at(p + "ssm_conv1d.bias", c);
+            for (size_t back = 0; back < std::min(taps, past.size()); ++back)
+                x[c] +=
+                    at(p + "ssm_conv1d.weight", c * taps + taps - 1 - back) * past[past.size() - 1 - back][c];
+            x[c] /= 1 + std::exp(-x[c]);
+        }
+
+        const auto part = [&](const char* name, size_t first, size_t count) {
+            Vector y = product(p + "ssm_x.weight", x, count, first);
+            return s.inner_norms ? rms_norm(y, p + name, count) : y;
+        };
+        const Vector dt = part("ssm_dt_norm.weight", 0, rank), b = part("ssm_b_norm.weight", rank, states),
+                     c = part("ssm_c_norm.weight", rank + states, states);
+        const Vector step = product(p + "ssm_dt.weight", dt, channels);
+        Vector& h = states_[l];
+        h.resize(channels * states);
+        Vector y(channels);
+        for (size_t i = 0; i < channels; ++i) {
+            const double delta = std::log1p(std::exp(step[i])), gate = x_and_gate[channels + i];
+            y[i] = at(p + "ssm_d", i) * x[i];
+            for (size_t n = 0; n < states; ++n) {
+                const double rate = at(p + "ssm_a", i * states + n), a = s.log_rates ? -std::exp(rate) : rate;
+                double& state = h[i * states + n];
+                state = std::exp(delta * a) * state + delta * b[n] * x[i];
+                y[i] += c[n] * state;
+            }
+            y[i] *= gate / (1 + std::exp(-gate));
+        }
+        return product(p + "ssm_out.weight", y, static_cast<size_t>(spec_.dim));
+    }
+
     // down(silu(gate x) · up x), of the expert'th matrix of a stack; or gpt-oss's form of it.
     Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden,
                   size_t expert = 0, bool clamped = false) const {
@@ -304,7 +347,10 @@ class ReferenceForward {
             x[i] = spec_.embedding_scale * at("token_embd.weight", static_cast<size_t>(token) * dim + i);
         for (size_t l = 0; l < spec_.layers.size(); ++l) {
             const std::string p = fmt::format("blk.{}.", l);
-            add(x, attention(norm(x, p + "attn_norm"), l, p, position), spec_.residual_scale);
+            const LayerSpec& layer = spec_.layers[l];
+            const Vector mixed = norm(x, p + "attn_norm");
+            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position), spec_.residual_scale);
+            if (!layer.has_feed_forward()) continue;
             const Vector normed = norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);
             add(x,
@@ -337,7 +383,8 @@ class ReferenceForward {
     const ModelSpec& spec_;
     const Tensors& tensors_;
     int64_t context_ = 0;                             // in use
-    std::vector<std::vector<Vector>> keys_, values_;  // of each layer, of each position
+    std::vector<std::vector<Vector>> keys_, values_, inputs_;  // of each layer, of each position
+    std::vector<Vector> states_;                               // of each layer, [channels, states]
 };
 
 }  // namespace gremium::test

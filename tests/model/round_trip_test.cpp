@@ -83,9 +83,17 @@ TEST_P(RoundTrip, GgufToHuggingFaceToGguf) {
         const auto first = saved(*tiny_model(GetParam()), "first.gguf", {.dtype = dtype});
         const auto middle = saved(*first, "hf", {.container = Container::hugging_face, .dtype = dtype});
         save_model(*middle, path("second.gguf"), {.dtype = dtype});
-        EXPECT_EQ(entries(open_gguf(path("first.gguf")).tensors),
-                  entries(open_gguf(path("second.gguf")).tensors));
-        EXPECT_EQ(outputs(load_model(path("second.gguf"))), outputs(first));
+        Entries before = entries(open_gguf(path("first.gguf")).tensors),
+                after = entries(open_gguf(path("second.gguf")).tensors);
+        // Hugging Face has the logarithms of a state space's rates.
+        const auto is_rates = [](const auto& entry) { return entry.first.ends_with("ssm_a"); };
+        const bool rounded = std::erase_if(before, is_rates) > 0;
+        std::erase_if(after, is_rates);
+        EXPECT_EQ(before, after);
+        const auto expected = outputs(first), actual = outputs(load_model(path("second.gguf")));
+        for (size_t t = 0; t < expected.size(); ++t)
+            for (size_t i = 0; i < expected[t].size(); ++i)
+                EXPECT_NEAR(expected[t][i], actual[t][i], rounded ? 5e-5 : 0);
     }
 }
 

@@ -18,6 +18,7 @@ struct TinyShape {
     int layers = 3, dim = 32, heads = 4, kv_heads = 2, head_dim = 8, hidden = 24, vocab = 300, context = 128;
     int experts = 6, top_k = 2, expert_hidden = 12, shared_hidden = 16, leading_dense = 1;
     bool tied = false;
+    int ssm_state = 5, ssm_conv = 4, ssm_dt_rank = 3;
 };
 
 using Score = moe::RouterPolicy::Score;
@@ -150,10 +151,24 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
         m.router.scale = 2.5f;
         m.shared_hidden = 2 * s.expert_hidden;
     }
-    const bool mixture = !is("llama", "qwen2", "qwen3");
+    if (is("jamba")) {
+        a.rope = {.enabled = false};
+        m.hidden = s.hidden;
+    }
+    const SsmSpec ssm{.inner = 2 * s.dim,
+                      .state = s.ssm_state,
+                      .conv = s.ssm_conv,
+                      .dt_rank = s.ssm_dt_rank,
+                      .inner_norms = is("jamba"),
+                      .log_rates = true};
+    const bool mixture = !is("llama", "qwen2", "qwen3", "mamba");
     for (int l = 0; l < s.layers; ++l) {
         LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
-        if (mixture && !(is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense)) layer.feed_forward = m;
+        if (is("mamba", "moe_mamba") || (is("jamba") && l % 3 != 1)) layer.mixer = ssm;
+        if (is("mamba")) layer.feed_forward = NoFeedForward{};
+        const bool dense =
+            (is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense) || (is("jamba") && l % 2 == 0);
+        if (mixture && !dense) layer.feed_forward = m;
         spec.layers.push_back(layer);
     }
     add_peculiarities(spec, s);
@@ -161,9 +176,9 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
 }
 
 inline const std::vector<std::string>& tiny_architectures() {
-    static const std::vector<std::string> all{"llama",    "mixtral", "qwen2",     "qwen3",      "qwen2moe",
-                                              "qwen3moe", "olmoe",   "dots1",     "granitemoe", "phimoe",
-                                              "gptoss",   "llama4",  "deepseek2", "glm4moe"};
+    static const std::vector<std::string> all{
+        "llama",  "mixtral", "qwen2",  "qwen3",     "qwen2moe", "qwen3moe", "olmoe", "dots1",    "granitemoe",
+        "phimoe", "gptoss",  "llama4", "deepseek2", "glm4moe",  "jamba",    "mamba", "moe_mamba"};
     return all;
 }
 
@@ -201,7 +216,9 @@ inline std::shared_ptr<Tensors> tiny_tensors(const ModelSpec& spec, uint64_t see
         Random random(seed, stream++);
         OwnedTensor tensor(DType::f32, slot.shape);
         double mean = 0, scale = 1.5 / std::sqrt(static_cast<double>(slot.shape[slot.shape.rank - 1]));
-        if (slot.role == TensorRole::norm) mean = 1;
+        if (slot.role == TensorRole::norm || slot.role == TensorRole::skip) mean = 1;
+        if (slot.role == TensorRole::step_bias) mean = -2;
+        if (slot.role == TensorRole::rates) scale = 0.5;
         if (slot.role == TensorRole::norm || slot.role == TensorRole::bias) scale = 0.1;
         if (slot.role == TensorRole::correction) scale = 0.2;
         if (slot.role == TensorRole::embedding && !spec.tied_head) scale = 1;

@@ -69,6 +69,25 @@ TEST(Gradients, Softmax) {
     check.run([&](Graph& g, auto x) { return softmax(g, x[0]); });
 }
 
+TEST(Gradients, CausalConvolution) {
+    GradientCheck check;
+    check.input({6, 5});
+    const Weight w = check.weight({5, 3}), bias = check.weight({5});
+    check.run([&](Graph& g, auto x) { return causal_conv(g, x[0], w, bias, 3, {}); });
+}
+
+TEST(Gradients, SelectiveScan) {
+    for (const bool log_rates : {false, true}) {
+        GradientCheck check;
+        check.input({6, 5});
+        check.input({6, 5});
+        check.input({6, 3});
+        check.input({6, 3});
+        const ScanWeights w{check.weight({5, 3}, 0.3f), check.weight({5}), log_rates};
+        check.run([&](Graph& g, auto x) { return selective_scan(g, {x[0], x[1], x[2], x[3]}, w, 3, {}); });
+    }
+}
+
 TEST(Gradients, GatedActivations) {
     for (const Activation kind :
          {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu}) {

@@ -13,6 +13,12 @@ AttentionSpec attention_of(const ModelSpec& spec) {
     fail("a {} model without attention cannot be written", spec.architecture);
 }
 
+SsmSpec ssm_of(const ModelSpec& spec) {
+    for (const LayerSpec& layer : spec.layers)
+        if (const SsmSpec* ssm = layer.ssm()) return *ssm;
+    fail("a {} model without state space layers cannot be written", spec.architecture);
+}
+
 MoeSpec mixture_of(const ModelSpec& spec) {
     for (const LayerSpec& layer : spec.layers)
         if (const MoeSpec* moe = layer.moe()) return *moe;
@@ -21,7 +27,7 @@ MoeSpec mixture_of(const ModelSpec& spec) {
 
 DenseSpec dense_of(const ModelSpec& spec) {
     for (const LayerSpec& layer : spec.layers)
-        if (const auto* dense = std::get_if<DenseSpec>(&layer.feed_forward)) return *dense;
+        if (const DenseSpec* dense = layer.dense()) return *dense;
     return {.hidden = mixture_of(spec).hidden};  // all layers are mixtures: readers want some width
 }
 

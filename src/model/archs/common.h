@@ -13,9 +13,14 @@ namespace gremium::archs {
 ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
 void write_gguf(const ModelSpec& spec, Metadata& metadata);
 
+// The sizes that all layers share: the part of write_gguf that is not about attention and feed-forward.
+void write_gguf_trunk(const ModelSpec& spec, Metadata& metadata);
+SsmSpec read_gguf_ssm(const Metadata& metadata);
+void write_gguf_ssm(const SsmSpec& ssm, Metadata& metadata);
+
 // What GGUF says by the presence of a tensor (asked for by its canonical name and layer): whether the head is tied,
 // attention has biases, and of what an architecture may have, whether it has it: a bias of the head, q/k norms, a
-// corrected selection.
+// corrected selection, a mixture (a layer without a router is dense, with the width of one expert).
 void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains);
 
 // The divisors of rotary frequencies are tensors in GGUF.
@@ -37,6 +42,9 @@ struct HfDefaults {
 };
 ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
 void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
+size_t hf_layer_count(const HfConfig& config);
+// A number, or "auto": a sixteenth of the width, rounded up.
+int hf_dt_rank(const HfConfig& config, std::string_view name, int dim);
 
 // Key "{arch}.{name}" of GGUF metadata.
 std::string key(const Metadata& metadata, std::string_view name);
@@ -55,9 +63,10 @@ void write_gguf_deepseek(const ModelSpec& spec, Metadata& metadata);
 void read_hf_deepseek(ModelSpec& spec, const HfConfig& config, moe::RouterPolicy::Score score);
 void write_hf_deepseek(const ModelSpec& spec, nlohmann::ordered_json& config);
 
-// The attention, mixture or dense width of the first layer that has one; writers state it for all layers. A
+// The attention, state space, mixture or dense width of the first layer that has one; writers state it for all layers. A
 // model without experts is an Error for mixture_of; dense_of then tells an expert's width.
 AttentionSpec attention_of(const ModelSpec& spec);
+SsmSpec ssm_of(const ModelSpec& spec);
 MoeSpec mixture_of(const ModelSpec& spec);
 DenseSpec dense_of(const ModelSpec& spec);
 int leading_dense_layers(const ModelSpec& spec);

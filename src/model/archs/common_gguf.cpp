@@ -114,22 +114,30 @@ ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture) {
     return spec;
 }
 
+void write_gguf_trunk(const ModelSpec& spec, Metadata& metadata) {
+    const auto set = [&](std::string_view name, MetaValue value) {
+        metadata.set(key(metadata, name), std::move(value));
+    };
+    set("block_count", static_cast<uint32_t>(spec.layers.size()));
+    set("context_length", static_cast<uint32_t>(spec.context));
+    set("embedding_length", static_cast<uint32_t>(spec.dim));
+    set("vocab_size", static_cast<uint32_t>(spec.vocab));
+    set("attention.layer_norm_rms_epsilon", spec.norm.eps);
+}
+
 void write_gguf(const ModelSpec& spec, Metadata& metadata) {
     const auto set = [&](std::string_view name, MetaValue value) {
         metadata.set(key(metadata, name), std::move(value));
     };
     const auto u32 = [](int value) { return static_cast<uint32_t>(value); };
     const AttentionSpec a = attention_of(spec);
-    set("block_count", u32(static_cast<int>(spec.layers.size())));
-    set("context_length", u32(spec.context));
-    set("embedding_length", u32(spec.dim));
-    set("vocab_size", u32(spec.vocab));
+    write_gguf_trunk(spec, metadata);
     set("feed_forward_length", u32(dense_of(spec).hidden));
     set("attention.head_count", u32(a.heads));
     set("attention.head_count_kv", u32(a.kv_heads));
     set("attention.key_length", u32(a.head_dim));
     set("attention.value_length", u32(a.value_dim));
-    set("attention.layer_norm_rms_epsilon", spec.norm.eps);
+    if (!a.rope.enabled) return;
     set("rope.dimension_count", u32(a.rope.dims));
     set("rope.freq_base", a.rope.base);
     write_scaling(a.rope, metadata);
@@ -148,9 +156,27 @@ void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>
             a->out_bias |= has("attn_output.bias", TensorRole::bias);
             if (optional_qk_norm && !has("attn_q_norm.weight", TensorRole::norm)) a->qk_norm = QkNorm::none;
         }
-        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward))
+        if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward)) {
             m->router.correction_bias &= has("exp_probs_b.bias", TensorRole::correction);
+            if (!has("ffn_gate_inp.weight", TensorRole::router) && has("ffn_up.weight", TensorRole::matrix))
+                spec.layers[l].feed_forward = DenseSpec{.hidden = m->hidden, .activation = m->activation};
+        }
     }
+}
+
+SsmSpec read_gguf_ssm(const Metadata& metadata) {
+    const auto number = [&](const char* name) { return metadata.require<int32_t>(key(metadata, name)); };
+    return {.inner = number("ssm.inner_size"),
+            .state = number("ssm.state_size"),
+            .conv = number("ssm.conv_kernel"),
+            .dt_rank = number("ssm.time_step_rank")};
+}
+
+void write_gguf_ssm(const SsmSpec& ssm, Metadata& metadata) {
+    metadata.set(key(metadata, "ssm.inner_size"), static_cast<uint32_t>(ssm.inner));
+    metadata.set(key(metadata, "ssm.state_size"), static_cast<uint32_t>(ssm.state));
+    metadata.set(key(metadata, "ssm.conv_kernel"), static_cast<uint32_t>(ssm.conv));
+    metadata.set(key(metadata, "ssm.time_step_rank"), static_cast<uint32_t>(ssm.dt_rank));
 }
 
 std::vector<RotaryTensor> rotary_tensors_of(const RopeSpec& rope) {

@@ -163,11 +163,19 @@ void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defa
 
 }  // namespace
 
-ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults) {
+size_t hf_layer_count(const HfConfig& config) {
     const int layers = config.require<int32_t>("num_hidden_layers");
     if (layers < 1 || layers > max_layers)
         fail("{}: num_hidden_layers is {}, expected 1 to {}", config.source(), layers, max_layers);
+    return static_cast<size_t>(layers);
+}
 
+int hf_dt_rank(const HfConfig& config, std::string_view name, int dim) {
+    const nlohmann::json* value = config.value(name);
+    return !value || *value == "auto" ? (dim + 15) / 16 : config.require<int32_t>(name);
+}
+
+ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults) {
     ModelSpec spec;
     spec.architecture = architecture;
     spec.name = config.get<std::string>("_name_or_path", "");
@@ -189,7 +197,7 @@ ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefau
     a.rope.base = read_theta(config, defaults.rope_theta);
     read_scaling(config, a.rope);
     const DenseSpec dense{.hidden = config.require<int32_t>("intermediate_size")};
-    spec.layers.assign(static_cast<size_t>(layers), {a, dense});
+    spec.layers.assign(hf_layer_count(config), {a, dense});
     return spec;
 }
 

@@ -143,6 +143,7 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
     for (TensorSlot slot : tensor_slots(spec)) {
         const Place place = hf_places(architecture, slot).front();
         if (is_row(slot)) slot.shape = {1, slot.shape[0]};
+        if (slot.role == TensorRole::filter) slot.shape = {slot.shape[0], 1, slot.shape[1]};
         if (!place.each_expert) {
             grouping.add(place, slot);
             continue;

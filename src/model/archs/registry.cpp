@@ -89,7 +89,8 @@ std::span<const Architecture* const> architectures() {
     using namespace archs;
     static constexpr const Architecture* all[] = {&llama,    &mixtral, &qwen2,     &qwen3,      &qwen2moe,
                                                   &qwen3moe, &olmoe,   &dots1,     &granitemoe, &phimoe,
-                                                  &gptoss,   &llama4,  &deepseek2, &glm4moe};
+                                                  &gptoss,   &llama4,  &deepseek2, &glm4moe,    &jamba,
+                                                  &mamba,    &moe_mamba};
     return all;
 }
 
