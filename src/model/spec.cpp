@@ -275,9 +275,8 @@ ModelSize size_of(const ModelSpec& spec) {
         size.total_parameters += count;
         size.active_parameters += active;
         const bool looked_up = slot.role == TensorRole::embedding && !spec.tied_head;
-        const bool vector =
-            (slot.shape.rank == 1 && slot.role != TensorRole::router) || slot.role == TensorRole::expert_bias ||
-            slot.role == TensorRole::rates;
+        const bool vector = (slot.shape.rank == 1 && slot.role != TensorRole::router) ||
+                            slot.role == TensorRole::expert_bias || slot.role == TensorRole::rates;
         if (!looked_up && !vector) multiplied += active;
     }
     size.flops_per_token = 2 * multiplied;

@@ -26,8 +26,9 @@ struct NormSpec {
 struct YarnSpec {
     float factor = 1;  // 1: none
     float beta_fast = 32, beta_slow = 1;
-    bool truncate = true;      // the blend begins and ends at whole dimensions
-    float log_multiplier = 0;  // scores times (1 + log_multiplier · ln factor)² (a tenth of DeepSeek's mscale_all_dim)
+    bool truncate = true;  // the blend begins and ends at whole dimensions
+    float log_multiplier =
+        0;  // scores times (1 + log_multiplier · ln factor)² (a tenth of DeepSeek's mscale_all_dim)
     friend bool operator==(const YarnSpec&, const YarnSpec&) = default;
 };
 
@@ -36,11 +37,11 @@ struct RopeSpec {
     kernels::RopePairing pairing = kernels::RopePairing::half_split;
     int dims = 0;  // rotated dimensions of each head
     float base = 10000;
-    float linear_factor = 1;      // positions divided by this
-    std::vector<float> divisors;  // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
+    float linear_factor = 1;           // positions divided by this
+    std::vector<float> divisors = {};  // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
     // Others for when the context in use is longer than the original one (longrope); empty: none.
-    std::vector<float> long_divisors;
-    YarnSpec yarn;
+    std::vector<float> long_divisors = {};
+    YarnSpec yarn = {};
     int original_context = 0;  // positions that were trained before scaling
     float magnitude = 1;       // of the cosines and sines
     friend bool operator==(const RopeSpec&, const RopeSpec&) = default;

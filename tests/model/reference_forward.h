@@ -349,7 +349,8 @@ class ReferenceForward {
             const std::string p = fmt::format("blk.{}.", l);
             const LayerSpec& layer = spec_.layers[l];
             const Vector mixed = norm(x, p + "attn_norm");
-            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position), spec_.residual_scale);
+            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position),
+                spec_.residual_scale);
             if (!layer.has_feed_forward()) continue;
             const Vector normed = norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);
@@ -382,7 +383,7 @@ class ReferenceForward {
 
     const ModelSpec& spec_;
     const Tensors& tensors_;
-    int64_t context_ = 0;                             // in use
+    int64_t context_ = 0;                                      // in use
     std::vector<std::vector<Vector>> keys_, values_, inputs_;  // of each layer, of each position
     std::vector<Vector> states_;                               // of each layer, [channels, states]
 };

@@ -89,6 +89,29 @@ TEST(Config, MakesTheSpecOfTheArchitecture) {
     EXPECT_EQ(spec.vocab, 512);
 }
 
+TEST(Config, StateSpacesAndMixturesByPeriod) {
+    const ModelSpec spec = model_spec({.dim = 40,
+                                       .layers = 6,
+                                       .heads = 4,
+                                       .kv_heads = 2,
+                                       .head_dim = 10,
+                                       .rope = false,
+                                       .attention_period = 4,
+                                       .attention_offset = 2,
+                                       .expert_period = 2,
+                                       .expert_offset = 1,
+                                       .experts = 4},
+                                      300);
+    for (size_t l = 0; l < 6; ++l) {
+        EXPECT_EQ(spec.layers[l].attention() != nullptr, l == 2);
+        EXPECT_EQ(spec.layers[l].moe() != nullptr, l % 2 == 1);
+        EXPECT_EQ(spec.layers[l].has_feed_forward(), l % 2 == 1);
+    }
+    EXPECT_FALSE(spec.layers[2].attention()->rope.enabled);
+    EXPECT_EQ(*spec.layers[0].ssm(),
+              (SsmSpec{.inner = 80, .state = 16, .conv = 4, .dt_rank = 3, .log_rates = true}));
+}
+
 TEST(Config, OverridesWin) {
     const TrainConfig config =
         parse_config(recipe, "r.toml",

@@ -112,6 +112,58 @@ TEST(Trainer, StoppedAndResumedIsBitIdenticalForAnyNumberOfThreads) {
     set_threads(0);
 }
 
+// Recipes of models with state space layers: Jamba's (attention and a mixture in the middle of three layers), MoE-Mamba's
+// (a mixture after each) and Mamba's (nothing else).
+using Keys = std::vector<std::string>;
+const Keys with_state_spaces = {"model.qk_norm=none",  "model.rope=false",      "model.dense_layers=0",
+                                "model.score=softmax", "model.shared_hidden=0", "model.correction_bias=false",
+                                "model.ssm_state=4"};
+const Keys like_jamba = {"model.architecture=jamba", "model.layers=3",        "model.attention_period=3",
+                         "model.attention_offset=1", "model.expert_period=3", "model.expert_offset=1",
+                         "model.expert_hidden=32",   "model.normalise=false", "model.ssm_norms=true"};
+const Keys like_moe_mamba = {"model.architecture=moe_mamba", "model.attention_period=0"};
+const Keys like_mamba = {"model.architecture=mamba", "model.attention_period=0", "model.experts=0",
+                         "model.dense_hidden=0"};
+
+TrainConfig state_space_recipe(const ScratchDirectory& dir, const std::string& output,
+                               const Keys& architecture, const Keys& more = {}) {
+    Keys all = with_state_spaces;
+    all.insert(all.end(), architecture.begin(), architecture.end());
+    all.insert(all.end(), more.begin(), more.end());
+    return toy_recipe(dir, output, all);
+}
+
+TEST(Trainer, StateSpacesLearn) {
+    const ScratchDirectory dir;
+    for (const Keys& architecture : {like_jamba, like_moe_mamba, like_mamba}) {
+        const TrainConfig config = state_space_recipe(dir, architecture.front(), architecture);
+        Recorder seen;
+        const TrainSummary summary = train(config, {}, seen);
+        EXPECT_NEAR(seen.losses.front(), std::log(268), 0.3) << architecture.front();
+        EXPECT_LT(seen.losses.back(), 0.6 * seen.losses.front()) << architecture.front();
+        const auto model = load_model(summary.checkpoint);
+        EXPECT_EQ(model->spec, model_spec(config.model, model->spec.vocab));
+    }
+}
+
+TEST(Trainer, StateSpacesResumeBitIdentically) {
+    const ScratchDirectory dir;
+    for (const char* compute : {"train.compute=f32", "train.compute=bf16"}) {
+        const auto config = [&](const std::string& output, const char* threads) {
+            return state_space_recipe(dir, compute + output, like_jamba,
+                                      {"train.steps=12", compute, threads});
+        };
+        Recorder whole, first, second;
+        const TrainSummary one = train(config("-whole", "train.threads=1"), {}, whole);
+        first.stop_after = 7;
+        train(config("-parts", "train.threads=2"), {}, first);
+        const TrainSummary two = train(config("-parts", "train.threads=2"), {.resume = true}, second);
+        EXPECT_EQ(second.losses.size(), 5u);
+        EXPECT_TRUE(checkpoint_bytes(one.checkpoint) == checkpoint_bytes(two.checkpoint)) << compute;
+    }
+    set_threads(0);
+}
+
 TEST(Trainer, RecomputationChangesNoBit) {
     const ScratchDirectory dir;
     TrainObserver quiet;
