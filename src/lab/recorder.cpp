@@ -28,7 +28,7 @@ void RouteRecorder::after_selection(const moe::AfterSelection& s) {
             const int32_t expert = s.ids_Tk[t * k + j];
             chosen_.push_back(expert);
             weights_.push_back(s.weights_Tk[t * k + j]);
-            ++load[expert];
+            if (expert >= 0) ++load[expert];
         }
     }
 }

@@ -15,6 +15,7 @@ struct BlockContext {
     int64_t sequence_length;  // T when the batch is one sequence
     KvCache* cache;
     moe::RoutingHook* hook;
+    uint64_t noise_seed;
 };
 
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);

@@ -73,7 +73,8 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
                                         options.cache ? options.cache->capacity() : length),
                      .sequence_length = length,
                      .cache = options.cache,
-                     .hook = options.hook});
+                     .hook = options.hook,
+                     .noise_seed = options.noise_seed});
     if (g.recording()) g.keep(context);
 
     Forward result;

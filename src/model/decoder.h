@@ -25,6 +25,7 @@ struct ForwardOptions {
     // Keeps only the blocks' inputs and computes each block again in the backward (only when recording). A
     // hook is then called twice.
     bool recompute = false;
+    uint64_t noise_seed = 0;  // of routers that draw second choices
 };
 
 struct LayerRouting {  // of each MoE layer, in order

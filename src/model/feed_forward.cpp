@@ -32,6 +32,7 @@ Var feed_forward(Graph& g, Var x_TD, int layer, const BlockContext& context, Lay
                                   .correction_E = w.moe.correction.value,
                                   .hook = context.hook,
                                   .batch = &context.batch,
+                                  .noise_seed = context.noise_seed,
                                   .layer = layer};
     moe::MoeOutput out = moe::mixture(g, x_TD, m->router, inputs, *context.model.experts, m->activation);
     routing = {layer, std::move(out.routing.load_E), out.routing.balance_loss, out.routing.z_loss};

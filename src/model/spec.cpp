@@ -105,6 +105,11 @@ struct Checker {
         if (r.experts % r.groups != 0)
             fail("{}: {} groups do not divide {} experts", source, r.groups, r.experts);
         range(r.top_k, 1, r.experts / r.groups * r.groups_used, "the number of experts used by a token");
+        range(r.capacity, 0, INT32_MAX, "the capacity of an expert");
+        if (!(r.capacity_factor >= 0))
+            fail("{}: the capacity factor is {}, expected a positive number", source, r.capacity_factor);
+        if (r.second != moe::RouterPolicy::Second::best && r.top_k != 2)
+            fail("{}: a random second choice wants 2 experts used by a token, not {}", source, r.top_k);
         const bool sparsemixer = r.score == moe::RouterPolicy::Score::sparsemixer;
         if (sparsemixer && (r.correction_bias || r.groups > 1 || !(r.sparse_epsilon > 0)))
             fail("{}: SparseMixer wants a positive epsilon, no correction bias and no groups", source);

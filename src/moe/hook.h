@@ -22,7 +22,7 @@ struct BeforeSelection {
 };
 
 // After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert not
-// chosen (infinity when k = E).
+// chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0.
 struct AfterSelection {
     int layer;
     const TokenBatch& batch;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/random.h"
 #include "moe/routing_record.h"
 
 namespace gremium::moe {
@@ -31,17 +32,20 @@ struct Router {
     size_t experts, top_k;
     std::span<const float> logits_TE, score_TE;
     std::span<const float> correction_E;  // may be empty
-    std::span<int32_t> ids_Tk;
+    uint64_t noise_seed;
+    std::span<int32_t> chosen_Tk, ids_Tk;  // before and after some were dropped
     std::span<float> weights_Tk;
     std::span<float> margin_T;  // empty: nobody asks
 
-    void route_token(size_t t, std::span<float> selection_E) const;
+    void choose(size_t t, std::span<float> selection_E) const;
     void keep_best_groups(std::span<float> selection_E) const;
     void select(size_t t, std::span<const float> selection_E) const;
+    void reconsider_second(size_t t) const;
+    void drop_overflow(int64_t capacity) const;
     void weigh(size_t t, std::span<float> scratch_E) const;
 };
 
-void Router::route_token(size_t t, std::span<float> selection_E) const {
+void Router::choose(size_t t, std::span<float> selection_E) const {
     // Large logits have the same sigmoid: where nothing is added, the logits themselves keep the order.
     const bool by_logits = policy.score == Score::sigmoid && correction_E.empty() && policy.groups == 1;
     const std::span<const float> score = by_logits ? logits_TE : score_TE;
@@ -52,7 +56,6 @@ void Router::route_token(size_t t, std::span<float> selection_E) const {
     }
     if (policy.groups_used < policy.groups) keep_best_groups(selection_E);
     select(t, selection_E);
-    weigh(t, selection_E);
 }
 
 // Experts of all but the best groups get −∞; ties go to the lower group.
@@ -77,7 +80,7 @@ void Router::keep_best_groups(std::span<float> selection_E) const {
 
 // The k largest selection scores, descending; ties go to the lower expert. −∞ is never selected.
 void Router::select(size_t t, std::span<const float> selection_E) const {
-    const std::span<int32_t> chosen = ids_Tk.subspan(t * top_k, top_k);
+    const std::span<int32_t> chosen = chosen_Tk.subspan(t * top_k, top_k);
     const auto score = [&](int32_t e) { return selection_E[static_cast<size_t>(e)]; };
     size_t found = 0;
     float runner_up = -infinity;
@@ -105,8 +108,40 @@ void Router::select(size_t t, std::span<const float> selection_E) const {
     if (!margin_T.empty()) margin_T[t] = score(chosen.back()) - runner_up;
 }
 
+// Another second choice by RouterPolicy::second, or none (in ids).
+void Router::reconsider_second(size_t t) const {
+    const std::span<int32_t> chosen = chosen_Tk.subspan(t * top_k, top_k);
+    Random random(noise_seed, static_cast<uint64_t>(layer));
+    random.seek(t * experts);
+    if (policy.second == RouterPolicy::Second::likely) {
+        const float weight = score_TE[t * experts + static_cast<size_t>(chosen[1])];
+        if (random.uniform() >= 2 * double{weight}) ids_Tk[t * top_k + 1] = -1;
+        return;
+    }
+    // The largest of logits with Gumbel noise is a draw from their softmax.
+    double best = -infinity;
+    for (size_t e = 0; e < experts; ++e) {
+        const double noise = -std::log(-std::log(random.uniform())), logit = logits_TE[t * experts + e];
+        if (static_cast<int32_t>(e) == chosen[0] || !(logit + noise > best)) continue;
+        best = logit + noise;
+        chosen[1] = static_cast<int32_t>(e);
+    }
+    ids_Tk[t * top_k + 1] = chosen[1];
+}
+
+void Router::drop_overflow(int64_t capacity) const {
+    std::vector<int64_t> queued_E(experts);
+    for (size_t j = 0; j < top_k; ++j) {
+        for (size_t i = j; i < ids_Tk.size(); i += top_k) {
+            int32_t& id = ids_Tk[i];
+            if (id >= 0 && ++queued_E[static_cast<size_t>(id)] > capacity) id = -1;
+        }
+    }
+}
+
 void Router::weigh(size_t t, std::span<float> scratch_E) const {
-    const std::span<const int32_t> ids = ids_Tk.subspan(t * top_k, top_k);
+    const std::span<const int32_t> ids = chosen_Tk.subspan(t * top_k, top_k),
+                                   kept = ids_Tk.subspan(t * top_k, top_k);
     const std::span<float> weights = weights_Tk.subspan(t * top_k, top_k);
     for (size_t j = 0; j < top_k; ++j) {
         const auto expert = static_cast<size_t>(ids[j]);
@@ -116,11 +151,15 @@ void Router::weigh(size_t t, std::span<float> scratch_E) const {
         weights[j] = scratch_E[expert];
     }
     if (policy.score == Score::softmax_selected) softmax(weights);
-    if (policy.normalise) {
-        const float sum = std::accumulate(weights.begin(), weights.end(), tiny_score);
-        for (float& w : weights) w /= sum;
-    }
-    for (float& w : weights) w *= policy.scale;
+    const float sum = divisor(policy, weights, kept);
+    for (size_t j = 0; j < top_k; ++j) weights[j] = kept[j] < 0 ? 0 : weights[j] / sum * policy.scale;
+}
+
+// For a call with so many choices; 0: no limit.
+int64_t capacity_of(const RouterPolicy& policy, int64_t choices, bool training) {
+    if (policy.capacity > 0 || !training) return policy.capacity;
+    return static_cast<int64_t>(
+        std::ceil(double{policy.capacity_factor} * static_cast<double>(choices) / policy.experts));
 }
 
 Tensor softmax_of(Graph& g, Tensor logits_TE) {
@@ -142,13 +181,15 @@ Tensor scores(Graph& g, Score kind, Tensor logits_TE) {
 }
 
 // The balance terms, and the backward of the whole decision.
-void add_losses(Graph& g, const RouterPolicy& policy, Var logits_TE, Tensor score_TE, Routing& routing) {
+void add_losses(Graph& g, const RouterPolicy& policy, Var logits_TE, Tensor score_TE,
+                std::vector<int32_t> chosen_Tk, Routing& routing) {
     const Shape per_token{logits_TE->value.rows()};
     routing.balance_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
     routing.z_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
     RoutingRecord record{
         .policy = policy,
         .top_k = routing.top_k,
+        .chosen_Tk = std::move(chosen_Tk),
         .ids_Tk = routing.ids_Tk,
         .load_E = routing.load_E,
         .logits_TE = logits_TE,
@@ -191,7 +232,8 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
     }
 
     const Tensor score_TE = scores(g, policy.score, logits_TE->value);
-    routing.ids_Tk.resize(static_cast<size_t>(tokens * routing.top_k));
+    std::vector<int32_t> chosen_Tk(static_cast<size_t>(tokens * routing.top_k));
+    routing.ids_Tk.resize(chosen_Tk.size());
     routing.weights_Tk = g.make(DType::f32, {tokens, routing.top_k}, logits_TE->wants_grad);
     const std::span<float> weights = all_of(routing.weights_Tk->value);
     std::vector<float> margin_T(inputs.hook ? static_cast<size_t>(tokens) : 0);
@@ -203,21 +245,33 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
         .logits_TE = logits,
         .score_TE = all_of(score_TE),
         .correction_E = policy.correction_bias ? all_of(inputs.correction_E) : std::span<const float>(),
+        .noise_seed = inputs.noise_seed,
+        .chosen_Tk = chosen_Tk,
         .ids_Tk = routing.ids_Tk,
         .weights_Tk = weights,
         .margin_T = margin_T};
-    parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
-        std::vector<float> selection_E(router.experts);
-        for (int64_t t = begin; t < end; ++t) router.route_token(static_cast<size_t>(t), selection_E);
-    });
+    const auto for_each_token = [&](auto&& body) {
+        parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
+            std::vector<float> scratch_E(router.experts);
+            for (int64_t t = begin; t < end; ++t) body(static_cast<size_t>(t), scratch_E);
+        });
+    };
+    for_each_token([&](size_t t, std::span<float> scratch_E) { router.choose(t, scratch_E); });
+    std::ranges::copy(chosen_Tk, routing.ids_Tk.begin());
+    if (policy.second != RouterPolicy::Second::best && routing.top_k == 2)
+        for_each_token([&](size_t t, std::span<float>) { router.reconsider_second(t); });
     routing.load_E.assign(router.experts, 0);
-    for (const int32_t e : routing.ids_Tk) ++routing.load_E[static_cast<size_t>(e)];
+    for (const int32_t e : routing.ids_Tk)
+        if (e >= 0) ++routing.load_E[static_cast<size_t>(e)];
+    if (const int64_t capacity = capacity_of(policy, tokens * routing.top_k, g.training()); capacity > 0)
+        router.drop_overflow(capacity);
+    for_each_token([&](size_t t, std::span<float> scratch_E) { router.weigh(t, scratch_E); });
 
     if (inputs.hook) {
         inputs.hook->after_selection(
             {inputs.layer, batch, policy.experts, routing.top_k, logits, routing.ids_Tk, weights, margin_T});
     }
-    if (g.training()) add_losses(g, policy, logits_TE, score_TE, routing);
+    if (g.training()) add_losses(g, policy, logits_TE, score_TE, std::move(chosen_Tk), routing);
     return routing;
 }
 

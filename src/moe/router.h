@@ -26,17 +26,27 @@ struct RouterPolicy {
     // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
     enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
     int groups = 1, groups_used = 1;
+    // The most choices an expert takes of one call: so many always; when training this factor times its even share k·T/E,
+    // rounded up; 0: all. What overflows is dropped (id −1, weight 0). First choices come before second ones, tokens in
+    // their order (Lepikhin et al.: GShard, 2020; Fedus et al.: Switch Transformers, 2021).
+    int capacity = 0;
+    float capacity_factor = 0;
+    bool normalise_dropped = false;  // dropped choices count in the sum that weights are divided by
+    // The second choice where k = 2: always the second best; kept with probability 2·weight (GShard); or drawn from the
+    // softmax over the others (NLLB's "sampling").
+    enum class Second : uint8_t { best, likely, sampled } second = Second::best;
 
     friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
 };
 
 // What routing decided for T tokens. ids and weights are row-major [T, k], by descending selection score; ties go to
-// the lower expert.
+// the lower expert. A dropped choice has id −1 and weight 0.
 struct Routing {
     int top_k = 0;
     std::vector<int32_t> ids_Tk;
     ops::Var weights_Tk = nullptr;  // f32, differentiable
-    std::vector<int64_t> load_E;    // tokens each expert received
+    std::vector<int64_t>
+        load_E;  // tokens that chose each expert; it received fewer when its capacity dropped some
     ops::Var balance_loss =
         nullptr;  // scalar: E · Σ_e f_e · P_e, f_e = load_e / T (Σ f = k), P_e = mean score share
                   // (Fedus et al. 2021 eq. 4; as Hugging Face's load_balancing_loss_func, one layer)
@@ -51,6 +61,7 @@ struct RouteInputs {
     TensorView correction_E;    // empty: none; never gets a gradient
     RoutingHook* hook = nullptr;
     const TokenBatch* batch = nullptr;
+    uint64_t noise_seed = 0;  // of random second choices: another one for every step
     int layer = 0;
 };
 Routing route(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs);

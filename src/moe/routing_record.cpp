@@ -42,6 +42,14 @@ void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_
     for (float& share : share_E) share /= sum;
 }
 
+float divisor(const RouterPolicy& policy, std::span<const float> score_k, std::span<const int32_t> ids_k) {
+    if (!policy.normalise) return 1;
+    float sum = tiny_score;
+    for (size_t j = 0; j < score_k.size(); ++j)
+        if (ids_k[j] >= 0 || policy.normalise_dropped) sum += score_k[j];
+    return sum;
+}
+
 // A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
 void RoutingRecord::compute_losses() {
     const int64_t tokens = logits_TE->value.rows();
@@ -92,24 +100,28 @@ void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E) const 
     if (z_loss->grad) through_z(t, dlogits_E);
 }
 
-// weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts.
+// weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts; 0 for dropped ones.
 void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E) const {
     const std::span<const float> dweights = row(weights_Tk->grad, t);
     std::vector<float> score_k(static_cast<size_t>(top_k)), dscore_k(score_k.size());
     scores(t, score_k);
-    float sum = 1, mean = 0;
-    if (policy.normalise) {
-        sum = std::accumulate(score_k.begin(), score_k.end(), tiny_score);
-        for (size_t j = 0; j < score_k.size(); ++j) mean += dweights[j] * score_k[j] / sum;
+    const std::span<const int32_t> ids = of_token(ids_Tk, t);
+    const auto dweight = [&](size_t j) { return ids[j] < 0 ? 0 : dweights[j]; };
+    const float sum = divisor(policy, score_k, ids);
+    float mean = 0;
+    if (policy.normalise)
+        for (size_t j = 0; j < score_k.size(); ++j) mean += dweight(j) * score_k[j] / sum;
+    for (size_t j = 0; j < score_k.size(); ++j) {
+        const bool counted = ids[j] >= 0 || policy.normalise_dropped;
+        dscore_k[j] = policy.scale * (dweight(j) - (counted ? mean : 0)) / sum;
     }
-    for (size_t j = 0; j < score_k.size(); ++j) dscore_k[j] = policy.scale * (dweights[j] - mean) / sum;
     through_scores(t, dlogits_E, score_k, dscore_k);
 }
 
 // What the weights of token t were made of.
 void RoutingRecord::scores(int64_t t, std::span<float> score_k) const {
     const std::span<const float> score_E = row(score_TE, t);
-    const std::span<const int32_t> ids = ids_of(t);
+    const std::span<const int32_t> ids = of_token(chosen_Tk, t);
     std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
     for (size_t j = 0; j < score_k.size(); ++j) {
         const auto expert = static_cast<size_t>(ids[j]);
@@ -124,7 +136,7 @@ void RoutingRecord::scores(int64_t t, std::span<float> score_k) const {
 void RoutingRecord::through_scores(int64_t t, std::span<float> dlogits_E, std::span<const float> score_k,
                                    std::span<const float> dscore_k) const {
     const std::span<const float> score_E = row(score_TE, t);
-    const std::span<const int32_t> ids = ids_of(t);
+    const std::span<const int32_t> ids = of_token(chosen_Tk, t);
     std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
     float dot = 0;
     for (size_t j = 0; j < score_k.size(); ++j) dot += dscore_k[j] * score_k[j];

@@ -18,9 +18,13 @@ void softmax(std::span<float> x);
 void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E,
                         std::span<const int32_t> ids_k, size_t j, float epsilon);
 
+// What the weights of a token's choices are divided by. ids_k: −1 for dropped ones.
+float divisor(const RouterPolicy& policy, std::span<const float> score_k, std::span<const int32_t> ids_k);
+
 struct RoutingRecord {
     RouterPolicy policy;
     int top_k;
+    std::vector<int32_t> chosen_Tk;  // before any was dropped
     std::vector<int32_t> ids_Tk;
     std::vector<int64_t> load_E;
     ops::Var logits_TE, weights_Tk, balance_loss, z_loss;
@@ -33,8 +37,8 @@ struct RoutingRecord {
     void backward(ops::Graph& g) const;
 
   private:
-    std::span<const int32_t> ids_of(int64_t t) const {
-        return std::span(ids_Tk).subspan(static_cast<size_t>(t * top_k), static_cast<size_t>(top_k));
+    std::span<const int32_t> of_token(const std::vector<int32_t>& ids, int64_t t) const {
+        return std::span(ids).subspan(static_cast<size_t>(t * top_k), static_cast<size_t>(top_k));
     }
     void token_backward(int64_t t, std::span<float> dlogits_E) const;
     void through_weights(int64_t t, std::span<float> dlogits_E) const;

@@ -93,6 +93,7 @@ Field choice(std::string name, Enum& value, std::vector<std::pair<std::string, E
 
 std::vector<Field> fields(ModelConfig& c) {
     using Score = moe::RouterPolicy::Score;
+    using Second = moe::RouterPolicy::Second;
     return {text("architecture", c.architecture),
             text("name", c.name),
             number("dim", c.dim),
@@ -130,6 +131,9 @@ std::vector<Field> fields(ModelConfig& c) {
                     {"sigmoid", Score::sigmoid}}),
             flag("normalise", c.normalise),
             flag("correction_bias", c.correction_bias),
+            number("capacity_factor", c.capacity_factor),
+            choice("second_expert", c.second_expert,
+                   {{"best", Second::best}, {"likely", Second::likely}, {"sampled", Second::sampled}}),
             number("scale", c.scale)};
 }
 

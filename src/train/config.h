@@ -37,6 +37,8 @@ struct ModelConfig {  // [model]
     int dense_layers = 0, dense_hidden = 0;
     moe::RouterPolicy::Score score = moe::RouterPolicy::Score::softmax;
     bool normalise = true, correction_bias = false;
+    double capacity_factor = 0;  // of an expert's even share; what overflows is dropped; 0: nothing
+    moe::RouterPolicy::Second second_expert = moe::RouterPolicy::Second::best;
     double scale = 1;
 };
 

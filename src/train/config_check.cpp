@@ -107,7 +107,7 @@ void check_expressible(const ModelSpec& spec, const std::string& source) {
              "experts, dense_layers, expert_period, expert_offset");
         if (const MoeSpec* moe = asked.moe()) {
             same(got.moe()->router == moe->router,
-                 "experts, top_k, score, normalise, correction_bias, scale");
+                 "experts, top_k, score, normalise, correction_bias, scale, capacity_factor, second_expert");
             same(*got.moe() == *moe, "expert_hidden, shared_hidden, shared_gate");
         }
         same(got.feed_forward == asked.feed_forward, "dense_hidden");
@@ -177,7 +177,9 @@ ModelSpec model_spec(const ModelConfig& config, int vocab) {
                                  .score = config.score,
                                  .correction_bias = config.correction_bias,
                                  .normalise = config.normalise,
-                                 .scale = static_cast<float>(config.scale)},
+                                 .scale = static_cast<float>(config.scale),
+                                 .capacity_factor = static_cast<float>(config.capacity_factor),
+                                 .second = config.second_expert},
                       .hidden = config.expert_hidden,
                       .shared_hidden = config.shared_hidden,
                       .shared_gate = config.shared_gate};

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "moe/router.h"
 #include "ops/ops.h"
 #include "train/optimiser.h"
@@ -58,7 +59,7 @@ Forward Learner::run(std::span<const int32_t> inputs) {
                       .positions = std::span(positions_).first(inputs.size()),
                       .sequences = std::span(sequences_).first(inputs.size()),
                       .sequence_length = config_.sequence};
-    return forward(graph_, *compute_, batch, {.recompute = recomputes()});
+    return forward(graph_, *compute_, batch, {.recompute = recomputes(), .noise_seed = noise_seed_});
 }
 
 // Measured with one sequence: the graph knows what it keeps, and every sequence keeps as much.
@@ -123,6 +124,7 @@ StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_
     StepResult result;
     const auto tokens = static_cast<size_t>(config_.micro_batch * config_.sequence);
     for (size_t begin = 0; begin < inputs.size(); begin += tokens) {
+        noise_seed_ = mix64(mix64(static_cast<uint64_t>(config_.seed)) + static_cast<uint64_t>(step)) + begin;
         micro_batch(inputs.subspan(begin, tokens), targets.subspan(begin, tokens), result);
     }
     Stopwatch watch;

@@ -63,6 +63,7 @@ class Learner {
     Arena arena_;
     ops::Graph graph_;
     std::vector<int32_t> positions_, sequences_;  // of a micro-batch
+    uint64_t noise_seed_ = 0;                     // of the micro-batch
     std::optional<bool> recompute_;
     Phases phases_;
 };

@@ -137,6 +137,17 @@ INSTANTIATE_TEST_SUITE_P(Architectures, RoundTrip, testing::ValuesIn(tiny_archit
 class Files : public RoundTrip {};
 INSTANTIATE_TEST_SUITE_P(Once, Files, testing::Values("mixtral"));
 
+TEST_P(Files, CapacityAndSecondExpertsOfMoeMamba) {
+    auto model = tiny_model("moe_mamba");
+    for (LayerSpec& layer : model->spec.layers) {
+        moe::RouterPolicy& router = std::get<MoeSpec>(layer.feed_forward).router;
+        router.capacity_factor = 1.25f;
+        router.second = moe::RouterPolicy::Second::sampled;
+    }
+    EXPECT_EQ(saved(*model, "hf", hf)->spec, model->spec);
+    EXPECT_EQ(saved(*model, "model.gguf")->spec.layers[0].feed_forward, model->spec.layers[0].feed_forward);
+}
+
 // 32 columns divide by q8_0's blocks, an expert's 12 do not: these fall back to f16.
 TEST_P(Files, QuantisedTypesFallBackToF16) {
     const auto model = tiny_model(GetParam());

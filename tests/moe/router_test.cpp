@@ -149,6 +149,51 @@ TEST(Route, DeepSeekV3) {
     EXPECT_THAT(d.weights, near({.704328f, .431833f, 1.363839f}));
 }
 
+// Four tokens prefer expert 0, one expert 1.
+TEST(Route, SwitchDropsWhatOverflows) {
+    const std::vector<float> logits{2, 0, 2, 0, 2, 0, 2, 0, 0, 2};
+    const Decision two = decide({.experts = 2, .top_k = 1, .capacity = 2}, logits);
+    EXPECT_THAT(two.ids, ElementsAre(0, 0, -1, -1, 1));
+    EXPECT_THAT(two.weights, near({.880797f, .880797f, 0, 0, .880797f}));
+    EXPECT_THAT(two.load, ElementsAre(4, 1));
+    const Decision even = decide({.experts = 2, .top_k = 1, .capacity_factor = 1}, logits);  // ⌈5 / 2⌉
+    EXPECT_THAT(even.ids, ElementsAre(0, 0, 0, -1, 1));
+    EXPECT_THAT(decide({.experts = 2, .top_k = 1}, logits).ids, ElementsAre(0, 0, 0, 0, 1));
+}
+
+// First choices are 0, 1, 1 and second ones 1, 0, 2: the second choice of the first token comes third to expert 1.
+TEST(Route, GshardServesFirstChoicesFirst) {
+    const std::vector<float> logits{2, 1, 0, 1, 2, 0, 0, 2, 1};
+    RouterPolicy policy{.experts = 3, .top_k = 2, .normalise = true, .scale = 0.8f, .capacity = 2};
+    const Decision kept = decide(policy, logits);
+    EXPECT_THAT(kept.ids, ElementsAre(0, -1, 1, 0, 1, 2));
+    const float first = .8f * .731059f, second = .8f * .268941f;  // softmax of 2 and 1
+    EXPECT_THAT(kept.weights, near({.8f, 0, first, second, first, second}));
+    policy.normalise_dropped = true;
+    EXPECT_THAT(decide(policy, logits).weights, near({first, 0, first, second, first, second}));
+}
+
+TEST(Route, LikelySecondChoicesAreKeptByTheirWeight) {
+    std::vector<float> logits;
+    for (int t = 0; t < 2000; ++t) logits.insert(logits.end(), {std::log(3.0f), 0});  // weights 3/4 and 1/4
+    const Decision d = decide({.experts = 2, .top_k = 2, .second = RouterPolicy::Second::likely}, logits);
+    const auto kept = std::ranges::count(d.ids, 1);
+    EXPECT_NEAR(static_cast<double>(kept), 1000, 5 * std::sqrt(500));
+    EXPECT_EQ(d.load[1], kept);
+    EXPECT_EQ(d.load[0], 2000);
+}
+
+TEST(Route, SampledSecondChoicesFollowTheSoftmax) {
+    std::vector<float> logits;
+    for (int t = 0; t < 2000; ++t)
+        logits.insert(logits.end(), {0, 5, std::log(3.0f)});  // 1/4 and 3/4 beside the best
+    const Decision d = decide({.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled}, logits);
+    EXPECT_EQ(d.load[1], 2000);
+    EXPECT_NEAR(static_cast<double>(d.load[2]), 1500, 5 * std::sqrt(375));
+    const auto at = static_cast<size_t>(std::ranges::find(d.ids, 0) - d.ids.begin());
+    EXPECT_NEAR(d.weights[at], 1 / (1 + std::exp(5.0) + 3), 1e-6);
+}
+
 TEST(Route, TiesGoToTheLowerExpert) {
     EXPECT_THAT(decide({.experts = 5, .top_k = 3}, {1, 2, 1, 2, 1}).ids, ElementsAre(1, 3, 0));
     EXPECT_THAT(decide({.experts = 3, .top_k = 3}, {0, 0, 0}).ids, ElementsAre(0, 1, 2));
@@ -309,6 +354,31 @@ TEST(Route, GradientsOfEveryPolicy) {
                 });
             }
         }
+    }
+}
+
+TEST(Route, GradientsWithDroppedChoices) {
+    for (const auto& [normalise, dropped] : {std::pair{false, false}, {true, false}, {true, true}}) {
+        const RouterPolicy policy{.experts = 4,
+                                  .top_k = 2,
+                                  .normalise = normalise,
+                                  .scale = 1.7f,
+                                  .capacity = 2,
+                                  .normalise_dropped = dropped};
+        GradientCheck check;
+        check.step = 2e-3;
+        check.tolerance = 5e-3;
+        check.input({6, 5});
+        const Weight router = check.weight({4, 5}), no_bias;
+        std::vector<int32_t> chosen;
+        check.run([&](Graph& g, auto x) {
+            const Routing r =
+                route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
+            if (chosen.empty()) chosen = r.ids_Tk;
+            EXPECT_EQ(r.ids_Tk, chosen) << "choose another seed";
+            return r.weights_Tk;
+        });
+        EXPECT_NE(std::ranges::find(chosen, -1), chosen.end());  // 12 choices, room for 8
     }
 }
 

@@ -121,7 +121,8 @@ const Keys with_state_spaces = {"model.qk_norm=none",  "model.rope=false",      
 const Keys like_jamba = {"model.architecture=jamba", "model.layers=3",        "model.attention_period=3",
                          "model.attention_offset=1", "model.expert_period=3", "model.expert_offset=1",
                          "model.expert_hidden=32",   "model.normalise=false", "model.ssm_norms=true"};
-const Keys like_moe_mamba = {"model.architecture=moe_mamba", "model.attention_period=0"};
+const Keys like_moe_mamba = {"model.architecture=moe_mamba", "model.attention_period=0",
+                             "model.capacity_factor=1", "model.second_expert=likely"};
 const Keys like_mamba = {"model.architecture=mamba", "model.attention_period=0", "model.experts=0",
                          "model.dense_hidden=0"};
 

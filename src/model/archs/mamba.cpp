@@ -1,5 +1,7 @@
 // Mamba: Gu, Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023): state space layers and nothing
 // else. MoE-Mamba: Pióro et al. (2024): after each of them a mixture; the layout of its files is Gremium's own extension.
+#include <algorithm>
+
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -34,11 +36,31 @@ ModelSpec from_gguf(const Metadata& metadata) {
     return spec;
 }
 
+// What configurations call the ways to a second expert, after NLLB-MoE's.
+constexpr std::pair<std::string_view, moe::RouterPolicy::Second> second_experts[] = {
+    {"all", moe::RouterPolicy::Second::best},
+    {"random", moe::RouterPolicy::Second::likely},
+    {"sampling", moe::RouterPolicy::Second::sampled}};
+
+moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source) {
+    for (const auto& [known, meaning] : second_experts)
+        if (known == name) return meaning;
+    fail("{}: the policy for second experts is \"{}\", expected all, random or sampling", source, name);
+}
+
+std::string name_of(moe::RouterPolicy::Second second) {
+    return std::string(
+        std::ranges::find(second_experts, second, [](const auto& s) { return s.second; })->first);
+}
+
 ModelSpec moe_from_gguf(const Metadata& metadata) {
     ModelSpec spec = from_gguf(metadata);
     spec.architecture = moe_mamba.name;
     MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
     moe.router.normalise = metadata.get<bool>(key(metadata, "expert_weights_norm"), false);
+    moe.router.capacity_factor = metadata.get<float>(key(metadata, "expert_capacity_factor"), 0);
+    moe.router.second = second_expert(metadata.get<std::string>(key(metadata, "expert_second_policy"), "all"),
+                                      metadata.source());
     set_mixture(spec, moe);
     return spec;
 }
@@ -68,9 +90,12 @@ ModelSpec moe_from_hf(const HfConfig& config) {
     ModelSpec spec = from_hf(config);
     spec.architecture = moe_mamba.name;
     MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("num_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .normalise = config.get<bool>("norm_topk_prob", false)};
+    moe.router = {
+        .experts = config.require<int32_t>("num_experts"),
+        .top_k = config.require<int32_t>("num_experts_per_tok"),
+        .normalise = config.get<bool>("norm_topk_prob", false),
+        .capacity_factor = config.get<float>("capacity_factor", 0),
+        .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
     moe.hidden = config.require<int32_t>("moe_intermediate_size");
     set_mixture(spec, moe);
     return spec;
@@ -87,7 +112,10 @@ void to_gguf(const ModelSpec& spec, Metadata& metadata) {
 void moe_to_gguf(const ModelSpec& spec, Metadata& metadata) {
     to_gguf(spec, metadata);
     write_gguf_experts(mixture_of(spec), "expert_feed_forward_length", metadata);
-    metadata.set(key(metadata, "expert_weights_norm"), mixture_of(spec).router.normalise);
+    const moe::RouterPolicy router = mixture_of(spec).router;
+    metadata.set(key(metadata, "expert_weights_norm"), router.normalise);
+    metadata.set(key(metadata, "expert_capacity_factor"), router.capacity_factor);
+    metadata.set(key(metadata, "expert_second_policy"), name_of(router.second));
 }
 
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
@@ -116,6 +144,8 @@ void moe_to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["num_experts"] = moe.router.experts;
     config["num_experts_per_tok"] = moe.router.top_k;
     config["norm_topk_prob"] = moe.router.normalise;
+    config["capacity_factor"] = decimal(moe.router.capacity_factor);
+    config["second_expert_policy"] = name_of(moe.router.second);
     config["moe_intermediate_size"] = moe.hidden;
 }
 
