@@ -61,6 +61,12 @@ HWY_INLINE void weigh(const AttentionTask& task, const AttentionShape& shape, Ma
             std::fill_n(row, width, 0.f);
             continue;
         }
+        if (shape.bias) {
+            const float* bias =
+                biases(shape, task.kv_head * group + (begin + r) % group, position) + first_key;
+            for (int64_t i = 0; i < width; i += lanes())
+                hn::StoreU(hn::Add(hn::LoadU(F32(), row + i), hn::LoadU(F32(), bias + i)), F32(), row + i);
+        }
         float &top = running.top[begin + r], &sum = running.sum[begin + r];
         const bool all = visible.begin == 0 && visible.end == width;
         const float shrink = all ? exponentials<false>(row, width, visible, top, sum)
@@ -142,12 +148,12 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
         if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
         // Queries before `first` and those that have forgotten the block's last key do not see it.
         const int64_t position = span.first + task.query;
-        const int64_t from = std::clamp<int64_t>(first - position, 0, task.queries) * group;
+        const int64_t from = std::clamp<int64_t>(seen_from(first, shape) - position, 0, task.queries) * group;
         const int64_t to =
             std::clamp<int64_t>(forgotten_at(first + keys - 1, shape) - position, 0, task.queries) * group;
         for (int64_t r = from; r < to; r += row_block) {
             const int64_t n = std::min(row_block, to - r), last = position + (r + n - 1) / group;
-            const int64_t seen = std::min(keys, last + 1 - first);
+            const int64_t seen = std::min(keys, visible_keys(last, shape).end - first);
             if (task.few) {
                 dot_products(scores, queries.below(r), k, n, seen);
             } else {
@@ -230,7 +236,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
     const int64_t chunk = queries_per_task(spans, shape);
     for (const AttentionSpan& span : spans) {
         const bool few = span.queries * shape.heads / shape.kv_heads <= few_rows;
-        const int64_t begin = visible_keys(span.first, shape).begin, end = span.first + span.queries;
+        const int64_t begin = visible_keys(span.first, shape).begin, end = keys_of(span, span.queries, shape);
         const int64_t parts = few && span.queries > 0 ? (end - 1) / key_split - begin / key_split + 1 : 1;
         if (parts > 1) {
             splits.push_back({&span, parts,
@@ -244,7 +250,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
                 const int64_t queries = std::min(chunk, span.queries - query);
                 const int64_t seen_from =
                     visible_keys(span.first + query, shape).begin / key_block * key_block;
-                const int64_t seen_to = span.first + query + queries;
+                const int64_t seen_to = keys_of(span, query + queries, shape);
                 for (int64_t p = 0; p < parts; ++p) {
                     AttentionTask task{.span = &span,
                                        .kv_head = kv_head,

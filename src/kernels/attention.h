@@ -1,4 +1,4 @@
-// Causal grouped-query attention over a batch of independent sequences. Blocked with running softmax sums (Dao et al.:
+// Grouped-query attention over a batch of independent sequences. Blocked with running softmax sums (Dao et al.:
 // FlashAttention, 2022): memory is linear in the context. f32 accumulation.
 #pragma once
 
@@ -17,6 +17,12 @@ struct AttentionShape {
     // [heads]: each joins its head's softmax as one more score, unscaled and without a value (attention sinks:
     // Xiao et al. 2023, learnt ones as in gpt-oss). Null: none.
     const float* sinks = nullptr;
+    bool causal =
+        true;  // false: every query sees all keys of its span; not together with a window or a chunk
+    // Added to the scaled score of head h for query q and key k: bias[h · bias_stride + bias_zero + k − q]. There must be
+    // values for all distances, and for 64 beyond the largest. Null: none.
+    const float* bias = nullptr;
+    int64_t bias_stride = 0, bias_zero = 0;
 };
 
 // One sequence: `queries` rows of q starting at q_row of the batch tensors; its keys and values are `keys` rows of k, v.

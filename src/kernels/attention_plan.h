@@ -20,17 +20,23 @@ inline void check(const AttentionShape& shape) {
         fail("attention: {} heads cannot share {} key/value heads", shape.heads, shape.kv_heads);
     }
     if (shape.window > 0 && shape.chunk > 0) fail("attention: a window and a chunk at once");
+    if (!shape.causal && (shape.window > 0 || shape.chunk > 0))
+        fail("attention: a window or a chunk where all keys are seen");
 }
 
 struct KeyRange {
     int64_t begin, end;
 };
 
-// The keys that the query at this position sees.
+// The keys that the query at this position sees, of those there are.
 inline KeyRange visible_keys(int64_t position, const AttentionShape& shape) {
+    if (!shape.causal) return {0, INT64_MAX};
     if (shape.chunk > 0) return {position / shape.chunk * shape.chunk, position + 1};
     return {shape.window > 0 ? std::max<int64_t>(0, position - shape.window + 1) : 0, position + 1};
 }
+
+// The first position that sees the key.
+inline int64_t seen_from(int64_t key, const AttentionShape& shape) { return shape.causal ? key : 0; }
 
 // The first position behind `key` that does not see it any more.
 inline int64_t forgotten_at(int64_t key, const AttentionShape& shape) {
@@ -43,6 +49,16 @@ inline KeyRange visible_in_block(int64_t position, const AttentionShape& shape, 
     const KeyRange keys = visible_keys(position, shape);
     const int64_t end = std::clamp<int64_t>(keys.end - first, 0, n);
     return {std::clamp<int64_t>(keys.begin - first, 0, end), end};
+}
+
+// How many keys the first `queries` queries of a span see together.
+inline int64_t keys_of(const AttentionSpan& span, int64_t queries, const AttentionShape& shape) {
+    return shape.causal ? span.first + queries : span.k.rows();
+}
+
+// The biases of head h for the query at this position: of key j at [j].
+inline const float* biases(const AttentionShape& shape, int64_t head, int64_t position) {
+    return shape.bias + head * shape.bias_stride + shape.bias_zero - position;
 }
 
 struct AttentionTask {

@@ -41,23 +41,26 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
         const Values v(span.v, k, s);
         parallel_for(span.queries, [&](int64_t i) {
             const int64_t position = span.first + i, row = span.q_row + i;
-            Floats p(static_cast<size_t>(position + 1));
+            const KeyRange seen{visible_keys(position, s).begin,
+                                std::min(visible_keys(position, s).end, span.k.rows())};
+            Floats p(static_cast<size_t>(seen.end));
             RowWriter writer(out);
             float* y = writer.begin(row);
             std::fill_n(y, s.heads * s.value_dim, 0.f);
             for (int64_t h = 0; h < s.heads; ++h) {
-                const int64_t kv = h / group, first = visible_keys(position, s).begin;
+                const int64_t kv = h / group;
                 const float* query = queries.data() + (row * s.heads + h) * s.head_dim;
                 float top = s.sinks ? s.sinks[h] : -INFINITY;
-                for (int64_t j = first; j <= position; ++j) {
+                for (int64_t j = seen.begin; j < seen.end; ++j) {
                     float& score = p[static_cast<size_t>(j)];
                     score = s.scale * dot(query, k.data() + (j * s.kv_heads + kv) * s.head_dim, s.head_dim);
+                    if (s.bias) score += biases(s, h, position)[j];
                     top = std::max(top, score);
                 }
                 double sum = s.sinks ? std::exp(s.sinks[h] - top) : 0;
-                for (int64_t j = first; j <= position; ++j)
+                for (int64_t j = seen.begin; j < seen.end; ++j)
                     sum += p[static_cast<size_t>(j)] = std::exp(p[static_cast<size_t>(j)] - top);
-                for (int64_t j = first; j <= position; ++j) {
+                for (int64_t j = seen.begin; j < seen.end; ++j) {
                     const float weight = static_cast<float>(p[static_cast<size_t>(j)] / sum);
                     const float* value = v.at(j * s.kv_heads + kv);
                     for (int64_t c = 0; c < s.value_dim; ++c) y[h * s.value_dim + c] += weight * value[c];

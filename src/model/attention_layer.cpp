@@ -115,11 +115,42 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     Projected p = latent ? project_latent(g, x_TD, a, w, context) : project(g, x_TD, a, w, context);
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
+    p.shape.causal = a.causal;
+    if (const RelativeBias& bias = context.relative_bias; bias.table) {
+        p.shape.bias = bias.table.f32();
+        p.shape.bias_stride = bias.table.cols();
+        p.shape.bias_zero = bias.zero;
+    }
     const TensorView values = p.v ? p.v->value.view() : TensorView{};
     const Var y = ops::attention(g, p.q, p.k, p.v, spans(p.k->value, values, layer, context), p.shape,
                                  context.sequence_length, w.sinks);
     const Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
     return ops::linear(g, heads, w.out, w.out_bias);
+}
+
+Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
+    const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].cross;
+    const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].cross;
+    const Var q = ops::linear(g, x_TD, w.q, w.q_bias);
+    const KvCache::Views source = context.cache->memory(layer);
+    const ops::AttentionSpan all{
+        .q_row = 0, .queries = q->value.rows(), .first = 0, .k = source.k, .v = source.v};
+    const ops::AttentionShape shape{.heads = a.heads,
+                                    .kv_heads = a.kv_heads,
+                                    .head_dim = a.head_dim,
+                                    .value_dim = a.value_dim,
+                                    .scale = score_scale(a),
+                                    .causal = false};
+    const Var y = ops::attention(g, q, nullptr, nullptr, std::span(&all, 1), shape, q->value.rows());
+    return ops::linear(g, y, w.out, w.out_bias);
+}
+
+void remember_source(Graph& g, Var source_SD, const Model& model, KvCache& cache) {
+    for (int l = 0; l < static_cast<int>(model.spec.layers.size()); ++l) {
+        const AttentionWeights& w = model.weights.layers[static_cast<size_t>(l)].cross;
+        const Var k = ops::linear(g, source_SD, w.k, w.k_bias), v = ops::linear(g, source_SD, w.v, w.v_bias);
+        cache.remember(l, k->value, v->value);
+    }
 }
 
 }  // namespace gremium

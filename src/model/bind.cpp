@@ -88,6 +88,10 @@ std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::
     }
     if (std::ranges::any_of(spec.layers, [](const LayerSpec& layer) { return layer.moe(); }))
         model->experts = moe::make_expert_store(std::move(experts), residency);
+    for (const ModelSpec& encoder : spec.encoder) {
+        model->encoder = bind_model(
+            encoder, [&](const TensorSlot& slot) { return find(in_encoder(slot)); }, residency);
+    }
     return model;
 }
 

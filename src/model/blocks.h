@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model/decoder.h"
+#include "model/relative_bias.h"
 #include "model/rope_table.h"
 
 namespace gremium {
@@ -12,6 +13,7 @@ struct BlockContext {
     const Model& model;
     moe::TokenBatch batch;
     RopeTables rope;
+    RelativeBias relative_bias;
     int64_t sequence_length;  // T when the batch is one sequence
     KvCache* cache;
     moe::RoutingHook* hook;
@@ -21,6 +23,11 @@ struct BlockContext {
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);
 
 ops::Var attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
+
+// Attention over the source that the cache remembers.
+ops::Var cross_attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
+// Lets the cache remember the keys and values of what the encoder made of a source, for all layers.
+void remember_source(ops::Graph& g, ops::Var source_SD, const Model& model, KvCache& cache);
 
 ops::Var ssm_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
 

@@ -1,5 +1,8 @@
 #include "model/decoder.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 #include "model/blocks.h"
 
@@ -20,6 +23,10 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
     const auto mixer = parts.attention() ? attention_layer : ssm_layer;
     const Var mixed = mixer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
     x_TD = ops::add(g, x_TD, times(g, mixed, share));
+    if (parts.cross) {
+        const Var seen = cross_attention_layer(g, norm(g, x_TD, spec, w.cross_norm), layer, context);
+        x_TD = ops::add(g, x_TD, times(g, seen, share));
+    }
     if (!parts.has_feed_forward()) return x_TD;
     const Var fed = feed_forward(g, norm(g, x_TD, spec, w.feed_forward_norm), layer, context, routing);
     return ops::add(g, x_TD, times(g, fed, share));
@@ -48,9 +55,42 @@ void check(const Model& model, const Batch& batch, const ForwardOptions& options
     for (int32_t id : batch.tokens)
         if (id < 0 || id >= model.spec.vocab)
             fail("{}: token id {} is outside the vocabulary of {}", model.source, id, model.spec.vocab);
+    if (model.encoder && !(options.cache && options.cache->has_memory()))
+        fail("{}: an encoder-decoder model wants a source to be read first", model.source);
     if (options.cache && batch.sequence_length != 0) fail("a batch of many sequences cannot share one cache");
     if (batch.sequence_length != 0 && tokens % static_cast<size_t>(batch.sequence_length) != 0)
         fail("{} tokens are not sequences of {}", tokens, batch.sequence_length);
+}
+
+// Sines, then cosines of position · 10000^(−j / (D/2 − 1)) (Vaswani et al. 2017, as fairseq has them).
+Tensor sinusoids(Arena& arena, std::span<const int32_t> positions, int first, int64_t dim) {
+    const int64_t half = dim / 2;
+    const Tensor table = arena.zeros(DType::f32, {static_cast<int64_t>(positions.size()), dim});
+    for (size_t t = 0; t < positions.size(); ++t) {
+        auto* row = reinterpret_cast<float*>(table.row(static_cast<int64_t>(t)));
+        for (int64_t j = 0; j < half; ++j) {
+            const double slower =
+                static_cast<double>(j) / static_cast<double>(std::max<int64_t>(1, half - 1));
+            const double angle = (positions[t] + first) * std::pow(10000.0, -slower);
+            row[j] = static_cast<float>(std::sin(angle));
+            row[half + j] = static_cast<float>(std::cos(angle));
+        }
+    }
+    return table;
+}
+
+Var embed(Graph& g, const Model& model, const Batch& batch) {
+    const ModelSpec& spec = model.spec;
+    const Var x_TD = times(g, ops::embedding(g, model.weights.embedding, batch.tokens), spec.embedding_scale);
+    if (spec.first_sinusoid < 0) return x_TD;
+    return ops::add(g, x_TD, g.input(sinusoids(g.arena(), batch.positions, spec.first_sinusoid, spec.dim)));
+}
+
+// The biases of all distances that the batch can meet.
+RelativeBias relative_bias(Graph& g, const Model& model, int64_t keys) {
+    const AttentionSpec* a = model.spec.layers.front().attention();
+    return make_relative_bias(g.arena(), model.spec.relative_bias, model.weights.relative_bias.value,
+                              a && a->causal, keys);
 }
 
 }  // namespace
@@ -66,19 +106,20 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
     check(model, batch, options);
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
-    const auto context = std::make_shared<const BlockContext>(
-        BlockContext{.model = model,
-                     .batch = {batch.tokens, batch.positions, batch.sequences},
-                     .rope = RopeTables(g.arena(), model.spec, batch.positions,
-                                        options.cache ? options.cache->capacity() : length),
-                     .sequence_length = length,
-                     .cache = options.cache,
-                     .hook = options.hook,
-                     .noise_seed = options.noise_seed});
+    const auto context = std::make_shared<const BlockContext>(BlockContext{
+        .model = model,
+        .batch = {batch.tokens, batch.positions, batch.sequences},
+        .rope = RopeTables(g.arena(), model.spec, batch.positions,
+                           options.cache ? options.cache->capacity() : length),
+        .relative_bias = relative_bias(g, model, options.cache ? options.cache->length() + tokens : length),
+        .sequence_length = length,
+        .cache = options.cache,
+        .hook = options.hook,
+        .noise_seed = options.noise_seed});
     if (g.recording()) g.keep(context);
 
     Forward result;
-    Var x_TD = times(g, ops::embedding(g, model.weights.embedding, batch.tokens), model.spec.embedding_scale);
+    Var x_TD = embed(g, model, batch);
     for (int l = 0; l < static_cast<int>(model.spec.layers.size()); ++l) {
         LayerRouting routing{.layer = -1, .load_E = {}, .balance_loss = nullptr, .z_loss = nullptr};
         const Arena::Mark before_block = g.arena().mark();

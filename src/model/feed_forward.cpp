@@ -8,9 +8,11 @@ using ops::Graph;
 using ops::Var;
 
 Var dense(Graph& g, Var x_TD, const DenseWeights& w, ops::Activation activation) {
-    const Var gate = ops::linear(g, x_TD, w.gate);
-    const Var up = ops::linear(g, x_TD, w.up);
-    return ops::linear(g, ops::activate(g, gate, up, activation), w.down);
+    const Var gate = w.gate ? ops::linear(g, x_TD, w.gate, w.gate_bias) : nullptr;
+    const Var up = ops::linear(g, x_TD, w.up, w.up_bias);
+    const Var hidden =
+        gate ? ops::activate(g, gate, up, activation) : ops::activate(g, up, nullptr, activation);
+    return ops::linear(g, hidden, w.down, w.down_bias);
 }
 
 Var shared_experts(Graph& g, Var x_TD, const MoeSpec& spec, const MoeWeights& w) {

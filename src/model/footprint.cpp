@@ -31,6 +31,10 @@ Footprint footprint(const Model& model) {
         sum.total += experts;
         sum.per_token += experts / moe->router.experts * moe->router.top_k;
     }
+    if (model.encoder) {  // read once for a source, not for every token
+        const TensorView shared = model.encoder->weights.embedding.value;
+        sum.total += footprint(*model.encoder).total - shared.bytes();
+    }
     return sum;
 }
 

@@ -49,10 +49,8 @@ int64_t interleaved_of(int64_t half_split, int64_t n) {
 
 std::vector<std::byte> rearranged_rows(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
                                        const ModelSpec& to) {
-    if (slot.layer < 0) return {};
-    const auto attention = [&](const ModelSpec& spec) {
-        return spec.layers[static_cast<size_t>(slot.layer)].attention();
-    };
+    if (slot.layer < 0 || slot.of_encoder) return {};
+    const auto attention = [&](const ModelSpec& spec) { return layer_of(spec, slot)->attention(); };
     if (!attention(from)) return {};
     const AttentionSpec &a = *attention(from), &b = *attention(to);
     const Heads heads = heads_of(slot, a);

@@ -28,7 +28,7 @@ int layer_of_experts(const std::string& tensor) {
 }  // namespace
 
 ImportanceRecorder::ImportanceRecorder(const Model& model) {
-    const std::map<std::string, TensorView> values = weights_by_name(model.weights);
+    const std::map<std::string, TensorView> values = weights_by_name(model);
     for (const TensorSlot& slot : tensor_slots(model.spec)) {
         const bool tied_head = slot.role == TensorRole::embedding && model.spec.tied_head;
         const bool experts = slot.role == TensorRole::expert;
@@ -41,9 +41,9 @@ ImportanceRecorder::ImportanceRecorder(const Model& model) {
         sums.rows.resize(matrices);
         for (int m = 0; m < static_cast<int>(matrices); ++m) {
             const TensorView stack = experts ? TensorView{} : values.at(slot.name);
-            const TensorView matrix = experts
-                                          ? (model.experts->peek({slot.layer, m}).*expert_tensor(slot)).value
-                                          : (slot.shape.rank == 3 ? stack.at(m) : stack);
+            const TensorView matrix =
+                experts ? (stack_of(model, slot).experts->peek({slot.layer, m}).*expert_tensor(slot)).value
+                        : (slot.shape.rank == 3 ? stack.at(m) : stack);
             places_[matrix.data] = {&sums, static_cast<size_t>(m)};
         }
     }

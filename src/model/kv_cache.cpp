@@ -70,6 +70,17 @@ void KvCache::truncate(int64_t length) {
     length_ = length;
 }
 
+void KvCache::remember(int layer, TensorView k, TensorView v) {
+    const auto keep = [](OwnedTensor& place, TensorView t) {
+        place = OwnedTensor(t.dtype, t.shape);
+        std::memcpy(place.get().data, t.data, static_cast<size_t>(t.bytes()));
+    };
+    keep(memory_keys_[layer], k);
+    keep(memory_values_[layer], v);
+}
+
+KvCache::Views KvCache::memory(int layer) const { return {memory_keys_.at(layer), memory_values_.at(layer)}; }
+
 KvCache::State KvCache::state(int layer) const {
     const auto l = static_cast<size_t>(layer);
     return {histories_[l], scans_[l]};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "model/spec.h"
@@ -36,9 +37,15 @@ class KvCache {
     };
     State state(int layer) const;
 
+    // Of a layer with cross-attention: the keys and values of the source, which stay until others replace them.
+    void remember(int layer, TensorView k, TensorView v);
+    Views memory(int layer) const;
+    bool has_memory() const { return !memory_keys_.empty(); }
+
   private:
     std::vector<OwnedTensor> keys_, values_;
     std::vector<OwnedTensor> histories_, scans_;
+    std::map<int, OwnedTensor> memory_keys_, memory_values_;  // by layer
     bool recurrent_ = false;
     int64_t length_ = 0, capacity_ = 0;
 };

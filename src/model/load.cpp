@@ -158,8 +158,7 @@ class Source {
     // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a copy.
     Weight take_part(const Place& place, const TensorSlot& slot) {
         archs::Matrices shape = archs::matrices_of(slot);
-        if (slot.expert >= 0)
-            shape.count = spec_.layers[static_cast<size_t>(slot.layer)].moe()->router.experts;
+        if (slot.expert >= 0) shape.count = layer_of(spec_, slot)->moe()->router.experts;
         const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
         TensorView view = numbers(place.name);
         Shape expected{file.count, file.rows, file.cols};
@@ -195,8 +194,9 @@ class Source {
 
     // Kernels want norms, biases and the like in f32.
     static bool is_small(const TensorSlot& slot) {
-        return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias ||
-               slot.role == TensorRole::filter || slot.role == TensorRole::rates;
+        return slot.shape.rank == 1 || slot.role == TensorRole::bias ||
+               slot.role == TensorRole::expert_bias || slot.role == TensorRole::filter ||
+               slot.role == TensorRole::rates;
     }
     TensorView as_f32(TensorView view) {
         if (view.dtype == DType::f32) return view;

@@ -23,7 +23,7 @@ struct SsmWeights {
     ops::Weight in, conv, conv_bias, x, dt_norm, b_norm, c_norm, dt, dt_bias, a, d, out;
 };
 struct DenseWeights {
-    ops::Weight gate, up, down;
+    ops::Weight gate, up, down, gate_bias, up_bias, down_bias;
 };
 struct MoeWeights {  // the experts themselves live in the ExpertStore
     ops::Weight router, router_bias, correction, shared_gate;
@@ -33,14 +33,15 @@ struct NormWeights {
     ops::Weight weight, bias;
 };
 struct LayerWeights {
-    NormWeights attention_norm, feed_forward_norm;
-    AttentionWeights attention;
+    NormWeights attention_norm, cross_norm, feed_forward_norm;
+    AttentionWeights attention, cross;
     SsmWeights ssm;
     DenseWeights dense;  // of a dense layer
     MoeWeights moe;      // of a MoE layer
 };
 struct ModelWeights {
     ops::Weight embedding, head, head_bias;  // head: the embedding again when tied
+    ops::Weight relative_bias;               // [buckets, heads]
     NormWeights final_norm;
     std::vector<LayerWeights> layers;
 };
@@ -49,6 +50,7 @@ struct Model {
     ModelSpec spec;
     ModelWeights weights;
     std::unique_ptr<moe::ExpertStore> experts;   // null for dense models
+    std::shared_ptr<const Model> encoder;        // null unless the specification has one
     std::shared_ptr<const Tokenizer> tokenizer;  // null when the files hold none, or
     std::string tokenizer_error;                 // none that is supported: why, with the file's name
     std::string source;                          // path, for messages

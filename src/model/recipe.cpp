@@ -101,7 +101,7 @@ DType layer_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& 
     const auto is = [&](std::string_view part) { return slot.name.find(part) != std::string::npos; };
     const auto apply = [&](const Rule& rule) {
         if (rule.where == nowhere || (rule.when != always && rule.when != now)) return recipe.base;
-        const LayerSpec& layer = spec.layers[static_cast<size_t>(slot.layer)];
+        const LayerSpec& layer = *layer_of(spec, slot);
         const int layers = static_cast<int>(spec.layers.size());
         return holds(rule.where, slot.layer, layers, layer.attention()) ? rule.there : rule.elsewhere;
     };

@@ -49,7 +49,7 @@ struct Item {
 class TensorSource {
   public:
     TensorSource(const Model& model, const ModelSpec& written, const SaveOptions& options)
-        : model_(model), written_(written), options_(options), values_(weights_by_name(model.weights)) {}
+        : model_(model), written_(written), options_(options), values_(weights_by_name(model)) {}
 
     void write(TensorWriter& writer, const Item& item) const {
         if (item.tensor.plain())
@@ -61,7 +61,8 @@ class TensorSource {
   private:
     // Matrix m of a stack, or the only one.
     TensorView matrix(const TensorSlot& slot, int m) const {
-        if (slot.of_experts()) return (model_.experts->peek({slot.layer, m}).*expert_tensor(slot)).value;
+        if (slot.of_experts())
+            return (stack_of(model_, slot).experts->peek({slot.layer, m}).*expert_tensor(slot)).value;
         const TensorView all = values_.at(slot.name);
         return slot.shape.rank == 3 ? all.at(m) : all;
     }
@@ -85,9 +86,9 @@ class TensorSource {
         for (int m = first; m < end; ++m) {
             std::vector<std::byte> converted;
             const TensorView view = matrix_as_item(slot, m, item, converted);
-            const std::vector<std::byte> rearranged = slot.role == TensorRole::rates
-                                                          ? converted_rates(view, slot)
-                                                          : rearranged_rows(view, slot, model_.spec, written_);
+            const std::vector<std::byte> rearranged =
+                slot.role == TensorRole::rates ? converted_rates(view, slot)
+                                               : rearranged_rows(view, slot, model_.spec, written_);
             writer.write(item.tensor.name, rearranged.empty()
                                                ? std::span(view.data, static_cast<size_t>(view.bytes()))
                                                : std::span(rearranged));

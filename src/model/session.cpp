@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "model/blocks.h"
 
 namespace gremium {
 
@@ -46,6 +47,18 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
                                     {.cache = &cache_, .hook = options_.hook});
         on_chunk(g, out.hidden_TD, first, chunk.size());
     }
+}
+
+void Session::encode(std::span<const int32_t> source) {
+    if (!model_->encoder) fail("{}: has no encoder that could read a source", model_->source);
+    std::vector<int32_t> positions(source.size());
+    std::iota(positions.begin(), positions.end(), 0);
+    truncate(0);
+    arena_.clear();
+    ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = options_.compute});
+    const Forward out =
+        forward(g, *model_->encoder, {.tokens = source, .positions = positions, .sequences = {}});
+    remember_source(g, out.hidden_TD, *model_, cache_);
 }
 
 std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {

@@ -24,6 +24,9 @@ class Session {
   public:
     Session(std::shared_ptr<const Model> model, SessionOptions options = {});
 
+    // Of an encoder–decoder model: reads the source that the tokens from now on are made from; forgets all before. It is
+    // read in one piece. Throws Error for other models.
+    void encode(std::span<const int32_t> source);
     // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error
     // when the context is full or a token id is out of range.
     std::span<const float> evaluate(std::span<const int32_t> tokens);

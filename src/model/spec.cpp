@@ -83,6 +83,21 @@ struct Checker {
         range(s.dt_rank, 1, max_width, "the rank of the step sizes");
     }
 
+    void relative_bias(const ModelSpec& spec) const {
+        const RelativeBiasSpec& bias = spec.relative_bias;
+        range(bias.buckets, 0, max_heads, "the number of distances with a bias");
+        if (bias.buckets == 0) return;
+        const AttentionSpec* a = spec.layers.front().attention();
+        if (!a) fail("{}: biases of distances, but no attention in the first layer", source);
+        range(bias.max_distance, bias.buckets / (a->causal ? 2 : 4) + 1, INT32_MAX,
+              "the largest distance with a bias");
+        range(bias.buckets, a->causal ? 2 : 4, max_heads, "the number of distances with a bias");
+        for_each_attention(spec, [&](const AttentionSpec& other) {
+            if (other.heads != a->heads || other.causal != a->causal)
+                fail("{}: layers differ in their heads but share biases of distances", source);
+        });
+    }
+
     void feed_forward(const NoFeedForward&) const {}
 
     void feed_forward(const DenseSpec& dense) const {
@@ -187,29 +202,37 @@ struct SlotList {
         projection("ssm_out", spec.dim, s.inner, false);
     }
 
-    void gated(const std::string& suffix, int64_t hidden) {
-        add("ffn_gate" + suffix + ".weight", {hidden, spec.dim}, TensorRole::matrix);
-        add("ffn_up" + suffix + ".weight", {hidden, spec.dim}, TensorRole::matrix);
-        add("ffn_down" + suffix + ".weight", {spec.dim, hidden}, TensorRole::matrix);
+    void cross(const AttentionSpec& a) {
+        norm("cross_attn_norm");
+        projection("cross_attn_q", int64_t{a.heads} * a.head_dim, spec.dim, a.qkv_bias);
+        projection("cross_attn_k", int64_t{a.kv_heads} * a.head_dim, spec.dim, a.qkv_bias);
+        projection("cross_attn_v", int64_t{a.kv_heads} * a.value_dim, spec.dim, a.qkv_bias);
+        projection("cross_attn_output", spec.dim, int64_t{a.heads} * a.value_dim, a.out_bias);
+    }
+
+    void matrices(const std::string& suffix, int64_t hidden, bool gated, bool bias) {
+        if (gated) projection("ffn_gate" + suffix, hidden, spec.dim, bias);
+        projection("ffn_up" + suffix, hidden, spec.dim, bias);
+        projection("ffn_down" + suffix, spec.dim, hidden, bias);
     }
 
     void feed_forward(const NoFeedForward&) {}
-    void feed_forward(const DenseSpec& dense) { gated("", dense.hidden); }
+    void feed_forward(const DenseSpec& dense) { matrices("", dense.hidden, dense.gated, dense.bias); }
 
     void feed_forward(const MoeSpec& m) {
         const int64_t e = m.router.experts;
         add("ffn_gate_inp.weight", {e, spec.dim}, TensorRole::router);
         if (m.router_bias) add("ffn_gate_inp.bias", {e}, TensorRole::bias);
         if (m.router.correction_bias) add("exp_probs_b.bias", {e}, TensorRole::correction);
-        add("ffn_gate_exps.weight", {e, m.hidden, spec.dim}, TensorRole::expert);
+        if (m.gated) add("ffn_gate_exps.weight", {e, m.hidden, spec.dim}, TensorRole::expert);
         add("ffn_up_exps.weight", {e, m.hidden, spec.dim}, TensorRole::expert);
         add("ffn_down_exps.weight", {e, spec.dim, m.hidden}, TensorRole::expert);
         if (m.bias) {
-            add("ffn_gate_exps.bias", {e, m.hidden}, TensorRole::expert_bias);
+            if (m.gated) add("ffn_gate_exps.bias", {e, m.hidden}, TensorRole::expert_bias);
             add("ffn_up_exps.bias", {e, m.hidden}, TensorRole::expert_bias);
             add("ffn_down_exps.bias", {e, spec.dim}, TensorRole::expert_bias);
         }
-        if (m.shared_hidden > 0) gated("_shexp", m.shared_hidden);
+        if (m.shared_hidden > 0) matrices("_shexp", m.shared_hidden, m.gated, false);
         if (m.shared_gate) add("ffn_gate_inp_shexp.weight", {spec.dim}, TensorRole::router);
     }
 };
@@ -238,9 +261,21 @@ void validate(const ModelSpec& spec, const std::string& source) {
     check.scale(spec.embedding_scale, "the embedding scale");
     check.scale(spec.residual_scale, "the residual scale");
     check.scale(spec.logit_divisor, "the divisor of logits");
+    check.relative_bias(spec);
     for (size_t l = 0; l < spec.layers.size(); ++l) {
-        std::visit([&](const auto& part) { check.mixer(part, static_cast<int>(l)); }, spec.layers[l].mixer);
-        std::visit([&](const auto& part) { check.feed_forward(part); }, spec.layers[l].feed_forward);
+        const LayerSpec& layer = spec.layers[l];
+        std::visit([&](const auto& part) { check.mixer(part, static_cast<int>(l)); }, layer.mixer);
+        std::visit([&](const auto& part) { check.feed_forward(part); }, layer.feed_forward);
+        if (layer.cross.has_value() != (spec.encoder.size() == 1))
+            fail("{}: layer {} {} an encoder to attend to", source, l,
+                 layer.cross ? "lacks" : "does not look at");
+        if (layer.cross) check.mixer(*layer.cross, static_cast<int>(l));
+    }
+    for (const ModelSpec& encoder : spec.encoder) {
+        if (encoder.dim != spec.dim || encoder.vocab != spec.vocab || !encoder.tied_head ||
+            !encoder.encoder.empty())
+            fail("{}: the encoder does not have the decoder's embeddings", source);
+        validate(encoder, source);
     }
 }
 
@@ -250,20 +285,40 @@ std::vector<TensorSlot> tensor_slots(const ModelSpec& spec) {
     list.norm("output_norm");
     if (!spec.tied_head) list.add("output.weight", {spec.vocab, spec.dim}, TensorRole::head);
     if (spec.head_bias) list.add("output.bias", {spec.vocab}, TensorRole::bias);
+    if (spec.relative_bias.buckets > 0)
+        list.add("blk.0.attn_rel_b.weight",
+                 {spec.relative_bias.buckets, spec.layers.front().attention()->heads}, TensorRole::bias);
     for (const LayerSpec& layer : spec.layers) {
         ++list.layer;
         list.norm("attn_norm");
         std::visit([&](const auto& part) { list.mixer(part); }, layer.mixer);
+        if (layer.cross) list.cross(*layer.cross);
         if (layer.has_feed_forward()) list.norm("ffn_norm");
         std::visit([&](const auto& part) { list.feed_forward(part); }, layer.feed_forward);
     }
+    for (const ModelSpec& encoder : spec.encoder)
+        for (const TensorSlot& slot : tensor_slots(encoder))
+            if (slot.role != TensorRole::embedding) list.slots.push_back(in_encoder(slot));
     return std::move(list.slots);
+}
+
+TensorSlot in_encoder(TensorSlot slot) {
+    if (slot.role == TensorRole::embedding) return slot;  // the decoder's
+    slot.name.insert(0, "enc.");
+    slot.of_encoder = true;
+    return slot;
+}
+
+const LayerSpec* layer_of(const ModelSpec& spec, const TensorSlot& slot) {
+    if (slot.layer < 0) return nullptr;
+    const ModelSpec& stack = slot.of_encoder ? spec.encoder.front() : spec;
+    return &stack.layers[static_cast<size_t>(slot.layer)];
 }
 
 TensorSlot part_of(const TensorSlot& stack, int expert) {
     Shape shape{stack.shape[1]};
     if (stack.shape.rank == 3) shape = {stack.shape[1], stack.shape[2]};
-    return {stack.name, shape, stack.role, stack.layer, expert};
+    return {stack.name, shape, stack.role, stack.layer, expert, stack.of_encoder};
 }
 
 ModelSize size_of(const ModelSpec& spec) {
@@ -274,7 +329,7 @@ ModelSize size_of(const ModelSpec& spec) {
         int64_t active = count;
         if (slot.role == TensorRole::embedding) active = spec.tied_head ? count : spec.dim;
         if (slot.of_experts()) {
-            const moe::RouterPolicy& router = spec.layers[static_cast<size_t>(slot.layer)].moe()->router;
+            const moe::RouterPolicy& router = layer_of(spec, slot)->moe()->router;
             active = count / router.experts * router.top_k;
         }
         size.total_parameters += count;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -59,6 +60,14 @@ struct LatentSpec {
     friend bool operator==(const LatentSpec&, const LatentSpec&) = default;
 };
 
+// Biases of scores by the distance of key and query, in buckets that widen with it (Raffel et al.: T5, 2020). One table
+// [buckets, heads] for all layers.
+struct RelativeBiasSpec {
+    int buckets = 0;         // 0: none
+    int max_distance = 128;  // from here on all distances are one
+    friend bool operator==(const RelativeBiasSpec&, const RelativeBiasSpec&) = default;
+};
+
 struct AttentionSpec {
     int heads = 0, kv_heads = 0, head_dim = 0, value_dim = 0;
     bool qkv_bias = false, out_bias = false;
@@ -68,6 +77,7 @@ struct AttentionSpec {
     int window = 0;      // 0: whole context
     int chunk = 0;       // positions see back to the last multiple of this only; 0: to the beginning
     float scale = 0;     // of the scores; 0: 1/√head_dim
+    bool causal = true;  // otherwise all positions see each other (encoders)
     bool sinks = false;  // a score a head that takes part in the softmax without a value (gpt-oss)
     // Queries times 1 + temperature · ln(1 + ⌊(position + 1) / temperature_stretch⌋) (Llama 4).
     float temperature = 0;
@@ -89,6 +99,8 @@ struct SsmSpec {
 struct DenseSpec {
     int hidden = 0;
     kernels::Activation activation = kernels::Activation::silu;
+    bool gated = true;  // otherwise down( act(up·x) )
+    bool bias = false;  // of each matrix
     friend bool operator==(const DenseSpec&, const DenseSpec&) = default;
 };
 
@@ -98,6 +110,7 @@ struct MoeSpec {
     bool router_bias = false;  // added to the router's logits
     bool bias = false;         // of each matrix of an expert
     kernels::Activation activation = kernels::Activation::silu;
+    bool gated = true;         // as DenseSpec's
     int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
     bool shared_gate = false;  // shared output times σ(w·x)
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
@@ -110,6 +123,8 @@ struct NoFeedForward {
 struct LayerSpec {
     std::variant<AttentionSpec, SsmSpec> mixer;
     std::variant<DenseSpec, MoeSpec, NoFeedForward> feed_forward;
+    std::optional<AttentionSpec> cross =
+        {};  // over what an encoder made of a source, between mixer and feed-forward
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }
     AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
@@ -129,7 +144,13 @@ struct ModelSpec {
     bool head_bias = false;
     // Granite's: embeddings and what each part of a block adds are multiplied, logits divided.
     float embedding_scale = 1, residual_scale = 1, logit_divisor = 1;
+    RelativeBiasSpec relative_bias;
+    int first_sinusoid =
+        -1;  // sinusoidal positions are added to embeddings, the first token's has this number; −1: not
     std::vector<LayerSpec> layers;
+    // Of an encoder–decoder model, one: a stack with the decoder's embeddings and no head.
+    std::vector<ModelSpec> encoder = {};
+    int decoder_start = -1;  // the token that the decoder begins with
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
 
@@ -176,11 +197,16 @@ struct TensorSlot {
     Shape shape;       // torch order; experts stacked: [E, F, D]
     TensorRole role;
     int layer = -1;
-    int expert = -1;  // ≥ 0: only that expert's part of the stack `name`, [F, D]
+    int expert = -1;          // ≥ 0: only that expert's part of the stack `name`, [F, D]
+    bool of_encoder = false;  // the layer is the encoder's, the name begins with "enc."
 
     bool of_experts() const { return role == TensorRole::expert || role == TensorRole::expert_bias; }
 };
 std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
+// A slot of the encoder's own specification as one of the whole model's.
+TensorSlot in_encoder(TensorSlot slot);
+// The layer that a slot belongs to; null outside layers.
+const LayerSpec* layer_of(const ModelSpec& spec, const TensorSlot& slot);
 // One expert's part of a stacked slot.
 TensorSlot part_of(const TensorSlot& stack, int expert);
 

@@ -34,6 +34,16 @@ void for_each_weight(Layer& w, Visit&& visit) {
     visit("attn_k_b.weight", w.attention.k_b);
     visit("attn_v_b.weight", w.attention.v_b);
     visit("attn_sinks.weight", w.attention.sinks);
+    visit("cross_attn_norm.weight", w.cross_norm.weight);
+    visit("cross_attn_norm.bias", w.cross_norm.bias);
+    visit("cross_attn_q.weight", w.cross.q);
+    visit("cross_attn_k.weight", w.cross.k);
+    visit("cross_attn_v.weight", w.cross.v);
+    visit("cross_attn_output.weight", w.cross.out);
+    visit("cross_attn_q.bias", w.cross.q_bias);
+    visit("cross_attn_k.bias", w.cross.k_bias);
+    visit("cross_attn_v.bias", w.cross.v_bias);
+    visit("cross_attn_output.bias", w.cross.out_bias);
     visit("ssm_in.weight", w.ssm.in);
     visit("ssm_conv1d.weight", w.ssm.conv);
     visit("ssm_conv1d.bias", w.ssm.conv_bias);
@@ -51,6 +61,9 @@ void for_each_weight(Layer& w, Visit&& visit) {
     visit("ffn_gate.weight", w.dense.gate);
     visit("ffn_up.weight", w.dense.up);
     visit("ffn_down.weight", w.dense.down);
+    visit("ffn_gate.bias", w.dense.gate_bias);
+    visit("ffn_up.bias", w.dense.up_bias);
+    visit("ffn_down.bias", w.dense.down_bias);
     visit("ffn_gate_inp.weight", w.moe.router);
     visit("ffn_gate_inp.bias", w.moe.router_bias);
     visit("exp_probs_b.bias", w.moe.correction);
@@ -64,21 +77,29 @@ void for_each_weight(Layer& w, Visit&& visit) {
 template <typename Weights, typename Visit>
 void for_each_global_weight(Weights& w, Visit&& visit) {
     visit("token_embd.weight", w.embedding);
+    visit("blk.0.attn_rel_b.weight", w.relative_bias);
     visit("output_norm.weight", w.final_norm.weight);
     visit("output_norm.bias", w.final_norm.bias);
     visit("output.weight", w.head);
     visit("output.bias", w.head_bias);
 }
 
-// Every weight that is no expert's, by canonical name.
-inline std::map<std::string, TensorView> weights_by_name(const ModelWeights& weights) {
+// Every weight that is no expert's, by canonical name; an encoder's behind "enc.".
+inline std::map<std::string, TensorView> weights_by_name(const Model& model, const std::string& prefix = "") {
     std::map<std::string, TensorView> values;
-    for_each_global_weight(weights, [&](const char* name, const ops::Weight& w) { values[name] = w.value; });
-    for (size_t l = 0; l < weights.layers.size(); ++l)
-        for_each_weight(weights.layers[l], [&](const char* name, const ops::Weight& w) {
-            values[fmt::format("blk.{}.{}", l, name)] = w.value;
+    if (model.encoder) values = weights_by_name(*model.encoder, "enc.");
+    for_each_global_weight(
+        model.weights, [&](const char* name, const ops::Weight& w) { values[prefix + name] = w.value; });
+    for (size_t l = 0; l < model.weights.layers.size(); ++l)
+        for_each_weight(model.weights.layers[l], [&](const char* name, const ops::Weight& w) {
+            values[fmt::format("{}blk.{}.{}", prefix, l, name)] = w.value;
         });
     return values;
+}
+
+// The layers that a tensor is of: the encoder's, or the model's own.
+inline const Model& stack_of(const Model& model, const TensorSlot& slot) {
+    return slot.of_encoder ? *model.encoder : model;
 }
 
 // What of an expert is in which stack.

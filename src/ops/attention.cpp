@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "base/error.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {
@@ -21,7 +22,9 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
     const int64_t tokens = q->value.rows();
     AttentionShape shape = of_heads;
     shape.sinks = sinks ? sinks.value.f32() : nullptr;
-    const bool trained = q->wants_grad || k->wants_grad || (v && v->wants_grad) || sinks.grad;
+    if (g.recording() && (!shape.causal || shape.bias))
+        fail("attention: only causal attention without biases of distance can be trained");
+    const bool trained = q->wants_grad || (k && k->wants_grad) || (v && v->wants_grad) || sinks.grad;
     const Var y = g.make(g.options().activation, {tokens, shape.heads * shape.value_dim}, trained);
     const Tensor lse = y->wants_grad ? g.arena().tensor(DType::f32, {tokens, shape.heads}) : Tensor{};
     kernels::attention(y->value, lse, q->value, spans, shape);

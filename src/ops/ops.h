@@ -60,7 +60,8 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
          int64_t n_rot, RopePairing pairing);
 
 // Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
-// covering the batch in order, with first = 0; v is null where the values are part of the keys. sinks: [heads].
+// covering the batch in order, with first = 0; v is null where the values are part of the keys
+// (and k and v may be when not recording). sinks: [heads].
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
               const AttentionShape& shape, int64_t sequence_length, const Weight& sinks = {});
 

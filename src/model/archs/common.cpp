@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 
@@ -47,6 +48,34 @@ void set_qkv_bias(ModelSpec& spec, bool bias) {
 void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer) {
     for (size_t l = 0; l < spec.layers.size(); ++l)
         if (static_cast<int>(l) >= first_layer) spec.layers[l].feed_forward = moe;
+}
+
+namespace {
+
+constexpr std::pair<std::string_view, moe::RouterPolicy::Second> second_experts[] = {
+    {"all", moe::RouterPolicy::Second::best},
+    {"random", moe::RouterPolicy::Second::likely},
+    {"sampling", moe::RouterPolicy::Second::sampled}};
+
+}  // namespace
+
+moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source) {
+    for (const auto& [known, meaning] : second_experts)
+        if (known == name) return meaning;
+    fail("{}: the policy for second experts is \"{}\", expected all, random or sampling", source, name);
+}
+
+std::string second_expert_name(moe::RouterPolicy::Second second) {
+    const auto known =
+        std::ranges::find(second_experts, second, [](const auto& entry) { return entry.second; });
+    return std::string(known->first);
+}
+
+ModelSpec no_gguf_reader(const Metadata& metadata) {
+    fail("{}: GGUF has no layout for this architecture", metadata.source());
+}
+void no_gguf_writer(const ModelSpec& spec, Metadata& metadata) {
+    fail("{}: GGUF has no layout for {}", metadata.source(), spec.architecture);
 }
 
 void refuse_attention_bias(const HfConfig& config) {

@@ -42,9 +42,17 @@ struct HfDefaults {
 };
 ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
 void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
-size_t hf_layer_count(const HfConfig& config);
+size_t hf_layer_count(const HfConfig& config, const std::string& name = "num_hidden_layers");
 // A number, or "auto": a sixteenth of the width, rounded up.
 int hf_dt_rank(const HfConfig& config, std::string_view name, int dim);
+
+// What configurations call the ways to a second expert: all, random, sampling (NLLB-MoE).
+moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source);
+std::string second_expert_name(moe::RouterPolicy::Second second);
+
+// Of architectures that GGUF has no layout for: both throw Error.
+ModelSpec no_gguf_reader(const Metadata& metadata);
+void no_gguf_writer(const ModelSpec& spec, Metadata& metadata);
 
 // Key "{arch}.{name}" of GGUF metadata.
 std::string key(const Metadata& metadata, std::string_view name);

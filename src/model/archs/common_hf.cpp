@@ -163,10 +163,10 @@ void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defa
 
 }  // namespace
 
-size_t hf_layer_count(const HfConfig& config) {
-    const int layers = config.require<int32_t>("num_hidden_layers");
+size_t hf_layer_count(const HfConfig& config, const std::string& name) {
+    const int layers = config.require<int32_t>(name);
     if (layers < 1 || layers > max_layers)
-        fail("{}: num_hidden_layers is {}, expected 1 to {}", config.source(), layers, max_layers);
+        fail("{}: {} is {}, expected 1 to {}", config.source(), name, layers, max_layers);
     return static_cast<size_t>(layers);
 }
 

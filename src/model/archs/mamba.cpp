@@ -1,7 +1,5 @@
 // Mamba: Gu, Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023): state space layers and nothing
 // else. MoE-Mamba: Pióro et al. (2024): after each of them a mixture; the layout of its files is Gremium's own extension.
-#include <algorithm>
-
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -34,23 +32,6 @@ ModelSpec from_gguf(const Metadata& metadata) {
         fail("{}: {} is not supported", metadata.source(), key(metadata, "ssm.dt_b_c_rms"));
     spec.layers.assign(spec.layers.size(), {read_gguf_ssm(metadata), NoFeedForward{}});
     return spec;
-}
-
-// What configurations call the ways to a second expert, after NLLB-MoE's.
-constexpr std::pair<std::string_view, moe::RouterPolicy::Second> second_experts[] = {
-    {"all", moe::RouterPolicy::Second::best},
-    {"random", moe::RouterPolicy::Second::likely},
-    {"sampling", moe::RouterPolicy::Second::sampled}};
-
-moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source) {
-    for (const auto& [known, meaning] : second_experts)
-        if (known == name) return meaning;
-    fail("{}: the policy for second experts is \"{}\", expected all, random or sampling", source, name);
-}
-
-std::string name_of(moe::RouterPolicy::Second second) {
-    return std::string(
-        std::ranges::find(second_experts, second, [](const auto& s) { return s.second; })->first);
 }
 
 ModelSpec moe_from_gguf(const Metadata& metadata) {
@@ -115,7 +96,7 @@ void moe_to_gguf(const ModelSpec& spec, Metadata& metadata) {
     const moe::RouterPolicy router = mixture_of(spec).router;
     metadata.set(key(metadata, "expert_weights_norm"), router.normalise);
     metadata.set(key(metadata, "expert_capacity_factor"), router.capacity_factor);
-    metadata.set(key(metadata, "expert_second_policy"), name_of(router.second));
+    metadata.set(key(metadata, "expert_second_policy"), second_expert_name(router.second));
 }
 
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
@@ -145,7 +126,7 @@ void moe_to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["num_experts_per_tok"] = moe.router.top_k;
     config["norm_topk_prob"] = moe.router.normalise;
     config["capacity_factor"] = decimal(moe.router.capacity_factor);
-    config["second_expert_policy"] = name_of(moe.router.second);
+    config["second_expert_policy"] = second_expert_name(moe.router.second);
     config["moe_intermediate_size"] = moe.hidden;
 }
 

@@ -87,10 +87,11 @@ std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slo
 
 std::span<const Architecture* const> architectures() {
     using namespace archs;
-    static constexpr const Architecture* all[] = {&llama,    &mixtral, &qwen2,     &qwen3,      &qwen2moe,
-                                                  &qwen3moe, &olmoe,   &dots1,     &granitemoe, &phimoe,
-                                                  &gptoss,   &llama4,  &deepseek2, &glm4moe,    &jamba,
-                                                  &mamba,    &moe_mamba};
+    static constexpr const Architecture* all[] = {
+        &llama,     &mixtral, &qwen2,      &qwen3,  &qwen2moe,  &qwen3moe,
+        &olmoe,     &dots1,   &granitemoe, &phimoe, &gptoss,    &llama4,
+        &deepseek2, &glm4moe, &jamba,      &mamba,  &moe_mamba, &switch_transformers,
+        &nllb_moe};
     return all;
 }
 
