@@ -19,6 +19,7 @@ struct Options {
     Common common;
     std::vector<std::string> prompts;
     std::string file, trace;
+    std::string source_language, target_language;  // of a translator: codes that its vocabulary has as tokens
     int64_t context = 0;
     int colour_layer = -1;
     bool stats = false;
@@ -101,16 +102,19 @@ class Runner {
         Answer answer;
         answer.prompt = model_->tokenizer->encode(prompt);
         if (answer.prompt.empty()) fail("the prompt is empty: it has no token to start from");
+        const bool reads_source = model_->encoder != nullptr;
         const bool watch = !options_.trace.empty() || options_.stats || colour_;
         Session session(model_, {.context = options_.context, .hook = watch ? &recorder_ : nullptr});
-        if (live_) {
+        if (live_ && !reads_source) {
             fmt::print("{}", prompt);
             std::fflush(stdout);
         }
-        StreamingDecoder decoder(*model_->tokenizer, {.specials = false, .at_start = false});
+        // What fills gaps is told apart by special tokens.
+        StreamingDecoder decoder(*model_->tokenizer, {.specials = reads_source, .at_start = reads_source});
         const auto start = Clock::now();
+        const std::vector<int32_t> beginning = reads_source ? read_source(session, prompt) : answer.prompt;
         Clock::time_point first;
-        answer.tokens = generate(session, answer.prompt, options_.generate, [&](int32_t token) {
+        answer.tokens = generate(session, beginning, options_.generate, [&](int32_t token) {
             if (answer.text.empty() && first == Clock::time_point{}) {
                 first = Clock::now();
                 answer.prefill_seconds = std::chrono::duration<double>(first - start).count();
@@ -126,6 +130,25 @@ class Runner {
         answer.text += rest;
         if (live_) fmt::print("{}\n", rest);
         return answer;
+    }
+
+    int32_t language(const std::string& code) const {
+        const std::vector<int32_t> ids = model_->tokenizer->encode(code, {.add_bos_eos = false});
+        if (ids.size() != 1) fail("{}: \"{}\" is no language of this model", model_->source, code);
+        return ids.front();
+    }
+
+    // Lets an encoder read the prompt; returns what the decoder begins with.
+    std::vector<int32_t> read_source(Session& session, const std::string& prompt) const {
+        const int32_t eos = model_->tokenizer->vocabulary().eos;
+        std::vector<int32_t> source = model_->tokenizer->encode(prompt, {.add_bos_eos = false});
+        if (!options_.source_language.empty())
+            source.insert(source.begin(), language(options_.source_language));
+        if (eos >= 0) source.push_back(eos);
+        session.encode(source);
+        std::vector<int32_t> beginning{model_->spec.decoder_start};
+        if (!options_.target_language.empty()) beginning.push_back(language(options_.target_language));
+        return beginning;
     }
 
     void show(const std::string& text, int32_t position) {
@@ -209,6 +232,9 @@ void add_run(CLI::App& app) {
                                     "the prompt; several are answered one after the other")
                        ->allow_extra_args(false);
     command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
+    command->add_option("--source-lang", options->source_language,
+                        "language of the prompt, for translators: eng_Latn, …");
+    command->add_option("--target-lang", options->target_language, "language to translate into: deu_Latn, …");
     add_generation(*command, options->generate, options->context);
     command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
     command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
