@@ -73,9 +73,10 @@ class Chat {
     // Forgets what is not a prefix of the prompt; at least one token is left to evaluate. Returns how many are kept.
     size_t keep_prefix(const std::vector<int32_t>& ids) {
         const auto [seen, given] = std::ranges::mismatch(evaluated_, ids);
-        const size_t kept = std::min<size_t>(given - ids.begin(), ids.size() - 1);
-        session_.truncate(static_cast<int64_t>(kept));
-        return kept;
+        const int64_t kept =
+            session_.reachable(std::min<int64_t>(given - ids.begin(), static_cast<int64_t>(ids.size()) - 1));
+        session_.truncate(kept);
+        return static_cast<size_t>(kept);
     }
 
     std::string answer() {

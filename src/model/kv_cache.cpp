@@ -60,7 +60,7 @@ void KvCache::advance(int64_t tokens) { length_ += tokens; }
 void KvCache::truncate(int64_t length) {
     if (length < 0 || length > length_) fail("cannot shorten a context of {} tokens to {}", length_, length);
     if (recurrent_ && length < length_) {
-        if (length > 0)
+        if (reachable(length) != length)
             fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_,
                  length);
         for (const auto* states : {&histories_, &scans_})

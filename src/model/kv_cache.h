@@ -29,6 +29,8 @@ class KvCache {
     void advance(int64_t tokens);  // after all layers have appended
     // Forgets later positions. Recurrent states cannot: with such layers only a length of 0 is possible (or the same).
     void truncate(int64_t length);
+    // The longest length up to `length` that truncate can go back to.
+    int64_t reachable(int64_t length) const { return recurrent_ && length < length_ ? 0 : length; }
 
     // Of a state space layer, updated in place: the last inputs of the convolution [conv − 1, inner] and the
     // recurrent state [state, inner]; zeros at the beginning. A forward that throws leaves them undefined.

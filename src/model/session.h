@@ -36,6 +36,7 @@ class Session {
     int64_t length() const;
     int64_t capacity() const { return cache_.capacity(); }
     void truncate(int64_t length);
+    int64_t reachable(int64_t length) const { return cache_.reachable(length); }
     const Model& model() const { return *model_; }
 
   private:

@@ -59,6 +59,7 @@ TEST_P(Invariants, TruncatedAndContinuedEqualsFresh) {
     edited.evaluate(random_tokens(model->spec.vocab, 8, 7));
     if (std::ranges::any_of(model->spec.layers, [](const LayerSpec& layer) { return layer.ssm(); })) {
         EXPECT_THROW(edited.truncate(20), Error);  // a recurrent state has no past
+        EXPECT_EQ(edited.reachable(20), 0);
         edited.truncate(0);
         edited.evaluate(std::span(tokens).first(20));
     } else {
