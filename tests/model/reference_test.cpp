@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/model/fixtures.h"
 
 namespace gremium::test {
@@ -15,21 +17,37 @@ double largest_difference(const std::vector<Vector>& a, const std::vector<Vector
     return most;
 }
 
-class Reference : public testing::TestWithParam<std::string> {
-  protected:
-    static void expect_equal(const ModelSpec& spec, uint64_t seed) {
-        const auto tensors = tiny_tensors(spec, seed);
-        const auto tokens = random_tokens(spec.vocab, 24, seed);
-        const auto expected = ReferenceForward(spec, *tensors)(tokens);
-        const auto model = tiny_model(spec, tensors);
-        EXPECT_LE(largest_difference(all_logprobs(model, tokens), expected), 1e-4) << "one batch";
-        EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 5}), expected), 1e-4)
-            << "chunks";
-        EXPECT_LE(largest_difference(all_logprobs(model, tokens, {}, 1), expected), 1e-4) << "token by token";
+// What moving every weight to a neighbouring f32 value does to the float64 forward: how well the model is conditioned.
+double effect_of_rounding(const ModelSpec& spec, uint64_t seed, const std::vector<int32_t>& tokens,
+                          const std::vector<Vector>& expected) {
+    const auto moved = tiny_tensors(spec, seed);
+    Random random(seed, 98);
+    for (auto& [name, tensor] : *moved) {
+        float* values = tensor.get().f32();
+        for (int64_t i = 0; i < tensor.get().count(); ++i)
+            values[i] = std::nextafter(values[i], random.below(2) == 0 ? -INFINITY : INFINITY);
     }
-};
+    return largest_difference(ReferenceForward(spec, *moved)(tokens), expected);
+}
 
-TEST_P(Reference, OrdinaryShape) { expect_equal(tiny_spec(GetParam()), 1); }
+// An f32 forward rounds about as often as there are weights: it is off by what moved weights do, and up to five times
+// that by chance (twice was the most seen).
+void expect_as_reference(const ModelSpec& spec, uint64_t seed) {
+    validate(spec, "spec");
+    const auto tensors = tiny_tensors(spec, seed);
+    const auto tokens = random_tokens(spec.vocab, 40, seed);
+    const auto expected = ReferenceForward(spec, *tensors)(tokens);
+    const double limit = 5 * effect_of_rounding(spec, seed, tokens, expected);
+    const auto model = tiny_model(spec, tensors);
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens), expected), limit) << "one batch";
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 7}), expected), limit)
+        << "chunks";
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {}, 1), expected), limit) << "token by token";
+}
+
+class Reference : public testing::TestWithParam<std::string> {};
+
+TEST_P(Reference, OrdinaryShape) { expect_as_reference(tiny_spec(GetParam()), 1); }
 
 TEST_P(Reference, WideHeadsAndOddWidths) {
     const TinyShape shape{.layers = 2,
@@ -45,34 +63,23 @@ TEST_P(Reference, WideHeadsAndOddWidths) {
                           .shared_hidden = 9,
                           .leading_dense = 0,
                           .tied = true};
-    expect_equal(tiny_spec(GetParam(), shape), 2);
+    expect_as_reference(tiny_spec(GetParam(), shape), 2);
 }
 
 TEST_P(Reference, OneHeadOneExpert) {
     const TinyShape shape{
         .layers = 1, .dim = 16, .heads = 1, .kv_heads = 1, .head_dim = 16, .experts = 1, .top_k = 1};
-    expect_equal(tiny_spec(GetParam(), shape), 3);
+    expect_as_reference(tiny_spec(GetParam(), shape), 3);
 }
 
 TEST_P(Reference, AllExpertsManyLayers) {
     const TinyShape shape{
         .layers = 7, .dim = 24, .heads = 2, .kv_heads = 1, .head_dim = 12, .experts = 4, .top_k = 4};
-    expect_equal(tiny_spec(GetParam(), shape), 4);
+    expect_as_reference(tiny_spec(GetParam(), shape), 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Reference, testing::ValuesIn(tiny_architectures()),
                          [](const auto& test) { return test.param; });
-
-void expect_as_reference(const ModelSpec& spec, uint64_t seed) {
-    validate(spec, "spec");
-    const auto tensors = tiny_tensors(spec, seed);
-    const auto tokens = random_tokens(spec.vocab, 40, seed);
-    const auto expected = ReferenceForward(spec, *tensors)(tokens);
-    const auto model = tiny_model(spec, tensors);
-    EXPECT_LE(largest_difference(all_logprobs(model, tokens), expected), 1e-4);
-    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 7}), expected), 1e-4);
-    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {}, 1), expected), 1e-4);
-}
 
 // Chunks and temperatures that matter within a few tokens; published ones begin at 8192.
 TEST(AttentionReference, ChunksAndTemperatures) {
