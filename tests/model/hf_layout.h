@@ -68,8 +68,11 @@ inline void write_hf(const std::filesystem::path& directory, const Json& config,
 class HfLayout {
   public:
     HfLayout(const ModelSpec& spec, const Tensors& tensors) : spec_(spec), canonical_(tensors) {
-        put("model.embed_tokens.weight", "token_embd.weight");
-        put("model.norm.weight", "output_norm.weight");
+        put(mamba() ? "backbone.embeddings.weight" : "model.embed_tokens.weight", "token_embd.weight");
+        put(mamba()       ? "backbone.norm_f.weight"
+            : is("jamba") ? "model.final_layernorm.weight"
+                          : "model.norm.weight",
+            "output_norm.weight");
         put("model.norm.bias", "output_norm.bias");
         put("lm_head.weight", "output.weight");
         put("lm_head.bias", "output.bias");
@@ -80,7 +83,8 @@ class HfLayout {
 
     // config.json, with the names of each family's configuration class.
     Json config() const {
-        const AttentionSpec& a = *spec_.layers.back().attention();
+        if (mamba()) return mamba_config();
+        const AttentionSpec& a = first_attention();
         Json c{{"architectures", {"AnyForCausalLM"}},
                {"model_type", model_type()},
                {"hidden_size", spec_.dim},
@@ -97,13 +101,20 @@ class HfLayout {
                {"torch_dtype", "float32"},
                {"transformers_version", "4.57.0"},
                {"use_cache", true}};
-        if (a.latent.rank == 0) c["head_dim"] = a.head_dim;
+        if (a.latent.rank == 0 && !is("jamba")) c["head_dim"] = a.head_dim;
         c.update(family_keys());
+        if (is("jamba")) c.erase("rope_theta");
         return c;
     }
 
   private:
     bool is(std::string_view name) const { return spec_.architecture == name; }
+    bool mamba() const { return is("mamba") || is("moe_mamba"); }
+    const AttentionSpec& first_attention() const {
+        return *std::ranges::find_if(spec_.layers, [](const LayerSpec& l) {
+                    return l.attention() != nullptr;
+                })->attention();
+    }
 
     // Numbers of a canonical tensor; null when the model has none of that name.
     const float* find(const std::string& name) const {
@@ -136,13 +147,20 @@ class HfLayout {
     }
 
     void layer(int l) {
-        const std::string p = fmt::format("model.layers.{}.", l), c = fmt::format("blk.{}.", l);
+        const std::string p = fmt::format("{}.layers.{}.", mamba() ? "backbone" : "model", l);
+        const std::string c = fmt::format("blk.{}.", l);
         const LayerSpec& spec = spec_.layers[static_cast<size_t>(l)];
-        put_linear(p + "input_layernorm", c + "attn_norm");
-        put_linear(p + "post_attention_layernorm", c + "ffn_norm");
-        attention(p + "self_attn.", c, *spec.attention());
+        put_linear(p + (mamba() ? "norm" : "input_layernorm"), c + "attn_norm");
+        put_linear(p + (mamba()       ? "moe_norm"
+                        : is("jamba") ? "pre_ff_layernorm"
+                                      : "post_attention_layernorm"),
+                   c + "ffn_norm");
+        if (spec.attention())
+            attention(p + "self_attn.", c, *spec.attention());
+        else
+            state_space(p + (mamba() ? "mixer." : "mamba."), c);
         if (spec.moe()) return mixture(p, c, *spec.moe());
-        const std::string mlp = p + (is("llama4") ? "feed_forward." : "mlp.");
+        const std::string mlp = p + (is("llama4") || is("jamba") ? "feed_forward." : "mlp.");
         for (const char* name : {"gate", "up", "down"}) put_linear(mlp + name + "_proj", c + "ffn_" + name);
     }
 
@@ -170,13 +188,33 @@ class HfLayout {
         });
     }
 
+    // MambaMixer, JambaMambaMixer. The convolution is one of one channel in, one out.
+    void state_space(const std::string& p, const std::string& c) {
+        for (const auto& [name, canonical] : {std::pair("in_proj", "ssm_in"),
+                                              {"x_proj", "ssm_x"},
+                                              {"dt_proj", "ssm_dt"},
+                                              {"out_proj", "ssm_out"},
+                                              {"conv1d", "ssm_conv1d"},
+                                              {"dt_layernorm", "ssm_dt_norm"},
+                                              {"b_layernorm", "ssm_b_norm"},
+                                              {"c_layernorm", "ssm_c_norm"}})
+            put_linear(p + name, c + canonical);
+        RawTensor& conv = tensors_.at(p + "conv1d.weight");
+        conv.shape = {conv.shape[0], 1, conv.shape[1]};
+        put(p + "A_log", c + "ssm_a");
+        put(p + "D", c + "ssm_d");
+    }
+
     void mixture(const std::string& p, const std::string& c, const MoeSpec& m) {
         if (is("gptoss")) return gptoss(p + "mlp.", c, m);
         if (is("llama4")) return llama4(p + "feed_forward.", c, m);
         if (is("granitemoe")) return granite(p, c, m);
         const bool sparse_block = is("mixtral") || is("phimoe");
-        const std::string block = p + (sparse_block ? "block_sparse_moe." : "mlp.");
-        put_linear(block + "gate", c + "ffn_gate_inp");
+        const std::string block = p + (sparse_block  ? "block_sparse_moe."
+                                       : is("jamba") ? "feed_forward."
+                                       : mamba()     ? "moe."
+                                                     : "mlp.");
+        put_linear(block + (is("jamba") || mamba() ? "router" : "gate"), c + "ffn_gate_inp");
         put(block + "gate.e_score_correction_bias", c + "exp_probs_b.bias");
         for (int e = 0; e < m.router.experts; ++e)
             for (const auto& [name, letter] :
@@ -256,8 +294,32 @@ class HfLayout {
         return other == others.end() ? spec_.architecture : other->second;
     }
 
+    Json mamba_config() const {
+        const SsmSpec& s = *spec_.layers.front().ssm();
+        Json c{{"architectures", {"AnyForCausalLM"}},
+               {"model_type", spec_.architecture},
+               {"hidden_size", spec_.dim},
+               {"num_hidden_layers", spec_.layers.size()},
+               {"vocab_size", spec_.vocab},
+               {"max_position_embeddings", spec_.context},
+               {"layer_norm_epsilon", 1e-6},
+               {"intermediate_size", s.inner},
+               {"expand", 2},
+               {"state_size", s.state},
+               {"conv_kernel", s.conv},
+               {"time_step_rank", s.dt_rank},
+               {"use_bias", false},
+               {"use_conv_bias", true},
+               {"tie_word_embeddings", spec_.tied_head}};
+        if (const MoeSpec* m = spec_.layers.front().moe())
+            c.update({{"num_experts", m->router.experts},
+                      {"num_experts_per_tok", m->router.top_k},
+                      {"moe_intermediate_size", m->hidden}});
+        return c;
+    }
+
     Json family_keys() const {
-        const AttentionSpec& a = *spec_.layers.front().attention();
+        const AttentionSpec& a = first_attention();
         const auto mixture = std::ranges::find_if(spec_.layers, &LayerSpec::moe);
         const auto dense = std::ranges::find_if(spec_.layers, [](const LayerSpec& l) { return !l.moe(); });
         const int wide = dense == spec_.layers.end() ? 0 : std::get<DenseSpec>(dense->feed_forward).hidden;
@@ -294,6 +356,23 @@ class HfLayout {
                             {"n_group", m.router.groups},
                             {"topk_group", m.router.groups_used},
                             {"attention_bias", a.qkv_bias}};
+        if (is("jamba")) {
+            const SsmSpec& s = *spec_.layers.front().ssm();
+            return {{"intermediate_size", m.hidden},
+                    {"num_experts", m.router.experts},
+                    {"num_experts_per_tok", m.router.top_k},
+                    {"attn_layer_period", 3},
+                    {"attn_layer_offset", 1},
+                    {"expert_layer_period", 3},
+                    {"expert_layer_offset", 1},
+                    {"mamba_d_state", s.state},
+                    {"mamba_d_conv", s.conv},
+                    {"mamba_expand", 2},
+                    {"mamba_dt_rank", s.dt_rank},
+                    {"mamba_conv_bias", true},
+                    {"mamba_proj_bias", false},
+                    {"use_mamba_kernels", false}};
+        }
         if (is("mixtral")) return with(keys, {{"sliding_window", nullptr}, {"router_jitter_noise", 0.0}});
         if (is("qwen2moe"))
             return with(qwen,
