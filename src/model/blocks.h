@@ -20,6 +20,9 @@ struct BlockContext {
     uint64_t noise_seed;
 };
 
+// Tells the hook what is about to be added to the residual stream.
+void show(const BlockContext& context, moe::Part part, int layer, ops::Var y_TD);
+
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);
 
 ops::Var attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);

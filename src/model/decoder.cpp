@@ -22,9 +22,11 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
     const LayerSpec& parts = context.model.spec.layers[static_cast<size_t>(layer)];
     const auto mixer = parts.attention() ? attention_layer : ssm_layer;
     const Var mixed = mixer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
+    show(context, moe::Part::mixer, layer, mixed);
     x_TD = ops::add(g, x_TD, times(g, mixed, share));
     if (parts.cross) {
         const Var seen = cross_attention_layer(g, norm(g, x_TD, spec, w.cross_norm), layer, context);
+        show(context, moe::Part::cross, layer, seen);
         x_TD = ops::add(g, x_TD, times(g, seen, share));
     }
     if (!parts.has_feed_forward()) return x_TD;
@@ -95,6 +97,10 @@ RelativeBias relative_bias(Graph& g, const Model& model, int64_t keys) {
 
 }  // namespace
 
+void show(const BlockContext& context, moe::Part part, int layer, Var y_TD) {
+    if (context.hook) context.hook->contributes({part, layer, context.batch, y_TD->value});
+}
+
 Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
     const DType out = g.options().activation;
     if (spec.kind == NormKind::layer) return ops::layer_norm(g, x_TD, w.weight, w.bias, spec.eps, out);
@@ -120,6 +126,7 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
 
     Forward result;
     Var x_TD = embed(g, model, batch);
+    show(*context, moe::Part::embedding, -1, x_TD);
     for (int l = 0; l < static_cast<int>(model.spec.layers.size()); ++l) {
         LayerRouting routing{.layer = -1, .load_E = {}, .balance_loss = nullptr, .z_loss = nullptr};
         const Arena::Mark before_block = g.arena().mark();

@@ -27,7 +27,11 @@ Var feed_forward(Graph& g, Var x_TD, int layer, const BlockContext& context, Lay
     const LayerSpec& spec = context.model.spec.layers[static_cast<size_t>(layer)];
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
     const MoeSpec* m = spec.moe();
-    if (!m) return dense(g, x_TD, w.dense, std::get<DenseSpec>(spec.feed_forward).activation);
+    if (!m) {
+        const Var y = dense(g, x_TD, w.dense, std::get<DenseSpec>(spec.feed_forward).activation);
+        show(context, moe::Part::dense, layer, y);
+        return y;
+    }
 
     const moe::RouteInputs inputs{.router_ED = w.moe.router,
                                   .bias_E = w.moe.router_bias,
@@ -39,7 +43,9 @@ Var feed_forward(Graph& g, Var x_TD, int layer, const BlockContext& context, Lay
     moe::MoeOutput out = moe::mixture(g, x_TD, m->router, inputs, *context.model.experts, m->activation);
     routing = {layer, std::move(out.routing.load_E), out.routing.balance_loss, out.routing.z_loss};
     if (m->shared_hidden == 0) return out.y_TD;
-    return ops::add(g, out.y_TD, shared_experts(g, x_TD, *m, w.moe));
+    const Var shared = shared_experts(g, x_TD, *m, w.moe);
+    show(context, moe::Part::shared, layer, shared);
+    return ops::add(g, out.y_TD, shared);
 }
 
 }  // namespace gremium

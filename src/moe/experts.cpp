@@ -213,6 +213,23 @@ ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const Dispat
     return y_TD;
 }
 
+namespace {
+
+void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const Routing& routing,
+          const DispatchPlan& plan) {
+    const TokenBatch nothing_known;
+    Contribution c{.part = Part::experts,
+                   .layer = inputs.layer,
+                   .batch = inputs.batch ? *inputs.batch : nothing_known,
+                   .y = y_RD->value,
+                   .ids_Tk = routing.ids_Tk,
+                   .row_of_Tk = plan.row_of};
+    if (weights_Tk) c.weights_Tk = {weights_Tk->value.f32(), routing.ids_Tk.size()};
+    inputs.hook->contributes(c);
+}
+
+}  // namespace
+
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
                   ExpertStore& store, ops::Activation act) {
     Routing routing = route(g, x_TD, policy, inputs);
@@ -226,14 +243,12 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
         g.keep(plan);
         g.keep(lease);
     }
-    const int64_t tokens = x_TD->value.rows();
-    if (policy.weight_on_input) {
-        const ops::Var x_RD = weighted_rows(g, x_TD, routing.weights_Tk, *plan);
-        const ops::Var y_RD = experts(g, x_RD, *plan, *lease, act, RowsOf::plan);
-        return {combine(g, y_RD, nullptr, *plan, tokens), std::move(routing)};
-    }
-    const ops::Var y_RD = experts(g, x_TD, *plan, *lease, act);
-    return {combine(g, y_RD, routing.weights_Tk, *plan, tokens), std::move(routing)};
+    const bool on_input = policy.weight_on_input;
+    const ops::Var x = on_input ? weighted_rows(g, x_TD, routing.weights_Tk, *plan) : x_TD;
+    const ops::Var y_RD = experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
+    const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
+    if (inputs.hook) show(inputs, y_RD, weights_Tk, routing, *plan);
+    return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};
 }
 
 }  // namespace gremium::moe

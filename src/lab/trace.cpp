@@ -1,0 +1,82 @@
+#include "lab/trace.h"
+
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "tensor/blocks.h"
+
+namespace gremium::lab {
+namespace {
+
+constexpr int64_t chunk_rows = 64;
+
+template <typename T>
+void assign(std::vector<T>& to, std::span<const T> from) {
+    to.assign(from.begin(), from.end());
+}
+
+float euclidean_norm(DType dtype, const std::byte* row, std::span<float> scratch_D) {
+    dequantise_row(dtype, row, scratch_D.data(), static_cast<int64_t>(scratch_D.size()));
+    double sum = 0;
+    for (const float x : scratch_D) sum += double{x} * x;
+    return static_cast<float>(std::sqrt(sum));
+}
+
+}  // namespace
+
+std::vector<TraceLayer> trace_layers(const ModelSpec& spec) {
+    std::vector<TraceLayer> layers;
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        const MoeSpec* moe = spec.layers[l].moe();
+        if (moe) layers.push_back({static_cast<int>(l), moe->router.experts});
+    }
+    return layers;
+}
+
+TraceCollector::TraceCollector(const ModelSpec& spec, Options options, OnBlock on_block)
+    : row_of_layer_(spec.layers.size(), -1), options_(options), on_block_(std::move(on_block)) {
+    const std::vector<TraceLayer> layers = trace_layers(spec);
+    for (size_t r = 0; r < layers.size(); ++r)
+        row_of_layer_[static_cast<size_t>(layers[r].layer)] = static_cast<int>(r);
+    block_.layers.resize(layers.size());
+}
+
+void TraceCollector::after_selection(const moe::AfterSelection& s) {
+    const auto row = static_cast<size_t>(row_of_layer_[static_cast<size_t>(s.layer)]);
+    if (row == 0) finish();
+    if (row != rows_) fail("trace: layer {} reported out of turn", s.layer);
+    if (row == 0) {
+        assign(block_.tokens, s.batch.tokens);
+        assign(block_.positions, s.batch.positions);
+    }
+    rows_ = row + 1;
+    TraceBlock::Layer& layer = block_.layers[row];
+    layer.top_k = s.top_k;
+    assign(layer.ids_Tk, s.ids_Tk);
+    assign(layer.weights_Tk, s.weights_Tk);
+    assign(layer.margin_T, s.margin_T);
+}
+
+void TraceCollector::contributes(const moe::Contribution& c) {
+    if (!options_.norms || c.part != moe::Part::experts) return;
+    std::vector<float>& norms =
+        block_.layers[static_cast<size_t>(row_of_layer_[static_cast<size_t>(c.layer)])].norms_Tk;
+    norms.assign(c.row_of_Tk.size(), 0);
+    parallel_chunks(static_cast<int64_t>(norms.size()), chunk_rows, [&](int64_t begin, int64_t end) {
+        std::vector<float> scratch(static_cast<size_t>(c.y.cols()));
+        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+            if (c.row_of_Tk[i] >= 0) norms[i] = euclidean_norm(c.y.dtype, c.y.row(c.row_of_Tk[i]), scratch);
+    });
+}
+
+void TraceCollector::finish() {
+    if (rows_ == 0) return;
+    if (rows_ != block_.layers.size())
+        fail("trace: only {} of {} layers reported", rows_, block_.layers.size());
+    rows_ = 0;
+    on_block_(block_);
+}
+
+}  // namespace gremium::lab
