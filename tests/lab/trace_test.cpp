@@ -14,7 +14,6 @@
 #include "lab/counts.h"
 #include "lab/trace_file.h"
 #include "model/session.h"
-#include "tensor/blocks.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::lab {
