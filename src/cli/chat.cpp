@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/steering.h"
 #include "text/chat_template.h"
 
 namespace gremium::cli {
@@ -20,6 +21,7 @@ struct Options {
     Common common;
     std::string system;
     int64_t context = 0;
+    Steering steering;
     GenerateOptions generate{.max_tokens = 2048, .sampler = {}, .ignore_end = false};
 };
 
@@ -29,11 +31,13 @@ class Chat {
         : options_(options),
           model_(open_model(options.common)),
           template_(template_of(*model_)),
-          session_(model_, {.context = options.context}) {
+          steering_(make_steering(options.steering, model_->spec)),
+          session_(model_, {.context = options.context, .hook = steering_.get()}) {
         if (!options.system.empty()) add("system", options.system);
     }
 
     void run() {
+        if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
         const bool asks = isatty(STDIN_FILENO) && !options_.common.quiet && !options_.common.json;
         while (true) {
             if (asks) fmt::print("> ");
@@ -115,17 +119,19 @@ class Chat {
     void report(const std::string& text, size_t prompt_tokens, size_t new_tokens,
                 size_t answer_tokens) const {
         if (!options_.common.json) return fmt::print("\n");
-        const Json answer = {{"role", "assistant"},
-                             {"content", text},
-                             {"prompt_tokens", prompt_tokens},
-                             {"evaluated_prompt_tokens", new_tokens},
-                             {"tokens", answer_tokens}};
+        Json answer = {{"role", "assistant"},
+                       {"content", text},
+                       {"prompt_tokens", prompt_tokens},
+                       {"evaluated_prompt_tokens", new_tokens},
+                       {"tokens", answer_tokens}};
+        add_to_report(answer, steering_.get());
         fmt::print("{}\n", answer.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
 
     const Options& options_;
     std::shared_ptr<const Model> model_;
     ChatTemplate template_;
+    std::unique_ptr<lab::SteeringHook> steering_;
     Session session_;
     Json messages_ = Json::array();
     std::vector<int32_t> evaluated_;  // what the session's cache holds
@@ -141,6 +147,7 @@ void add_chat(CLI::App& app) {
     add_common(*command, options->common);
     command->add_option("--system", options->system, "what the model is told before the conversation");
     add_generation(*command, options->generate, options->context);
+    add_steering(*command, options->steering);
     command->callback([=] { Chat(*options).run(); });
 }
 

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/steering.h"
 #include "model/evaluate.h"
 #include "model/session.h"
 #include "train/documents.h"
@@ -24,11 +25,12 @@ struct Options {
     std::vector<std::string> files;
     std::string tokens, logprobs, importance;
     int64_t window = 0, stride = 0, chunk = 512;
+    Steering steering;
 };
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
 void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const Options& options,
-                    Session& session) {
+                    Session& session, const lab::SteeringHook* steering) {
     std::string out = fmt::format("{{\"tokens\":{},\"logprobs\":{{", nlohmann::json(ids).dump());
     Evaluation evaluation;
     session.evaluate_all(ids, [&](int64_t position, std::span<const float> logits) {
@@ -51,10 +53,11 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
     out += "}}\n";
     if (!options.logprobs.empty()) write_file_atomically(options.logprobs, out);
     if (options.common.json) {
-        fmt::print("{}\n", nlohmann::json{{"tokens", ids.size()},
-                                          {"nats_per_token", evaluation.mean()},
-                                          {"perplexity", std::exp(evaluation.mean())}}
-                               .dump());
+        nlohmann::ordered_json report = {{"tokens", ids.size()},
+                                         {"nats_per_token", evaluation.mean()},
+                                         {"perplexity", std::exp(evaluation.mean())}};
+        add_to_report(report, steering);
+        fmt::print("{}\n", report.dump());
     } else if (!options.common.quiet) {
         fmt::print("{} tokens on {}: {:.4f} nats per token, perplexity {:.3f}\n", ids.size(), model.spec.name,
                    evaluation.mean(), std::exp(evaluation.mean()));
@@ -65,8 +68,12 @@ void evaluate_tokens(const Options& options) {
     const auto model = open_model(options.common);
     const auto ids = parse_ids(options.tokens);
     if (ids.empty()) fail("--tokens: at least one token id expected");
-    Session session(model, {.context = static_cast<int64_t>(ids.size()), .prefill_chunk = options.chunk});
-    write_logprobs(*model, ids, options, session);
+    const auto steering = make_steering(options.steering, model->spec);
+    if (!options.common.quiet && !options.common.json) announce(steering.get());
+    Session session(model, {.context = static_cast<int64_t>(ids.size()),
+                            .prefill_chunk = options.chunk,
+                            .hook = steering.get()});
+    write_logprobs(*model, ids, options, session, steering.get());
 }
 
 // As the trainer reads text: a NUL byte ends a document. After the last one nothing needs to be predicted.
@@ -88,8 +95,10 @@ void evaluate_files(const Options& options) {
     const int64_t window = options.window ? options.window : std::min(model->spec.context, longest_window);
     std::optional<ImportanceRecorder> recorder;
     if (!options.importance.empty()) recorder.emplace(*model);
+    const auto steering = make_steering(options.steering, model->spec);
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
+        announce(steering.get());
         fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
                    "perplexity", "bits/byte");
     }
@@ -97,9 +106,11 @@ void evaluate_files(const Options& options) {
         const std::string text = read_text_file(file);
         const auto ids = encode_text(tokenizer, text);
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
-        const Evaluation e = evaluate(
-            *model, ids,
-            {.window = window, .stride = options.stride, .observer = recorder ? &*recorder : nullptr});
+        const Evaluation e = evaluate(*model, ids,
+                                      {.window = window,
+                                       .stride = options.stride,
+                                       .hook = steering.get(),
+                                       .observer = recorder ? &*recorder : nullptr});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
         if (options.common.json) {
             report.push_back({{"file", file},
@@ -108,6 +119,7 @@ void evaluate_files(const Options& options) {
                               {"nats_per_token", e.mean()},
                               {"perplexity", std::exp(e.mean())},
                               {"bits_per_byte", bits}});
+            add_to_report(report.back(), steering.get());
         } else {
             fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens,
                        e.mean(), std::exp(e.mean()), bits);
@@ -127,6 +139,7 @@ void add_eval(CLI::App& app) {
     CLI::App* command = app.add_subcommand(
         "eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
     add_common(*command, options->common);
+    add_steering(*command, options->steering);
     auto* files = command->add_option("--file", options->files, "text files; a zero byte ends a document");
     auto* tokens = command->add_option("--tokens", options->tokens, "token ids: 1,2,3")->excludes(files);
     command

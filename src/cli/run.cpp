@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/steering.h"
 #include "cli/terminal.h"
 #include "lab/recorder.h"
 #include "model/footprint.h"
@@ -23,6 +24,7 @@ struct Options {
     int64_t context = 0;
     int colour_layer = -1;
     bool stats = false;
+    Steering steering;
     GenerateOptions generate;
 };
 
@@ -59,6 +61,7 @@ class Runner {
     explicit Runner(const Options& options)
         : options_(options),
           model_(open_model(options.common)),
+          steering_(make_steering(options.steering, model_->spec)),
           recorder_(model_->spec),
           live_(!options.common.json),
           colour_(live_ && wants_colour(stdout)) {
@@ -74,6 +77,7 @@ class Runner {
     }
 
     void run_all() {
+        if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
         std::string trace;
         nlohmann::ordered_json report = nlohmann::ordered_json::array();
         for (const std::string& prompt : options_.prompts) {
@@ -103,8 +107,11 @@ class Runner {
         answer.prompt = model_->tokenizer->encode(prompt);
         if (answer.prompt.empty()) fail("the prompt is empty: it has no token to start from");
         const bool reads_source = model_->encoder != nullptr;
-        const bool watch = !options_.trace.empty() || options_.stats || colour_;
-        Session session(model_, {.context = options_.context, .hook = watch ? &recorder_ : nullptr});
+        std::vector<moe::RoutingHook*> hooks;
+        if (steering_) hooks.push_back(steering_.get());
+        if (!options_.trace.empty() || options_.stats || colour_) hooks.push_back(&recorder_);
+        moe::HookChain chain(hooks);
+        Session session(model_, {.context = options_.context, .hook = hooks.empty() ? nullptr : &chain});
         if (live_ && !reads_source) {
             fmt::print("{}", prompt);
             std::fflush(stdout);
@@ -158,13 +165,16 @@ class Runner {
     }
 
     nlohmann::ordered_json to_json(const std::string& prompt, const Answer& a) const {
-        return {{"prompt", prompt},
-                {"text", a.text},
-                {"prompt_tokens", a.prompt.size()},
-                {"tokens", a.tokens},
-                {"seed", options_.generate.sampler.seed},
-                {"prefill_tps", rate(static_cast<int64_t>(a.prompt.size()), a.prefill_seconds)},
-                {"decode_tps", rate(static_cast<int64_t>(a.tokens.size()) - 1, a.decode_seconds)}};
+        nlohmann::ordered_json report = {
+            {"prompt", prompt},
+            {"text", a.text},
+            {"prompt_tokens", a.prompt.size()},
+            {"tokens", a.tokens},
+            {"seed", options_.generate.sampler.seed},
+            {"prefill_tps", rate(static_cast<int64_t>(a.prompt.size()), a.prefill_seconds)},
+            {"decode_tps", rate(static_cast<int64_t>(a.tokens.size()) - 1, a.decode_seconds)}};
+        add_to_report(report, steering_.get());
+        return report;
     }
 
     void print_stats() const {
@@ -215,6 +225,7 @@ class Runner {
 
     const Options& options_;
     std::shared_ptr<const Model> model_;
+    std::unique_ptr<lab::SteeringHook> steering_;
     lab::RouteRecorder recorder_;
     bool live_, colour_;
     int layer_ = -1;
@@ -236,6 +247,7 @@ void add_run(CLI::App& app) {
                         "language of the prompt, for translators: eng_Latn, …");
     command->add_option("--target-lang", options->target_language, "language to translate into: deu_Latn, …");
     add_generation(*command, options->generate, options->context);
+    add_steering(*command, options->steering);
     command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
     command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
     command

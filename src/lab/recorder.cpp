@@ -22,14 +22,16 @@ void RouteRecorder::after_selection(const moe::AfterSelection& s) {
     const size_t k = static_cast<size_t>(s.top_k);
     int64_t* load = load_.data() + row_of_layer_[static_cast<size_t>(s.layer)] * experts_;
     for (size_t t = 0; t < s.batch.tokens.size(); ++t) {
-        rows_.push_back({s.layer, s.batch.positions[t], s.batch.tokens[t],
-                         static_cast<uint32_t>(chosen_.size()), static_cast<uint32_t>(k), s.margin_T[t]});
+        const size_t begin = chosen_.size();
         for (size_t j = 0; j < k; ++j) {
             const int32_t expert = s.ids_Tk[t * k + j];
+            if (expert < 0) continue;  // dropped or given up
             chosen_.push_back(expert);
             weights_.push_back(s.weights_Tk[t * k + j]);
-            if (expert >= 0) ++load[expert];
+            ++load[expert];
         }
+        rows_.push_back({s.layer, s.batch.positions[t], s.batch.tokens[t], static_cast<uint32_t>(begin),
+                         static_cast<uint32_t>(chosen_.size() - begin), s.margin_T[t]});
     }
 }
 

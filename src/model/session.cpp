@@ -16,6 +16,8 @@ int64_t context_of(const Model& model, const SessionOptions& options) {
     return options.context > 0 ? options.context : model.spec.context;
 }
 
+std::string fingerprint(const moe::RoutingHook* hook) { return hook ? hook->fingerprint() : std::string(); }
+
 }  // namespace
 
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
@@ -29,12 +31,22 @@ Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
 int64_t Session::length() const { return cache_.length(); }
 void Session::truncate(int64_t length) { cache_.truncate(length); }
 
+void Session::set_hook(moe::RoutingHook* hook) {
+    if (fingerprint(hook) != steering_) truncate(0);
+    options_.hook = hook;
+}
+
 // Calls on_chunk(graph, hidden, first position, tokens) after each chunk of tokens.
 template <typename OnChunk>
 void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
     const auto count = static_cast<int64_t>(tokens.size());
     if (count > cache_.capacity() - length())
         fail("{} tokens do not fit: the context holds {}, {} are taken", count, cache_.capacity(), length());
+    std::string steering = fingerprint(options_.hook);
+    if (length() > 0 && steering != steering_)
+        fail("the {} tokens of the context were computed under other steering; it must be emptied first",
+             length());
+    steering_ = std::move(steering);
     for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
         const auto chunk = tokens.subspan(
             static_cast<size_t>(begin), static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));

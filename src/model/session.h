@@ -37,6 +37,9 @@ class Session {
     int64_t capacity() const { return cache_.capacity(); }
     void truncate(int64_t length);
     int64_t reachable(int64_t length) const { return cache_.reachable(length); }
+    // Another hook from now on (null: none). What was computed under other steering is forgotten: the context is empty
+    // then. A hook that changes its own mind over a context is an Error of evaluate.
+    void set_hook(moe::RoutingHook* hook);
     const Model& model() const { return *model_; }
 
   private:
@@ -48,6 +51,7 @@ class Session {
     KvCache cache_;
     Arena arena_;
     std::vector<float> logits_;
+    std::string steering_;  // fingerprint of the hook under which the cache was filled
 };
 
 struct GenerateOptions {

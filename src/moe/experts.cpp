@@ -245,7 +245,9 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
     }
     const bool on_input = policy.weight_on_input;
     const ops::Var x = on_input ? weighted_rows(g, x_TD, routing.weights_Tk, *plan) : x_TD;
-    const ops::Var y_RD = experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
+    const ops::Var y_RD = plan->rows() == 0  // a hook's rules gave up every choice
+                              ? g.make(g.options().activation, {0, x->value.cols()}, false)
+                              : experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
     if (inputs.hook) show(inputs, y_RD, weights_Tk, routing, *plan);
     return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};

@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -13,18 +16,32 @@ struct TokenBatch {
     std::span<const int32_t> tokens, positions, sequences;
 };
 
+// What a hook may ask of selection beyond other logits and another k, for all of this layer's tokens. Nothing by default.
+// Choices can be given up (dropped, mass) only where the graph does not train.
+struct SelectionRules {
+    // Chosen before all others, whatever their scores and groups; at most k. Weights still come from their logits.
+    std::vector<int32_t> forced;
+    // Given up where they were chosen; the token's other choices get their weight, in proportion.
+    std::vector<int32_t> dropped;
+    // In (0, 1]: only as few of the first choices are kept as have this share of the weight of all k. Weights are then
+    // what the router's policy makes of so many choices.
+    float mass = 1;
+};
+
 // Before selection: logits may be changed (add to prefer, −infinity to mute) and k may be changed (1 … E) for this
-// layer's tokens.
+// layer's tokens. Logits are what the router's matrix and bias gave: scores, correction bias and groups come later.
 struct BeforeSelection {
     int layer;
     const TokenBatch& batch;
     int experts;
     std::span<float> logits_TE;
     int& top_k;
+    SelectionRules& rules;
 };
 
 // After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert not
-// chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0.
+// chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0; those that rules gave up do
+// too, and stand behind the others.
 struct AfterSelection {
     int layer;
     const TokenBatch& batch;
@@ -55,6 +72,32 @@ class RoutingHook {
     virtual void before_selection(const BeforeSelection&) {}
     virtual void after_selection(const AfterSelection&) {}
     virtual void contributes(const Contribution&) {}
+    // Names what it does to routing: hooks of one fingerprint decide alike, and what was computed under another must not be
+    // mixed with it. Empty: it only looks.
+    virtual std::string fingerprint() const { return {}; }
+};
+
+// Several hooks one after the other; they must outlive it.
+class HookChain final : public RoutingHook {
+  public:
+    explicit HookChain(std::vector<RoutingHook*> hooks) : hooks_(std::move(hooks)) {}
+    void before_selection(const BeforeSelection& s) override {
+        for (RoutingHook* hook : hooks_) hook->before_selection(s);
+    }
+    void after_selection(const AfterSelection& s) override {
+        for (RoutingHook* hook : hooks_) hook->after_selection(s);
+    }
+    void contributes(const Contribution& c) override {
+        for (RoutingHook* hook : hooks_) hook->contributes(c);
+    }
+    std::string fingerprint() const override {
+        std::string all;
+        for (const RoutingHook* hook : hooks_) all += hook->fingerprint();
+        return all;
+    }
+
+  private:
+    std::vector<RoutingHook*> hooks_;
 };
 
 }  // namespace gremium::moe

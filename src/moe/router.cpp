@@ -36,6 +36,7 @@ struct Router {
     std::span<int32_t> chosen_Tk, ids_Tk;  // before and after some were dropped
     std::span<float> weights_Tk;
     std::span<float> margin_T;  // empty: nobody asks
+    const SelectionRules& rules;
 
     void choose(size_t t, std::span<float> selection_E) const;
     void keep_best_groups(std::span<float> selection_E) const;
@@ -43,6 +44,7 @@ struct Router {
     void reconsider_second(size_t t) const;
     void drop_overflow(int64_t capacity) const;
     void weigh(size_t t, std::span<float> scratch_E) const;
+    void give_up(size_t t) const;
 };
 
 void Router::choose(size_t t, std::span<float> selection_E) const {
@@ -54,6 +56,7 @@ void Router::choose(size_t t, std::span<float> selection_E) const {
         const float correction = correction_E.empty() ? 0 : correction_E[e];
         selection_E[e] = muted ? -infinity : score[t * experts + e] + correction;
     }
+    for (const int32_t e : rules.forced) selection_E[static_cast<size_t>(e)] = infinity;
     if (policy.groups_used < policy.groups) keep_best_groups(selection_E);
     select(t, selection_E);
 }
@@ -71,7 +74,7 @@ void Router::keep_best_groups(std::span<float> selection_E) const {
                 second = s;
         }
         const bool one = policy.group_score == RouterPolicy::GroupScore::best || size == 1;
-        ranked[group] = {one ? best : best + second, group};
+        ranked[group] = {one || best == infinity ? best : best + second, group};
     }
     std::ranges::stable_sort(ranked, std::greater(), &std::pair<float, size_t>::first);
     for (size_t i = static_cast<size_t>(policy.groups_used); i < groups; ++i)
@@ -162,6 +165,51 @@ int64_t capacity_of(const RouterPolicy& policy, int64_t choices, bool training) 
         std::ceil(double{policy.capacity_factor} * static_cast<double>(choices) / policy.experts));
 }
 
+// The choices that rules keep come first, then −1 with weight 0.
+void Router::give_up(size_t t) const {
+    const std::span<int32_t> ids = ids_Tk.subspan(t * top_k, top_k);
+    const std::span<float> weights = weights_Tk.subspan(t * top_k, top_k);
+    const auto sum = [&](size_t n) {
+        const std::span<float> first = weights.first(n);
+        return std::accumulate(first.begin(), first.end(), 0.0f);
+    };
+    const auto share_among = [&](size_t n, float total) {
+        const float factor = total / (sum(n) + tiny_score);
+        for (float& w : weights.first(n)) w *= factor;
+    };
+    size_t kept = 0;
+    const float all = sum(top_k);
+    for (size_t j = 0; j < top_k; ++j) {
+        if (std::ranges::find(rules.dropped, ids[j]) != rules.dropped.end()) continue;
+        ids[kept] = ids[j];
+        weights[kept++] = weights[j];
+    }
+    if (kept < top_k) share_among(kept, all);
+    if (rules.mass < 1 && kept > 0) {
+        const float total = sum(kept);
+        size_t enough = 1;
+        while (enough < kept && sum(enough) < rules.mass * total) ++enough;
+        kept = enough;
+        if (policy.normalise || policy.score == Score::softmax_selected) share_among(kept, total);
+    }
+    std::ranges::fill(ids.subspan(kept), -1);
+    std::ranges::fill(weights.subspan(kept), 0.0f);
+}
+
+// A hook's wishes are input: experts that exist, no more than fit.
+void check(const SelectionRules& rules, const RouterPolicy& policy, int layer, int top_k, bool training) {
+    for (const std::vector<int32_t>* experts : {&rules.forced, &rules.dropped})
+        for (const int32_t e : *experts)
+            if (e < 0 || e >= policy.experts)
+                fail("layer {}: there is no expert {} of {}", layer, e, policy.experts);
+    if (static_cast<int>(rules.forced.size()) > top_k)
+        fail("layer {}: {} experts are forced, a token uses {}", layer, rules.forced.size(), top_k);
+    if (!(rules.mass > 0 && rules.mass <= 1))
+        fail("layer {}: a mass of {}, expected above 0 and at most 1", layer, rules.mass);
+    if (training && (rules.mass < 1 || !rules.dropped.empty()))
+        fail("layer {}: a routing hook gives up choices, which cannot be trained", layer);
+}
+
 Tensor softmax_of(Graph& g, Tensor logits_TE) {
     const Tensor out = g.arena().tensor(DType::f32, logits_TE.shape);
     kernels::softmax(out, logits_TE);
@@ -224,12 +272,14 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
     const TokenBatch& batch = inputs.batch ? *inputs.batch : nothing_known;
     Routing routing;
     routing.top_k = policy.top_k;
+    SelectionRules rules;
     if (inputs.hook) {
-        inputs.hook->before_selection({inputs.layer, batch, policy.experts, logits, routing.top_k});
+        inputs.hook->before_selection({inputs.layer, batch, policy.experts, logits, routing.top_k, rules});
     }
     if (routing.top_k < 1 || routing.top_k > policy.experts) {
         fail("layer {}: top-k is {} of {} experts", inputs.layer, routing.top_k, policy.experts);
     }
+    check(rules, policy, inputs.layer, routing.top_k, g.training());
 
     const Tensor score_TE = scores(g, policy.score, logits_TE->value);
     std::vector<int32_t> chosen_Tk(static_cast<size_t>(tokens * routing.top_k));
@@ -249,23 +299,31 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
         .chosen_Tk = chosen_Tk,
         .ids_Tk = routing.ids_Tk,
         .weights_Tk = weights,
-        .margin_T = margin_T};
+        .margin_T = margin_T,
+        .rules = rules};
     const auto for_each_token = [&](auto&& body) {
         parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
             std::vector<float> scratch_E(router.experts);
             for (int64_t t = begin; t < end; ++t) body(static_cast<size_t>(t), scratch_E);
         });
     };
+    const auto count_load = [&] {
+        routing.load_E.assign(router.experts, 0);
+        for (const int32_t e : routing.ids_Tk)
+            if (e >= 0) ++routing.load_E[static_cast<size_t>(e)];
+    };
     for_each_token([&](size_t t, std::span<float> scratch_E) { router.choose(t, scratch_E); });
     std::ranges::copy(chosen_Tk, routing.ids_Tk.begin());
-    if (policy.second != RouterPolicy::Second::best && routing.top_k == 2)
+    if (policy.second != RouterPolicy::Second::best && routing.top_k == 2 && rules.forced.empty())
         for_each_token([&](size_t t, std::span<float>) { router.reconsider_second(t); });
-    routing.load_E.assign(router.experts, 0);
-    for (const int32_t e : routing.ids_Tk)
-        if (e >= 0) ++routing.load_E[static_cast<size_t>(e)];
+    count_load();
     if (const int64_t capacity = capacity_of(policy, tokens * routing.top_k, g.training()); capacity > 0)
         router.drop_overflow(capacity);
     for_each_token([&](size_t t, std::span<float> scratch_E) { router.weigh(t, scratch_E); });
+    if (!rules.dropped.empty() || rules.mass < 1) {
+        for_each_token([&](size_t t, std::span<float>) { router.give_up(t); });
+        count_load();
+    }
 
     if (inputs.hook) {
         inputs.hook->after_selection(

@@ -40,7 +40,7 @@ struct RouterPolicy {
 };
 
 // What routing decided for T tokens. ids and weights are row-major [T, k], by descending selection score; ties go to
-// the lower expert. A dropped choice has id −1 and weight 0.
+// the lower expert. A dropped choice has id −1 and weight 0; those that a hook's rules gave up are last.
 struct Routing {
     int top_k = 0;
     std::vector<int32_t> ids_Tk;

@@ -1,0 +1,27 @@
+// The flags that steer routing, for the commands that run a model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "lab/steering.h"
+
+namespace gremium::cli {
+
+struct Steering {
+    std::vector<std::string> profiles, bias, mute, drop, force, num_experts;
+};
+
+void add_steering(CLI::App& command, Steering& steering);
+// Files in order, then flags. Null when nothing is wished for.
+std::unique_ptr<lab::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec);
+// One line on stderr: name, hash and what is steered. Nothing for null.
+void announce(const lab::SteeringHook* hook);
+// Adds "steering": {name, hash} to a report; nothing for null.
+void add_to_report(nlohmann::ordered_json& report, const lab::SteeringHook* hook);
+
+}  // namespace gremium::cli
