@@ -50,5 +50,6 @@ void add_eval(CLI::App& app);
 void add_train(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_experts(CLI::App& app);
 
 }  // namespace gremium::cli

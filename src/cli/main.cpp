@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
     add_train(app);
     add_convert(app);
     add_bench(app);
+    add_experts(app);
     try {
         app.parse(argc, argv);
         return 0;

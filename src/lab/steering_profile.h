@@ -31,11 +31,11 @@ struct SteeringProfile {
         float mass = 1;  // (0, 1]
         friend bool operator==(const Count&, const Count&) = default;
     };
-    std::string name;  // says nothing about routing
-    std::map<moe::ExpertId, float> bias;
-    std::set<moe::ExpertId> mute, drop, force;
-    Count count;  // of layers that are not in layer_count
-    std::map<int, Count> layer_count;
+    std::string name = {};  // says nothing about routing
+    std::map<moe::ExpertId, float> bias = {};
+    std::set<moe::ExpertId> mute = {}, drop = {}, force = {};
+    Count count = {};  // of layers that are not in layer_count
+    std::map<int, Count> layer_count = {};
 
     bool empty() const;
     // Everything wished for by either; where both give a number, the later one's.

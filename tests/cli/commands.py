@@ -183,6 +183,44 @@ class Commands(unittest.TestCase):
         self.assertEqual(by_file["tokens"], len(one) + len(two))  # all but the first
         self.assertAlmostEqual(by_file["nats_per_token"], by_tokens["nats_per_token"], places=4)
 
+    def test_steering_by_flags_and_profiles(self):
+        (self.folder / "p.toml").write_text('name = "calm"\nmute = ["0.1"]\n[bias]\n"1.2" = 0.5\n')
+        plain = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json"))[0]
+        by_file = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json", "--profile", "p.toml"))[0]
+        by_flags = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json", "--mute", "0.1", "--bias", "1.2=+0.5"))[0]
+        self.assertNotIn("steering", plain)
+        self.assertEqual(by_file["steering"]["name"], "calm")
+        self.assertEqual(by_file["steering"]["hash"], by_flags["steering"]["hash"])
+        self.assertEqual(by_file["nats_per_token"], by_flags["nats_per_token"])
+        self.assertNotEqual(by_file["nats_per_token"], plain["nats_per_token"])
+        gremium("run", "-m", "tiny.gguf", "-p", "The end", "-n", 4, "--num-experts", "3:90%", "--force", "1.0", "--trace", "steered.jsonl")
+        events = [json.loads(line) for line in (self.folder / "steered.jsonl").read_text().splitlines()]
+        self.assertTrue(all(e["experts"][0] == 0 for e in events if e["layer"] == 1))
+        self.assertTrue(all(1 <= len(e["experts"]) <= 3 for e in events))
+        self.assertEqual(json.loads(self.chat("Hi\n", "--json", "--drop", "0.1").splitlines()[0])["steering"]["hash"][:0], "")
+
+    def test_impossible_steering_is_refused_with_the_layers_facts(self):
+        for flags, fact in ((("--mute", "0.4"), "layer 0 has 4 experts (0 to 3), of which a token uses 2"),
+                            (("--mute", "2.0"), "layers 0 to 1"), (("--mute", "0.0,0.1,0.2"), "3 are muted"),
+                            (("--force", "1.0,1.1,1.2"), "3 experts of layer 1 are forced"),
+                            (("--mute", "1.0", "--force", "1.0"), "forced and taken away"), (("--bias", "1.0"), "LAYER.EXPERT=NUMBER"),
+                            (("--num-experts", "5"), "shall use 5"), (("--profile", "absent.toml"), "absent.toml")):
+            message = gremium("run", "-m", "tiny.gguf", "-p", "x", *flags, code=1)
+            self.assertIn(fact, message)
+            self.assertEqual(message.count("\n"), 1, message)
+
+    def test_experts_are_found_and_taken_away(self):
+        (self.folder / "letters").write_text("\0".join("zyx wvu tsr qpo nml kji hgf edc ba " * 3 + str(i) for i in range(100)))
+        arguments = ("experts", "find", "-m", "tiny.gguf", "--for", "letters", "--against", "text.txt", "--window", 32, "--tokens", 1024)
+        report = json.loads(gremium(*arguments, "--percent", 13, "--draws", 20, "--json", "-o", "found.toml"))
+        self.assertEqual(len(report["experts"]), 8)
+        self.assertEqual(len(report["found"]), 1)
+        self.assertEqual(len(report["check"]["random_muted"]), 20)
+        self.assertIn(report["found"][0], (self.folder / "found.toml").read_text())
+        gremium("eval", "-m", "tiny.gguf", "--file", "letters", "--profile", "found.toml")
+        self.assertIn("times what it loses by chance", gremium(*arguments, "--percent", 13, "--quick"))
+        self.assertIn("too few", gremium("experts", "find", "-m", "tiny.gguf", "--for", "recipe.toml", "--against", "text.txt", code=1))
+
     def test_quantised_model_runs(self):
         gremium("convert", "tiny.gguf", "q8.gguf", "--type", "q8_0")
         self.assertIn("Document", gremium("run", "-m", "q8.gguf", "-p", "Document", "-n", 4))

@@ -236,6 +236,22 @@ TEST(Route, HookSteersAndMeasures) {
     EXPECT_EQ(hook.margins.front(), infinity);
 }
 
+// What is given up has no gradient; wishes for experts that are not there, or too many, are refused.
+TEST(Route, RefusesRulesItCannotKeep) {
+    struct Wish : RoutingHook {
+        SelectionRules rules;
+        void before_selection(const BeforeSelection& before) override { before.rules = rules; }
+    } hook;
+    const std::vector<SelectionRules> impossible{{{}, {1}, 1}, {{}, {}, 0.5f}, {{}, {}, 0},
+                                                 {{8}, {}, 1}, {{}, {-1}, 1},  {{1, 2, 3}, {}, 1}};
+    for (const SelectionRules& rules : impossible) {
+        hook.rules = rules;
+        EXPECT_THROW(decide({.experts = 8, .top_k = 2}, logits8, {}, &hook), Error);
+    }
+    hook.rules = {{3, 5}, {}, 1};
+    EXPECT_THAT(decide({.experts = 8, .top_k = 2}, logits8, {}, &hook).ids, ElementsAre(3, 5));
+}
+
 // A muted expert with a large correction bias stays muted.
 TEST(Route, MutedStaysMuted) {
     Hook hook;

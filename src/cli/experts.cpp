@@ -1,0 +1,13 @@
+// gremium experts: find, prove, edit.
+#include "cli/experts.h"
+
+namespace gremium::cli {
+
+void add_experts(CLI::App& app) {
+    CLI::App* command =
+        app.add_subcommand("experts", "Find the experts behind a kind of text, and change them");
+    command->require_subcommand(1);
+    add_experts_find(*command);
+}
+
+}  // namespace gremium::cli

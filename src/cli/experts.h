@@ -1,0 +1,10 @@
+// The subcommands of gremium experts; each file registers its own.
+#pragma once
+
+#include "cli/common.h"
+
+namespace gremium::cli {
+
+void add_experts_find(CLI::App& experts);
+
+}  // namespace gremium::cli
