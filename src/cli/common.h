@@ -51,5 +51,6 @@ void add_train(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_experts(CLI::App& app);
+void add_trace(CLI::App& app);
 
 }  // namespace gremium::cli

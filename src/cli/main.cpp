@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
     add_convert(app);
     add_bench(app);
     add_experts(app);
+    add_trace(app);
     try {
         app.parse(argc, argv);
         return 0;

@@ -63,15 +63,16 @@ int RouteRecorder::dominant(int layer, int32_t position) const {
     return -1;
 }
 
-std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {
+std::string to_json_line(const RouteEvent& event, std::string_view piece) {
     nlohmann::ordered_json line;
     line["position"] = event.position;
     line["token"] = event.token;
-    if (tokenizer) line["piece"] = tokenizer->piece(event.token);
+    if (!piece.empty()) line["piece"] = piece;
     line["layer"] = event.layer;
     line["experts"] = event.experts;
     line["weights"] = event.weights;
     if (std::isfinite(event.margin)) line["margin"] = event.margin;  // JSON has no infinity (k = E)
+    if (!event.norms.empty()) line["norms"] = event.norms;
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/spec.h"
@@ -18,7 +19,8 @@ struct RouteEvent {
     int32_t position, token;
     std::span<const int32_t> experts;
     std::span<const float> weights;
-    float margin;  // selection score of the last chosen minus the best not chosen
+    float margin;                       // selection score of the last chosen minus the best not chosen
+    std::span<const float> norms = {};  // of the experts' outputs, where they were measured
 };
 
 class RouteRecorder : public moe::RoutingHook {
@@ -58,7 +60,11 @@ class RouteRecorder : public moe::RoutingHook {
 };
 
 // One line of JSON for an event, without the newline: {"position":…,"token":…,"piece":…,"layer":…,"experts":[…],
-// "weights":[…],"margin":…}. tokenizer may be null; bytes of a piece that are not UTF-8 become U+FFFD.
-std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer);
+// "weights":[…],"margin":…,"norms":[…]}. Without a piece (empty) and norms, these are left out; bytes of a piece that are
+// not UTF-8 become U+FFFD.
+std::string to_json_line(const RouteEvent& event, std::string_view piece);
+inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {  // which may be null
+    return to_json_line(event, tokenizer ? tokenizer->piece(event.token) : std::string_view());
+}
 
 }  // namespace gremium::lab

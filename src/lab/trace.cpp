@@ -1,6 +1,7 @@
 #include "lab/trace.h"
 
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -17,11 +18,15 @@ void assign(std::vector<T>& to, std::span<const T> from) {
     to.assign(from.begin(), from.end());
 }
 
-float euclidean_norm(DType dtype, const std::byte* row, std::span<float> scratch_D) {
-    dequantise_row(dtype, row, scratch_D.data(), static_cast<int64_t>(scratch_D.size()));
-    double sum = 0;
-    for (const float x : scratch_D) sum += double{x} * x;
-    return static_cast<float>(std::sqrt(sum));
+// Sums side by side let the compiler use vectors.
+float euclidean_norm(const float* x, size_t n) {
+    constexpr size_t lanes = 16;
+    float sums[lanes] = {};
+    size_t i = 0;
+    for (; i + lanes <= n; i += lanes)
+        for (size_t l = 0; l < lanes; ++l) sums[l] += x[i + l] * x[i + l];
+    for (; i < n; ++i) sums[0] += x[i] * x[i];
+    return std::sqrt(std::accumulate(sums, sums + lanes, 0.0f));
 }
 
 }  // namespace
@@ -65,9 +70,12 @@ void TraceCollector::contributes(const moe::Contribution& c) {
         block_.layers[static_cast<size_t>(row_of_layer_[static_cast<size_t>(c.layer)])].norms_Tk;
     norms.assign(c.row_of_Tk.size(), 0);
     parallel_chunks(static_cast<int64_t>(norms.size()), chunk_rows, [&](int64_t begin, int64_t end) {
-        std::vector<float> scratch(static_cast<size_t>(c.y.cols()));
-        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
-            if (c.row_of_Tk[i] >= 0) norms[i] = euclidean_norm(c.y.dtype, c.y.row(c.row_of_Tk[i]), scratch);
+        std::vector<float> row(static_cast<size_t>(c.y.cols()));
+        for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+            if (c.row_of_Tk[i] < 0) continue;
+            dequantise_row(c.y.dtype, c.y.row(c.row_of_Tk[i]), row.data(), c.y.cols());
+            norms[i] = euclidean_norm(row.data(), row.size());
+        }
     });
 }
 

@@ -28,9 +28,9 @@
 namespace gremium::lab {
 
 struct TraceHeader {
-    std::string domain;  // what the text is called
-    std::string model;   // its name
-    std::string hash;    // of its weights (model_hash.h)
+    std::string domain = {};  // what the text is called
+    std::string model = {};   // its name
+    std::string hash = {};    // of its weights (model_hash.h)
     int vocab = 0;
     bool norms = false;
     std::vector<TraceLayer> layers;
