@@ -26,3 +26,17 @@ function(gremium_room name)
   endforeach()
   set_property(GLOBAL APPEND PROPERTY GREMIUM_ROOMS gremium_${name})
 endfunction()
+
+# gremium_embed(ROOM DIRECTORY files...): the files of src/ROOM/DIRECTORY as string_views in gremium::ROOM::DIRECTORY,
+# which src/ROOM/DIRECTORY/DIRECTORY.h declares.
+function(gremium_embed room directory)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${room}_${directory}.cpp)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/${room}/${directory}/ OUTPUT_VARIABLE files)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DHEADER=${room}/${directory}/${directory}.h
+            -DNAMESPACE=gremium::${room}::${directory} "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
+    DEPENDS ${files} ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
+    VERBATIM)
+  target_sources(gremium_${room} PRIVATE ${output})
+endfunction()

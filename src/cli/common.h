@@ -52,5 +52,7 @@ void add_convert(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_experts(CLI::App& app);
 void add_trace(CLI::App& app);
+void add_replay(CLI::App& app);
+void add_atlas(CLI::App& app);
 
 }  // namespace gremium::cli

@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
     add_bench(app);
     add_experts(app);
     add_trace(app);
+    add_replay(app);
+    add_atlas(app);
     try {
         app.parse(argc, argv);
         return 0;

@@ -7,8 +7,12 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/explain.h"
 #include "cli/steering.h"
 #include "cli/terminal.h"
+#include "kernels/variant.h"
+#include "lab/audit.h"
+#include "lab/model_hash.h"
 #include "lab/recorder.h"
 #include "model/footprint.h"
 #include "model/session.h"
@@ -19,11 +23,11 @@ namespace {
 struct Options {
     Common common;
     std::vector<std::string> prompts;
-    std::string file, trace;
+    std::string file, trace, audit;
     std::string source_language, target_language;  // of a translator: codes that its vocabulary has as tokens
     int64_t context = 0;
     int colour_layer = -1;
-    bool stats = false;
+    bool stats = false, explain = false;
     Steering steering;
     GenerateOptions generate;
 };
@@ -63,6 +67,7 @@ class Runner {
           model_(open_model(options.common)),
           steering_(make_steering(options.steering, model_->spec)),
           recorder_(model_->spec),
+          explainer_(model_),
           live_(!options.common.json),
           colour_(live_ && wants_colour(stdout)) {
         tokenizer_of(*model_);
@@ -89,9 +94,12 @@ class Runner {
                 }
             }
             recorder_.clear_events();
+            if (options_.explain && live_) explainer_.print();
             if (options_.common.json) report.push_back(to_json(prompt, answer));
+            explainer_.clear();
         }
         if (!options_.trace.empty()) write_file_atomically(options_.trace, trace);
+        if (!options_.audit.empty()) write_file_atomically(options_.audit, audit_);
         if (options_.common.json) {
             fmt::print("{}\n", (report.size() == 1 ? report[0] : report)
                                    .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -110,6 +118,9 @@ class Runner {
         std::vector<moe::RoutingHook*> hooks;
         if (steering_) hooks.push_back(steering_.get());
         if (!options_.trace.empty() || options_.stats || colour_) hooks.push_back(&recorder_);
+        if (options_.explain) hooks.push_back(explainer_.hook());
+        lab::AuditRecorder audit(*model_, [&](const std::string& line) { audit_ += line + "\n"; });
+        if (!options_.audit.empty()) hooks.push_back(&audit);
         moe::HookChain chain(hooks);
         Session session(model_, {.context = options_.context, .hook = hooks.empty() ? nullptr : &chain});
         if (live_ && !reads_source) {
@@ -119,13 +130,18 @@ class Runner {
         // What fills gaps is told apart by special tokens.
         StreamingDecoder decoder(*model_->tokenizer, {.specials = reads_source, .at_start = reads_source});
         const auto start = Clock::now();
-        const std::vector<int32_t> beginning = reads_source ? read_source(session, prompt) : answer.prompt;
+        const std::vector<int32_t> source = reads_source ? source_of(prompt) : std::vector<int32_t>();
+        if (reads_source) session.encode(source);
+        const std::vector<int32_t> beginning = reads_source ? beginning_of_target() : answer.prompt;
+        if (!options_.audit.empty()) audit_ += setup_line(prompt, source, beginning, session) + "\n";
         Clock::time_point first;
         answer.tokens = generate(session, beginning, options_.generate, [&](int32_t token) {
             if (answer.text.empty() && first == Clock::time_point{}) {
                 first = Clock::now();
                 answer.prefill_seconds = std::chrono::duration<double>(first - start).count();
             }
+            if (options_.explain) explainer_.chose(token, session.last_logits());
+            if (!options_.audit.empty()) audit.chose(token, session.last_logits());
             const std::string text = decoder.push(token);
             answer.text += text;
             // A token was decided at the position before it.
@@ -133,6 +149,7 @@ class Runner {
             return true;
         });
         if (first != Clock::time_point{}) answer.decode_seconds = seconds_since(first);
+        if (!options_.audit.empty()) audit.finish();
         const std::string rest = decoder.flush();
         answer.text += rest;
         if (live_) fmt::print("{}\n", rest);
@@ -145,17 +162,36 @@ class Runner {
         return ids.front();
     }
 
-    // Lets an encoder read the prompt; returns what the decoder begins with.
-    std::vector<int32_t> read_source(Session& session, const std::string& prompt) const {
+    // What an encoder reads, and what the decoder then begins with.
+    std::vector<int32_t> source_of(const std::string& prompt) const {
         const int32_t eos = model_->tokenizer->vocabulary().eos;
         std::vector<int32_t> source = model_->tokenizer->encode(prompt, {.add_bos_eos = false});
         if (!options_.source_language.empty())
             source.insert(source.begin(), language(options_.source_language));
         if (eos >= 0) source.push_back(eos);
-        session.encode(source);
+        return source;
+    }
+    std::vector<int32_t> beginning_of_target() const {
         std::vector<int32_t> beginning{model_->spec.decoder_start};
         if (!options_.target_language.empty()) beginning.push_back(language(options_.target_language));
         return beginning;
+    }
+
+    std::string setup_line(const std::string& prompt, const std::vector<int32_t>& source,
+                           const std::vector<int32_t>& tokens, const Session& session) {
+        if (hash_.empty()) hash_ = lab::model_hash(*model_);
+        return lab::to_line({.version = GREMIUM_VERSION,
+                             .model = model_path(options_.common),
+                             .model_name = model_->spec.name,
+                             .model_hash = hash_,
+                             .kernels = std::string(kernels::name(kernels::active())),
+                             .steering = steering_ ? lab::to_toml(steering_->profile()) : "",
+                             .steering_hash = steering_ ? steering_->fingerprint() : "",
+                             .prompt = prompt,
+                             .source_tokens = source,
+                             .prompt_tokens = tokens,
+                             .context = session.capacity(),
+                             .generate = options_.generate});
     }
 
     void show(const std::string& text, int32_t position) {
@@ -174,6 +210,7 @@ class Runner {
             {"prefill_tps", rate(static_cast<int64_t>(a.prompt.size()), a.prefill_seconds)},
             {"decode_tps", rate(static_cast<int64_t>(a.tokens.size()) - 1, a.decode_seconds)}};
         add_to_report(report, steering_.get());
+        if (options_.explain) report["explain"] = explainer_.to_json();
         return report;
     }
 
@@ -227,6 +264,8 @@ class Runner {
     std::shared_ptr<const Model> model_;
     std::unique_ptr<lab::SteeringHook> steering_;
     lab::RouteRecorder recorder_;
+    Explainer explainer_;
+    std::string audit_, hash_;  // lines of the record; the model's
     bool live_, colour_;
     int layer_ = -1;
     Totals totals_;
@@ -249,6 +288,9 @@ void add_run(CLI::App& app) {
     add_generation(*command, options->generate, options->context);
     add_steering(*command, options->steering);
     command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
+    command->add_flag("--explain", options->explain, "close with the experts that decided each token");
+    command->add_option("--audit", options->audit,
+                        "write a record to this JSON Lines file that 'gremium replay' can check");
     command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
     command
         ->add_option("--colour-layer", options->colour_layer,

@@ -22,6 +22,7 @@ std::string model_hash(const Model& model) {
     for (int l = 0; model.experts && l < model.experts->layers(); ++l)
         for (int e = 0; e < model.experts->experts(l); ++e)
             lines += fmt::format("expert {}.{} {}\n", l, e, model.experts->hash({l, e}));
+    if (model.encoder) lines += "encoder " + model_hash(*model.encoder);
     return content_hash(std::as_bytes(std::span(lines)));
 }
 

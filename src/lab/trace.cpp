@@ -50,25 +50,24 @@ TraceCollector::TraceCollector(const ModelSpec& spec, Options options, OnBlock o
 
 void TraceCollector::after_selection(const moe::AfterSelection& s) {
     const auto row = static_cast<size_t>(row_of_layer_[static_cast<size_t>(s.layer)]);
-    if (row == 0) finish();
-    if (row != rows_) fail("trace: layer {} reported out of turn", s.layer);
-    if (row == 0) {
-        assign(block_.tokens, s.batch.tokens);
-        assign(block_.positions, s.batch.positions);
-    }
-    rows_ = row + 1;
+    if (row != rows_++) fail("trace: layer {} reported out of turn", s.layer);
     TraceBlock::Layer& layer = block_.layers[row];
     layer.top_k = s.top_k;
     assign(layer.ids_Tk, s.ids_Tk);
     assign(layer.weights_Tk, s.weights_Tk);
     assign(layer.margin_T, s.margin_T);
+    layer.norms_Tk.assign(options_.norms ? layer.ids_Tk.size() : 0, 0);
 }
 
 void TraceCollector::contributes(const moe::Contribution& c) {
+    if (c.part == moe::Part::embedding) {  // a forward begins
+        finish();
+        assign(block_.tokens, c.batch.tokens);
+        assign(block_.positions, c.batch.positions);
+    }
     if (!options_.norms || c.part != moe::Part::experts) return;
     std::vector<float>& norms =
         block_.layers[static_cast<size_t>(row_of_layer_[static_cast<size_t>(c.layer)])].norms_Tk;
-    norms.assign(c.row_of_Tk.size(), 0);
     parallel_chunks(static_cast<int64_t>(norms.size()), chunk_rows, [&](int64_t begin, int64_t end) {
         std::vector<float> row(static_cast<size_t>(c.y.cols()));
         for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
@@ -80,11 +79,11 @@ void TraceCollector::contributes(const moe::Contribution& c) {
 }
 
 void TraceCollector::finish() {
-    if (rows_ == 0) return;
-    if (rows_ != block_.layers.size())
-        fail("trace: only {} of {} layers reported", rows_, block_.layers.size());
-    rows_ = 0;
+    if (block_.tokens.empty()) return;
+    if (rows_ != block_.layers.size()) fail("trace: {} of {} layers reported", rows_, block_.layers.size());
     on_block_(block_);
+    block_.tokens.clear();
+    rows_ = 0;
 }
 
 }  // namespace gremium::lab

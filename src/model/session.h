@@ -33,6 +33,7 @@ class Session {
     // As evaluate, and calls on_row(position, logits) for every token.
     void evaluate_all(std::span<const int32_t> tokens,
                       const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
+    std::span<const float> last_logits() const { return logits_; }  // of the last evaluate
     int64_t length() const;
     int64_t capacity() const { return cache_.capacity(); }
     void truncate(int64_t length);

@@ -1,0 +1,37 @@
+// gremium atlas: a page about the experts of a traced model, or of two.
+#include "lab/atlas.h"
+#include "base/atomic_file.h"
+#include "cli/common.h"
+
+namespace gremium::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> directories;
+    std::string out;
+    bool quiet = false;
+};
+
+void make_atlas(const Options& options) {
+    std::vector<lab::TraceDirectory> models;
+    for (const std::string& directory : options.directories) models.push_back(lab::open_traces(directory));
+    const std::string page = lab::atlas_page(models);
+    write_file_atomically(options.out, page);
+    if (!options.quiet) fmt::print("{}: {}\n", options.out, human_bytes(static_cast<double>(page.size())));
+}
+
+}  // namespace
+
+void add_atlas(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command =
+        app.add_subcommand("atlas", "A page (HTML) of what 'gremium trace' found in a model, or in two");
+    command->add_option("DIR", options->directories, "directories that 'gremium trace' wrote")
+        ->required()
+        ->expected(1, 2);
+    command->add_option("-o,--out", options->out, "the page")->required();
+    command->add_flag("-q,--quiet", options->quiet, "no word about it");
+    command->callback([=] { make_atlas(*options); });
+}
+
+}  // namespace gremium::cli
