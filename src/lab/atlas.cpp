@@ -81,6 +81,7 @@ Json model_json(const TraceDirectory& traces) {
     const Statistics statistics = statistics_of(traces);
     const Examples examples = find_examples(traces, statistics);
     Json json = to_json(statistics, traces);
+    json["name"] = traces.model;
     json["architecture"] = traces.architecture;
     for (size_t r = 0; r < statistics.layers.size(); ++r)
         json["layers"][r]["typical"] = typical_json(statistics.layers[r], examples[r], traces);

@@ -107,6 +107,53 @@ class Commands(unittest.TestCase):
         one, two = (gremium("run", "-m", "tiny.gguf", "-p", "Document 7", "-n", 16, "-t", t) for t in (1, 2))
         self.assertEqual(one, two)
 
+    def test_trace_statistics_exports_and_atlas(self):
+        (self.folder / "other.txt").write_text("One and two are 3. " * 40)
+        data = ("--data", "text=text.txt", "--data", "other=other.txt")
+        table = gremium("trace", "-m", "tiny.gguf", *data, "-o", "traces", "--tokens", 150, "--norms", "--jsonl", "--csv")
+        self.assertIn("150 tokens of text", table)
+        self.assertIn("entropy", table)
+        statistics = json.loads((self.folder / "traces/statistics.json").read_text())
+        self.assertEqual([d["name"] for d in statistics["domains"]], ["text", "other"])
+        for layer in statistics["layers"]:
+            for domain in layer["domains"]:
+                self.assertEqual(sum(domain["chosen"]), 2 * 150)
+        events = [json.loads(line) for line in (self.folder / "traces/text.jsonl").read_text().splitlines()]
+        self.assertEqual(len(events), 2 * 150)
+        chosen = [sum(e["layer"] == 0 and x in e["experts"] for e in events) for x in range(4)]
+        self.assertEqual(chosen, statistics["layers"][0]["domains"][0]["chosen"])
+        self.assertEqual(len((self.folder / "traces/text.csv").read_text().splitlines()), 1 + 2 * 2 * 150)
+        again = json.loads(gremium("trace", "-o", "traces", "--json"))
+        self.assertEqual(again, statistics)
+        self.assertIn("traces", gremium("atlas", "traces", "-o", "traces.html"))
+        self.assertIn('"name":"tiny"', (self.folder / "traces.html").read_text().replace(" ", ""))
+
+    def test_trace_compares_checkpoints(self):
+        gremium("trace", "-m", "out/ckpt-000006", "--data", "text=text.txt", "-o", "late", "--tokens", 100, "--compare", "out/ckpt-000003", "tiny.gguf", "-q")
+        early, same = json.loads((self.folder / "late/saturation.json").read_text())
+        self.assertEqual(same["saturation"], [1, 1])
+        for x in early["saturation"]:
+            self.assertTrue(0 < x <= 1)
+
+    def test_explain_sums_to_the_difference(self):
+        report = json.loads(gremium("run", "-m", "tiny.gguf", "-p", "Document 1", "-n", 4, "--explain", "--json", "--ignore-eos"))
+        self.assertEqual([t["token"] for t in report["explain"]], report["tokens"])
+        for token in report["explain"]:
+            self.assertEqual(len(token["parts"]), 1 + 2 * (1 + 2 + 1))
+            self.assertAlmostEqual(sum(p["value"] for p in token["parts"]) + token["constant"], token["difference"], places=4)
+        self.assertIn("rival", gremium("run", "-m", "tiny.gguf", "-p", "Document 1", "-n", 4, "--explain"))
+
+    def test_audit_is_replayed_bit_for_bit(self):
+        gremium("run", "-m", "tiny.gguf", "-p", "Document 1", "-p", "The end", "-n", 6, "-s", 5, "--mute", "0.1", "--audit", "audit.jsonl", "--ignore-eos")
+        self.assertEqual(json.loads(gremium("replay", "audit.jsonl", "--json", "-t", 1))[1]["tokens"], 6)
+        lines = (self.folder / "audit.jsonl").read_text().splitlines()
+        line = json.loads(lines[4])
+        line["layers"][1]["weights"][1] += 0.125
+        (self.folder / "changed.jsonl").write_text("\n".join([*lines[:4], json.dumps(line, separators=(",", ":")), *lines[5:]]) + "\n")
+        self.assertIn("line 5: /layers/1/weights/1", gremium("replay", "changed.jsonl", code=1))
+        gremium("convert", "tiny.gguf", "rounded.gguf", "--type", "q8_0", "-q")
+        self.assertIn("hash", gremium("replay", "audit.jsonl", "-m", "rounded.gguf", code=1))
+
     def test_inspect(self):
         facts = json.loads(gremium("inspect", "-m", "tiny.gguf", "--json"))
         self.assertEqual(facts["architecture"], "dots1")
@@ -277,6 +324,13 @@ class Commands(unittest.TestCase):
             "unwritable": ("convert", "tiny.gguf", "no/where/x.gguf"),
             "no recipe": ("train", "none.toml"),
             "unknown key": ("train", "recipe.toml", "--set", "train.stepps=3", "--set", "output.dir=out2"),
+            "no traces": ("trace", "-o", "nowhere"),
+            "trace without a name": ("trace", "-m", "tiny.gguf", "--data", "text.txt", "-o", "t"),
+            "trace outside its directory": ("trace", "-m", "tiny.gguf", "--data", "../x=text.txt", "-o", "t"),
+            "trace of no file": ("trace", "-m", "tiny.gguf", "--data", "x=none.txt", "-o", "t"),
+            "window beyond the context": ("trace", "-m", "tiny.gguf", "--data", "x=text.txt", "-o", "t", "--window", 65),
+            "no atlas of a model": ("atlas", "tiny.gguf", "-o", "x.html"),
+            "no record": ("replay", "text.txt"),
             "unknown kernels": ("inspect", "-m", "tiny.gguf", "--kernels", "sse9"),
         }
         for name, arguments in cases.items():

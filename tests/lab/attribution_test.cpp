@@ -55,7 +55,7 @@ TEST_P(Families, EveryPartIsThereOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(test::tiny_architectures()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& family) { return family.param; });
 
 // One layer by hand: the residual before the mixture is what the embedding and the attention gave; from it each expert's
 // output follows in float64.

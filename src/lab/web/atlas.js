@@ -1,6 +1,7 @@
 'use strict';
 const atlas = JSON.parse(document.getElementById('data').textContent);
 const models = atlas.models;
+if (models.length > 1 && models[0].name === models[1].name) models.forEach((model, m) => { model.name += ' ' + 'AB'[m]; });
 const $ = (id) => document.getElementById(id);
 
 // Small helpers -------------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ class HeatMap {
     const width = this.canvas.clientWidth, inner = width - this.margin;
     if (width === 0) return;
     const side = inner / this.columns;
-    const tall = this.square ? side : Math.min(Math.max(side, 9), Math.max(18, 150 / this.rows));
+    const tall = this.square ? side : Math.min(Math.max(side, 12), Math.max(18, 150 / this.rows));
     const height = Math.round(tall * this.rows), dots = window.devicePixelRatio || 1;
     this.canvas.style.height = height + 'px';
     this.canvas.width = Math.round(width * dots);
@@ -125,9 +126,11 @@ class HeatMap {
     }
     const chosen = this.chosen();
     if (!chosen) return;
-    context.strokeStyle = style.getPropertyValue('--cursor');
-    context.lineWidth = 2;
-    context.strokeRect(this.margin + chosen[1] * side + .5, chosen[0] * tall + .5, Math.max(side - gap - 1, 3), Math.max(tall - gap - 1, 3));
+    for (const [name, width] of [['--halo', 4], ['--cursor', 2]]) {
+      context.strokeStyle = style.getPropertyValue(name);
+      context.lineWidth = width;
+      context.strokeRect(this.margin + chosen[1] * side + .5, chosen[0] * tall + .5, Math.max(side - gap - 1, 3), Math.max(tall - gap - 1, 3));
+    }
   }
 }
 
@@ -147,16 +150,20 @@ function card(title, small, map, last) {
   return box;
 }
 
-function key(id, ramp, low, high, mark) {
-  const bar = element('i');
+// Colours follow the square root of a share: rare choices stay apart.
+const shade = (x, most) => Math.sqrt(x / (most || 1));
+
+function key(id, ramp, labels, mark) {
+  const bar = element('i'), scale = element('span', {class: 'scale'}, bar, element('span', {}, ...labels.map((label) => element('span', {}, label))));
   bar.style.background = `linear-gradient(90deg, ${ramp.map((c) => `rgb(${c})`).join()})`;
   if (mark !== undefined) {
-    const line = element('b', {title: 'chance'});
+    const line = element('b');
     line.style.left = 100 * mark + '%';
     bar.append(line);
   }
-  $(id).replaceChildren(low, bar, high, mark !== undefined ? '· mark: chance' : '');
+  $(id).replaceChildren(scale, mark !== undefined ? element('span', {}, 'The mark is chance.') : '');
 }
+const shareLabels = (most) => ['0', percent(most / 4), percent(most)];
 
 const widest = (model) => Math.max(...model.layers.map((layer) => layer.experts));
 const columnsOf = (model, m, extra) => ({
@@ -178,12 +185,12 @@ function showLoad() {
       const d = indexOf(model, name);
       const map = d < 0 ? null : new HeatMap(columnsOf(model, m, {
         ramp: '--ramp', label: `Share of ${name} tokens by layer and expert, ${model.name}`,
-        value: (row, e) => (e < model.layers[row].experts ? share(model, d, row, e) / most : null),
+        value: (row, e) => (e < model.layers[row].experts ? shade(share(model, d, row, e), most) : null),
         text: (row, e) => `layer ${model.layers[row].layer}, expert ${e}: ${percent(share(model, d, row, e))} of ${name}`}));
       $('load').append(card(name, models.length > 1 ? model.name : d < 0 ? '' : count(model.domains[d].tokens) + ' tokens', map, 'expert'));
     });
   }
-  keys.push(() => key('load-key', colours('--ramp'), '0', percent(most), models.length === 1 ? chance(models[0]) / most : undefined));
+  keys.push(() => key('load-key', colours('--ramp'), shareLabels(most), models.length === 1 ? shade(chance(models[0]), most) : undefined));
 }
 
 function showDifference() {
@@ -210,7 +217,7 @@ function showDifference() {
   });
   $('difference').replaceChildren(...cards);
   $('difference').style.gridTemplateColumns = models.length === 1 ? 'minmax(0, 1fr)' : '';
-  keys.difference = () => key('difference-key', colours('--poles'), `${b} ${signed(most).slice(1)}`, `${a} ${signed(most).slice(1)}`);
+  keys.difference = () => key('difference-key', colours('--poles'), [`${b} +${(100 * most).toFixed(0)}`, 'points', `${a} +${(100 * most).toFixed(0)}`]);
   keys.difference();
   drawAll();
 }
@@ -227,16 +234,28 @@ function showPairs() {
     const map = new HeatMap({
       of: 'pairs', ramp: '--ramp', square: true, label: `Co-activation of the experts of layer ${number}, ${model.name}`,
       rows: layer.experts, columns: layer.experts, rowName: String,
-      value: (e, f) => (e === f ? null : values[e][f] / (most || 1)),
+      value: (e, f) => (e === f ? null : shade(values[e][f], most)),
       text: (e, f) => (e === f ? `expert ${e}` : `of the tokens of expert ${e}, ${percent(values[e][f])} also chose ${f}`),
       chosen: () => (state.model === m && state.row === row ? [state.expert, state.expert] : null),
       pick: (e) => choose(m, row, e)});
     return card(`layer ${number}`, models.length > 1 ? model.name : `${layer.experts} experts`, map, 'expert');
   });
-  $('pairs').replaceChildren(...cards);
-  keys.pairs = () => key('pairs-key', colours('--ramp'), '0', percent(most));
+  $('pairs').replaceChildren(...cards, ...models.map((model, m) => closest(model, m, number)));
+  keys.pairs = () => key('pairs-key', colours('--ramp'), shareLabels(most));
   keys.pairs();
   drawAll();
+}
+
+// The pairs with the largest shares; experts that hardly anyone chose aside.
+function closest(model, m, number) {
+  const row = model.layers.findIndex((layer) => layer.layer === number), box = element('div', {class: 'card'});
+  if (row < 0) return box;
+  const layer = model.layers[row], values = together[m][row], all = layer.domains.flatMap((d) => d.chosen).reduce((a, b) => a + b, 0);
+  const pairs = values.flatMap((line, e) => (chosen(layer, e) < all / layer.experts / 10 ? [] : line.map((x, f) => [e, f, x])));
+  const best = pairs.filter(([e, f]) => e !== f).sort((a, b) => b[2] - a[2]).slice(0, 14);
+  box.append(element('h3', {}, 'Closest pairs', models.length > 1 ? element('small', {}, model.name) : ''),
+    bars(best.map(([e, f, x]) => [element('button', {class: 'link', type: 'button', onclick: () => choose(m, row, e)}, `${number}.${e} → ${f}`), x, percent(x)])));
+  return box;
 }
 
 function showLayers() {
@@ -258,7 +277,7 @@ function showLayers() {
 // The chosen expert ---------------------------------------------------------------------------------------------------
 
 function bars(lines) {  // [name, value, shown, mark]
-  const most = Math.max(...lines.map((line) => line[1]), lines[0][3] || 0, 1e-9);
+  const most = Math.max(...lines.map((line) => Math.max(line[1], line[3] || 0)), 1e-9);
   const box = element('div', {class: 'bars'});
   for (const [name, value, shown, mark] of lines) {
     const bar = element('i'), track = element('span', {class: 'bar'}, bar);
@@ -268,7 +287,7 @@ function bars(lines) {  // [name, value, shown, mark]
       line.style.left = `calc(${100 * mark / most}% - 1px)`;
       track.append(line);
     }
-    box.append(element('span', {title: name}, name), track, element('span', {}, shown));
+    box.append(element('span', {}, name), track, element('span', {}, shown));
   }
   return box;
 }
@@ -307,6 +326,7 @@ function choose(m, row, expert) {
     showPairs();
   }
   showExpert();
+  $('jump').textContent = `Expert ${layer}.${expert} ↓`;
   drawAll();
 }
 
@@ -357,6 +377,8 @@ showLayers();
 choose(...(fromAddress() || mostTelling(models[0])));
 recolour();
 new ResizeObserver(drawAll).observe($('maps'));
+$('jump').addEventListener('click', () => $('expert').scrollIntoView({behavior: 'smooth'}));
+new IntersectionObserver(([panel]) => { $('jump').hidden = panel.isIntersecting; }).observe($('expert'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', recolour);
 window.addEventListener('hashchange', () => { const place = fromAddress(); if (place) choose(...place); });
 document.body.dataset.ready = 'yes';
