@@ -304,7 +304,7 @@ function showExpert() {
   const weight = layer.domains.reduce((sum, d) => sum + d.weight[e] * d.chosen[e], 0) / Math.max(1, chosen(layer, e));
   const tokens = layer.typical[e].map((t) => element('li', {},
     element('div', {class: 'head'}, element('code', {}, visible(t.piece)), element('span', {class: 'soft'}, `${count(t.chose)} of ${count(t.seen)}`)),
-    t.after === undefined ? null : element('p', {class: 'text'}, t.before, element('mark', {}, t.at), t.after),
+    t.after === undefined ? null : element('p', {class: 'text'}, oneLine(t.before), element('mark', {}, oneLine(t.at)), oneLine(t.after)),
     t.after === undefined ? null : element('span', {class: 'soft'}, `${t.domain}, weight ${t.weight.toFixed(2)}`)));
   $('expert').replaceChildren(
     element('h2', {}, `Expert ${name}`, element('span', {class: 'soft'}, models.length > 1 ? model.name : `layer ${layer.layer}`)),
@@ -315,6 +315,7 @@ function showExpert() {
     element('h3', {}, 'Most typical tokens, in context'),
     tokens.length ? element('ol', {}, ...tokens) : element('p', {class: 'soft'}, 'No token was seen often enough.'));
 }
+const oneLine = (text) => text.replace(/\s*\n\s*/g, ' ↵ ');
 const visible = (piece) => JSON.stringify(piece).slice(1, -1).replace(/ /g, '␣');
 
 function choose(m, row, expert) {
