@@ -1,7 +1,9 @@
 #include "model/archs/layout.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "base/parallel.h"
 
@@ -25,47 +27,76 @@ int64_t place_in(Part part, int64_t i, int64_t n, int64_t N) {
     }
 }
 
-template <typename Bits>
-void copy_apart(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n) {
-    constexpr auto size = static_cast<int64_t>(sizeof(Bits));
-    for (int64_t i = 0; i < n; ++i)
-        std::memcpy(to + i * to_step * size, from + i * from_step * size, sizeof(Bits));
-}
+// Number (m, r, c) of a tensor is origin + m·matrix + r·row + c·col numbers from where its bytes begin.
+struct Steps {
+    int64_t origin, matrix, row, col;
+};
 
-// n numbers that lie so many numbers apart.
-void copy_numbers(std::byte* to, int64_t to_step, const std::byte* from, int64_t from_step, int64_t n,
-                  DType type) {
-    if (to_step == 1 && from_step == 1)
-        std::memcpy(to, from, static_cast<size_t>(row_bytes(type, n)));
-    else if (row_bytes(type, 1) == 2)
-        copy_apart<uint16_t>(to, to_step, from, from_step, n);
-    else
-        copy_apart<uint32_t>(to, to_step, from, from_step, n);
-}
+Steps steps_of(const Matrices& shape) { return {0, shape.rows * shape.cols, shape.cols, 1}; }
 
-// row(bytes before a canonical row, bytes before its first number in the file, how far its numbers lie apart there).
-template <typename Row>
-void for_each_row(const Matrices& shape, const Matrices& file, const Layout& layout, DType type, Row&& row) {
-    constexpr int64_t rows_at_a_time = 32;  // where columns are rows in the file, these share its cache lines
+Steps steps_in_file(const Matrices& shape, const Matrices& file, const Layout& layout) {
     const int64_t n = extent_of(layout, shape), N = layout.columns ? file.cols : file.rows;
-    struct Position {
-        int64_t row, col;
-    };
-    const auto in_file = [&](int64_t r, int64_t c) {
-        Position p = layout.transposed ? Position{c, r} : Position{r, c};
-        int64_t& placed = layout.columns ? p.col : p.row;
+    const auto at = [&](int64_t row, int64_t col) {
+        if (layout.transposed) std::swap(row, col);
+        int64_t& placed = layout.columns ? col : row;
         placed = place_in(layout.part, placed, n, N);
-        return p;
+        return row * file.cols + col;
     };
-    const Position begin = in_file(0, 0), next = in_file(0, 1);
-    const int64_t step = (next.row - begin.row) * file.cols + next.col - begin.col;
-    parallel_chunks(shape.count * shape.rows, rows_at_a_time, [&](int64_t first, int64_t end) {
-        for (int64_t r = first; r < end; ++r) {
-            const Position p = in_file(r % shape.rows, 0);
-            const int64_t file_row = r / shape.rows * file.rows + p.row;
-            row(r * row_bytes(type, shape.cols),
-                file_row * row_bytes(type, file.cols) + row_bytes(type, p.col), step);
+    const int64_t origin = at(0, 0);
+    return {origin, file.rows * file.cols, at(1, 0) - origin, at(0, 1) - origin};
+}
+
+constexpr int64_t tile = 32;  // numbers and more that lie together in memory on either side
+
+// visit(r, c), in the order in which they lie.
+template <typename Visit>
+void for_each_number(const Steps& s, int64_t rows, int64_t cols, Visit&& visit) {
+    if (s.col == 1) {
+        for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < cols; ++c) visit(r, c);
+    } else {
+        for (int64_t c = 0; c < cols; ++c)
+            for (int64_t r = 0; r < rows; ++r) visit(r, c);
+    }
+}
+
+// Tile by tile, so that what lies together is read together, and written together.
+template <typename Bits>
+void copy_numbers(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, int64_t rows,
+                  int64_t cols) {
+    constexpr auto size = static_cast<int64_t>(sizeof(Bits));
+    Bits numbers[tile][tile];
+    for (int64_t begin = 0; begin < cols; begin += tile) {
+        const int64_t n = std::min(tile, cols - begin);
+        std::byte* const out = to + begin * t.col * size;
+        const std::byte* const in = from + begin * f.col * size;
+        for_each_number(f, rows, n, [&](int64_t r, int64_t c) {
+            std::memcpy(&numbers[r][c], in + (r * f.row + c * f.col) * size, sizeof(Bits));
+        });
+        for_each_number(t, rows, n, [&](int64_t r, int64_t c) {
+            std::memcpy(out + (r * t.row + c * t.col) * size, &numbers[r][c], sizeof(Bits));
+        });
+    }
+}
+
+void copy(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, const Matrices& shape,
+          DType type) {
+    const int64_t tiles = (shape.rows + tile - 1) / tile;
+    parallel_for(shape.count * tiles, [&](int64_t i) {
+        const int64_t m = i / tiles, first = i % tiles * tile, rows = std::min(tile, shape.rows - first);
+        const auto beginning = [&](const Steps& s) {
+            return row_bytes(type, s.origin + m * s.matrix + first * s.row);
+        };
+        std::byte* const out = to + beginning(t);
+        const std::byte* const in = from + beginning(f);
+        if (t.col != 1 || f.col != 1) {
+            const bool narrow = row_bytes(type, 1) == 2;
+            (narrow ? copy_numbers<uint16_t> : copy_numbers<uint32_t>)(out, t, in, f, rows, shape.cols);
+            return;
         }
+        for (int64_t r = 0; r < rows; ++r)
+            std::memcpy(out + row_bytes(type, r * t.row), in + row_bytes(type, r * f.row),
+                        static_cast<size_t>(row_bytes(type, shape.cols)));
     });
 }
 
@@ -126,16 +157,12 @@ Matrices FileTensor::matrices() const {
 
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
             const Layout& layout, DType type) {
-    for_each_row(shape, file_shape, layout, type, [&](int64_t to, int64_t from, int64_t step) {
-        copy_numbers(canonical + to, 1, file + from, step, shape.cols, type);
-    });
+    copy(canonical, steps_of(shape), file, steps_in_file(shape, file_shape, layout), shape, type);
 }
 
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
              const Layout& layout, DType type) {
-    for_each_row(shape, file_shape, layout, type, [&](int64_t from, int64_t to, int64_t step) {
-        copy_numbers(file + to, step, canonical + from, 1, shape.cols, type);
-    });
+    copy(file, steps_in_file(shape, file_shape, layout), canonical, steps_of(shape), shape, type);
 }
 
 std::vector<FileTensor> hf_tensors(const Architecture& architecture, const ModelSpec& spec) {
