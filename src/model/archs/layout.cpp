@@ -46,7 +46,7 @@ Steps steps_in_file(const Matrices& shape, const Matrices& file, const Layout& l
     return {origin, file.rows * file.cols, at(1, 0) - origin, at(0, 1) - origin};
 }
 
-constexpr int64_t tile = 32;  // numbers and more that lie together in memory on either side
+constexpr int64_t tile = 32;  // of 16-bit numbers a cache line
 
 // visit(r, c), in the order in which they lie.
 template <typename Visit>
