@@ -26,13 +26,19 @@ void add_common(CLI::App& command, Common& common, bool with_model) {
     command.add_flag("-v,--verbose", common.verbose, "say more");
 }
 
+void add_context(CLI::App& command, int64_t& context) {
+    command
+        .add_option("-c,--ctx-size", context,
+                    "context length (default: the model's, as far as memory reaches)")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+}
+
 void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context) {
     SamplerOptions& sampler = generate.sampler;
     command.add_option("-n,--predict", generate.max_tokens, "tokens to make")
         ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
         ->capture_default_str();
-    command.add_option("-c,--ctx-size", context, "context length (default: the model's)")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+    add_context(command, context);
     command.add_option("-s,--seed", sampler.seed, "seed of the sampler")->capture_default_str();
     command.add_option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
         ->check(CLI::NonNegativeNumber)

@@ -21,6 +21,7 @@ struct Common {
 };
 
 void add_common(CLI::App& command, Common& common, bool with_model = true);
+void add_context(CLI::App& command, int64_t& context);  // -c
 // What is generated: -n, -c, the sampler's flags, --ignore-eos.
 void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context);
 void apply(const Common& common);                               // threads, kernels

@@ -8,9 +8,11 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/common.h"
 #include "cli/steering.h"
 #include "model/evaluate.h"
+#include "model/memory.h"
 #include "model/session.h"
 #include "train/documents.h"
 #include "train/token_file.h"
@@ -18,7 +20,8 @@
 namespace gremium::cli {
 namespace {
 
-constexpr int longest_window = 2048;  // tokens, unless asked for
+constexpr int longest_window = 2048;      // tokens, unless asked for
+constexpr int64_t tokens_at_once = 4096;  // in one forward of several windows
 
 struct Options {
     Common common;
@@ -96,6 +99,9 @@ void evaluate_files(const Options& options) {
     std::optional<ImportanceRecorder> recorder;
     if (!options.importance.empty()) recorder.emplace(*model);
     const auto steering = make_steering(options.steering, model->spec);
+    const int64_t batch = std::max<int64_t>(1, tokens_at_once / window);
+    require_memory(*model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512)},
+                   available_memory());
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
         announce(steering.get());
@@ -109,6 +115,7 @@ void evaluate_files(const Options& options) {
         const Evaluation e = evaluate(*model, ids,
                                       {.window = window,
                                        .stride = options.stride,
+                                       .batch = batch,
                                        .hook = steering.get(),
                                        .observer = recorder ? &*recorder : nullptr});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));

@@ -1,9 +1,11 @@
 // gremium inspect: what a model is.
 #include <nlohmann/json.hpp>
 
+#include "base/memory.h"
 #include "cli/common.h"
 #include "model/footprint.h"
 #include "model/kv_cache.h"
+#include "model/memory.h"
 
 namespace gremium::cli {
 namespace {
@@ -56,7 +58,77 @@ Facts facts_of(const Model& model) {
     return facts;
 }
 
-nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
+// What running takes with a context, and what there is.
+struct Memory {
+    MemoryOptions options;
+    MemoryNeed need;
+    int64_t program, available, longest_context;
+
+    int64_t held() const { return program + need.converted + need.cache() + need.activations; }
+    int64_t total() const { return program + need.total(); }
+};
+
+Memory memory_of(const Model& model, int64_t context) {
+    const MemoryOptions options{.context = context,
+                                .chunk = std::min<int64_t>(SessionOptions{}.prefill_chunk, context)};
+    MemoryOptions unlimited = options;
+    unlimited.context = model.spec.context;
+    const int64_t available = available_memory();
+    return {.options = options,
+            .need = memory_need(model, options),
+            .program = std::max<int64_t>(resident_memory().anonymous - model.converted_bytes, 0),
+            .available = available,
+            .longest_context = fitting_context(model, unlimited, available)};
+}
+
+nlohmann::ordered_json to_json(const Memory& m) {
+    return {{"context", m.options.context},
+            {"chunk", m.options.chunk},
+            {"weights_mapped", m.need.weights},
+            {"weights_converted", m.need.converted},
+            {"cache",
+             {{"type", info(m.options.cache).name},
+              {"keys_values", m.need.keys_values},
+              {"latents", m.need.latents},
+              {"states", m.need.states}}},
+            {"activations", m.need.activations},
+            {"program", m.program},
+            {"total", m.total()},
+            {"available", m.available},
+            {"longest_context", m.longest_context}};
+}
+
+std::string describe(const Memory& m) {
+    std::string text;
+    const auto part = [&](int64_t bytes, const std::string& of_what) {
+        if (bytes > 0)
+            text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_bytes(static_cast<double>(bytes)),
+                                of_what);
+    };
+    const std::string_view type = info(m.options.cache).name;
+    part(m.need.weights, "mapped weights");
+    part(m.need.converted, "converted weights");
+    part(m.need.keys_values, fmt::format("{} keys and values", type));
+    part(m.need.latents, fmt::format("{} latents", type));
+    part(m.need.states, "states");
+    part(m.need.activations, fmt::format("activations of {} tokens", m.options.chunk));
+    part(m.program, "program");
+    return fmt::format("{} for {} tokens of context: {}", human_bytes(static_cast<double>(m.total())),
+                       m.options.context, text);
+}
+
+std::string verdict(const Memory& m) {
+    const std::string available = human_bytes(static_cast<double>(m.available));
+    if (m.held() > m.available)
+        return fmt::format("{} free: the context does not fit, {} tokens do", available, m.longest_context);
+    if (m.total() > m.available)
+        return fmt::format(
+            "{} free: the context fits, parts of the weights will be read from the file again and again",
+            available);
+    return fmt::format("{} free: everything fits", available);
+}
+
+nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory& memory) {
     const ModelSpec& s = model.spec;
     const AttentionSpec none, &a = f.attention ? *f.attention : none;
     nlohmann::ordered_json out = {
@@ -97,10 +169,11 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f) {
                         {"groups_used", r.groups_used},
                         {"weight_on_input", r.weight_on_input}}}};
     }
+    out["memory"] = to_json(memory);
     return out;
 }
 
-void print(const Model& model, const Facts& f) {
+void print(const Model& model, const Facts& f, const Memory& memory) {
     const ModelSpec& s = model.spec;
     const auto line = [](std::string_view what, const std::string& value) {
         fmt::print("{:<22} {}\n", what, value);
@@ -139,6 +212,8 @@ void print(const Model& model, const Facts& f) {
                      human_bytes(static_cast<double>(f.bytes.per_token))));
     line("work", fmt::format("{} FLOPs per token, attention scores not counted",
                              human_count(static_cast<double>(f.size.flops_per_token))));
+    line("memory", describe(memory));
+    line("", verdict(memory));
 }
 
 }  // namespace
@@ -148,13 +223,16 @@ void add_inspect(CLI::App& app) {
     CLI::App* command =
         app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
     add_common(*command, *common);
+    auto context = std::make_shared<int64_t>(0);
+    add_context(*command, *context);
     command->callback([=] {
         const auto model = open_model(*common);
         const Facts facts = facts_of(*model);
+        const Memory memory = memory_of(*model, *context ? *context : model->spec.context);
         if (common->json)
-            fmt::print("{}\n", to_json(*model, facts).dump());
+            fmt::print("{}\n", to_json(*model, facts, memory).dump());
         else
-            print(*model, facts);
+            print(*model, facts, memory);
     });
 }
 

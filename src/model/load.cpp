@@ -256,6 +256,7 @@ std::shared_ptr<Model> bind(const ModelSpec& spec, TensorIndex tensors, LoadOpti
     source.refuse_unused();
     model->source = name;
     model->storage = storage;
+    for (const OwnedTensor& tensor : storage->converted) model->converted_bytes += tensor.get().bytes();
     return model;
 }
 

@@ -55,6 +55,7 @@ struct Model {
     std::string tokenizer_error;                 // none that is supported: why, with the file's name
     std::string source;                          // path, for messages
     std::shared_ptr<const void> storage;         // keeps mapped files or parameters alive
+    int64_t converted_bytes = 0;                 // of weights that are held in another form than the file's
 };
 
 struct LoadOptions {

@@ -4,7 +4,9 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "model/blocks.h"
+#include "model/memory.h"
 
 namespace gremium {
 
@@ -13,7 +15,17 @@ namespace {
 constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
 
 int64_t context_of(const Model& model, const SessionOptions& options) {
-    return options.context > 0 ? options.context : model.spec.context;
+    if (options.prefill_chunk < 1)
+        fail("a prefill chunk of {} tokens, expected at least 1", options.prefill_chunk);
+    const int64_t wanted = options.context > 0 ? options.context : model.spec.context;
+    const MemoryOptions memory{.context = wanted,
+                               .chunk = std::min(options.prefill_chunk, wanted),
+                               .logit_rows = std::min<int64_t>(logit_rows, wanted),
+                               .cache = options.cache,
+                               .activation = options.compute};
+    if (options.context == 0) return fitting_context(model, memory, available_memory() / 2);
+    require_memory(model, memory, available_memory());
+    return wanted;
 }
 
 std::string fingerprint(const moe::RoutingHook* hook) { return hook ? hook->fingerprint() : std::string(); }
@@ -23,10 +35,7 @@ std::string fingerprint(const moe::RoutingHook* hook) { return hook ? hook->fing
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
     : model_(std::move(model)),
       options_(options),
-      cache_(model_->spec, context_of(*model_, options), options.cache) {
-    if (options_.prefill_chunk < 1)
-        fail("a prefill chunk of {} tokens, expected at least 1", options_.prefill_chunk);
-}
+      cache_(model_->spec, context_of(*model_, options), options.cache) {}
 
 int64_t Session::length() const { return cache_.length(); }
 void Session::truncate(int64_t length) { cache_.truncate(length); }

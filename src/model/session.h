@@ -13,7 +13,8 @@
 namespace gremium {
 
 struct SessionOptions {
-    int64_t context = 0;          // 0: the model's
+    // 0: the model's, or what fits into half of the free memory if that is less: the other half is for pages of weights.
+    int64_t context = 0;
     int64_t prefill_chunk = 512;  // tokens evaluated together
     DType cache = DType::f32;
     DType compute = DType::f32;
@@ -22,6 +23,7 @@ struct SessionOptions {
 
 class Session {
   public:
+    // Throws Error for a context that does not fit into memory.
     Session(std::shared_ptr<const Model> model, SessionOptions options = {});
 
     // Of an encoder–decoder model: reads the source that the tokens from now on are made from; forgets all before. It is

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <new>
 
@@ -14,18 +15,25 @@ namespace {
 constexpr size_t huge_page = size_t{2} << 20;
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// Zeroed memory straight from the system, aligned for huge pages when it is big enough to use them.
+// Zeroed memory. Large pieces come straight from the system, aligned for huge pages, and take room only as they are
+// touched.
 std::byte* map_memory(size_t bytes) {
     if (bytes < huge_page) {
         auto* data = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}));
         std::memset(data, 0, bytes);
         return data;
     }
-    auto* data = static_cast<std::byte*>(std::aligned_alloc(huge_page, round_up(bytes, huge_page)));
-    if (!data) fail("cannot allocate {} bytes of memory", bytes);
-    ::madvise(data, round_up(bytes, huge_page), MADV_HUGEPAGE);
-    std::memset(data, 0, bytes);
-    return data;
+    const size_t size = round_up(bytes, huge_page);
+    void* const found = ::mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (found == MAP_FAILED) fail("cannot allocate {} bytes of memory", bytes);
+    auto* const begin = static_cast<std::byte*>(found);
+    const size_t before =
+        round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
+    if (before > 0) ::munmap(begin, before);
+    ::munmap(begin + before + size, huge_page - before);
+    ::madvise(begin + before, size, MADV_HUGEPAGE);
+    return begin + before;
 }
 
 void unmap_memory(std::byte* data, size_t bytes) {
@@ -33,7 +41,7 @@ void unmap_memory(std::byte* data, size_t bytes) {
     if (bytes < huge_page)
         ::operator delete (data, std::align_val_t{64});
     else
-        std::free(data);
+        ::munmap(data, round_up(bytes, huge_page));
 }
 
 }  // namespace

@@ -61,6 +61,14 @@ TEST(Memory, IsPlausible) {
     EXPECT_LE(available_memory(), physical);
 }
 
+TEST(Memory, ResidentCountsPagesThatWereWritten) {
+    constexpr int64_t size = int64_t{32} << 20;
+    const int64_t before = resident_memory().anonymous;
+    const std::vector<char> written(size, 1);
+    EXPECT_GE(resident_memory().anonymous - before, size / 10 * 9);
+    EXPECT_GT(resident_memory().file, 0);
+}
+
 TEST(Parallel, CallsEachIndexOnceForAnyThreads) {
     for (const int n : {1, 2, 3, 5}) {
         set_threads(n);

@@ -161,6 +161,26 @@ class Commands(unittest.TestCase):
         self.assertLess(facts["parameters"]["active"], facts["parameters"]["total"])
         self.assertIn("top 2 of 4", gremium("inspect", "-m", "tiny.gguf"))
 
+    def test_inspect_predicts_memory(self):
+        small, large = (json.loads(gremium("inspect", "-m", "tiny.gguf", "-c", c, "--json"))["memory"] for c in (64, 640))
+        self.assertEqual(small["cache"]["keys_values"], 64 * 2 * 2 * (16 + 16) * 4)  # 2 layers, 2 heads of 16 keys and 16 values
+        self.assertEqual(large["cache"]["keys_values"], 10 * small["cache"]["keys_values"])
+        self.assertAlmostEqual(small["weights_mapped"], (self.folder / "tiny.gguf").stat().st_size, delta=30000)
+        self.assertEqual(small["total"], small["weights_mapped"] + small["cache"]["keys_values"] + small["activations"] + small["program"])
+        self.assertIn("for 640 tokens of context", gremium("inspect", "-m", "tiny.gguf", "-c", 640))
+
+    def test_contexts_beyond_memory_are_refused(self):
+        context = 1 << 30
+        need = json.loads(gremium("inspect", "-m", "tiny.gguf", "-c", context, "--json"))["memory"]
+        if need["cache"]["keys_values"] < need["available"]:
+            self.skipTest("this machine has the memory")
+        self.assertIn("the context does not fit", gremium("inspect", "-m", "tiny.gguf", "-c", context))
+        self.make_chatty()
+        for command in ("run", "-m", "tiny.gguf", "-p", "Document"), ("chat", "-m", "chatty"):
+            message = gremium(*command, "-c", context, code=1)
+            self.assertIn(f"a context of {context} tokens does not fit into memory", message)
+            self.assertEqual(message.count("\n"), 1)
+
     def test_tokenize_file_and_text(self):
         ids = json.loads(gremium("tokenize", "-m", "tiny.gguf", "Document 1", "--json"))["ids"]
         (self.folder / "t").write_text("Document 1")
@@ -180,13 +200,16 @@ class Commands(unittest.TestCase):
 
     def chat(self, text, *arguments):
         """Answers to the lines of `text`, of a model that has a template."""
+        self.make_chatty()
+        return gremium("chat", "-m", "chatty", "-n", 4, "--temp", 0, "--ignore-eos", *arguments, input=text.encode())
+
+    def make_chatty(self):
         if not (self.folder / "chatty").exists():
             shutil.copytree(self.folder / "out/ckpt-000006", self.folder / "chatty")
             config = json.loads((self.folder / "chatty/tokenizer_config.json").read_text())
             config["chat_template"] = ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
                                        "{% if add_generation_prompt %}assistant: {% endif %}")
             (self.folder / "chatty/tokenizer_config.json").write_text(json.dumps(config))
-        return gremium("chat", "-m", "chatty", "-n", 4, "--temp", 0, "--ignore-eos", *arguments, input=text.encode())
 
     def test_chat_is_run_on_the_rendered_conversation(self):
         first, second = map(json.loads, self.chat("Hi\nAgain\n", "--json").splitlines())
@@ -203,7 +226,7 @@ class Commands(unittest.TestCase):
     def test_chat_says_what_is_missing(self):
         self.assertIn("tiny.gguf: holds no chat template", gremium("chat", "-m", "tiny.gguf", code=1, input=b"Hi\n"))
         long = "word " * 100 + "\n"
-        self.chat("")
+        self.make_chatty()
         self.assertIn("more than the context of", gremium("chat", "-m", "chatty", code=1, input=long.encode()))
 
     def test_eval_agrees_between_containers_and_chunks(self):
