@@ -87,7 +87,9 @@ TEST(RequireMemory, SaysInNumbersWhatDoesNotFit) {
 
 TEST(RequireMemory, FittingContextsFit) {
     const auto model = tiny_model("deepseek2");
-    for (const int64_t memory : {int64_t{4} << 20, int64_t{10} << 20, int64_t{1} << 40}) {
+    const int64_t activations = memory_need(*model, {}).activations;
+    for (const int64_t cache : {int64_t{1} << 10, int64_t{10} << 20, int64_t{1} << 40}) {
+        const int64_t memory = activations + cache;
         const int64_t context = fitting_context(*model, {.context = 1 << 20}, memory);
         EXPECT_NO_THROW(require_memory(*model, {.context = context}, memory));
         if (context < 1 << 20) {
