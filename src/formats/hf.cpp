@@ -147,19 +147,13 @@ GREMIUM_CONFIG_TYPE(double)
 GREMIUM_CONFIG_TYPE(std::string)
 #undef GREMIUM_CONFIG_TYPE
 
-TokenizerFiles find_tokenizer_files(const std::filesystem::path& directory) {
-    return {if_present(directory / "tokenizer.model"), if_present(directory / "tokenizer.json"),
-            if_present(directory / "tokenizer_config.json")};
-}
-
 HfModel open_hf(const std::filesystem::path& directory) {
     HfConfig config = read_config(directory / "config.json");
     SafetensorsFile weights = open_weights(directory);
     std::optional<HfConfig> generation;
     const auto generation_file = if_present(directory / "generation_config.json");
     if (!generation_file.empty()) generation = read_config(generation_file);
-    return {std::move(config), std::move(weights.tensors), std::move(generation),
-            find_tokenizer_files(directory)};
+    return {std::move(config), std::move(weights.tensors), std::move(generation)};
 }
 
 std::unique_ptr<TensorWriter> create_hf(const std::filesystem::path& directory,

@@ -65,19 +65,10 @@ class HfConfig {
     nlohmann::json object_;
 };
 
-// Files of a directory that may hold a tokenizer; empty paths where a file is absent.
-struct TokenizerFiles {
-    std::filesystem::path sentencepiece;   // tokenizer.model
-    std::filesystem::path tokenizer_json;  // tokenizer.json
-    std::filesystem::path config;          // tokenizer_config.json
-};
-TokenizerFiles find_tokenizer_files(const std::filesystem::path& directory);
-
 struct HfModel {
     HfConfig config;  // config.json
     TensorIndex tensors;
     std::optional<HfConfig> generation_config;  // generation_config.json
-    TokenizerFiles tokenizer;
 };
 
 // Error unless the directory has a config.json and safetensors weights.

@@ -10,7 +10,7 @@
 #include "text/pre_tokenizers.h"
 #include "text/splitter.h"
 #include "text/utf8.h"
-#include "text/word_cache.h"
+#include "text/words.h"
 
 namespace gremium {
 
@@ -25,34 +25,31 @@ class BytePairTokenizer final : public Tokenizer {
     explicit BytePairTokenizer(Vocabulary given)
         : Tokenizer(std::move(given)),
           splitter_(patterns(vocabulary())),
-          merges_(vocabulary().merges.size()) {
+          merges_(vocabulary().merges.size()),
+          spellings_(vocabulary().tokens.size()),
+          words_(vocabulary().tokens.size()) {
         const Vocabulary& v = vocabulary();
-        ids_.reserve(v.tokens.size());
-        for (int32_t id = 0; id < v.size(); ++id)
-            ids_[v.tokens[id]] = id;  // of equal tokens the last one counts
+        for (int32_t id = 0; id < v.size(); ++id) spellings_.add(v.tokens[id], id);
         for (int byte = 0; byte < 256; ++byte) {
             byte_symbols_[byte] = symbol(byte_character(static_cast<unsigned char>(byte)));
         }
         add_merges();
-        pieces_ = v.tokens;
-        for (int32_t id = 0; id < v.size(); ++id) {
-            if (v.types[id] != TokenType::normal && v.types[id] != TokenType::unused) continue;
-            if (auto bytes = spelled_bytes(v.tokens[id])) pieces_[id] = std::move(*bytes);
-        }
+        add_words();
     }
 
   private:
     // A token's id; for what is no token a number above all ids.
-    int32_t symbol(std::string_view text) {
-        if (const auto it = ids_.find(text); it != ids_.end()) return it->second;
+    int32_t symbol(std::string_view spelling) {
+        if (const int32_t id = spellings_.find(spelling); id >= 0) return id;
         const auto [it, is_new] = others_.try_emplace(
-            std::string(text), vocabulary().size() + static_cast<int32_t>(others_.size()));
+            std::string(spelling), vocabulary().size() + static_cast<int32_t>(others_.size()));
         if (is_new) other_texts_.push_back(it->first);
         return it->second;
     }
 
     void add_merges() {
         const Vocabulary& v = vocabulary();
+        std::string both;
         for (size_t rank = 0; rank < v.merges.size(); ++rank) {
             const std::string_view merge = v.merges[rank];
             const size_t space = merge.find(' ', 1);
@@ -60,8 +57,22 @@ class BytePairTokenizer final : public Tokenizer {
                 fail("tokenizer: merge {} is \"{}\", expected two tokens with a space between", rank, merge);
             }
             const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
-            merges_.add(symbol(left), symbol(right),
-                        {static_cast<int32_t>(rank), symbol(std::string(left).append(right))});
+            both.assign(left).append(right);
+            merges_.add(symbol(left), symbol(right), {static_cast<int32_t>(rank), symbol(both)});
+        }
+    }
+
+    void add_words() {
+        const Vocabulary& v = vocabulary();
+        pieces_ = v.tokens;
+        for (int32_t id = 0; id < v.size(); ++id) {
+            if (v.types[id] != TokenType::normal && v.types[id] != TokenType::unused) continue;
+            auto bytes = spelled_bytes(v.tokens[id]);
+            if (!bytes) continue;
+            pieces_[id] = std::move(*bytes);
+            if (spellings_.find(v.tokens[id]) != id) continue;  // of equal tokens the last one counts
+            words_.add(pieces_[id], id);
+            if (v.ignore_merges) words_.set_whole(id);
         }
     }
 
@@ -70,20 +81,17 @@ class BytePairTokenizer final : public Tokenizer {
         if (vocabulary().nfc && !utf8::is_ascii(text)) text = changed = normal_form_c(text);
         if (vocabulary().add_space_prefix && !text.starts_with(' '))
             text = changed = fmt::format(" {}", text);
-        WordCache cache;
-        splitter_.split(
-            text, [&](std::string_view word) { cache.append(word, ids, [&] { encode_word(word, ids); }); });
+        WordCache cache(words_);
+        std::vector<int32_t> symbols;
+        splitter_.split(text, [&](std::string_view word) {
+            cache.append(word, ids, [&] { encode_word(word, symbols, ids); });
+        });
     }
 
-    void encode_word(std::string_view word, std::vector<int32_t>& ids) const {
-        if (vocabulary().ignore_merges) {
-            std::string spelled;
-            for (char byte : word) spelled += byte_character(static_cast<unsigned char>(byte));
-            if (const auto it = ids_.find(spelled); it != ids_.end()) return ids.push_back(it->second);
-        }
-        std::vector<int32_t> symbols;
+    void encode_word(std::string_view word, std::vector<int32_t>& symbols, std::vector<int32_t>& ids) const {
+        symbols.clear();
         for (char byte : word) symbols.push_back(byte_symbols_[static_cast<unsigned char>(byte)]);
-        merges_.apply(symbols);
+        merge_symbols(symbols, [&](int32_t left, int32_t right) { return merges_.find(left, right); });
         for (int32_t s : symbols) {
             if (s < vocabulary().size()) {
                 ids.push_back(s);
@@ -97,14 +105,15 @@ class BytePairTokenizer final : public Tokenizer {
     void spell(std::string_view text, std::vector<int32_t>& ids) const {
         while (!text.empty()) {
             const size_t size = utf8::start(text).size;
-            if (const auto it = ids_.find(text.substr(0, size)); it != ids_.end()) ids.push_back(it->second);
+            if (const int32_t id = spellings_.find(text.substr(0, size)); id >= 0) ids.push_back(id);
             text.remove_prefix(size);
         }
     }
 
     Splitter splitter_;
-    Merges merges_;
-    std::unordered_map<std::string_view, int32_t> ids_;
+    MergeTable merges_;
+    TokenIndex spellings_;  // of bytes as characters
+    TokenWords words_;      // views of pieces_
     std::unordered_map<std::string, int32_t> others_;
     std::vector<std::string_view> other_texts_;  // keys of others_
     std::array<int32_t, 256> byte_symbols_;

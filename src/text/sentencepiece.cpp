@@ -1,19 +1,16 @@
 #include "text/sentencepiece.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <array>
 #include <bitset>
 #include <charconv>
-#include <span>
-#include <unordered_map>
+#include <functional>
 
 #include "base/error.h"
 #include "text/charsmap.h"
+#include "text/merges.h"
 #include "text/replace.h"
-#include "text/utf8.h"
-#include "text/word_cache.h"
+#include "text/words.h"
 
 namespace gremium {
 
@@ -45,36 +42,12 @@ size_t nominal_size(std::string_view text) {
     return std::min(sizes[static_cast<unsigned char>(text[0]) >> 4], text.size());
 }
 
-// The same ids, rid of what libsentencepiece would refuse or treat in its own way: tokens that never come out
-// of plain text get names that no text forms, and of equal tokens the last one counts (as in llama.cpp).
-// `byte_ids`: of all 256 bytes, those from v.size() on being additions; or empty when no byte has a token.
-Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_ids, int32_t unknown) {
-    Vocabulary part = v;
-    std::unordered_map<std::string_view, int32_t> last;
-    for (int32_t id = 0; id < v.size(); ++id) {
-        const bool is_text = v.types[id] == TokenType::normal || v.types[id] == TokenType::unused;
-        if (is_text && !v.tokens[id].empty()) last[v.tokens[id]] = id;
-        part.tokens[id] = fmt::format("\xFF{}", id);  // not UTF-8
-        part.types[id] = TokenType::control;
+// Spaces as U+2581; not those within what only looks like the start of a character.
+void append_escaped(std::string_view text, std::string& out) {
+    for (size_t size = 0; !text.empty(); text.remove_prefix(size)) {
+        size = nominal_size(text);
+        out += text[0] == ' ' ? space_symbol : text.substr(0, size);
     }
-    for (const auto& [token, id] : last) {
-        part.tokens[id] = token;
-        part.types[id] = TokenType::normal;
-    }
-    const size_t size = std::max(v.tokens.size(), static_cast<size_t>(unknown) + 1);
-    part.tokens.resize(size, "\xFF");
-    part.scores.resize(size);
-    part.types.resize(size);
-    for (size_t byte = 0; byte < byte_ids.size(); ++byte) {
-        part.tokens[byte_ids[byte]] = fmt::format("<0x{:02X}>", byte);
-        part.types[byte_ids[byte]] = TokenType::byte;
-    }
-    part.types[unknown] = TokenType::unknown;
-    part.unk = unknown;
-    // Done by encode_fragment, as fragments need it.
-    part.add_space_prefix = part.remove_extra_whitespaces = false;
-    part.charsmap.clear();
-    return part;
 }
 
 // Which neighbouring characters never share a token: text falls apart there, and each part is encoded by
@@ -82,19 +55,15 @@ Vocabulary plain_text_part(const Vocabulary& v, std::span<const int32_t> byte_id
 // boundaries.
 class Seams {
   public:
-    Seams() = default;
-    explicit Seams(const Vocabulary& v) {
-        for (int32_t id = 0; id < v.size(); ++id) {
-            if (v.types[id] != TokenType::normal) continue;
-            const std::string_view token = v.tokens[id];
-            for (size_t i = 1; i < token.size(); ++i) joined_[before(token, i)][after(token, i)] = true;
-        }
+    void add(std::string_view token) {
+        for (size_t i = 1; i < token.size(); ++i) joined_[before(token, i)][after(token, i)] = true;
     }
 
-    // Where the part of UTF-8 text that starts at `begin` ends.
+    // Where the part of the text that starts at `begin` ends.
     size_t next(std::string_view text, size_t begin) const {
-        for (size_t i = begin + 1; i < text.size(); ++i) {
-            if ((text[i] & 0xC0) != 0x80 && !joined_[before(text, i)][after(text, i)]) return i;
+        for (size_t i = begin + nominal_size(text.substr(begin)); i < text.size();
+             i += nominal_size(text.substr(i))) {
+            if (!joined_[before(text, i)][after(text, i)]) return i;
         }
         return text.size();
     }
@@ -103,40 +72,27 @@ class Seams {
     static constexpr unsigned char space = 0xFF;  // in neither place does UTF-8 have this byte
 
     static unsigned char before(std::string_view text, size_t i) {
-        const bool is_space = text[i - 1] == ' ' || text.substr(0, i).ends_with(space_symbol);
+        const bool is_space = text.substr(0, i).ends_with(space_symbol);
         return is_space ? space : static_cast<unsigned char>(text[i - 1]);
     }
     static unsigned char after(std::string_view text, size_t i) {
-        const bool is_space = text[i] == ' ' || text.substr(i).starts_with(space_symbol);
+        const bool is_space = text.substr(i).starts_with(space_symbol);
         return is_space ? space : static_cast<unsigned char>(text[i]);
     }
 
     std::array<std::bitset<256>, 256> joined_;
 };
 
+// A stretch of the text that is being encoded: what merges have made of its characters.
+struct Span {
+    uint32_t begin = 0, size = 0;
+    friend bool operator==(const Span&, const Span&) = default;
+};
+
 class SentencePieceTokenizer final : public Tokenizer {
   public:
     explicit SentencePieceTokenizer(Vocabulary given)
-        : Tokenizer(std::move(given)), normalizer_(vocabulary()) {
-        read_pieces();
-        const Vocabulary& v = vocabulary();
-        Vocabulary plain;
-        if (std::ranges::all_of(byte_ids_, [](int32_t id) { return id < 0; })) {
-            const int32_t unknown = unknown_id(v);
-            byte_ids_.fill(unknown);
-            plain = plain_text_part(v, {}, unknown);
-        } else {
-            add_missing_bytes();
-            // nothing is unknown, though libsentencepiece wants a token for that
-            plain = plain_text_part(v, byte_ids_, v.size() + static_cast<int32_t>(stand_ins_.size()));
-        }
-        seams_ = Seams(plain);
-        const auto status = processor_.LoadFromSerializedProto(write_sentencepiece_model(plain));
-        if (!status.ok()) fail("tokenizer: {}", status.error_message());
-    }
-
-  private:
-    void read_pieces() {
+        : Tokenizer(std::move(given)), normalizer_(vocabulary()), words_(vocabulary().tokens.size()) {
         const Vocabulary& v = vocabulary();
         pieces_ = v.tokens;
         byte_ids_.fill(-1);
@@ -147,72 +103,93 @@ class SentencePieceTokenizer final : public Tokenizer {
                 pieces_[id] = static_cast<char>(byte);
             } else if (v.types[id] == TokenType::normal || v.types[id] == TokenType::unused) {
                 pieces_[id] = replaced(v.tokens[id], space_symbol, " ");
+                words_.add(v.tokens[id], id);
+                seams_.add(v.tokens[id]);
             }
         }
+        spells_ = std::ranges::any_of(byte_ids_, [](int32_t id) { return id >= 0; });
+        if (spells_)
+            add_missing_bytes();
+        else
+            byte_ids_.fill(unknown_id(v));
+        rank_scores();
     }
 
+  private:
     // Where some bytes have tokens (Gemma's tab has none), the others come out as the token of that one character,
     // as in llama.cpp, or as unknown.
     void add_missing_bytes() {
         const Vocabulary& v = vocabulary();
         for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
             if (byte_ids_[byte] >= 0) continue;
-            byte_ids_[byte] = v.size() + static_cast<int32_t>(stand_ins_.size());
             const auto same = std::ranges::find(v.tokens, std::string(1, static_cast<char>(byte)));
-            stand_ins_.push_back(same != v.tokens.end() ? static_cast<int32_t>(same - v.tokens.begin())
-                                                        : unknown_id(v));
+            byte_ids_[byte] =
+                same != v.tokens.end() ? static_cast<int32_t>(same - v.tokens.begin()) : unknown_id(v);
         }
     }
 
-    int32_t own_id(int32_t id) const {
-        const int32_t size = vocabulary().size();
-        return id < size ? id : stand_ins_[id - size];
+    // The higher a score the earlier its token merges; equal scores are equal ranks.
+    void rank_scores() {
+        std::vector<float> scores = vocabulary().scores;
+        std::ranges::sort(scores, std::greater());
+        scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
+        for (const float score : vocabulary().scores) {
+            const auto found = std::ranges::lower_bound(scores, score, std::greater());
+            ranks_.push_back(static_cast<int32_t>(found - scores.begin()));
+        }
     }
 
-    void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const override {
-        std::string changed;
+    void encode_fragment(std::string_view given, bool starts_text, std::vector<int32_t>& ids) const override {
         const Vocabulary& v = vocabulary();
+        std::string text;
         if (v.remove_extra_whitespaces || !v.charsmap.empty()) {
-            text = changed = normalizer_(text);
-        } else if (starts_text && v.add_space_prefix) {
-            text = changed.append(1, ' ').append(text);
+            text = normalizer_(given);
+        } else {
+            if (starts_text && v.add_space_prefix) text = space_symbol;
+            append_escaped(given, text);
         }
-        // libsentencepiece would turn bytes that are not UTF-8 into U+FFFD: they go around it.
-        size_t begin = 0, end = 0;
-        while (end < text.size()) {
-            const size_t size = nominal_size(text.substr(end));
-            const utf8::Start start = utf8::start(text.substr(end, size));
-            if (start.kind != utf8::Start::character) {
-                encode_utf8(text.substr(begin, end - begin), ids);
-                for (size_t i = end; i < end + size; ++i)
-                    ids.push_back(own_id(byte_ids_[static_cast<unsigned char>(text[i])]));
-                begin = end + size;
+        const std::string_view all = text;
+        const auto first = static_cast<std::ptrdiff_t>(ids.size());
+        WordCache cache(words_);
+        std::vector<Span> symbols;
+        for (size_t begin = 0, end = 0; begin < all.size(); begin = end) {
+            end = seams_.next(all, begin);
+            const std::string_view part = all.substr(begin, end - begin);
+            cache.append(part, ids, [&] { encode_part(part, symbols, ids); });
+        }
+        if (spells_) return;
+        // Neighbouring unknown characters are one unknown token.
+        const auto both_unknown = [&](int32_t a, int32_t b) { return a == byte_ids_[0] && b == a; };
+        ids.erase(std::unique(ids.begin() + first, ids.end(), both_unknown), ids.end());
+    }
+
+    void encode_part(std::string_view part, std::vector<Span>& symbols, std::vector<int32_t>& ids) const {
+        symbols.clear();
+        for (size_t at = 0; at < part.size(); at += symbols.back().size)
+            symbols.push_back(
+                {static_cast<uint32_t>(at), static_cast<uint32_t>(nominal_size(part.substr(at)))});
+        merge_symbols(symbols, [&](Span left, Span right) -> Merge<Span> {
+            const Span both{left.begin, left.size + right.size};
+            const int32_t id = words_.find(part.substr(both.begin, both.size));
+            if (id < 0) return {};
+            return {ranks_[id], both};
+        });
+        for (const Span& symbol : symbols) {
+            const std::string_view text = part.substr(symbol.begin, symbol.size);
+            if (const int32_t id = words_.find(text); id >= 0) {
+                ids.push_back(id);
+            } else {
+                for (const char byte : text) ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
             }
-            end += size;
-        }
-        encode_utf8(text.substr(begin), ids);
-    }
-
-    void encode_utf8(std::string_view text, std::vector<int32_t>& ids) const {
-        WordCache cache;
-        std::vector<int> encoded;
-        for (size_t begin = 0; begin < text.size();) {
-            const size_t end = seams_.next(text, begin);
-            const std::string_view part = text.substr(begin, end - begin);
-            begin = end;
-            cache.append(part, ids, [&] {
-                const auto status = processor_.Encode(part, &encoded);
-                if (!status.ok()) fail("tokenizer: {}", status.error_message());
-                for (const int id : encoded) ids.push_back(own_id(id));
-            });
         }
     }
 
-    sentencepiece::SentencePieceProcessor processor_;
     Normalizer normalizer_;
     Seams seams_;
+    TokenWords words_;
+    std::vector<int32_t> ranks_;  // by id
     std::array<int32_t, 256> byte_ids_;
-    std::vector<int32_t> stand_ins_;  // of libsentencepiece's ids that the vocabulary does not have
+    bool spells_;  // some bytes have tokens
 };
 
 }  // namespace

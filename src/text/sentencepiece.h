@@ -1,5 +1,4 @@
-// SentencePiece: the file format `tokenizer.model`, and the tokenizer of BPE models (GGUF calls them "llama")
-// over libsentencepiece.
+// SentencePiece: the file format `tokenizer.model`, and the tokenizer of BPE models (GGUF calls them "llama").
 #pragma once
 
 #include <memory>

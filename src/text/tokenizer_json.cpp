@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <unordered_map>
+#include <set>
 
 #include "base/error.h"
 #include "text/base64.h"
 #include "text/pre_tokenizers.h"
 #include "text/replace.h"
+#include "text/token_index.h"
+#include "text/tokenizer_file.h"
 
 namespace gremium {
 
@@ -45,7 +47,7 @@ std::string pattern(const Json& step) {
 
 class Reader {
   public:
-    explicit Reader(const Json& file) : file_(file) {}
+    explicit Reader(TokenizerFile file) : file_(std::move(file.settings)), lists_(std::move(file)) {}
 
     Vocabulary read() {
         for (const Json& step : steps(file_, "normalizer", "normalizers")) normalizer(step);
@@ -124,7 +126,7 @@ class Reader {
     }
 
     void model(const Json& model) {
-        const std::string type = model.value("type", model.contains("merges") ? "BPE" : "Unigram");
+        const std::string type = model.value("type", lists_.scores.empty() ? "BPE" : "Unigram");
         if (type == "Unigram") {
             unigram(model);
         } else if (type == "BPE") {
@@ -136,33 +138,32 @@ class Reader {
 
     void unigram(const Json& model) {
         v_.model = "t5";
-        for (const Json& entry : model.at("vocab")) {
-            v_.tokens.push_back(entry.at(0));
-            v_.scores.push_back(entry.at(1));
-            v_.types.push_back(TokenType::normal);
+        for (auto& [token, score] : lists_.scores) {
+            v_.tokens.push_back(std::move(token));
+            v_.scores.push_back(static_cast<float>(score));
         }
+        v_.types.resize(v_.tokens.size(), TokenType::normal);
         v_.splits.clear();
         if (const Json unknown = model.value("unk_id", Json()); unknown.is_number_integer())
             set_unknown(unknown);
     }
 
     void byte_pairs(const Json& model) {
-        const Json& vocabulary = model.at("vocab");
-        for (const auto& [token, id] : vocabulary.items()) place(id, token, vocabulary.size());
+        bool has_empty = false;
+        for (auto& [token, id] : lists_.ids) {
+            has_empty |= token.empty();
+            place(id, std::move(token), lists_.ids.size());
+        }
         v_.types.resize(v_.tokens.size(), TokenType::normal);
         for (size_t id = 0; id < v_.tokens.size(); ++id) {
-            if (!v_.tokens[id].empty() || vocabulary.contains("")) continue;
+            if (!v_.tokens[id].empty() || has_empty) continue;
             v_.tokens[id] = fmt::format("[PAD{}]", id);  // a gap in the numbering
             v_.types[id] = TokenType::unused;
         }
-        for (const Json& merge : model.at("merges")) {
-            v_.merges.push_back(merge.is_string()
-                                    ? merge.get<std::string>()
-                                    : merge.at(0).get<std::string>() + " " + merge.at(1).get<std::string>());
-        }
+        v_.merges = std::move(lists_.merges);
         if (const Json unknown = model.value("unk_token", Json()); unknown.is_string() && !byte_level_) {
-            const auto it = vocabulary.find(unknown.get<std::string>());
-            if (it != vocabulary.end()) set_unknown(*it);
+            const auto it = std::ranges::find(v_.tokens, unknown.get<std::string>());
+            if (it != v_.tokens.end()) set_unknown(it - v_.tokens.begin());
         }
         if (byte_level_) {
             v_.model = "gpt2";
@@ -170,35 +171,38 @@ class Reader {
             if (v_.splits.empty()) v_.splits.push_back("(?!)");  // never matches: all is one word
             v_.pre = pre_tokenizer_name(v_.splits, v_.ignore_merges);
         } else {
-            scores_from_merges(vocabulary);
-            if (model.value("byte_fallback", false)) mark_bytes(vocabulary);
+            scores_from_merges();
+            if (model.value("byte_fallback", false)) mark_bytes();
         }
     }
 
     // SentencePiece's BPE merges by the score of what comes out; converters wrote the merges in that order.
-    void scores_from_merges(const Json& vocabulary) {
+    void scores_from_merges() {
         if (!v_.splits.empty()) fail("a pre_tokenizer with patterns and without ByteLevel is not supported");
+        TokenIndex index(v_.tokens.size());
+        for (int32_t id = 0; id < v_.size(); ++id) index.add(v_.tokens[id], id);
         v_.scores.assign(v_.tokens.size(), -static_cast<float>(v_.merges.size()));
         for (size_t rank = v_.merges.size(); rank-- > 0;) {
             const size_t space = v_.merges[rank].find(' ', 1);
             if (space == std::string::npos) fail("merge {} is \"{}\"", rank, v_.merges[rank]);
-            const auto merged = vocabulary.find(v_.merges[rank].erase(space, 1));
-            if (merged != vocabulary.end()) v_.scores[merged->get<size_t>()] = -static_cast<float>(rank);
+            const int32_t merged = index.find(v_.merges[rank].erase(space, 1));
+            if (merged >= 0) v_.scores[merged] = -static_cast<float>(rank);
         }
         v_.merges.clear();
     }
 
-    void mark_bytes(const Json& vocabulary) {
-        for (int byte = 0; byte < 256; ++byte) {
-            const auto it = vocabulary.find(fmt::format("<0x{:02X}>", byte));
-            if (it != vocabulary.end()) v_.types[it->get<size_t>()] = TokenType::byte;
+    void mark_bytes() {
+        std::set<std::string> names;
+        for (int byte = 0; byte < 256; ++byte) names.insert(fmt::format("<0x{:02X}>", byte));
+        for (size_t id = 0; id < v_.tokens.size(); ++id) {
+            if (v_.tokens[id].size() == 6 && names.contains(v_.tokens[id])) v_.types[id] = TokenType::byte;
         }
     }
 
-    void place(int64_t id, const std::string& token, size_t count) {
+    void place(int64_t id, std::string token, size_t count) {
         if (id < 0 || id >= 2 * static_cast<int64_t>(count) + 1024) fail("token \"{}\" has id {}", token, id);
         if (id >= v_.size()) v_.tokens.resize(id + 1);
-        v_.tokens[id] = token;
+        v_.tokens[id] = std::move(token);
     }
 
     void set_unknown(int64_t id) {
@@ -226,7 +230,8 @@ class Reader {
         if (after.size() == 1) v_.eos = id_of(after[0]), v_.add_eos = true;
     }
 
-    const Json& file_;
+    Json file_;  // the settings
+    TokenizerFile lists_;
     Vocabulary v_;
     bool byte_level_ = false;
 };
@@ -240,10 +245,9 @@ bool looks_special(std::string_view text) {
 }  // namespace
 
 Vocabulary read_tokenizer_json(std::string_view bytes, std::string_view where) {
-    const Json file = Json::parse(bytes, nullptr, false);
-    if (!file.is_object()) fail("{}: not a JSON object", where);
+    TokenizerFile file = read_tokenizer_file(bytes, where);
     try {
-        Vocabulary v = Reader(file).read();
+        Vocabulary v = Reader(std::move(file)).read();
         validate(v, where);
         return v;
     } catch (const Json::exception& error) {

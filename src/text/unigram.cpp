@@ -8,7 +8,7 @@
 #include "text/prefix_index.h"
 #include "text/replace.h"
 #include "text/utf8.h"
-#include "text/word_cache.h"
+#include "text/words.h"
 
 namespace gremium {
 
@@ -23,7 +23,8 @@ bool is_text(TokenType type) {
 
 class UnigramTokenizer final : public Tokenizer {
   public:
-    explicit UnigramTokenizer(Vocabulary given) : Tokenizer(std::move(given)), normalizer_(vocabulary()) {
+    explicit UnigramTokenizer(Vocabulary given)
+        : Tokenizer(std::move(given)), normalizer_(vocabulary()), words_(vocabulary().tokens.size()) {
         const Vocabulary& v = vocabulary();
         if (v.unk < 0) fail("tokenizer: a unigram vocabulary needs an unknown token");
         pieces_ = v.tokens;
@@ -32,6 +33,7 @@ class UnigramTokenizer final : public Tokenizer {
         for (int32_t id = 0; id < v.size(); ++id) {
             if (!is_text(v.types[id])) continue;
             index_.add(v.tokens[id], id);
+            words_.add(v.tokens[id], id);
             has_space |= v.tokens[id] == space_symbol;
             if (v.tokens[id].find(space_symbol, 1) != std::string::npos) words_are_apart_ = false;
             if (v.types[id] == TokenType::user_defined) continue;
@@ -47,7 +49,7 @@ class UnigramTokenizer final : public Tokenizer {
   private:
     void encode_fragment(std::string_view text, bool, std::vector<int32_t>& ids) const override {
         const std::string normalized = normalizer_(text);
-        WordCache cache;
+        WordCache cache(words_);
         for (std::string_view rest = normalized; !rest.empty();) {
             const std::string_view word =
                 rest.substr(0, words_are_apart_ ? rest.find(space_symbol, 1) : rest.npos);
@@ -91,6 +93,7 @@ class UnigramTokenizer final : public Tokenizer {
 
     Normalizer normalizer_;
     PrefixIndex index_;
+    TokenWords words_;
     double unknown_score_;
     bool words_are_apart_ = true;  // no token goes on past a space, and a space is a token
 };

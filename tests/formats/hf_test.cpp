@@ -117,15 +117,6 @@ TEST(HfDirectory, ConfigKeepsItsOrder) {
               "{\n  \"model_type\": \"qwen2_moe\",\n  \"hidden_size\": 4\n}\n");
 }
 
-TEST(HfDirectory, FindsTokenizerFiles) {
-    const test::TemporaryDirectory directory;
-    test::write_bytes(directory / "tokenizer.model", "x");
-    const TokenizerFiles files = find_tokenizer_files(directory.path());
-    EXPECT_EQ(files.sentencepiece, directory / "tokenizer.model");
-    EXPECT_TRUE(files.tokenizer_json.empty());
-    EXPECT_TRUE(files.config.empty());
-}
-
 TEST(HfDirectory, ErrorsSayWhatIsMissing) {
     const test::TemporaryDirectory directory;
     EXPECT_THAT(error_of([&] { open_hf(directory.path()); }), HasSubstr("config.json: not a readable file"));

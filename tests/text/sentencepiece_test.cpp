@@ -100,6 +100,56 @@ TEST(SentencePiece, WithoutByteTokensTheUnknownTokenStandsIn) {
     EXPECT_THROW(make_tokenizer(v), Error);
 }
 
+// Gemma: all bytes but that of the tab, which is a token like any other.
+TEST(SentencePiece, AByteWithoutATokenIsTheTokenOfThatCharacter) {
+    Vocabulary v = small_vocabulary({"\t", "a", "\t\t"});
+    v.add_bos = v.add_space_prefix = false;
+    const int32_t tab = 259, a = 260, two_tabs = 261;
+    v.types[byte_id('\t')] = TokenType::control;
+    v.tokens[byte_id('\t')] = "<extra>";
+    EXPECT_EQ(make_tokenizer(v)->encode("a\t"), (std::vector<int32_t>{a, tab}));
+    EXPECT_EQ(make_tokenizer(v)->encode("\t\ta\t\t\t"), (std::vector<int32_t>{two_tabs, a, two_tabs, tab}));
+    EXPECT_EQ(make_tokenizer(v)->encode("b\t"), (std::vector<int32_t>{byte_id('b'), tab}));
+    // Where the tab stands among bytes that are no character, too.
+    EXPECT_EQ(make_tokenizer(v)->encode("\xE2\t"), (std::vector<int32_t>{byte_id(0xE2), tab}));
+    v.types[tab] = TokenType::user_defined;
+    EXPECT_EQ(make_tokenizer(v)->encode("a\t"), (std::vector<int32_t>{a, tab}));
+}
+
+TEST(SentencePiece, AByteWithoutAnyTokenIsUnknown) {
+    Vocabulary v = small_vocabulary({"a"});
+    v.add_bos = v.add_space_prefix = false;
+    v.types[byte_id('\t')] = TokenType::control;
+    v.tokens[byte_id('\t')] = "<extra>";
+    const auto tokenizer = make_tokenizer(v);
+    EXPECT_EQ(tokenizer->encode("a\ta"), (std::vector<int32_t>{259, 0, 259}));
+    EXPECT_EQ(tokenizer->encode("\t\tb"), (std::vector<int32_t>{0, 0, byte_id('b')}));
+    v.types[0] = TokenType::control;
+    v.unk = -1;
+    EXPECT_THROW(make_tokenizer(v), Error);
+}
+
+TEST(SentencePiece, NeighbouringUnknownCharactersAreOneToken) {
+    Vocabulary v;
+    add(v, "<unk>", 0, TokenType::unknown);
+    add(v, "a", 0, TokenType::normal);
+    EXPECT_EQ(make_tokenizer(v)->encode("abcaé€"), (std::vector<int32_t>{1, 0, 1, 0}));
+}
+
+// Words of more symbols than the way for short ones takes, and more letters than fit into one word.
+TEST(SentencePiece, LongWordsFollowTheDefinition) {
+    Random random(3);
+    Vocabulary v = small_vocabulary({"a", "b", "ab", "ba", "aab", "abba", "aaaa", "bbb", "abab"});
+    v.add_bos = v.add_space_prefix = false;
+    for (int32_t id = 259; id < v.size(); ++id) v.scores[id] = static_cast<float>(random.below(4));
+    const auto tokenizer = make_tokenizer(v);
+    for (size_t size = 28; size < 120; ++size) {
+        std::string text;
+        while (text.size() < size) text += random.below(2) ? 'a' : 'b';
+        ASSERT_EQ(tokenizer->encode(text), merge_slowly(v, text)) << text;
+    }
+}
+
 TEST(SentencePiece, ToleratesWhatRealFilesHold) {
     Vocabulary v = small_vocabulary({"a", "b", "ab", "ab", "", "<0x41>",
                                      "\xFF"

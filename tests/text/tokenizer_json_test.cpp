@@ -146,5 +146,36 @@ TEST(TokenizerJson, NamesWhatIsNotSupported) {
     EXPECT_EQ(message_of(Json::array()), "tokenizer.json: not a JSON object");
 }
 
+TEST(TokenizerJson, ListsOfTheModelMustBeAsWritten) {
+    const auto with = [](const char* key, const Json& value) {
+        Json file = byte_level();
+        file["model"][key] = value;
+        return message_of(file);
+    };
+    const std::string merges = "tokenizer.json: model.merges is not as the tokenizers library writes it",
+                      vocab = "tokenizer.json: model.vocab is not as the tokenizers library writes it";
+    EXPECT_EQ(with("merges", {"a b", 5}), merges);
+    EXPECT_EQ(with("merges", {{"a"}}), merges);
+    EXPECT_EQ(with("merges", {{"a", "b", "ab"}}), merges);
+    EXPECT_EQ(with("merges", Json::parse(R"([["a", ["b"]]])")), merges);
+    EXPECT_EQ(with("merges", Json::object()), merges);
+    EXPECT_EQ(with("merges", {{{"a", "b"}}}), merges);
+    EXPECT_EQ(with("vocab", {{"a", "0"}}), vocab);
+    EXPECT_EQ(with("vocab", {{"a", Json::array()}}), vocab);
+    EXPECT_EQ(with("vocab", Json::array({Json::array({"a"})})), vocab);
+    EXPECT_EQ(with("vocab", Json::array({Json::array({-1.0, "a"})})), vocab);
+    EXPECT_EQ(with("vocab", Json::array({"a"})), vocab);
+    // Of the same name elsewhere they are settings.
+    Json file = byte_level();
+    file["vocab"] = file["merges"] = {1, 2, {{"model", {{"vocab", "x"}}}}};
+    file["model"]["other"]["vocab"] = Json::array({"x"});
+    EXPECT_EQ(read_tokenizer_json(file.dump(), "t"), read_tokenizer_json(byte_level().dump(), "t"));
+    // Cut anywhere it is an error of one kind or another.
+    const std::string text = byte_level().dump();
+    for (size_t size = 0; size < text.size(); ++size)
+        EXPECT_THROW(read_tokenizer_json(text.substr(0, size), "t"), Error);
+    EXPECT_THROW(read_tokenizer_json(R"({"model": {"type": "BPE"}})", "t"), Error);
+}
+
 }  // namespace
 }  // namespace gremium
