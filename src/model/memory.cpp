@@ -65,7 +65,8 @@ int64_t block_bytes(const LayerSpec& layer, int64_t dim, Rows t) {
     int64_t sum = 2 * t(dim);  // norms
     if (const AttentionSpec* a = layer.attention()) sum += attention_bytes(*a, dim, t);
     if (const MoeSpec* m = layer.moe()) return sum + mixture_bytes(*m, dim, t);
-    return sum + dense_bytes(std::get<DenseSpec>(layer.feed_forward).hidden, dim, t);
+    const DenseSpec* dense = std::get_if<DenseSpec>(&layer.feed_forward);
+    return dense ? sum + dense_bytes(dense->hidden, dim, t) : sum;
 }
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
