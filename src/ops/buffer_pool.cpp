@@ -17,7 +17,7 @@ size_t size_class(size_t bytes) {
 BufferPool::Buffer* BufferPool::take(size_t bytes) {
     bytes = size_class(std::max<size_t>(bytes, 1));
     std::vector<Buffer*>& free = free_[bytes];
-    if (free.empty()) return &buffers_.emplace_back(memory_.allocate(bytes), bytes, 1);
+    if (free.empty()) return &buffers_.emplace_back(Buffer{memory_.allocate(bytes), bytes, 1});
     Buffer* buffer = free.back();
     free.pop_back();
     buffer->owners = 1;
