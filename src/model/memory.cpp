@@ -49,14 +49,25 @@ int64_t attention_bytes(const AttentionSpec& a, int64_t dim, Rows t) {
     return (a.latent.rank > 0 ? latent_bytes(a, t) : heads_bytes(a, t)) + tempered + t(dim);
 }
 
-int64_t dense_bytes(int64_t hidden, int64_t dim, Rows t) { return 3 * t(hidden) + t(dim); }
+int64_t cross_bytes(const AttentionSpec& a, int64_t dim, Rows t) {
+    return 2 * t(dim) + t(int64_t{a.heads} * a.head_dim) + t(int64_t{a.heads} * a.value_dim);
+}
+
+int64_t ssm_bytes(const SsmSpec& s, int64_t dim, Rows t) {
+    const int64_t projected = t.f32(s.dt_rank) + 2 * t.f32(s.state);
+    return 5 * t.f32(s.inner) + 2 * t(s.inner) + projected * (s.inner_norms ? 2 : 1) + t(dim);
+}
+
+int64_t dense_bytes(int64_t hidden, bool gated, int64_t dim, Rows t) {
+    return (gated ? 3 : 2) * t(hidden) + t(dim);
+}
 
 int64_t mixture_bytes(const MoeSpec& m, int64_t dim, Rows t) {
     const Rows routed{t.tokens * m.router.top_k, t.type};
     int64_t sum = 2 * t.f32(m.router.experts) + t.f32(m.router.top_k);  // logits, scores, weights
-    sum += routed(dim) + 3 * routed(m.hidden) + t.f32(dim);
+    sum += dense_bytes(m.hidden, m.gated, dim, routed) + t.f32(dim);
     if (m.router.weight_on_input) sum += routed(dim);
-    if (m.shared_hidden > 0) sum += dense_bytes(m.shared_hidden, dim, t);
+    if (m.shared_hidden > 0) sum += dense_bytes(m.shared_hidden, true, dim, t);
     if (m.shared_gate) sum += t(dim) + 2 * t.f32(1);
     return sum;
 }
@@ -64,9 +75,11 @@ int64_t mixture_bytes(const MoeSpec& m, int64_t dim, Rows t) {
 int64_t block_bytes(const LayerSpec& layer, int64_t dim, Rows t) {
     int64_t sum = 2 * t(dim);  // norms
     if (const AttentionSpec* a = layer.attention()) sum += attention_bytes(*a, dim, t);
-    if (const MoeSpec* m = layer.moe()) return sum + mixture_bytes(*m, dim, t);
-    const DenseSpec* dense = std::get_if<DenseSpec>(&layer.feed_forward);
-    return dense ? sum + dense_bytes(dense->hidden, dim, t) : sum;
+    if (const SsmSpec* s = layer.ssm()) sum += ssm_bytes(*s, dim, t);
+    if (layer.cross) sum += cross_bytes(*layer.cross, dim, t);
+    if (const MoeSpec* m = layer.moe()) sum += mixture_bytes(*m, dim, t);
+    if (const DenseSpec* d = layer.dense()) sum += dense_bytes(d->hidden, d->gated, dim, t);
+    return sum;
 }
 
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
@@ -84,6 +97,11 @@ int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
         rotations.push_back(a.rope);
         tables += t.f32(a.rope.dims);
     });
+    if (spec.first_sinusoid >= 0) tables += t.f32(spec.dim);
+    if (spec.relative_bias.buckets > 0) {
+        const Rows heads{spec.layers.front().attention()->heads, DType::f32};
+        tables += heads(2 * std::max(options.context, options.chunk) + 65);  // a score a distance
+    }
     return t.f32(spec.dim) + tables + block;
 }
 
