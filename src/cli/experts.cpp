@@ -8,6 +8,7 @@ void add_experts(CLI::App& app) {
         app.add_subcommand("experts", "Find the experts behind a kind of text, and change them");
     command->require_subcommand(1);
     add_experts_find(*command);
+    add_experts_apply(*command);
 }
 
 }  // namespace gremium::cli

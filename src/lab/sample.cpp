@@ -16,10 +16,22 @@ constexpr size_t few_documents = 16, piece_bytes = 4096;
 
 using Texts = std::vector<std::string_view>;
 
+// Every n-th document, where all have far more text than is asked for: encoding takes time.
+Texts thinned(const Texts& documents, int64_t tokens) {
+    constexpr size_t bytes_a_token = 24;  // generous
+    size_t bytes = 0;
+    for (const std::string_view document : documents) bytes += document.size();
+    const size_t step = std::clamp(bytes / (bytes_a_token * static_cast<size_t>(tokens)), size_t{1},
+                                   documents.size() / few_documents + 1);
+    Texts some;
+    for (size_t i = 0; i < documents.size(); i += step) some.push_back(documents[i]);
+    return some;
+}
+
 Windows windows_of(const Texts& documents, const Tokenizer& tokenizer, const SampleOptions& options,
                    const std::string& source) {
     std::vector<int32_t> ids;
-    for (const std::string_view document : documents)
+    for (const std::string_view document : thinned(documents, options.tokens))
         std::ranges::copy(train::encode_document(tokenizer, document), std::back_inserter(ids));
     const auto length = static_cast<size_t>(options.window);
     const size_t there = ids.size() / length;

@@ -267,7 +267,8 @@ class Commands(unittest.TestCase):
         events = [json.loads(line) for line in (self.folder / "steered.jsonl").read_text().splitlines()]
         self.assertTrue(all(e["experts"][0] == 0 for e in events if e["layer"] == 1))
         self.assertTrue(all(1 <= len(e["experts"]) <= 3 for e in events))
-        self.assertEqual(json.loads(self.chat("Hi\n", "--json", "--drop", "0.1").splitlines()[0])["steering"]["hash"][:0], "")
+        answer = json.loads(self.chat("Hi\n", "--json", "--mute", "0.1", "--bias", "1.2=0.5").splitlines()[0])
+        self.assertEqual(answer["steering"]["hash"], by_file["steering"]["hash"])
 
     def test_impossible_steering_is_refused_with_the_layers_facts(self):
         for flags, fact in ((("--mute", "0.4"), "layer 0 has 4 experts (0 to 3), of which a token uses 2"),
@@ -290,6 +291,26 @@ class Commands(unittest.TestCase):
         gremium("eval", "-m", "tiny.gguf", "--file", "letters", "--profile", "found.toml")
         self.assertIn("times what it loses by chance", gremium(*arguments, "--percent", 13, "--quick"))
         self.assertIn("too few", gremium("experts", "find", "-m", "tiny.gguf", "--for", "recipe.toml", "--against", "text.txt", code=1))
+
+    def test_edits_are_measured_and_written(self):
+        before = (self.folder / "tiny.gguf").read_bytes()
+        (self.folder / "edits.toml").write_text('[[edit]]\ndo = "prune"\nshare = "25%"\nby = "frequency"\n')
+        arguments = ("experts", "apply", "-m", "tiny.gguf", "--recipe", "edits.toml", "--edit", "shrink-k k=1",
+                     "--calibrate", "text.txt", "--eval", "text=text.txt", "--tokens", 1024, "--window", 32)
+        report = json.loads(gremium(*arguments, "--json", "-o", "pruned.gguf"))
+        self.assertEqual([e["edit"] for e in report], ["prune by=frequency share=25%", "shrink-k k=1"])
+        self.assertEqual(report[0]["texts"]["text"]["before"]["kl"], 0)
+        self.assertGreater(report[0]["texts"]["text"]["after"]["kl"], 0)
+        self.assertEqual(report[1]["texts"]["text"]["before"], report[0]["texts"]["text"]["after"])
+        self.assertEqual(json.loads(gremium("inspect", "-m", "pruned.gguf", "--json"))["moe"]["experts"], 3)
+        self.assertIn("top 1 of 3", gremium("inspect", "-m", "pruned.gguf"))
+        self.assertIn("nats/token", gremium(*arguments, "-o", "pruned-hf"))
+        self.assertEqual(gremium("run", "-m", "pruned-hf", "-p", "The end", "-n", 8), gremium("run", "-m", "pruned.gguf", "-p", "The end", "-n", 8))
+        self.assertEqual((self.folder / "tiny.gguf").read_bytes(), before)
+        for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "wants share"),
+                            (("--edit", "fly high=1"), "is no edit"), ((), "--edit or --recipe"),
+                            (("--edit", "shrink-k k=1", "-o", "tiny.gguf"), "never changed")):
+            self.assertIn(fact, gremium("experts", "apply", "-m", "tiny.gguf", *wrong, code=1))
 
     def test_quantised_model_runs(self):
         gremium("convert", "tiny.gguf", "q8.gguf", "--type", "q8_0")
