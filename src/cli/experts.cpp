@@ -9,6 +9,7 @@ void add_experts(CLI::App& app) {
     command->require_subcommand(1);
     add_experts_find(*command);
     add_experts_apply(*command);
+    add_experts_tune(*command);
 }
 
 }  // namespace gremium::cli

@@ -7,5 +7,6 @@ namespace gremium::cli {
 
 void add_experts_find(CLI::App& experts);
 void add_experts_apply(CLI::App& experts);
+void add_experts_tune(CLI::App& experts);
 
 }  // namespace gremium::cli

@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "base/error.h"
 #include "cli/experts.h"
 #include "lab/causal.h"
 #include "lab/find.h"
@@ -117,14 +116,13 @@ void print_check(const CausalCheck& c) {
 
 void find(const Options& options) {
     const auto model = open_model(options.common);
-    if (!model->tokenizer) fail("{}: holds no tokenizer", model->source);
     lab::SampleOptions sample = options.sample;
     sample.window = std::min(sample.window, model->spec.context * int64_t{1});
     if (options.quick) sample.tokens = std::min<int64_t>(sample.tokens, 4096);
     lab::FindOptions find = options.find;
     find.by = scores.at(options.by);
-    const lab::Halves texts = sample_halves(options.text_for, *model->tokenizer, sample),
-                      others = sample_halves(options.text_against, *model->tokenizer, sample);
+    const lab::Halves texts = sample_halves(options.text_for, tokenizer_of(*model), sample),
+                      others = sample_halves(options.text_against, tokenizer_of(*model), sample);
     const std::vector<Finding> findings = find_experts(*model, texts, others, find);
 
     const auto most = static_cast<size_t>(

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "lab/named_tensors.h"
 #include "model/weights.h"
 #include "tensor/blocks.h"
 
@@ -14,16 +15,6 @@ using moe::ExpertWeights;
 using ops::Weight;
 
 std::vector<float> floats_of(const Weight& w) { return w ? to_floats(w.value) : std::vector<float>(); }
-
-std::map<std::string, TensorView> values_of(const Model& model) {
-    std::map<std::string, TensorView> values;
-    for_each_global_weight(model.weights, [&](const char* name, const Weight& w) { values[name] = w.value; });
-    for (size_t l = 0; l < model.weights.layers.size(); ++l)
-        for_each_weight(model.weights.layers[l], [&](const char* name, const Weight& w) {
-            values[fmt::format("blk.{}.{}", l, name)] = w.value;
-        });
-    return values;
-}
 
 double bits(DType dtype) { return 8.0 * info(dtype).bytes / info(dtype).block; }
 
@@ -88,7 +79,7 @@ Weight Draft::weight(const std::vector<float>& values, DType dtype, Shape shape)
 
 std::shared_ptr<const Model> Draft::model() const {
     ModelSpec spec = base_->spec;
-    std::map<std::string, TensorView> values = values_of(*base_);
+    std::map<std::string, TensorView> values = NamedTensors(*base_).outside_experts();
     const auto own = std::make_shared<Storage>(Storage{base_, {}, {storage_}});
     const auto put = [&](const DraftLayer& layer, const char* name, const std::vector<float>& numbers,
                          Shape shape) {
@@ -127,7 +118,8 @@ std::shared_ptr<const Model> Draft::model() const {
 SaveOptions stored_types(const Model& model, Container container) {
     auto types = std::make_shared<std::map<std::string, DType>>();
     std::map<DType, int64_t> bytes;
-    for (const auto& [name, value] : values_of(model)) {
+    const NamedTensors tensors(model);
+    for (const auto& [name, value] : tensors.outside_experts()) {
         if (!value) continue;
         types->emplace(name, value.dtype);
         if (value.shape.rank > 1) bytes[value.dtype] += value.bytes();

@@ -306,6 +306,11 @@ class Commands(unittest.TestCase):
         self.assertIn("top 1 of 3", gremium("inspect", "-m", "pruned.gguf"))
         self.assertIn("nats/token", gremium(*arguments, "-o", "pruned-hf"))
         self.assertEqual(gremium("run", "-m", "pruned-hf", "-p", "The end", "-n", 8), gremium("run", "-m", "pruned.gguf", "-p", "The end", "-n", 8))
+        tuned = json.loads(gremium("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", "--replay", "recipe.toml", "--percent", 25, "--routers",
+                                   "--steps", 3, "--window", 32, "--eval", "text=text.txt", "--tokens", 1024, "--json", "-o", "tuned.gguf"))
+        self.assertEqual(len(tuned["changed"]), 2 * (3 + 1))
+        self.assertLess(tuned["texts"]["text"]["after"]["loss"], tuned["texts"]["text"]["before"]["loss"])
+        self.assertIn("--everything expected", gremium("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", code=1))
         self.assertEqual((self.folder / "tiny.gguf").read_bytes(), before)
         for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "wants share"),
                             (("--edit", "fly high=1"), "is no edit"), ((), "--edit or --recipe"),

@@ -1,0 +1,124 @@
+// gremium experts tune: training of chosen experts on a text.
+#include <set>
+
+#include "base/error.h"
+#include "cli/experts.h"
+#include "cli/experts_texts.h"
+#include "lab/steering_profile.h"
+#include "lab/tune.h"
+
+namespace gremium::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+    Common common;
+    std::vector<std::string> text, replay, evaluate;
+    std::string experts, out;
+    double percent = 0;
+    lab::TuneOptions tune;
+    lab::SampleOptions sample;
+};
+
+std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model, const lab::Windows& text) {
+    std::set<moe::ExpertId> experts;
+    if (!options.experts.empty()) lab::SteeringProfile::add_experts(experts, options.experts, "--experts");
+    if (options.percent > 0) experts.merge(lab::experts_for(model, text, options.percent / 100));
+    if (experts.empty() && !options.tune.everything)
+        fail("nothing to train: --experts, --percent or --everything expected");
+    return experts;
+}
+
+void print_trained(const lab::Tuned& tuned, bool verbose) {
+    fmt::print("{} tensors were trained, all others are bit for bit what they were\n", tuned.trained.size());
+    if (verbose)
+        for (const std::string& name : tuned.trained) fmt::print("  {}\n", name);
+}
+
+void tune_experts(const Options& options) {
+    const std::shared_ptr<const Model> base = open_model(options.common);
+    lab::SampleOptions sample = options.sample, whole = options.sample;
+    sample.window = whole.window = std::min<int64_t>(sample.window, base->spec.context);
+    whole.tokens = options.tune.steps * options.tune.batch * whole.window;
+    const lab::Windows text = sample_files(options.text, *base, whole),
+                       replay = sample_files(options.replay, *base, whole);
+    const MeasuredTexts texts(base, options.evaluate, sample);
+    const bool says = !options.common.json && !options.common.quiet;
+
+    lab::TuneOptions tune = options.tune;
+    tune.experts = chosen_experts(options, *base, text);
+    if (says && !tune.everything) {
+        std::vector<std::string> names;
+        for (const moe::ExpertId id : tune.experts)
+            names.push_back(fmt::format("{}.{}", id.layer, id.expert));
+        fmt::print("training {} experts: {}\n", names.size(), fmt::join(names, " "));
+    }
+    tune.on_step = [&](int64_t step, double loss) {
+        const bool shown = step % std::max<int64_t>(1, tune.steps / 10) == 0 || step + 1 == tune.steps;
+        if (says && shown) fmt::print("step {:>6}  loss {:.4f}\n", step + 1, loss);
+        std::fflush(stdout);
+    };
+    const lab::Tuned tuned = lab::tune(base, text, replay, tune);
+    const std::vector<std::string> changed = lab::differing_tensors(*base, *tuned.model);
+    if (changed.size() > tuned.trained.size())
+        fail("{} tensors changed, of {} that were trained", changed.size(), tuned.trained.size());
+    if (says) print_trained(tuned, options.common.verbose);
+    const auto before = texts.measure(*base), after = texts.measure(*tuned.model);
+    if (says) texts.print(before, after);
+    if (!options.out.empty()) save_edited(*tuned.model, options.out, model_path(options.common));
+    if (options.common.json)
+        fmt::print(
+            "{}\n",
+            Json{{"trained", tuned.trained}, {"changed", changed}, {"texts", texts.to_json(before, after)}}
+                .dump());
+    else if (!options.out.empty() && !options.common.quiet)
+        fmt::print("written: {}\n", options.out);
+}
+
+}  // namespace
+
+void add_experts_tune(CLI::App& experts) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = experts.add_subcommand(
+        "tune",
+        "Train chosen experts on a text and write a new model; everything else stays bit for bit as it is");
+    add_common(*command, options->common);
+    command->add_option("--text", options->text, "what to learn; a zero byte ends a document")->required();
+    command->add_option("--replay", options->replay, "what not to forget");
+    command->add_option("--replay-share", options->tune.replay, "of the windows")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    auto* list = command->add_option("--experts", options->experts, "which: 3.17,4.1");
+    auto* percent = command
+                        ->add_option("--percent", options->percent,
+                                     "of each layer, those with the largest gate score on the text (ESFT)")
+                        ->check(CLI::Range(0.0, 100.0));
+    command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
+        ->excludes(list)
+        ->excludes(percent);
+    command->add_flag("--routers", options->tune.routers, "their router rows too");
+    command->add_option("--steps", options->tune.steps, "updates")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
+        ->capture_default_str();
+    command->add_option("--batch", options->tune.batch, "windows an update")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+        ->capture_default_str();
+    command->add_option("--lr", options->tune.lr, "learning rate at its highest")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")
+        ->capture_default_str();
+    command->add_option("--window", options->sample.window, "tokens a window")
+        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
+        ->capture_default_str();
+    command->add_option("--eval", options->evaluate, "texts to measure before and after: NAME=FILE or FILE");
+    command->add_option("--tokens", options->sample.tokens, "tokens of each of these at most")
+        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
+        ->capture_default_str();
+    command->add_option("-o,--output", options->out,
+                        "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
+    command->callback([=] { tune_experts(*options); });
+}
+
+}  // namespace gremium::cli

@@ -1,0 +1,155 @@
+// Training only some experts.
+#include "lab/tune.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "lab/compare.h"
+#include "lab/edits.h"
+#include "lab/find.h"
+#include "tensor/blocks.h"
+#include "tests/model/fixtures.h"
+#include "tests/model/tiny_model.h"
+
+namespace gremium::lab {
+namespace {
+
+using moe::ExpertId;
+using test::random_tokens;
+using test::tiny_model;
+using testing::ElementsAre;
+using testing::UnorderedElementsAreArray;
+
+// A text that can be learnt: tokens that follow each other in a circle of 40.
+Windows circle(size_t count, int first = 10) {
+    Windows windows;
+    for (size_t i = 0; i < count; ++i) {
+        std::vector<int32_t> w;
+        for (int t = 0; t < 24; ++t) w.push_back(first + (static_cast<int>(i) * 7 + t) % 40);
+        windows.push_back(w);
+    }
+    return windows;
+}
+
+double loss(const Model& model, const Windows& windows) {
+    return compare({&model}, {}, windows).original.loss;
+}
+
+TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
+    const auto model = tiny_model("dots1");
+    const Tuned tuned =
+        tune(model, circle(20), {}, {.experts = {{1, 0}, {1, 4}, {2, 3}}, .routers = true, .steps = 5});
+    std::vector<std::string> expected;
+    for (const char* expert : {"1 0", "1 4", "2 3"})
+        for (const char* name : {"gate", "up", "down"})
+            expected.push_back(
+                fmt::format("blk.{}.ffn_{}_exps.weight of expert {}", expert[0], name, expert[2]));
+    expected.push_back("blk.1.ffn_gate_inp.weight");
+    expected.push_back("blk.2.ffn_gate_inp.weight");
+    EXPECT_THAT(differing_tensors(*model, *tuned.model), UnorderedElementsAreArray(expected));
+    EXPECT_EQ(tuned.trained.size(), expected.size());
+    for (size_t layer : {1, 2}) {
+        const auto before = to_floats(model->weights.layers[layer].moe.router.value),
+                   after = to_floats(tuned.model->weights.layers[layer].moe.router.value);
+        for (size_t e = 0; e < 6; ++e) {
+            const bool same = std::equal(before.begin() + static_cast<long>(e) * 32,
+                                         before.begin() + static_cast<long>(e + 1) * 32,
+                                         after.begin() + static_cast<long>(e) * 32);
+            EXPECT_EQ(same, !(layer == 1 ? e == 0 || e == 4 : e == 3)) << layer << "." << e;
+        }
+    }
+}
+
+TEST(Tune, LearnsAndReplayKeeps) {
+    const auto model = tiny_model("mixtral");
+    const Windows fresh = circle(40), old = circle(40, 200);
+    TuneOptions options{.experts = experts_for(*model, fresh, 0.5), .steps = 60, .batch = 4, .lr = 5e-3};
+    std::vector<double> losses;
+    options.on_step = [&](int64_t, double value) { losses.push_back(value); };
+    const Tuned without = tune(model, fresh, {}, options);
+    ASSERT_EQ(losses.size(), 60u);
+    EXPECT_LT(losses.back(), losses.front() - 1);
+    EXPECT_LT(loss(*without.model, fresh), loss(*model, fresh) - 1);
+    options.replay = 0.3;
+    const Tuned with = tune(model, fresh, old, options);
+    EXPECT_LT(loss(*with.model, old), loss(*without.model, old) - 0.2);
+}
+
+// What a step does to a tensor does not depend on what else is trained, beside the clipping of both: compared in direction.
+TEST(Tune, GradientsAreThoseOfTrainingEverything) {
+    const auto model = tiny_model("qwen3moe");
+    const Windows text = circle(8);
+    const TuneOptions one{.experts = {{1, 2}}, .steps = 1, .lr = 1e-3};
+    TuneOptions all = one;
+    all.everything = true;
+    const auto alone = tune(model, text, {}, one).model, together = tune(model, text, {}, all).model;
+    const auto before = to_floats(model->experts->peek({1, 2}).down.value),
+               a = to_floats(alone->experts->peek({1, 2}).down.value),
+               b = to_floats(together->experts->peek({1, 2}).down.value);
+    // AdamW's first step is lr times the sign of each gradient.
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i] - before[i], b[i] - before[i], 1e-5) << i;
+    EXPECT_NE(a, before);
+    EXPECT_GT(differing_tensors(*model, *together).size(), 30u);
+}
+
+TEST(Tune, WhatIsStoredInBlocksStaysSo) {
+    Draft draft(tiny_model("mixtral", {.expert_hidden = 32}));
+    for (const DraftLayer& layer : std::vector(draft.layers())) retype(draft, layer.layer, -1, DType::q8_0);
+    const auto model = draft.model();
+    const Tuned tuned = tune(model, circle(10), {}, {.experts = {{1, 2}}, .steps = 5, .lr = 1e-2});
+    EXPECT_EQ(tuned.model->experts->peek({1, 2}).up.value.dtype, DType::q8_0);
+    EXPECT_THAT(differing_tensors(*model, *tuned.model),
+                ElementsAre("blk.1.ffn_gate_exps.weight of expert 2", "blk.1.ffn_up_exps.weight of expert 2",
+                            "blk.1.ffn_down_exps.weight of expert 2"));
+}
+
+TEST(Tune, ThreadsChangeNoBit) {
+    const auto model = tiny_model("dots1");
+    const TuneOptions options{.experts = {{1, 0}, {2, 3}}, .routers = true, .steps = 4};
+    const int before = threads();
+    set_threads(1);
+    const auto one = tune(model, circle(10), circle(10, 100), options).model;
+    set_threads(3);
+    const auto three = tune(model, circle(10), circle(10, 100), options).model;
+    set_threads(before);
+    EXPECT_THAT(differing_tensors(*one, *three), ElementsAre());
+}
+
+TEST(Tune, EveryArchitectureWithExpertsCanLearn) {
+    for (const std::string& name : test::tiny_architectures()) {
+        const auto model = tiny_model(name);
+        if (!model->experts) continue;
+        const int layer = Draft(model).layers()[0].layer;
+        const Tuned tuned =
+            tune(model, circle(10), {}, {.experts = {{layer, 1}, {layer, 2}}, .routers = true, .steps = 2});
+        EXPECT_GE(differing_tensors(*model, *tuned.model).size(), 4u) << name;
+    }
+}
+
+TEST(Tune, EsftTakesTheExpertsWithTheLargestGateScoresOfEachLayer) {
+    const auto model = tiny_model("mixtral");
+    const Windows text = circle(10);
+    const auto chosen = experts_for(*model, text, 0.34);
+    EXPECT_EQ(chosen.size(), 6u);  // two of six in three layers
+    for (const ExpertUse& in : measure_use(*model, text))
+        for (const ExpertUse& out : measure_use(*model, text))
+            EXPECT_TRUE(in.id.layer != out.id.layer || !chosen.contains(in.id) || chosen.contains(out.id) ||
+                        in.gate() >= out.gate());
+}
+
+TEST(Tune, RefusesWhatItCannotDo) {
+    const auto model = tiny_model("mixtral");
+    EXPECT_THROW(tune(model, circle(3), {}, {.experts = {{1, 6}}}), Error);
+    EXPECT_THROW(tune(model, circle(3), {}, {}), Error);
+    EXPECT_THROW(tune(model, {}, {}, {.experts = {{1, 2}}}), Error);
+    EXPECT_THROW(tune(tiny_model("llama"), circle(3), {}, {.experts = {{1, 2}}}), Error);
+    EXPECT_THROW(differing_tensors(*model, *tiny_model("dots1")), Error);
+}
+
+}  // namespace
+}  // namespace gremium::lab
