@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "lab/attribution.h"
 #include "model/session.h"
@@ -57,6 +61,28 @@ TEST_P(Families, EveryPartIsThereOnce) {
 
 INSTANTIATE_TEST_SUITE_P(All, Families, testing::ValuesIn(test::tiny_architectures()),
                          [](const auto& family) { return family.param; });
+
+// The models that tests/model/encoder_decoder.py writes: layer norms with biases, ReLU, attention to the source.
+TEST(Attribution, SourcesOfEncodersArePartsToo) {
+    const std::string folder =
+        std::filesystem::temp_directory_path() / fmt::format("gremium-attribution-{}", ::getpid());
+    const std::string command = "python3 " GREMIUM_SOURCE_DIR "/tests/model/encoder_decoder.py " + folder;
+    if (std::system(command.c_str()) != 0) GTEST_SKIP() << "there is no python3 to write the models";
+    for (const char* name : {"/switch", "/nllb"}) {
+        SCOPED_TRACE(name);
+        const auto model = load_model(folder + name);
+        ContributionRecorder recorder(model->spec);
+        Session session(model, {.hook = &recorder});
+        session.encode(std::vector<int32_t>{5, 4, 3});
+        const auto logits = session.evaluate(std::vector<int32_t>{model->spec.decoder_start, 7, 8});
+        const Attribution a = attribute(*model, recorder, logits, 6, runner_up(logits, 6));
+        EXPECT_GT(std::abs(a.difference), 0.01);
+        EXPECT_NEAR(a.sum(), a.difference, 2e-5);
+        EXPECT_EQ(std::ranges::count(a.parts, moe::Part::cross, &PartShare::part),
+                  static_cast<std::ptrdiff_t>(model->spec.layers.size()));
+    }
+    std::filesystem::remove_all(folder);
+}
 
 // One layer by hand: the residual before the mixture is what the embedding and the attention gave; from it each expert's
 // output follows in float64.
