@@ -4,7 +4,6 @@
 #include <map>
 
 #include "base/error.h"
-#include "lab/named_tensors.h"
 #include "model/weights.h"
 #include "tensor/blocks.h"
 
@@ -41,6 +40,7 @@ void DraftLayer::keep(const std::vector<int>& order) {
 Draft::Draft(std::shared_ptr<const Model> base)
     : base_(std::move(base)), storage_(std::make_shared<Storage>()) {
     storage_->base = base_;
+    if (base_->encoder) fail("{} has an encoder; only decoders' experts can be edited", base_->source);
     if (!base_->experts) fail("{} has no experts", base_->source);
     for (size_t l = 0; l < base_->spec.layers.size(); ++l) {
         const MoeSpec* moe = base_->spec.layers[l].moe();
@@ -79,7 +79,7 @@ Weight Draft::weight(const std::vector<float>& values, DType dtype, Shape shape)
 
 std::shared_ptr<const Model> Draft::model() const {
     ModelSpec spec = base_->spec;
-    std::map<std::string, TensorView> values = NamedTensors(*base_).outside_experts();
+    std::map<std::string, TensorView> values = weights_by_name(*base_);
     const auto own = std::make_shared<Storage>(Storage{base_, {}, {storage_}});
     const auto put = [&](const DraftLayer& layer, const char* name, const std::vector<float>& numbers,
                          Shape shape) {
@@ -118,8 +118,7 @@ std::shared_ptr<const Model> Draft::model() const {
 SaveOptions stored_types(const Model& model, Container container) {
     auto types = std::make_shared<std::map<std::string, DType>>();
     std::map<DType, int64_t> bytes;
-    const NamedTensors tensors(model);
-    for (const auto& [name, value] : tensors.outside_experts()) {
+    for (const auto& [name, value] : weights_by_name(model)) {
         if (!value) continue;
         types->emplace(name, value.dtype);
         if (value.shape.rank > 1) bytes[value.dtype] += value.bytes();

@@ -5,14 +5,7 @@
 
 namespace gremium::lab {
 
-NamedTensors::NamedTensors(const Model& model) : model_(model) {
-    for_each_global_weight(model.weights,
-                           [&](const char* name, const ops::Weight& w) { values_[name] = w.value; });
-    for (size_t l = 0; l < model.weights.layers.size(); ++l)
-        for_each_weight(model.weights.layers[l], [&](const char* name, const ops::Weight& w) {
-            values_[fmt::format("blk.{}.{}", l, name)] = w.value;
-        });
-}
+NamedTensors::NamedTensors(const Model& model) : model_(model), values_(weights_by_name(model)) {}
 
 TensorView NamedTensors::operator()(const TensorSlot& slot) const {
     if (!slot.of_experts()) {
@@ -20,7 +13,7 @@ TensorView NamedTensors::operator()(const TensorSlot& slot) const {
         return value ? reshape(value, slot.shape) : value;
     }
     if (slot.expert < 0) return {};
-    return (model_.experts->peek({slot.layer, slot.expert}).*expert_tensor(slot)).value;
+    return (stack_of(model_, slot).experts->peek({slot.layer, slot.expert}).*expert_tensor(slot)).value;
 }
 
 std::vector<TensorSlot> single_slots(const ModelSpec& spec) {

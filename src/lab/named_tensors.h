@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "model/model.h"
 
@@ -15,7 +16,6 @@ class NamedTensors {
     // Of the slot's shape; a part of a stack where slot.expert says which. Empty for a whole stack, whose experts need
     // not lie together.
     TensorView operator()(const TensorSlot& slot) const;
-    const std::map<std::string, TensorView>& outside_experts() const { return values_; }  // some may be empty
 
   private:
     const Model& model_;
