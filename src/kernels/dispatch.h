@@ -22,7 +22,7 @@
 //
 // `force()` steers HWY_DYNAMIC_DISPATCH, so a file that follows this convention has nothing else to do.
 // Targets are scalar (one lane; EMU128 where the compiler has no bug in it), SSE4, AVX2 and AVX3; code must
-// not assume a number of lanes.
+// not assume a number of lanes. A file that defines HWY_WANT_AVX3_DL first is compiled for AVX3 with VNNI too.
 #undef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS HWY_SSSE3  // no Variant of its own
 #include "hwy/foreach_target.h"         // re-includes HWY_TARGET_INCLUDE; must come before highway.h

@@ -16,6 +16,12 @@ namespace {
 int64_t round_down(int64_t v, int64_t multiple) { return v / multiple * multiple; }
 int64_t round_up(int64_t v, int64_t multiple) { return (v + multiple - 1) / multiple * multiple; }
 
+// What k_count elements along k become in the leaf's panels.
+int64_t units_of(const Leaf& leaf, int64_t k_count) {
+    const PanelShape shape = shape_of(leaf.panel);
+    return round_up((k_count + shape.k - 1) / shape.k * shape.units, leaf.units_multiple);
+}
+
 // A block of C, [m0, m0 + m) × [n0, n0 + n): what one thread does at a time.
 struct Task {
     const Product* product;
@@ -48,8 +54,7 @@ Panels& panels() {
 
 class Run {
   public:
-    Run(const Leaf& leaf, DType compute, bool accumulate)
-        : leaf_(leaf), round_(compute == DType::bf16), accumulate_(accumulate) {
+    Run(DType compute, bool accumulate) : round_(compute == DType::bf16), accumulate_(accumulate) {
         static std::atomic<uint64_t> calls{0};
         call_ = ++calls;
     }
@@ -60,34 +65,38 @@ class Run {
     void run_tiles(const Task& task) const {
         Panels& mine = panels();
         const Product& p = *task.product;
-        const int64_t step = k_block * (leaf_.panel == Panel::bf16 ? 2 : 1);
-        if (leaf_.enter) leaf_.enter();
+        const Leaf& leaf = *p.leaf;
+        const int64_t step = k_step(leaf.panel);
+        if (leaf.enter) leaf.enter();
         for (int64_t k = 0; k < p.k; k += step) {
             const int64_t k_count = std::min(step, p.k - k);
-            const int64_t units = round_up(k_count * k_block, step * leaf_.units_multiple) / step;
+            const int64_t units = units_of(leaf, k_count);
             pack_weights(mine, task, {task.n0, task.n, k, k_count, units});
-            pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf_);
+            pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf);
             multiply(mine, task, units, k == 0, k + step >= p.k);
         }
-        if (leaf_.leave) leaf_.leave();
+        if (leaf.leave) leaf.leave();
     }
 
     void run_gemv(const Task& task) const {
         Panels& mine = panels();
         const Product& p = *task.product;
         const int64_t stride = round_up(p.k, 32);
-        if (mine.x_call != call_ || mine.x_product != task.product) {
+        if (!p.a.rounded && (mine.x_call != call_ || mine.x_product != task.product)) {
             if (std::ssize(mine.x) < p.m * stride) mine.x.resize(static_cast<size_t>(p.m * stride));
             gemv_inputs(mine.x.data(), stride, p, round_);
             mine.x_call = call_;
             mine.x_product = task.product;
         }
         float* const sums = mine.sums.get().f32();
-        const GemvDots dots = gemv_dots(p.b.dtype, round_);
+        const GemvDots dots = p.a.rounded ? nullptr : gemv_dots(p.b.dtype, round_);
         for (int64_t i = 0; i < p.m;
              i += gemv_rows_at_once) {  // the weights of one task stay in a near cache
             const int64_t rows = std::min(gemv_rows_at_once, p.m - i);
-            dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
+            if (p.a.rounded)
+                gemv_codes(sums, i, rows, p, task.n0, task.n);
+            else
+                dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
         }
     }
@@ -95,7 +104,7 @@ class Run {
     void pack_weights(Panels& mine, const Task& task, const Piece& piece) const {
         const bool whole = piece.k_count == task.product->k;
         if (whole && mine.call == call_ && mine.product == task.product && mine.n0 == task.n0) return;
-        pack_b(mine.b_units(), task.product->b, piece, leaf_);
+        pack_b(mine.b_units(), task.product->b, piece, *task.product->leaf);
         mine.call = whole ? call_ : 0;
         mine.product = task.product;
         mine.n0 = task.n0;
@@ -104,7 +113,8 @@ class Run {
     // All tiles of the block over one block of k.
     void multiply(Panels& mine, const Task& task, int64_t units, bool first, bool last) const {
         const Output& c = task.product->c;
-        const int64_t mr = leaf_.mr, nr = leaf_.nr;
+        const Leaf& leaf = *task.product->leaf;
+        const int64_t mr = leaf.mr, nr = leaf.nr;
         float* sums = mine.sums.get().f32();
         for (int64_t j = 0; j < task.n; j += nr) {
             const uint32_t* const b = mine.b_units() + j * units;
@@ -113,10 +123,10 @@ class Run {
                 const Output out = c.at(task.m0 + i, task.n0 + j);
                 const int64_t rows = std::min(mr, task.m - i), cols = std::min(nr, task.n - j);
                 if (c.dtype == DType::f32 && rows == mr && cols == nr) {
-                    leaf_.tile(reinterpret_cast<float*>(out.data), c.stride / 4, a, b, units,
-                               accumulate_ || !first);
+                    leaf.tile(reinterpret_cast<float*>(out.data), c.stride / 4, a, b, units,
+                              accumulate_ || !first);
                 } else {
-                    leaf_.tile(sums, nr, a, b, units, !first);
+                    leaf.tile(sums, nr, a, b, units, !first);
                     if (last) store_tile(out, rows, cols, sums, nr, accumulate_);
                     if (!first || !last) sums += mr * nr;  // kept until the last block of k
                 }
@@ -124,7 +134,6 @@ class Run {
         }
     }
 
-    const Leaf& leaf_;
     bool round_, accumulate_;
     uint64_t call_;
 };
@@ -145,14 +154,14 @@ struct Limits {
 };
 
 // Appends the blocks of C. Their sizes are free: no element's sum depends on them.
-void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf, Limits limits) {
+void plan(std::vector<Task>& tasks, const Product& p, Limits limits) {
+    const Leaf& leaf = *p.leaf;
     const bool few_rows = p.m <= leaf.gemv_rows && p.a.along_k && p.b.along_k;
     int64_t m_block = p.m, n_block = 0;
     if (few_rows) {
         n_block = std::clamp(round_down(gemv_bytes / (p.b.stride + 1), 16), int64_t{16}, limits.n);
     } else {
-        const int64_t per_unit = leaf.panel == Panel::bf16 ? 2 : 1;
-        const int64_t units = std::min(k_block, round_up(p.k, per_unit * leaf.units_multiple) / per_unit);
+        const int64_t units = units_of(leaf, std::min(p.k, k_step(leaf.panel)));
         m_block = even_part(p.m, limits.m, leaf.mr);
         n_block = even_part(p.n, std::min(limits.n, b_limit / units), leaf.nr);
     }
@@ -164,38 +173,45 @@ void plan(std::vector<Task>& tasks, const Product& p, const Leaf& leaf, Limits l
 }
 
 // Large blocks pack less, but there must be enough of them for all threads to finish together.
-void plan(std::vector<Task>& tasks, std::span<const Product> products, const Leaf& leaf, bool parallel) {
+void plan(std::vector<Task>& tasks, std::span<const Product> products, bool parallel) {
     const int64_t enough = parallel ? 2 * threads() : 1;
     for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
         tasks.clear();
-        for (const Product& p : products) plan(tasks, p, leaf, limits);
+        for (const Product& p : products) plan(tasks, p, limits);
         if (std::ssize(tasks) >= enough) return;
     }
 }
 
 }  // namespace
 
-const Leaf& choose_leaf(DType compute) {
+const Leaf& choose_leaf(DType compute, DType b) {
+    if (compute == DType::q8_0) {
+        const CodeFormat format = code_format(b);
+        if (!format.unpack) return choose_leaf(DType::f32, b);
+        return active() == Variant::amx ? amx_bf16_leaf() : *codes_leaf(format);
+    }
     if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
     if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
     return simd_leaf(compute);
 }
 
-std::string_view run_products(std::span<const Product> products, const Leaf& leaf, DType compute,
-                              bool accumulate) {
+std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
     int64_t work = 0;
     for (const Product& p : products) work += p.m * p.n * p.k;
     const bool parallel = threads() > 1 && work >= worth_threads;
-    const Run run(leaf, compute, accumulate);
+    const Run run(compute, accumulate);
     thread_local std::vector<Task> tasks;
-    plan(tasks, products, leaf, parallel);
+    plan(tasks, products, parallel);
     const std::span<const Task> all = tasks;
     if (parallel) {
         parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
     } else {
         for (const Task& task : all) run(task);
     }
-    return std::ranges::all_of(all, &Task::few_rows) ? gemv_name() : leaf.name;
+    for (const Task& task : all) {
+        if (!task.few_rows) return task.product->leaf->name;
+    }
+    return !all.empty() && all.front().product->a.rounded ? gemv_codes_name() : gemv_name();
 }
 
 }  // namespace gremium::kernels

@@ -48,10 +48,6 @@ GemvDots gemv_dots(DType weights, bool round) {
             return gemv_dots_f16(round);
         case DType::bf16:
             return gemv_dots_bf16();
-        case DType::q8_0:
-            return gemv_dots_q8_0();
-        case DType::q4_0:
-            return gemv_dots_q4_0();
         default:
             return gemv_dots_unpacked();
     }

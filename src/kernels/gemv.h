@@ -8,8 +8,6 @@ namespace gremium::kernels {
 GemvDots gemv_dots_f32(bool round);
 GemvDots gemv_dots_f16(bool round);
 GemvDots gemv_dots_bf16();
-GemvDots gemv_dots_q8_0();
-GemvDots gemv_dots_q4_0();
 GemvDots gemv_dots_unpacked();  // any type, through f32 in memory
 
 }  // namespace gremium::kernels

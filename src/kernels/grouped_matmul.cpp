@@ -1,11 +1,14 @@
 #include "kernels/grouped_matmul.h"
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
 #include "kernels/gemm.h"
 #include "kernels/reference.h"
+#include "kernels/rows.h"
 #include "kernels/variant.h"
 
 namespace gremium::kernels {
@@ -39,6 +42,38 @@ Operand operand(TensorView t, int64_t first, std::span<const int32_t> rows, bool
 
 Output output(Tensor t, int64_t first) { return {t.row(first), t.dtype, t.row_bytes()}; }
 
+// Rounds the rows of x, or the gathered ones where they are fewer, for products of block-quantised weights
+// (MatmulOptions::compute). The result is valid until the thread's next call.
+class RoundedRows {
+  public:
+    RoundedRows(TensorView x, std::span<const int32_t> x_rows)
+        : gathered_(!x_rows.empty() && std::ssize(x_rows) < x.rows()),
+          chunks_(chunks_of(x.cols())),
+          x_rows_(x_rows) {
+        thread_local std::vector<Rounded> kept;
+        const int64_t rows = gathered_ ? std::ssize(x_rows) : x.rows();
+        if (std::ssize(kept) < rows * chunks_) kept.resize(static_cast<size_t>(rows * chunks_));
+        rounded_ = kept.data();
+        parallel_rows(rows, x.cols(), [&](int64_t begin, int64_t end) {
+            for (int64_t r = begin; r < end; ++r)
+                round_row(x.dtype, x.row(gathered_ ? x_rows[r] : r), x.cols(), rounded_ + r * chunks_);
+        });
+    }
+    // For an operand whose first row is row `first` of the product.
+    void put_into(Operand& a, int64_t first) const {
+        const bool by_table = !gathered_ && !x_rows_.empty();
+        a.rounded = by_table ? rounded_ : rounded_ + first * chunks_;
+        a.rounded_rows = by_table ? x_rows_.data() + first : nullptr;
+        a.chunks = chunks_;
+    }
+
+  private:
+    bool gathered_;
+    int64_t chunks_;
+    std::span<const int32_t> x_rows_;
+    Rounded* rounded_;
+};
+
 // Products to run, kept from call to call so that a steady state allocates nothing.
 std::vector<Product>& fresh_products() {
     thread_local std::vector<Product> products;
@@ -47,33 +82,48 @@ std::vector<Product>& fresh_products() {
 }
 
 void run(std::span<const Product> products, MatmulOptions options) {
-    last_leaf = run_products(products, choose_leaf(options.compute), options.compute, options.accumulate);
+    last_leaf = run_products(products, options.compute, options.accumulate);
 }
 
 }  // namespace
 
 std::string_view last_grouped_matmul_leaf() { return last_leaf; }
 
-void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std::span<const TensorView> w,
+void grouped_matmul(std::span<const Projection> projections, TensorView x, std::span<const int32_t> x_rows,
                     GroupOffsets offsets, MatmulOptions options) {
-    check(y, x, x_rows, offsets, w.size());
-    for (size_t g = 0; g < w.size(); ++g) {
-        if (offsets[g] == offsets[g + 1]) continue;  // an expert without rows may be absent
-        expect(w[g].rows() == y.cols() && w[g].cols() == x.cols(), "weights are not [N, K]", w[g], x);
+    for (const auto& [y, w] : projections) {
+        check(y, x, x_rows, offsets, w.size());
+        for (size_t g = 0; g < w.size(); ++g) {
+            if (offsets[g] == offsets[g + 1]) continue;  // an expert without rows may be absent
+            expect(w[g].rows() == y.cols() && w[g].cols() == x.cols(), "weights are not [N, K]", w[g], x);
+        }
     }
     if (options.observer) options.observer->on_matmul(x, x_rows, w, offsets);
     if (active() == Variant::reference) {
         last_leaf = "reference";
-        return reference::grouped_matmul(y, x, x_rows, w, offsets, options);
+        for (const auto& [y, w] : projections) reference::grouped_matmul(y, x, x_rows, w, offsets, options);
+        return;
     }
+    std::optional<RoundedRows> rounded;
     std::vector<Product>& products = fresh_products();
-    for (size_t g = 0; g < w.size(); ++g) {
+    for (size_t g = 0; g + 1 < offsets.size(); ++g) {
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
-        products.push_back({operand(x, first, x_rows, true), operand(w[g], 0, {}, true), rows, y.cols(),
-                            x.cols(), output(y, first)});
+        for (const auto& [y, w] : projections) {
+            products.push_back({operand(x, first, x_rows, true), operand(w[g], 0, {}, true), rows, y.cols(),
+                                x.cols(), output(y, first), &choose_leaf(options.compute, w[g].dtype)});
+            if (options.compute != DType::q8_0 || !code_format(w[g].dtype).unpack) continue;
+            if (!rounded) rounded.emplace(x, x_rows);
+            rounded->put_into(products.back().a, first);
+        }
     }
     run(products, options);
+}
+
+void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std::span<const TensorView> w,
+                    GroupOffsets offsets, MatmulOptions options) {
+    const Projection one{y, w};
+    grouped_matmul({&one, 1}, x, x_rows, offsets, options);
 }
 
 void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, GroupOffsets offsets,
@@ -93,7 +143,7 @@ void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, 
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
         products.push_back({operand(dy, first, {}, true), operand(w[g], 0, {}, false), rows, dx.cols(),
-                            dy.cols(), output(dx, first)});
+                            dy.cols(), output(dx, first), &choose_leaf(options.compute, w[g].dtype)});
     }
     run(products, options);
 }
@@ -119,7 +169,7 @@ void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
             continue;
         }
         products.push_back({operand(dy, first, {}, false), operand(x, first, x_rows, false), dy.cols(),
-                            x.cols(), rows, output(dw[g], 0)});
+                            x.cols(), rows, output(dw[g], 0), &choose_leaf(options.compute, x.dtype)});
     }
     run(products, options);
 }

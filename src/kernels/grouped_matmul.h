@@ -23,8 +23,9 @@ class MatmulObserver {
 };
 
 struct MatmulOptions {
-    // Type the products are computed in: f32, or bf16 (operands rounded to bf16, products summed in f32; the weights of
-    // block-quantised types may stay exact).
+    // Type the products are computed in: f32; bf16 (operands rounded to bf16, products summed in f32; the weights of
+    // block-quantised types may stay exact); or q8_0, for running models: where weights are block-quantised, rows of x
+    // are rounded to 8 bits (32 neighbours share a scale) or to bf16, whichever is faster, and the rest is as in f32.
     DType compute = DType::f32;
     bool accumulate = false;  // y += instead of y =
     MatmulObserver* observer = nullptr;
@@ -35,6 +36,14 @@ struct MatmulOptions {
 // All sums in f32; each y element has a fixed summation order whatever the number of threads.
 void grouped_matmul(Tensor y_RN, TensorView x_TK, std::span<const int32_t> x_rows,
                     std::span<const TensorView> w_NK, GroupOffsets offsets, MatmulOptions options = {});
+
+// The same for several matrices a group that share x, in one go: gate and up of a feed-forward, q, k and v.
+struct Projection {
+    Tensor y_RN;
+    std::span<const TensorView> w_NK;
+};
+void grouped_matmul(std::span<const Projection> projections, TensorView x_TK, std::span<const int32_t> x_rows,
+                    GroupOffsets offsets, MatmulOptions options = {});
 
 // Gradient of the input: dx_RK[r] = dy_RN[r] · w_g_NK, one row per r (no scatter). w: f32 or bf16.
 void grouped_matmul_dx(Tensor dx_RK, TensorView dy_RN, std::span<const TensorView> w_NK, GroupOffsets offsets,

@@ -77,7 +77,7 @@ double best_rate(int runs, Body&& body) {
 }  // namespace
 
 double peak_gflops(DType compute) {
-    const Leaf& leaf = choose_leaf(compute);
+    const Leaf& leaf = choose_leaf(compute, compute);
     return 1e-9 * best_rate(8, [&] {
                std::vector<double> done(static_cast<size_t>(threads()));
                parallel_for(std::ssize(done), [&](int64_t i) {

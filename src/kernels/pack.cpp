@@ -12,12 +12,13 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t per_unit(Panel panel) { return panel == Panel::bf16 ? 2 : 1; }
+constexpr int64_t per_unit(Panel panel) { return shape_of(panel).k; }  // of a panel without codes
 
 // Elements of a row become elements of a panel; writes up to the end of a block of 32.
 void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, int64_t n) {
     const F32 d;
     float* const floats = reinterpret_cast<float*>(out);
+    uint16_t* const halves = reinterpret_cast<uint16_t*>(out);
     switch (panel) {
         case Panel::f32:
             return visit_row(type, row, n, [&](int64_t i, VecF v) { hn::StoreU(v, d, floats + i); });
@@ -27,9 +28,28 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
         case Panel::bf16:
             if (type == DType::bf16)
                 return static_cast<void>(std::memcpy(out, row, static_cast<size_t>(2 * n)));
-            uint16_t* const halves = reinterpret_cast<uint16_t*>(out);
             return visit_row(type, row, n, [&](int64_t i, VecF v) { store_bf16(v, halves + i); });
+        case Panel::codes_32:
+        case Panel::codes_16:
+            return;  // made of whole rows, below
     }
+}
+
+bool holds_codes(Panel panel) { return panel == Panel::codes_32 || panel == Panel::codes_16; }
+
+// A rounded row as A's panel has it: parts of `size` bytes, each with its scale and sum. Zeros up to the padding.
+template <int64_t size>
+void rounded_row(uint32_t* out, const Rounded* row, const Piece& piece) {
+    uint32_t* const end = out + piece.units;
+    row += piece.k / code_chunk;
+    for (int64_t k = 0; k < piece.k_count; k += size, out += size / 4 + 2) {
+        const Rounded& x = row[k / code_chunk];
+        const int64_t i = k % code_chunk, p = i / code_part;
+        const float factors[] = {x.scale[p], size == code_part ? x.sum[p] : x.sum[p] + x.sum[p + 1]};
+        std::memcpy(out, x.q + i, static_cast<size_t>(size));
+        std::memcpy(out + size / 4, factors, sizeof factors);
+    }
+    std::fill(out, end, 0);
 }
 
 // A row of units that run along k: converted, then zeros up to the padding.
@@ -156,10 +176,53 @@ void transpose(uint32_t* out, int64_t out_stride, const uint32_t* in, int64_t in
 constexpr int64_t group =
     16;  // units transposed together: one cache line, a multiple of every target's lanes
 
+// nr weight rows as B's panel has them: of each part its units, then its scales and mins.
+template <int64_t size>
+void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr) {
+    constexpr int64_t row_units = sizeof(Codes) / 4, code_units = size / 4;
+    const auto unpack = code_format(b.dtype).unpack;
+    HWY_ALIGN uint32_t factors[code_parts * max_nr];
+    Codes rows[max_nr];
+    for (int64_t i = 0; i < piece.count; i += nr) {
+        const int64_t count = std::min(nr, piece.count - i);
+        uint32_t* const end = out + nr * piece.units;
+        for (int64_t k = 0; k < piece.k_count; k += code_chunk) {
+            for (int64_t j = 0; j < nr; ++j) {
+                if (j < count)
+                    unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
+                else
+                    rows[j] = {};
+            }
+            const int64_t parts = std::min(code_chunk, piece.k_count - k) / size;
+            const auto put_factors = [&](const float* first, int64_t at) {
+                transpose(factors, nr, reinterpret_cast<const uint32_t*>(first), row_units, nr, code_parts);
+                for (int64_t p = 0; p < parts; ++p)
+                    std::copy_n(factors + p * size / code_part * nr, nr,
+                                out + (p * (code_units + 2) + at) * nr);
+            };
+            for (int64_t p = 0; p < parts; ++p) {
+                const uint32_t* const codes =
+                    reinterpret_cast<const uint32_t*>(rows[0].code) + p * code_units;
+                transpose(out + p * (code_units + 2) * nr, nr, codes, row_units, nr, code_units);
+            }
+            put_factors(rows[0].scale, code_units);
+            put_factors(rows[0].min, code_units + 1);
+            out += parts * (code_units + 2) * nr;
+        }
+        std::fill(out, end, 0);
+        out = end;
+    }
+}
+
 void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& leaf) {
     const int64_t padded = (piece.count + leaf.mr - 1) / leaf.mr * leaf.mr;
     for (int64_t i = piece.count; i < padded; ++i) {
         std::memset(out + i * a_stride, 0, static_cast<size_t>(4 * piece.units));
+    }
+    if (holds_codes(leaf.panel)) {
+        const auto row = leaf.panel == Panel::codes_32 ? rounded_row<32> : rounded_row<16>;
+        for (int64_t i = 0; i < piece.count; ++i) row(out + i * a_stride, a.rounded_row(piece.i + i), piece);
+        return;
     }
     if (a.along_k) {
         const DType type = a.dtype;
@@ -185,6 +248,8 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
 void pack_b(uint32_t* out, const Operand& b, const Piece& piece, const Leaf& leaf) {
     const int64_t nr = leaf.nr, strip = nr * piece.units;
     const DType type = b.dtype;
+    if (leaf.panel == Panel::codes_32) return pack_codes<32>(out, b, piece, nr);
+    if (leaf.panel == Panel::codes_16) return pack_codes<16>(out, b, piece, nr);
     if (b.along_k) {
         const bool as_stored = (type == DType::f32 && leaf.panel == Panel::f32) ||
                                (type == DType::bf16 && leaf.panel == Panel::bf16);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/codes.h"
 #include "tensor/blocks.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -40,30 +41,16 @@ HWY_INLINE VecF load_floats(const std::byte* at) {
     }
 }
 
-HWY_INLINE VecF block_scale(const std::byte* at) {  // the f16 at the head of a q8_0 or q4_0 block
-    const hn::CappedTag<float, 1> d1;
-    const hn::Rebind<hwy::float16_t, decltype(d1)> d16;
-    return hn::Set(
-        F32(), hn::GetLane(hn::PromoteTo(d1, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(at)))));
-}
-
 // Rows are read in blocks of 32 elements: whole quantised blocks, whole vectors on every target.
 constexpr int64_t block = 32;
 constexpr int64_t block_vectors = block / static_cast<int64_t>(hn::MaxLanes(F32()));
 
 template <DType type>
-constexpr int64_t block_bytes = type == DType::f32    ? 128
-                                : type == DType::q8_0 ? 34
-                                : type == DType::q4_0 ? 18
-                                                      : 64;
+constexpr int64_t block_bytes = block*(type == DType::f32 ? 4 : 2);
 
 // Bytes of n elements (row_bytes() without a table and divisions: it is called for a handful of elements).
 HWY_INLINE int64_t bytes_of(DType type, int64_t n) {
     switch (type) {
-        case DType::q8_0:
-            return n / block * block_bytes<DType::q8_0>;
-        case DType::q4_0:
-            return n / block * block_bytes<DType::q4_0>;
         case DType::f16:
         case DType::bf16:
             return 2 * n;
@@ -76,39 +63,9 @@ HWY_INLINE int64_t bytes_of(DType type, int64_t n) {
 
 template <DType type>
 HWY_INLINE void load_block(const std::byte* at, VecF (&out)[block_vectors]) {
-    const F32 d;
-    const hn::Rebind<int32_t, F32> di;
-    constexpr int64_t lanes = block / block_vectors;
-    if constexpr (type == DType::q8_0) {
-        const VecF scale = block_scale(at);
 #pragma GCC unroll 32
-        for (int64_t j = 0; j < block_vectors; ++j) {
-            const auto q = hn::PromoteTo(di, load_as<int8_t>(at + 2 + j * lanes));
-            out[j] = hn::Mul(scale, hn::ConvertTo(d, q));
-        }
-    } else if constexpr (type ==
-                         DType::q4_0) {  // byte j: weight j in the low, weight j + 16 in the high nibble
-        const VecF scale = block_scale(at);
-#if HWY_CAP_GE512  // a permutation looks at four bits: it masks, subtracts and scales in one
-        const VecF values = hn::Mul(scale, hn::ConvertTo(d, hn::Iota(di, -8)));
-        const auto q = hn::PromoteTo(di, load_as<uint8_t>(at + 2));
-        out[0] = hn::TableLookupLanes(values, hn::IndicesFromVec(d, hn::And(q, hn::Set(di, 15))));
-        out[1] = hn::TableLookupLanes(values, hn::IndicesFromVec(d, hn::ShiftRight<4>(q)));
-#else
-        const auto low = hn::Set(di, 15), eight = hn::Set(di, 8);
-#pragma GCC unroll 16
-        for (int64_t j = 0; j < block_vectors / 2; ++j) {
-            const auto q = hn::PromoteTo(di, load_as<uint8_t>(at + 2 + j * lanes));
-            out[j] = hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::And(q, low), eight)));
-            out[j + block_vectors / 2] =
-                hn::Mul(scale, hn::ConvertTo(d, hn::Sub(hn::ShiftRight<4>(q), eight)));
-        }
-#endif
-    } else {
-#pragma GCC unroll 32
-        for (int64_t j = 0; j < block_vectors; ++j) {
-            out[j] = load_floats<type>(at + j * block_bytes<type> / block_vectors);
-        }
+    for (int64_t j = 0; j < block_vectors; ++j) {
+        out[j] = load_floats<type>(at + j * block_bytes<type> / block_vectors);
     }
 }
 
@@ -132,14 +89,20 @@ HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
 // The same for any other type of weights, through f32 in memory.
 template <typename Visit>
 void visit_unpacked(DType type, const std::byte* row, int64_t n, Visit&& visit) {
-    constexpr int64_t piece = 256;  // whole blocks of every type
-    const F32 d;
-    HWY_ALIGN float values[piece];
-    for (int64_t begin = 0; begin < n; begin += piece) {
-        const int64_t count = std::min(piece, n - begin), padded = (count + block - 1) / block * block;
-        dequantise_row(type, row + bytes_of(type, begin), values, count);
-        std::fill(values + count, values + padded, 0.f);
-        for (int64_t i = 0; i < padded; i += block / block_vectors) visit(begin + i, hn::Load(d, values + i));
+    const auto unpack = code_format(type).unpack;
+    Codes codes;
+    HWY_ALIGN float values[code_chunk];
+    for (int64_t begin = 0; begin < n; begin += code_chunk) {
+        const int64_t count = std::min(code_chunk, n - begin), padded = (count + block - 1) / block * block;
+        if (unpack) {
+            unpack(row, begin, n, codes);
+            decode(codes, values);
+        } else {
+            dequantise_row(type, row + bytes_of(type, begin), values, count);
+            std::fill(values + count, values + padded, 0.f);
+        }
+        for (int64_t i = 0; i < padded; i += block / block_vectors)
+            visit(begin + i, hn::Load(F32(), values + i));
     }
 }
 
@@ -153,10 +116,6 @@ HWY_INLINE void visit_row(DType type, const std::byte* row, int64_t n, Visit&& v
             return visit_row<DType::f16>(row, n, visit);
         case DType::bf16:
             return visit_row<DType::bf16>(row, n, visit);
-        case DType::q8_0:
-            return visit_row<DType::q8_0>(row, n, visit);
-        case DType::q4_0:
-            return visit_row<DType::q4_0>(row, n, visit);
         default:
             return visit_unpacked(type, row, n, visit);
     }

@@ -32,12 +32,10 @@ void load_row(DType dtype, const std::byte* in, float* out, int64_t n) {
             return load_float_row<DType::f16>(in, out, n);
         case DType::bf16:
             return load_float_row<DType::bf16>(in, out, n);
-        case DType::q8_0:  // whole blocks, so that every vector lies within the row
-        case DType::q4_0:
-            return visit_row(dtype, in, n,
-                             [&](int64_t i, VecF v) HWY_ATTR { hn::StoreU(v, F32(), out + i); });
         default:
-            return dequantise_row(dtype, in, out, n);
+            if (!is_quantised(dtype)) return dequantise_row(dtype, in, out, n);
+            return visit_unpacked(dtype, in, n,  // whole blocks, so that every vector lies within the row
+                                  [&](int64_t i, VecF v) HWY_ATTR { hn::StoreU(v, F32(), out + i); });
     }
 }
 

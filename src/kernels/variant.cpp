@@ -29,12 +29,15 @@ namespace {
 struct Row {
     Variant variant;
     std::string_view name;
-    int64_t target;  // Highway's bit; 0: whatever Highway finds
+    int64_t target;  // Highway's bits; 0: whatever Highway finds
 };
 constexpr Row table[] = {
-    {Variant::reference, "reference", 0},  {Variant::scalar, "scalar", HWY_STATIC_TARGET},
-    {Variant::sse4, "sse4", HWY_SSE4},     {Variant::avx2, "avx2", HWY_AVX2},
-    {Variant::avx512, "avx512", HWY_AVX3}, {Variant::amx, "amx", HWY_AVX3},
+    {Variant::reference, "reference", 0},
+    {Variant::scalar, "scalar", HWY_STATIC_TARGET},
+    {Variant::sse4, "sse4", HWY_SSE4},
+    {Variant::avx2, "avx2", HWY_AVX2},
+    {Variant::avx512, "avx512", HWY_AVX3 | HWY_AVX3_DL},
+    {Variant::amx, "amx", HWY_AVX3 | HWY_AVX3_DL},
     {Variant::native, "native", 0},
 };
 const Row& row(Variant variant) { return table[static_cast<size_t>(variant)]; }

@@ -63,7 +63,8 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
         std::vector<int32_t> positions(chunk.size());
         std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
         arena_.clear();
-        ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = options_.compute});
+        const DType activation = options_.compute == DType::bf16 ? DType::bf16 : DType::f32;
+        ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = activation});
         const Forward out = forward(g, *model_, {.tokens = chunk, .positions = positions, .sequences = {}},
                                     {.cache = &cache_, .hook = options_.hook});
         on_chunk(g, out.hidden_TD, first, chunk.size());

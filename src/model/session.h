@@ -17,7 +17,7 @@ struct SessionOptions {
     int64_t context = 0;
     int64_t prefill_chunk = 512;  // tokens evaluated together
     DType cache = DType::f32;
-    DType compute = DType::f32;
+    DType compute = DType::q8_0;  // of matmuls (kernels/grouped_matmul.h); the reference kernels round nothing
     moe::RoutingHook* hook = nullptr;
 };
 

@@ -95,11 +95,14 @@ struct Pass {
 
 void Pass::forward() {
     if (plan.rows() == 0) return;
-    multiply(up_RF, x->value, x_rows(), up);
     if (gated()) {
-        multiply(gate_RF, x->value, x_rows(), gate);
+        const kernels::Projection both[] = {{gate_RF, gate.values}, {up_RF, up.values}};
+        kernels::grouped_matmul(both, x->value, x_rows(), plan.offsets, options);
+        gate.add_biases(gate_RF, plan.offsets);
+        up.add_biases(up_RF, plan.offsets);
         kernels::activate(hidden_RF, gate_RF, up_RF, act);
     } else {
+        multiply(up_RF, x->value, x_rows(), up);
         kernels::activate(hidden_RF, up_RF, {}, act);
     }
     multiply(y_RD->value, hidden_RF, {}, down);

@@ -139,8 +139,9 @@ void check(Size size, bool a_along_k, bool b_along_k, DType out, bool accumulate
                           size.m,
                           size.n,
                           size.k,
-                          {c.get().data, out, c.get().row_bytes()}};
-    EXPECT_EQ(run_products({&product, 1}, emulated, DType::bf16, accumulate), "emulated AMX");
+                          {c.get().data, out, c.get().row_bytes()},
+                          &emulated};
+    EXPECT_EQ(run_products({&product, 1}, DType::bf16, accumulate), "emulated AMX");
 
     const std::vector<float> got = to_floats(c), as = to_floats(a), bs = to_floats(b);
     for (int64_t i = 0; i < size.m; ++i) {
