@@ -67,29 +67,32 @@ void bench_model(const Options& options) {
                          }));
     }
     const double read = kernels::read_gbs(), peak_f32 = kernels::peak_gflops(DType::f32),
-                 peak_bf16 = kernels::peak_gflops(DType::bf16);
+                 peak_bf16 = kernels::peak_gflops(DType::bf16), peak_q8 = kernels::peak_gflops(DType::q8_0);
+    const bool quantised = is_quantised(model->weights.head.value.dtype);
+    const double peak = quantised ? peak_q8 : peak_f32;
     const double pp = median(prefill), tg = decode.empty() ? 0 : median(decode);
     const double pp_gflops = pp * static_cast<double>(size.flops_per_token) / 1e9,
                  tg_gbs = tg * static_cast<double>(footprint(*model).per_token) / 1e9;
     if (options.common.json) {
-        fmt::print(
-            "{}\n",
-            nlohmann::ordered_json{
-                {"pp", {{"n", options.prompt}, {"tps", pp}}},
-                {"tg", {{"n", options.predict}, {"tps", tg}}},
-                {"limits", {{"read_gbs", read}, {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}}}}},
-                {"share", {{"pp", pp_gflops / peak_f32}, {"tg", tg_gbs / read}}},
-                {"cpu", cpu_name()},
-                {"kernels", kernels::name(kernels::active())}}
-                .dump());
+        fmt::print("{}\n",
+                   nlohmann::ordered_json{
+                       {"pp", {{"n", options.prompt}, {"tps", pp}}},
+                       {"tg", {{"n", options.predict}, {"tps", tg}}},
+                       {"limits",
+                        {{"read_gbs", read},
+                         {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}, {"q8_0", peak_q8}}}}},
+                       {"share", {{"pp", pp_gflops / peak}, {"tg", tg_gbs / read}}},
+                       {"cpu", cpu_name()},
+                       {"kernels", kernels::name(kernels::active())}}
+                       .dump());
         return;
     }
     fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(),
                kernels::name(kernels::active()), options.repeats);
     fmt::print(
-        "prefill {:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s (f32) "
+        "prefill {:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s ({}) "
         "measured now\n",
-        options.prompt, pp, pp_gflops, 100 * pp_gflops / peak_f32, peak_f32);
+        options.prompt, pp, pp_gflops, 100 * pp_gflops / peak, peak, quantised ? "q8_0" : "f32");
     if (tg > 0) {
         fmt::print(
             "decode  {:>5} tokens: {:>9.1f} tokens/s  {:>8.2f} GB/s    = {:>3.0f} % of the {:.1f} GB/s read "

@@ -97,8 +97,8 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
             if (offsets[g] == offsets[g + 1]) continue;  // an expert without rows may be absent
             expect(w[g].rows() == y.cols() && w[g].cols() == x.cols(), "weights are not [N, K]", w[g], x);
         }
+        if (options.observer) options.observer->on_matmul(x, x_rows, w, offsets);
     }
-    if (options.observer) options.observer->on_matmul(x, x_rows, w, offsets);
     if (active() == Variant::reference) {
         last_leaf = "reference";
         for (const auto& [y, w] : projections) reference::grouped_matmul(y, x, x_rows, w, offsets, options);

@@ -6,7 +6,9 @@
 
 namespace gremium::kernels {
 
-double peak_gflops(DType compute);  // 10⁹ multiplications and additions per second on registers; f32 or bf16
-double read_gbs();                  // 10⁹ bytes per second read from memory that no cache holds
+double peak_gflops(
+    DType
+        compute);  // 10⁹ multiplications and additions per second on registers, of the type (MatmulOptions::compute)
+double read_gbs();  // 10⁹ bytes per second read from memory that no cache holds
 
 }  // namespace gremium::kernels
