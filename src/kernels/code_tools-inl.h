@@ -69,6 +69,60 @@ HWY_INLINE VecB nibbles(const uint8_t* q, int64_t i) {
     }
 }
 
+// Vector v of the nibbles of eight blocks, which lie at `offset` in each `stride` bytes.
+template <int64_t stride, int64_t offset>
+HWY_INLINE VecU8 nibbles_of_blocks(const std::byte* at, int v) {
+#if HWY_CAP_GE512
+    if constexpr (stride % 2 == 0) {  // one permutation of 16-bit words brings two blocks in place
+        constexpr int64_t two = 2 * stride, last = 4 * two - 64;
+        const int64_t begin = v == 3 ? last : v * two;  // nothing past the eighth block is read
+        const auto word = static_cast<int16_t>((v * two - begin + offset) / 2);
+        const hn::Repartition<int16_t, U8> d16;
+        const hn::Repartition<uint32_t, U8> d32;
+        alignas(64) static constexpr int16_t first_block[32] = {0,
+                                                                1,
+                                                                2,
+                                                                3,
+                                                                4,
+                                                                5,
+                                                                6,
+                                                                7,
+                                                                0,
+                                                                1,
+                                                                2,
+                                                                3,
+                                                                4,
+                                                                5,
+                                                                6,
+                                                                7,
+                                                                stride / 2,
+                                                                stride / 2 + 1,
+                                                                stride / 2 + 2,
+                                                                stride / 2 + 3,
+                                                                stride / 2 + 4,
+                                                                stride / 2 + 5,
+                                                                stride / 2 + 6,
+                                                                stride / 2 + 7,
+                                                                stride / 2,
+                                                                stride / 2 + 1,
+                                                                stride / 2 + 2,
+                                                                stride / 2 + 3,
+                                                                stride / 2 + 4,
+                                                                stride / 2 + 5,
+                                                                stride / 2 + 6,
+                                                                stride / 2 + 7};
+        alignas(64) static constexpr uint32_t shifts[16] = {0, 0, 0, 0, 4, 4, 4, 4, 0, 0, 0, 0, 4, 4, 4, 4};
+        const auto words = hn::Add(hn::Load(d16, first_block), hn::Set(d16, word));
+        const auto bytes = hn::LoadU(U8(), reinterpret_cast<const uint8_t*>(at) + begin);
+        const hn::Vec<decltype(d32)> pairs{_mm512_permutexvar_epi16(words.raw, bytes.raw)};
+        return hn::And(hn::BitCast(U8(), hn::Shr(pairs, hn::Load(d32, shifts))), hn::Set(U8(), 15));
+    }
+#endif
+    return codes_from(v, [&](int b, int64_t i) HWY_ATTR {
+        return nibbles(reinterpret_cast<const uint8_t*>(at) + b * stride + offset, i);
+    });
+}
+
 // 16 in each byte whose bit is set; the bits of 32 bytes lie in `bits`.
 HWY_INLINE VecB fifth_bits(const uint8_t* bits, int64_t i) {
     uint32_t word;
@@ -82,13 +136,13 @@ HWY_INLINE VecB fifth_bits(const uint8_t* bits, int64_t i) {
 }
 
 // The values of IQ4_NL as codes: + 128.
-HWY_INLINE VecB iq4(VecB index) {
+HWY_INLINE VecU8 iq4(VecU8 index) {
     alignas(16) static constexpr uint8_t values[16] = {
         iq4_values[0] + 128,  iq4_values[1] + 128,  iq4_values[2] + 128,  iq4_values[3] + 128,
         iq4_values[4] + 128,  iq4_values[5] + 128,  iq4_values[6] + 128,  iq4_values[7] + 128,
         iq4_values[8] + 128,  iq4_values[9] + 128,  iq4_values[10] + 128, iq4_values[11] + 128,
         iq4_values[12] + 128, iq4_values[13] + 128, iq4_values[14] + 128, iq4_values[15] + 128};
-    return hn::TableLookupBytes(hn::LoadDup128(Bytes(), values), index);
+    return hn::TableLookupBytes(hn::LoadDup128(U8(), values), index);
 }
 
 // Factors of the parts of a chunk.
@@ -124,19 +178,30 @@ HWY_INLINE Heads heads(const std::byte* at) {
 }
 
 // The factors of eight blocks of 32.
-HWY_INLINE Factors of_blocks(const Heads& halves) {
-    const auto* const at = reinterpret_cast<const hwy::float16_t*>(&halves);
+template <int64_t stride>
+HWY_INLINE Factors of_blocks(const std::byte* at) {
+#if HWY_CAP_GE512
+    if constexpr (stride == 18) {  // all lie within 128 bytes
+        const __m512i words = _mm512_setr_epi32(0, 0x00090009, 0x00120012, 0x001B001B, 0x00240024, 0x002D002D,
+                                                0x00360036, 0x003F003F, 0, 0, 0, 0, 0, 0, 0, 0);
+        const __m512i twice =
+            _mm512_permutex2var_epi16(_mm512_loadu_si512(at), words, _mm512_loadu_si512(at + 64));
+        return {{VecFactor{_mm512_cvtph_ps(_mm512_castsi512_si256(twice))}}};
+    }
+#endif
+    const Heads halves = heads<stride>(at);
+    const auto* const first = reinterpret_cast<const hwy::float16_t*>(&halves);
     const FactorTag d;
     Factors out;
 #if HWY_CAP_GE512
     const hn::CappedTag<float, 8> d8;
-    const auto v = hn::PromoteTo(d8, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d8)>(), at));
+    const auto v = hn::PromoteTo(d8, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d8)>(), first));
     out.v[0] = each_twice(hn::ZeroExtendVector(d, v), 0);
 #else
 #pragma GCC unroll 4
     for (int64_t j = 0; j < factor_vectors; ++j) {
-        const auto v =
-            hn::PromoteTo(d, hn::LoadU(hn::Rebind<hwy::float16_t, FactorTag>(), at + j / 2 * factor_lanes));
+        const auto v = hn::PromoteTo(
+            d, hn::LoadU(hn::Rebind<hwy::float16_t, FactorTag>(), first + j / 2 * factor_lanes));
         out.v[j] = each_twice(v, static_cast<int32_t>(j % 2 * factor_lanes / 2));
     }
 #endif

@@ -16,6 +16,7 @@ namespace HWY_NAMESPACE {
 
 CodeFormat code_format(DType) { return {}; }
 void decode(const Codes&, float*) {}
+void decode_bf16(const Codes&, uint16_t*) {}
 void round_row(DType, const std::byte*, int64_t, Rounded*) {}
 
 #else
@@ -73,7 +74,9 @@ CodeFormat code_format(DType type) {
     }
 }
 
-void decode(const Codes& codes, float* out) {
+// Calls visit(i, vector) for the weights of a chunk.
+template <typename Visit>
+HWY_INLINE void visit_codes(const Codes& codes, Visit&& visit) {
     const F32 d;
     const hn::Rebind<int32_t, F32> di;
     const hn::Rebind<uint8_t, F32> d8;
@@ -82,9 +85,24 @@ void decode(const Codes& codes, float* out) {
         const VecF scale = hn::Set(d, codes.scale[p]), min = hn::Set(d, codes.min[p]);
         for (int64_t i = p * code_part; i < (p + 1) * code_part; i += lanes) {
             const VecF code = hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(d8, codes.code + i)));
-            hn::StoreU(hn::MulAdd(scale, code, min), d, out + i);
+            visit(i, hn::MulAdd(scale, code, min));
         }
     }
+}
+
+void decode(const Codes& codes, float* out) {
+    visit_codes(codes, [&](int64_t i, VecF v) HWY_ATTR { hn::StoreU(v, F32(), out + i); });
+}
+
+void decode_bf16(const Codes& codes, uint16_t* out) {
+    const U32 d;
+    const hn::Rebind<uint16_t, U32> d16;
+    visit_codes(codes, [&](int64_t i, VecF v) HWY_ATTR {  // to nearest even; weights are never NaN
+        const auto bits = hn::BitCast(d, v);
+        const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
+        const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d, 0x7FFF)));
+        hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(rounded)), d16, out + i);
+    });
 }
 
 // 32 numbers: scale is the largest's 127th part.
@@ -138,10 +156,12 @@ namespace gremium::kernels {
 
 HWY_EXPORT(code_format);
 HWY_EXPORT(decode);
+HWY_EXPORT(decode_bf16);
 HWY_EXPORT(round_row);
 
 CodeFormat code_format(DType type) { return HWY_DYNAMIC_DISPATCH(code_format)(type); }
 void decode(const Codes& codes, float* out) { HWY_DYNAMIC_DISPATCH(decode)(codes, out); }
+void decode_bf16(const Codes& codes, uint16_t* out) { HWY_DYNAMIC_DISPATCH(decode_bf16)(codes, out); }
 void round_row(DType type, const std::byte* row, int64_t n, Rounded* out) {
     HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, out);
 }

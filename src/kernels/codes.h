@@ -37,8 +37,9 @@ struct CodeFormat {
 // With null unpack for other types, and where the active variant has no vectors to do it with.
 CodeFormat code_format(DType type);
 
-// The weights of a chunk.
+// The weights of a chunk, as f32 or rounded to bf16.
 void decode(const Codes& codes, float* out);
+void decode_bf16(const Codes& codes, uint16_t* out);
 
 // A row of n f32 or bf16 (n: a multiple of 32), with zeros up to whole chunks.
 void round_row(DType type, const std::byte* row, int64_t n, Rounded* out);

@@ -29,10 +29,20 @@ struct Block32 {
             return make(reinterpret_cast<const uint8_t*>(at) + b * static_cast<int>(sizeof(Block)), i);
         });
     }
+    template <size_t q>
+    static HWY_INLINE VecU8 nibbles_at(const std::byte* at, int v) {
+        return nibbles_of_blocks<sizeof(Block), q>(at, v);
+    }
+    template <size_t q, size_t high>
+    static HWY_INLINE VecU8 five_bits_at(const std::byte* at, int v) {
+        return hn::Or(nibbles_at<q>(at, v), codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
+                          return fifth_bits(b + high, i);
+                      }));
+    }
     // The f16 numbers at `offset` in each of the eight blocks.
     template <size_t offset>
     static HWY_INLINE Factors halves(const std::byte* at) {
-        return of_blocks(heads<sizeof(Block)>(at + offset));
+        return of_blocks<sizeof(Block)>(at + offset);
     }
 };
 
@@ -53,8 +63,7 @@ template <>
 struct Coded<DType::q4_0> : Block32<BlockQ4_0> {
     static constexpr bool wide = false;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(
-            at, v, [](const uint8_t* b, int64_t i) HWY_ATTR { return nibbles(b + offsetof(Block, q), i); });
+        return nibbles_at<offsetof(Block, q)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return centred(halves<offsetof(Block, d)>(at), 8);
@@ -65,8 +74,7 @@ template <>
 struct Coded<DType::q4_1> : Block32<BlockQ4_1> {
     static constexpr bool wide = false;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(
-            at, v, [](const uint8_t* b, int64_t i) HWY_ATTR { return nibbles(b + offsetof(Block, q), i); });
+        return nibbles_at<offsetof(Block, q)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return {halves<offsetof(Block, d)>(at), halves<offsetof(Block, m)>(at)};
@@ -77,9 +85,7 @@ template <>
 struct Coded<DType::q5_0> : Block32<BlockQ5_0> {
     static constexpr bool wide = false;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
-            return hn::Or(nibbles(b + offsetof(Block, q), i), fifth_bits(b + offsetof(Block, high), i));
-        });
+        return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return centred(halves<offsetof(Block, d)>(at), 16);
@@ -90,9 +96,7 @@ template <>
 struct Coded<DType::q5_1> : Block32<BlockQ5_1> {
     static constexpr bool wide = false;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
-            return hn::Or(nibbles(b + offsetof(Block, q), i), fifth_bits(b + offsetof(Block, high), i));
-        });
+        return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return {halves<offsetof(Block, d)>(at), halves<offsetof(Block, m)>(at)};
@@ -103,9 +107,7 @@ template <>
 struct Coded<DType::iq4_nl> : Block32<BlockIQ4_NL> {
     static constexpr bool wide = true;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
-            return iq4(nibbles(b + offsetof(Block, q), i));
-        });
+        return iq4(nibbles_at<offsetof(Block, q)>(at, v));
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return centred(halves<offsetof(Block, d)>(at), 128);
@@ -115,12 +117,10 @@ struct Coded<DType::iq4_nl> : Block32<BlockIQ4_NL> {
 template <>
 struct Coded<DType::mxfp4> : Block32<BlockMXFP4> {
     static constexpr bool wide = false;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) {  // twice the value, + 12
-        alignas(16) static constexpr uint8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24,
-                                                           12, 11, 10, 9,  8,  6,  4,  0};
-        return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
-            return hn::TableLookupBytes(hn::LoadDup128(Bytes(), values), nibbles(b + offsetof(Block, q), i));
-        });
+    static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
+        alignas(16) static constexpr uint8_t values[16] = {
+            12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};  // twice the value, + 12
+        return hn::TableLookupBytes(hn::LoadDup128(U8(), values), nibbles_at<offsetof(Block, q)>(at, v));
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         uint64_t each = 0;

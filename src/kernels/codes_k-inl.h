@@ -133,7 +133,7 @@ struct Coded<DType::iq4_xs> : Block256<BlockIQ4_XS> {
     static constexpr bool wide = true;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
-        return codes_from(v, [&](int p, int64_t i) HWY_ATTR { return iq4(nibbles(b.q + p * 16, i)); });
+        return iq4(codes_from(v, [&](int p, int64_t i) HWY_ATTR { return nibbles(b.q + p * 16, i); }));
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         const Block& b = block_at(at);

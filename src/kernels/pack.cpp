@@ -14,7 +14,7 @@ namespace HWY_NAMESPACE {
 
 constexpr int64_t per_unit(Panel panel) { return shape_of(panel).k; }  // of a panel without codes
 
-// Elements of a row become elements of a panel; writes up to the end of a block of 32.
+// Elements of a row become elements of a panel; writes up to the end of a block of 32, or of a chunk of codes.
 void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, int64_t n) {
     const F32 d;
     float* const floats = reinterpret_cast<float*>(out);
@@ -28,6 +28,14 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
         case Panel::bf16:
             if (type == DType::bf16)
                 return static_cast<void>(std::memcpy(out, row, static_cast<size_t>(2 * n)));
+            if (const auto unpack = code_format(type).unpack) {
+                Codes codes;
+                for (int64_t i = 0; i < n; i += code_chunk) {
+                    unpack(row, i, n, codes);
+                    decode_bf16(codes, halves + i);
+                }
+                return;
+            }
             return visit_row(type, row, n, [&](int64_t i, VecF v) { store_bf16(v, halves + i); });
         case Panel::codes_32:
         case Panel::codes_16:
@@ -42,12 +50,21 @@ template <int64_t size>
 void rounded_row(uint32_t* out, const Rounded* row, const Piece& piece) {
     uint32_t* const end = out + piece.units;
     row += piece.k / code_chunk;
-    for (int64_t k = 0; k < piece.k_count; k += size, out += size / 4 + 2) {
-        const Rounded& x = row[k / code_chunk];
-        const int64_t i = k % code_chunk, p = i / code_part;
-        const float factors[] = {x.scale[p], size == code_part ? x.sum[p] : x.sum[p] + x.sum[p + 1]};
-        std::memcpy(out, x.q + i, static_cast<size_t>(size));
-        std::memcpy(out + size / 4, factors, sizeof factors);
+    for (int64_t k = 0; k < piece.k_count; k += code_chunk, ++row) {
+        const auto put = [&](int64_t i) HWY_ATTR {
+            const int64_t p = i / code_part;
+            const float factors[] = {row->scale[p],
+                                     size == code_part ? row->sum[p] : row->sum[p] + row->sum[p + 1]};
+            std::memcpy(out, row->q + i, static_cast<size_t>(size));
+            std::memcpy(out + size / 4, factors, sizeof factors);
+            out += size / 4 + 2;
+        };
+        if (k + code_chunk <= piece.k_count) {
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < code_chunk; i += size) put(i);
+        } else {
+            for (int64_t i = 0; k + i < piece.k_count; i += size) put(i);
+        }
     }
     std::fill(out, end, 0);
 }
@@ -187,7 +204,10 @@ void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr)
         const int64_t count = std::min(nr, piece.count - i);
         uint32_t* const end = out + nr * piece.units;
         for (int64_t k = 0; k < piece.k_count; k += code_chunk) {
+            const int64_t bytes = bytes_of(b.dtype, std::min(code_chunk, piece.k_count - k));
             for (int64_t j = 0; j < nr; ++j) {
+                if (i + nr + j < piece.count)
+                    prefetch<2>(b.row(piece.i + i + nr + j) + bytes_of(b.dtype, piece.k + k), bytes);
                 if (j < count)
                     unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
                 else
