@@ -17,7 +17,7 @@ namespace HWY_NAMESPACE {
 CodeFormat code_format(DType) { return {}; }
 void decode(const Codes&, float*) {}
 void decode_bf16(const Codes&, uint16_t*) {}
-void round_row(DType, const std::byte*, int64_t, Rounded*) {}
+void round_row(DType, const std::byte*, int64_t, Rounded*, Rounded*) {}
 
 #else
 
@@ -127,8 +127,14 @@ void round_block(const float* x, int8_t* q, float* scale, float* sum) {
     }
 }
 
-void round_row(DType type, const std::byte* row, int64_t n, Rounded* out) {
-    constexpr int64_t parts = block / code_part;
+// Block i.. of a row of Rounded.
+void round_block(const float* x, int64_t i, Rounded* row) {
+    Rounded& to = row[i / code_chunk];
+    const int64_t at = i % code_chunk, p = at / code_part;
+    round_block(x, to.q + at, to.scale + p, to.sum + p);
+}
+
+void round_row(DType type, const std::byte* row, int64_t n, Rounded* out, Rounded* rest) {
     HWY_ALIGN float x[block];
     for (int64_t i = 0; i < chunks_of(n) * code_chunk; i += block) {
         const float* from = reinterpret_cast<const float*>(row) + i;
@@ -139,9 +145,13 @@ void round_row(DType type, const std::byte* row, int64_t n, Rounded* out) {
                                        [&](int64_t j, VecF v) HWY_ATTR { hn::Store(v, F32(), x + j); });
             from = x;
         }
-        Rounded& to = out[i / code_chunk];
+        round_block(from, i, out);
+        if (!rest) continue;
+        const Rounded& done = out[i / code_chunk];
         const int64_t at = i % code_chunk;
-        round_block(from, to.q + at, to.scale + at / block * parts, to.sum + at / block * parts);
+        for (int64_t j = 0; j < block; ++j)
+            x[j] = from[j] - done.scale[(at + j) / code_part] * static_cast<float>(done.q[at + j]);
+        round_block(x, i, rest);
     }
 }
 
@@ -162,8 +172,8 @@ HWY_EXPORT(round_row);
 CodeFormat code_format(DType type) { return HWY_DYNAMIC_DISPATCH(code_format)(type); }
 void decode(const Codes& codes, float* out) { HWY_DYNAMIC_DISPATCH(decode)(codes, out); }
 void decode_bf16(const Codes& codes, uint16_t* out) { HWY_DYNAMIC_DISPATCH(decode_bf16)(codes, out); }
-void round_row(DType type, const std::byte* row, int64_t n, Rounded* out) {
-    HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, out);
+void round_row(DType type, const std::byte* row, int64_t n, Rounded* out, Rounded* rest) {
+    HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, out, rest);
 }
 
 }  // namespace gremium::kernels

@@ -41,7 +41,8 @@ CodeFormat code_format(DType type);
 void decode(const Codes& codes, float* out);
 void decode_bf16(const Codes& codes, uint16_t* out);
 
-// A row of n f32 or bf16 (n: a multiple of 32), with zeros up to whole chunks.
-void round_row(DType type, const std::byte* row, int64_t n, Rounded* out);
+// A row of n f32 or bf16 (n: a multiple of 32), with zeros up to whole chunks. Into rest, where it is not null, goes what
+// rounding left, rounded in turn: the two together hold 15 bits.
+void round_row(DType type, const std::byte* row, int64_t n, Rounded* out, Rounded* rest);
 
 }  // namespace gremium::kernels

@@ -72,8 +72,10 @@ class Run {
             const int64_t k_count = std::min(step, p.k - k);
             const int64_t units = units_of(leaf, k_count);
             pack_weights(mine, task, {task.n0, task.n, k, k_count, units});
-            pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf);
-            multiply(mine, task, units, k == 0, k + step >= p.k);
+            for (int term = 0; term < p.a.terms; ++term) {
+                pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units, term}, leaf);
+                multiply(mine, task, units, k == 0 && term == 0, k + step >= p.k && term + 1 == p.a.terms);
+            }
         }
         if (leaf.leave) leaf.leave();
     }
@@ -90,14 +92,23 @@ class Run {
         }
         float* const sums = mine.sums.get().f32();
         const GemvDots dots = p.a.rounded ? nullptr : gemv_dots(p.b.dtype, round_);
-        for (int64_t i = 0; i < p.m;
-             i += gemv_rows_at_once) {  // the weights of one task stay in a near cache
-            const int64_t rows = std::min(gemv_rows_at_once, p.m - i);
-            if (p.a.rounded)
-                gemv_codes(sums, i, rows, p, task.n0, task.n);
-            else
+        const int64_t at_once = gemv_rows_at_once / p.a.terms;
+        for (int64_t i = 0; i < p.m; i += at_once) {  // the weights of one task stay in a near cache
+            const int64_t rows = std::min(at_once, p.m - i);
+            if (p.a.rounded) {
+                gemv_codes(sums, i * p.a.terms, rows * p.a.terms, p, task.n0, task.n);
+                if (p.a.terms == 2) add_terms(sums, rows, task.n);
+            } else {
                 dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
+            }
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
+        }
+    }
+
+    // sums[r] = sums[2r] + sums[2r + 1]
+    static void add_terms(float* sums, int64_t rows, int64_t n) {
+        for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t j = 0; j < n; ++j) sums[r * n + j] = sums[2 * r * n + j] + sums[(2 * r + 1) * n + j];
         }
     }
 
@@ -184,11 +195,11 @@ void plan(std::vector<Task>& tasks, std::span<const Product> products, bool para
 
 }  // namespace
 
-const Leaf& choose_leaf(DType compute, DType b) {
+const Leaf& choose_leaf(DType compute, DType b, bool fine) {
     if (compute == DType::q8_0) {
         const CodeFormat format = code_format(b);
         if (!format.unpack) return choose_leaf(DType::f32, b);
-        return active() == Variant::amx ? amx_bf16_leaf() : *codes_leaf(format);
+        return active() == Variant::amx && !fine ? amx_bf16_leaf() : *codes_leaf(format);
     }
     if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
     if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();

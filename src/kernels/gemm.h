@@ -57,14 +57,15 @@ struct Operand {
     int64_t stride;                 // bytes from row to row
     const int32_t* rows = nullptr;  // row j of the operand is row rows[j] of data; null: row j
     bool along_k = true;            // row i holds element (i, ·); otherwise row k holds (·, k)
-    // The rows once more, rounded, where products run on that: `chunks` of them a row.
+    // The rows once more, rounded, where products run on that. Each is the sum of one or two, of `chunks` each.
     const Rounded* rounded = nullptr;
     const int32_t* rounded_rows = nullptr;  // as `rows`
     int64_t chunks = 0;
+    int terms = 1;
 
     const std::byte* row(int64_t j) const { return data + (rows ? rows[j] : j) * stride; }
-    const Rounded* rounded_row(int64_t j) const {
-        return rounded + (rounded_rows ? rounded_rows[j] : j) * chunks;
+    const Rounded* rounded_row(int64_t j, int term) const {
+        return rounded + ((rounded_rows ? rounded_rows[j] : j) * terms + term) * chunks;
     }
 };
 
@@ -112,7 +113,7 @@ void store_tile(const Output& out, int64_t rows, int64_t cols, const float* tile
                 bool accumulate);
 
 // The leaf the active variant uses for this type of products, with B of this type.
-const Leaf& choose_leaf(DType compute, DType b);
+const Leaf& choose_leaf(DType compute, DType b, bool fine = false);
 
 // Returns the name of what ran (of one, where products differ).
 std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate);
@@ -127,7 +128,7 @@ void gemv_inputs(float* x, int64_t stride, const Product& product, bool round);
 // sums[m][n] of `m` <= gemv_rows_at_once rows of x and B's rows [n0, n0 + n).
 using GemvDots = void (*)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product,
                           int64_t n0, int64_t n);
-// The same of A's rounded rows [m0, m0 + m) and block-quantised B.
+// The same of A's rounded rows and block-quantised B; rows count once for each term.
 void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n);
 // For B's element type; `round` brings f32 and f16 weights to bf16.
 GemvDots gemv_dots(DType weights, bool round);

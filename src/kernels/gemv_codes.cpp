@@ -100,7 +100,10 @@ void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t
             }
             const Rounded* x_rows[M];
 #pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) x_rows[m] = product.a.rounded_row(m0 + m) + i;
+            for (int m = 0; m < M; ++m)
+                x_rows[m] = product.a.rounded_row((m0 + m) / product.a.terms,
+                                                  static_cast<int>((m0 + m) % product.a.terms)) +
+                            i;
             add_chunk<type>(sums, w, x_rows);
         }
 #pragma GCC unroll 4

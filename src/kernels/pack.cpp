@@ -241,7 +241,8 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
     }
     if (holds_codes(leaf.panel)) {
         const auto row = leaf.panel == Panel::codes_32 ? rounded_row<32> : rounded_row<16>;
-        for (int64_t i = 0; i < piece.count; ++i) row(out + i * a_stride, a.rounded_row(piece.i + i), piece);
+        for (int64_t i = 0; i < piece.count; ++i)
+            row(out + i * a_stride, a.rounded_row(piece.i + i, piece.term), piece);
         return;
     }
     if (a.along_k) {

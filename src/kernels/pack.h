@@ -11,6 +11,7 @@ namespace gremium::kernels {
 // after padding. k is a multiple of 256, so that blocks of quantised rows stay whole.
 struct Piece {
     int64_t i, count, k, k_count, units;
+    int term = 0;  // of rounded rows
 };
 
 // out: [count rounded up to mr][a_stride].

@@ -17,7 +17,8 @@ Var linear_in(Graph& g, Var x, const Weight& w, const Weight& bias, DType out, D
     check_shapes("linear", x->value, w.value);
     const bool trained = x->wants_grad || w.grad || bias.grad;
     const Var y = g.make(out, {x->value.rows(), w.value.rows()}, trained);
-    kernels::matmul(y->value, x->value, w.value, {.compute = compute, .observer = g.options().observer});
+    kernels::matmul(y->value, x->value, w.value,
+                    {.compute = compute, .fine = true, .observer = g.options().observer});
     if (bias) kernels::add_bias(y->value, bias.value);
     if (!y->wants_grad) return y;
 
