@@ -14,6 +14,12 @@ namespace {
 
 constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
 
+// What values between products are stored in: a rounded type is that of operands alone.
+ops::Graph::Options graph_options(DType compute) {
+    return {
+        .record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};
+}
+
 int64_t context_of(const Model& model, const SessionOptions& options) {
     if (options.prefill_chunk < 1)
         fail("a prefill chunk of {} tokens, expected at least 1", options.prefill_chunk);
@@ -22,7 +28,7 @@ int64_t context_of(const Model& model, const SessionOptions& options) {
                                .chunk = std::min(options.prefill_chunk, wanted),
                                .logit_rows = std::min<int64_t>(logit_rows, wanted),
                                .cache = options.cache,
-                               .activation = options.compute};
+                               .activation = graph_options(options.compute).activation};
     if (options.context == 0) return fitting_context(model, memory, available_memory() / 2);
     require_memory(model, memory, available_memory());
     return wanted;
@@ -63,8 +69,7 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
         std::vector<int32_t> positions(chunk.size());
         std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
         arena_.clear();
-        const DType activation = options_.compute == DType::bf16 ? DType::bf16 : DType::f32;
-        ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = activation});
+        ops::Graph g(arena_, graph_options(options_.compute));
         const Forward out = forward(g, *model_, {.tokens = chunk, .positions = positions, .sequences = {}},
                                     {.cache = &cache_, .hook = options_.hook});
         on_chunk(g, out.hidden_TD, first, chunk.size());
@@ -77,7 +82,7 @@ void Session::encode(std::span<const int32_t> source) {
     std::iota(positions.begin(), positions.end(), 0);
     truncate(0);
     arena_.clear();
-    ops::Graph g(arena_, {.record = false, .compute = options_.compute, .activation = options_.compute});
+    ops::Graph g(arena_, graph_options(options_.compute));
     const Forward out =
         forward(g, *model_->encoder, {.tokens = source, .positions = positions, .sequences = {}});
     remember_source(g, out.hidden_TD, *model_, cache_);
