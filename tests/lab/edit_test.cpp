@@ -258,7 +258,8 @@ TEST(Retype, RoundsOneExpertAndAStackTakesTheWidestType) {
     EXPECT_TRUE(std::equal(block.begin(), block.end(), rounded.data));
     const auto path = std::filesystem::temp_directory_path() / "gremium_retype_test.gguf";
     save_model(*edited, path, stored_types(*edited, Container::gguf));
-    EXPECT_LT(worst(all_logprobs(load_model(path), ids), all_logprobs(edited, ids)), 1e-5);
+    const SessionOptions exact{.compute = DType::f32};  // rows are not rounded for the quantised one
+    EXPECT_LT(worst(all_logprobs(load_model(path), ids, exact), all_logprobs(edited, ids, exact)), 1e-5);
     for (int e = 0; e < 6; ++e) retype(draft, 1, e, DType::q8_0);
     save_model(*draft.model(), path, stored_types(*draft.model(), Container::gguf));
     EXPECT_EQ(load_model(path)->experts->peek({1, 0}).gate.value.dtype, DType::q8_0);
