@@ -65,8 +65,9 @@ class GradientCheck {
     };
     Leaf& leaf(const char* kind, Shape shape, float scale) {
         const auto index = leaves_.size();
-        return leaves_.emplace_back(fmt::format("{} {}", kind, index),
-                                    random_tensor(shape, 100 + index, scale), OwnedTensor(DType::f32, shape));
+        return leaves_.emplace_back(Leaf{fmt::format("{} {}", kind, index),
+                                         random_tensor(shape, 100 + index, scale),
+                                         OwnedTensor(DType::f32, shape)});
     }
 
     std::vector<Var> make_inputs(Graph& g) {
