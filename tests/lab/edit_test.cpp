@@ -71,8 +71,9 @@ TEST(Prune, IsTheModelWithTheExpertsMuted) {
             EXPECT_EQ(pruned->experts->hash({layer.layer, 2}), model->experts->hash({layer.layer, 3}));
         }
         SteeringHook hook(muted, model->spec);
-        // Router logits of fewer experts round differently, which state spaces amplify.
-        EXPECT_LT(worst(all_logprobs(pruned, ids), all_logprobs(model, ids, {.hook = &hook})), 1e-4) << name;
+        // 4.3e-5 was seen for MoE-Mamba, about what one rounding of its weights does (tests/model/reference_test.cpp).
+        const double limit = name == std::string_view("moe_mamba") ? 1e-4 : 1e-5;
+        EXPECT_LT(worst(all_logprobs(pruned, ids), all_logprobs(model, ids, {.hook = &hook})), limit) << name;
         EXPECT_GT(worst(all_logprobs(pruned, ids), all_logprobs(model, ids)), 1e-3) << name;
     }
 }
