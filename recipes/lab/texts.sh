@@ -1,0 +1,14 @@
+#!/bin/bash
+# Texts for docs/lab.md, none of which the default model was trained on:
+#   recipes/lab/texts.sh OUT
+# OUT/DOMAIN/{train,heldout}.txt hold UTF-8 documents separated by a zero byte, DOMAIN being english, german, c, python and
+# french; 80 MB of Debian packages are downloaded (and kept in OUT/debs), nothing is installed. Needs apt and python3.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$1/debs"
+cd "$1/debs"
+for package in $("$here/texts.py" packages); do
+  compgen -G "${package}_*.deb" >/dev/null || apt-get -qq -o APT::Sandbox::User=root download "$package"
+done
+cd ..
+exec "$here/texts.py" .
