@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/profile.h"
 #include "cli/common.h"
 #include "kernels/limits.h"
 #include "kernels/variant.h"
@@ -21,7 +22,7 @@ namespace {
 
 struct Options {
     Common common;
-    bool train = false;
+    bool train = false, profile = false;
     std::string shape, compute;
     int64_t prompt = 512, predict = 64;
     int repeats = 5;
@@ -47,6 +48,43 @@ double seconds(const std::function<void()>& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Repeated runs of one kind.
+struct Phase {
+    int64_t tokens;
+    std::vector<double> speeds = {};  // tokens a second
+    double total = 0;                 // seconds
+    Profile profile = {};
+
+    void run(bool profiled, const std::function<void()>& work) {
+        const Profiling on(profiled ? &profile : nullptr);
+        const double took = seconds(work);
+        speeds.push_back(static_cast<double>(tokens) / took);
+        total += took;
+    }
+    double speed() const { return speeds.empty() ? 0 : median(speeds); }
+    // Milliseconds a token; `rest` is norms, residuals, the embedding and what lies between stages.
+    nlohmann::ordered_json milliseconds() const {
+        const double per_token = speeds.empty() ? 0 : 1e3 / static_cast<double>(tokens * std::ssize(speeds));
+        nlohmann::ordered_json out;
+        double rest = total;
+        for (size_t s = 0; s < stage_names.size(); ++s) {
+            out[std::string(stage_names[s])] = profile.stages[s] * per_token;
+            rest -= profile.stages[s];
+        }
+        out["rest"] = rest * per_token;
+        out["all"] = total * per_token;
+        out["waiting"] = profile.waiting * per_token;
+        return out;
+    }
+};
+
+void print_profile(const nlohmann::ordered_json& prefill, const nlohmann::ordered_json& decode) {
+    fmt::print("{:<12}{:>10}{:>10}   ms a token; waiting: for other threads, within the stages above\n", "",
+               "prefill", "decode");
+    for (const auto& [stage, ms] : prefill.items())
+        fmt::print("{:<12}{:>10.4f}{:>10.4f}\n", stage, ms.get<double>(), decode[stage].get<double>());
+}
+
 void bench_model(const Options& options) {
     const auto model = open_model(options.common);
     const ModelSize size = size_of(model->spec);
@@ -55,36 +93,36 @@ void bench_model(const Options& options) {
         prompt[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(model->spec.vocab));
     Session session(model, {.context = options.prompt + options.predict});
     session.evaluate(prompt);  // pages in, arenas grow
-    std::vector<double> prefill, decode;
+    Phase prefill{.tokens = options.prompt}, decode{.tokens = options.predict};
     for (int r = 0; r < options.repeats; ++r) {
         session.truncate(0);
-        prefill.push_back(static_cast<double>(options.prompt) / seconds([&] { session.evaluate(prompt); }));
+        prefill.run(options.profile, [&] { session.evaluate(prompt); });
         if (options.predict == 0) continue;
-        decode.push_back(static_cast<double>(options.predict) / seconds([&] {
-                             for (int64_t i = 0; i < options.predict; ++i)
-                                 session.evaluate(
-                                     std::span(&prompt[static_cast<size_t>(i % options.prompt)], 1));
-                         }));
+        decode.run(options.profile, [&] {
+            for (int64_t i = 0; i < options.predict; ++i)
+                session.evaluate(std::span(&prompt[static_cast<size_t>(i % options.prompt)], 1));
+        });
     }
     const double read = kernels::read_gbs(), peak_f32 = kernels::peak_gflops(DType::f32),
                  peak_bf16 = kernels::peak_gflops(DType::bf16), peak_q8 = kernels::peak_gflops(DType::q8_0);
     const bool quantised = is_quantised(model->weights.head.value.dtype);
     const double peak = quantised ? peak_q8 : peak_f32;
-    const double pp = median(prefill), tg = decode.empty() ? 0 : median(decode);
+    const double pp = prefill.speed(), tg = decode.speed();
     const double pp_gflops = pp * static_cast<double>(size.flops_per_token) / 1e9,
                  tg_gbs = tg * static_cast<double>(footprint(*model).per_token) / 1e9;
     if (options.common.json) {
-        fmt::print("{}\n",
-                   nlohmann::ordered_json{
-                       {"pp", {{"n", options.prompt}, {"tps", pp}}},
-                       {"tg", {{"n", options.predict}, {"tps", tg}}},
-                       {"limits",
-                        {{"read_gbs", read},
-                         {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}, {"q8_0", peak_q8}}}}},
-                       {"share", {{"pp", pp_gflops / peak}, {"tg", tg_gbs / read}}},
-                       {"cpu", cpu_name()},
-                       {"kernels", kernels::name(kernels::active())}}
-                       .dump());
+        nlohmann::ordered_json report{
+            {"pp", {{"n", options.prompt}, {"tps", pp}}},
+            {"tg", {{"n", options.predict}, {"tps", tg}}},
+            {"limits",
+             {{"read_gbs", read},
+              {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}, {"q8_0", peak_q8}}}}},
+            {"share", {{"pp", pp_gflops / peak}, {"tg", tg_gbs / read}}},
+            {"cpu", cpu_name()},
+            {"kernels", kernels::name(kernels::active())}};
+        if (options.profile)
+            report["profile_ms"] = {{"pp", prefill.milliseconds()}, {"tg", decode.milliseconds()}};
+        fmt::print("{}\n", report.dump());
         return;
     }
     fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(),
@@ -99,6 +137,7 @@ void bench_model(const Options& options) {
             "bandwidth measured now\n",
             options.predict, tg, tg_gbs, 100 * tg_gbs / read, read);
     }
+    if (options.profile) print_profile(prefill.milliseconds(), decode.milliseconds());
 }
 
 void bench_train(const Options& options) {
@@ -152,6 +191,8 @@ void add_bench(CLI::App& app) {
     CLI::App* command = app.add_subcommand("bench", "Measure speed beside this machine's limits");
     add_common(*command, options->common);
     command->add_flag("--train", options->train, "measure training instead of running");
+    command->add_flag("--profile", options->profile, "where a token's time goes, in milliseconds")
+        ->excludes("--train");
     command->add_option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T")->needs("--train");
     command->add_option("--compute", options->compute, "with --train: bf16 or f32 alone")
         ->needs("--train")

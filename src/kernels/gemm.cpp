@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/profile.h"
 #include "kernels/cpu.h"
 #include "kernels/pack.h"
 #include "kernels/variant.h"
@@ -206,6 +208,42 @@ const Leaf& choose_leaf(DType compute, DType b, bool fine) {
     return simd_leaf(compute);
 }
 
+// Of a parallel loop: how long its threads had nothing to do.
+class Waiting {
+  public:
+    explicit Waiting(Profile* profile)
+        : profile_(profile), threads_(profile ? static_cast<size_t>(threads()) : 0), start_(now()) {}
+    ~Waiting() {
+        if (!profile_) return;
+        double busy = 0;
+        for (const Thread& one : threads_) busy += one.end - one.begin;
+        profile_->waiting += now() - start_ - busy / static_cast<double>(threads_.size());
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+    // Around each task, on its thread.
+    template <typename Work>
+    void count(Work&& work) {
+        if (!profile_) return work();
+        Thread& mine = threads_[static_cast<size_t>(omp_get_thread_num())];
+        if (mine.end == 0) mine.begin = now();
+        work();
+        mine.end = now();
+    }
+
+  private:
+    struct alignas(64) Thread {
+        double begin = 0, end = 0;
+    };
+    static double now() {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    }
+    Profile* profile_;
+    std::vector<Thread> threads_;
+    double start_;
+};
+
 std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
     int64_t work = 0;
     for (const Product& p : products) work += p.m * p.n * p.k;
@@ -215,7 +253,8 @@ std::string_view run_products(std::span<const Product> products, DType compute, 
     plan(tasks, products, parallel);
     const std::span<const Task> all = tasks;
     if (parallel) {
-        parallel_for(std::ssize(all), [&](int64_t i) { run(all[i]); });
+        Waiting waiting(Profiling::current());
+        parallel_for(std::ssize(all), [&](int64_t i) { waiting.count([&] { run(all[i]); }); });
     } else {
         for (const Task& task : all) run(task);
     }

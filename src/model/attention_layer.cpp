@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "base/profile.h"
 #include "model/blocks.h"
 
 namespace gremium {
@@ -112,6 +113,7 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].attention();
     const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].attention;
     const bool latent = a.latent.rank > 0;
+    Timed timer(Stage::projections);
     Projected p = latent ? project_latent(g, x_TD, a, w, context) : project(g, x_TD, a, w, context);
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
@@ -122,8 +124,10 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
         p.shape.bias_zero = bias.zero;
     }
     const TensorView values = p.v ? p.v->value.view() : TensorView{};
+    timer.enter(Stage::attention);
     const Var y = ops::attention(g, p.q, p.k, p.v, spans(p.k->value, values, layer, context), p.shape,
                                  context.sequence_length, w.sinks);
+    timer.enter(Stage::projections);
     const Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
     return ops::linear(g, heads, w.out, w.out_bias);
 }
@@ -131,7 +135,9 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
 Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
     const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].cross;
     const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].cross;
+    Timed timer(Stage::projections);
     const Var q = ops::linear(g, x_TD, w.q, w.q_bias);
+    timer.enter(Stage::attention);
     const KvCache::Views source = context.cache->memory(layer);
     const ops::AttentionSpan all{
         .q_row = 0, .queries = q->value.rows(), .first = 0, .k = source.k, .v = source.v};
@@ -142,6 +148,7 @@ Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& con
                                     .scale = score_scale(a),
                                     .causal = false};
     const Var y = ops::attention(g, q, nullptr, nullptr, std::span(&all, 1), shape, q->value.rows());
+    timer.enter(Stage::projections);
     return ops::linear(g, y, w.out, w.out_bias);
 }
 

@@ -1,3 +1,4 @@
+#include "base/profile.h"
 #include "model/blocks.h"
 
 namespace gremium {
@@ -8,6 +9,7 @@ using ops::Graph;
 using ops::Var;
 
 Var dense(Graph& g, Var x_TD, const DenseWeights& w, ops::Activation activation) {
+    const Timed timer(Stage::dense);
     const Var gate = w.gate ? ops::linear(g, x_TD, w.gate, w.gate_bias) : nullptr;
     const Var up = ops::linear(g, x_TD, w.up, w.up_bias);
     const Var hidden =

@@ -1,3 +1,4 @@
+#include "base/profile.h"
 #include "model/blocks.h"
 
 namespace gremium {
@@ -19,6 +20,7 @@ Weight rows(const Weight& w, int64_t begin, int64_t count) {
 // Gu, Dao: Mamba: Linear-Time Sequence Modeling with Selective State Spaces (2023), figure 3. C inner channels,
 // N numbers of state, R the rank of the step sizes.
 Var ssm_layer(Graph& g, Var u_TD, int layer, const BlockContext& context) {
+    const Timed timer(Stage::state_space);
     const SsmSpec& s = *context.model.spec.layers[static_cast<size_t>(layer)].ssm();
     const SsmWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].ssm;
     const KvCache::State state = context.cache ? context.cache->state(layer) : KvCache::State{};

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "kernels/moe_rows.h"
 #include "moe/moe.h"
 
@@ -235,7 +236,9 @@ void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const R
 
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
                   ExpertStore& store, ops::Activation act) {
+    Timed timer(Stage::router);
     Routing routing = route(g, x_TD, policy, inputs);
+    timer.enter(Stage::dispatch);
     std::vector<int32_t> used;
     for (size_t e = 0; e < routing.load_E.size(); ++e) {
         if (routing.load_E[e] > 0) used.push_back(static_cast<int32_t>(e));
@@ -248,9 +251,11 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
     }
     const bool on_input = policy.weight_on_input;
     const ops::Var x = on_input ? weighted_rows(g, x_TD, routing.weights_Tk, *plan) : x_TD;
+    timer.enter(Stage::experts);
     const ops::Var y_RD = plan->rows() == 0  // a hook's rules gave up every choice
                               ? g.make(g.options().activation, {0, x->value.cols()}, false)
                               : experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
+    timer.enter(Stage::combine);
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
     if (inputs.hook) show(inputs, y_RD, weights_Tk, routing, *plan);
     return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};

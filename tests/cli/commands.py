@@ -103,6 +103,17 @@ class Commands(unittest.TestCase):
             self.assertAlmostEqual(sum(event["weights"]), 1, places=5)
             self.assertGreaterEqual(event["margin"], 0)
 
+    def test_bench_profile_accounts_for_all_time(self):
+        report = json.loads(gremium("bench", "-m", "tiny.gguf", "-p", 24, "-n", 8, "-r", 1, "-t", 2, "--profile", "--json"))
+        for phase, ms in report["profile_ms"].items():
+            total, waiting = ms.pop("all"), ms.pop("waiting")
+            self.assertAlmostEqual(total * report[phase]["tps"], 1000, delta=1)
+            self.assertAlmostEqual(sum(ms.values()), total, delta=1e-6 * total)
+            self.assertTrue(0 <= waiting < total, ms)
+            for stage, took in ms.items():
+                self.assertTrue(took == 0 if stage == "state_space" else took > 0, ms)
+        self.assertNotIn("profile_ms", json.loads(gremium("bench", "-m", "tiny.gguf", "-p", 8, "-n", 0, "-r", 1, "--json")))
+
     def test_run_threads_change_nothing(self):
         one, two = (gremium("run", "-m", "tiny.gguf", "-p", "Document 7", "-n", 16, "-t", t) for t in (1, 2))
         self.assertEqual(one, two)
@@ -390,7 +401,8 @@ class Commands(unittest.TestCase):
         self.assertFalse((self.folder / "x.gguf").exists())
 
     def test_wrong_usage_is_exit_2(self):
-        for arguments in ((), ("fly",), ("run",), ("run", "-p", "x", "--temp", "-1"), ("eval",), ("bench", "--shape", "1")):
+        for arguments in ((), ("fly",), ("run",), ("run", "-p", "x", "--temp", "-1"), ("eval",), ("bench", "--shape", "1"),
+                          ("bench", "--train", "--profile")):
             with self.subTest(arguments):
                 gremium(*arguments, code=2)
 

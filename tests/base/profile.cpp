@@ -1,0 +1,51 @@
+#include "base/profile.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace gremium {
+namespace {
+
+void pass(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
+
+TEST(Profile, TimeGoesToTheStageItPassedIn) {
+    Profile profile;
+    const auto start = std::chrono::steady_clock::now();
+    {
+        const Profiling on(&profile);
+        Timed timer(Stage::router);
+        pass(0.002);
+        timer.enter(Stage::experts);
+        pass(0.004);
+        timer.enter(Stage::router);
+        pass(0.001);
+    }
+    const double all = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    EXPECT_GE(profile[Stage::router], 0.003);
+    EXPECT_GE(profile[Stage::experts], 0.004);
+    EXPECT_LE(profile[Stage::router] + profile[Stage::experts], all);
+    EXPECT_EQ(profile[Stage::head], 0);
+}
+
+TEST(Profile, OnlyTheInnermostMeasuresAndOnlyOnItsThread) {
+    Profile outer, inner;
+    const Profiling on(&outer);
+    {
+        const Profiling within(&inner);
+        const Timed timer(Stage::dense);
+        pass(0.001);
+    }
+    {
+        const Profiling off(nullptr);
+        const Timed timer(Stage::dense);
+        pass(0.001);
+    }
+    std::thread([] { EXPECT_EQ(Profiling::current(), nullptr); }).join();
+    EXPECT_EQ(Profiling::current(), &outer);
+    EXPECT_EQ(outer[Stage::dense], 0);
+    EXPECT_GE(inner[Stage::dense], 0.001);
+}
+
+}  // namespace
+}  // namespace gremium
