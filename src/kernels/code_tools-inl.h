@@ -209,11 +209,11 @@ HWY_INLINE Factors of_blocks(const std::byte* at) {
 }
 
 // Codes that stand for code − zero.
-HWY_INLINE Affine centred(const Factors& scale, float zero) {
+HWY_INLINE Affine centred(const Factors& scale, int zero) {
     Affine out{scale, {}};
 #pragma GCC unroll 4
     for (int64_t j = 0; j < factor_vectors; ++j)
-        out.min.v[j] = hn::Mul(scale.v[j], hn::Set(FactorTag(), -zero));
+        out.min.v[j] = hn::Mul(scale.v[j], hn::Set(FactorTag(), static_cast<float>(-zero)));
     return out;
 }
 
@@ -245,7 +245,7 @@ HWY_INLINE void twice(uint8_t (&out)[code_parts], uint64_t bytes) {
 }
 
 // Of each block-quantised type: Block; codes(at, v), vector v of the codes of the 256 weights at `at`; factors(at), theirs;
-// wide and small_parts as in CodeFormat.
+// wide, small_parts and zero as in CodeFormat.
 template <DType type>
 struct Coded;
 

@@ -1,5 +1,8 @@
 #include "kernels/codes.h"
 
+#include <algorithm>
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/codes.cpp"
 #include "kernels/dispatch.h"
@@ -17,7 +20,7 @@ namespace HWY_NAMESPACE {
 CodeFormat code_format(DType) { return {}; }
 void decode(const Codes&, float*) {}
 void decode_bf16(const Codes&, uint16_t*) {}
-void round_row(DType, const std::byte*, int64_t, Rounded*, Rounded*) {}
+void round_row(DType, const std::byte*, int64_t, bool, std::byte*) {}
 
 #else
 
@@ -38,7 +41,7 @@ void unpack(const std::byte* row, int64_t k, int64_t n, Codes& out) {
 
 template <DType type>
 CodeFormat format_of() {
-    return {unpack<type>, Coded<type>::wide, Coded<type>::small_parts};
+    return {unpack<type>, Coded<type>::wide, Coded<type>::small_parts, Coded<type>::zero};
 }
 
 CodeFormat code_format(DType type) {
@@ -105,54 +108,57 @@ void decode_bf16(const Codes& codes, uint16_t* out) {
     });
 }
 
-// 32 numbers: scale is the largest's 127th part.
-void round_block(const float* x, int8_t* q, float* scale, float* sum) {
+// A chunk: one step is the 127th part of the largest of 32 neighbours, or the 256th of that.
+template <bool fine>
+void round_chunk(const float* x, std::conditional_t<fine, FineRounded, Rounded>& out) {
     const F32 d;
     const hn::Rebind<int32_t, F32> di;
     const hn::Rebind<int8_t, F32> d8;
-    const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-    VecF most = hn::Zero(d);
-    for (int64_t i = 0; i < block; i += lanes) most = hn::Max(most, hn::Abs(hn::LoadU(d, x + i)));
-    const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
-    const float step = largest / 127, per_step = largest > 0 ? 127 / largest : 0;
-    for (int64_t p = 0; p < block / code_part; ++p) {
-        auto total = hn::Zero(di);
-        for (int64_t i = p * code_part; i < (p + 1) * code_part; i += lanes) {
-            const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, per_step)));
-            hn::StoreU(hn::DemoteTo(d8, rounded), d8, q + i);
-            total = hn::Add(total, rounded);
+    constexpr int64_t lanes = hn::MaxLanes(F32());
+    for (int64_t i = 0; i < code_chunk; i += block) {
+        VecF most = hn::Abs(hn::Load(d, x + i));
+        for (int64_t j = lanes; j < block; j += lanes) most = hn::Max(most, hn::Abs(hn::Load(d, x + i + j)));
+        const float largest = hn::GetLane(hn::MaxOfLanes(d, most)), step = largest / 127;
+        const VecF per_step = hn::Set(d, largest > 0 ? 127 / largest : 0);
+        const int64_t p = i / code_part;
+        out.scale[p] = out.scale[p + 1] = fine ? step / 256 : step;
+        for (int64_t j = i; j < i + block; j += lanes) {
+            const VecF steps = hn::Mul(hn::Load(d, x + j), per_step);
+            const auto whole = hn::NearestInt(steps);
+            hn::StoreU(hn::DemoteTo(d8, whole), d8, out.q + j);
+            if constexpr (fine) {  // what rounding left; a half is 128 of 256, which a byte holds as 127
+                const VecF rest = hn::Mul(hn::Sub(steps, hn::ConvertTo(d, whole)), hn::Set(d, 256));
+                hn::StoreU(hn::DemoteTo(d8, hn::NearestInt(rest)), d8, out.low + j);
+            }
         }
-        scale[p] = step;
-        sum[p] = step * static_cast<float>(hn::GetLane(hn::SumOfLanes(di, total)));
+    }
+    const auto total = [](const int8_t* q) {
+        int32_t sum = 0;
+        for (int64_t i = 0; i < code_part; ++i) sum += q[i];
+        return sum;
+    };
+    for (int64_t p = 0; p < code_parts; ++p) {
+        out.total[p] = total(out.q + p * code_part);
+        if constexpr (fine) out.total[p] = 256 * out.total[p] + total(out.low + p * code_part);
     }
 }
 
-// Block i.. of a row of Rounded.
-void round_block(const float* x, int64_t i, Rounded* row) {
-    Rounded& to = row[i / code_chunk];
-    const int64_t at = i % code_chunk, p = at / code_part;
-    round_block(x, to.q + at, to.scale + p, to.sum + p);
+template <bool fine>
+void round_chunks(DType type, const std::byte* row, int64_t n, std::byte* out) {
+    using To = std::conditional_t<fine, FineRounded, Rounded>;
+    HWY_ALIGN float x[code_chunk];
+    To* to = reinterpret_cast<To*>(out);
+    for (int64_t i = 0; i < n; i += code_chunk, ++to) {
+        const int64_t count = std::min(code_chunk, n - i);
+        visit_row(type, row + bytes_of(type, i), count,
+                  [&](int64_t j, VecF v) HWY_ATTR { hn::Store(v, F32(), x + j); });
+        std::fill(x + count, x + code_chunk, 0.f);
+        round_chunk<fine>(x, *to);
+    }
 }
 
-void round_row(DType type, const std::byte* row, int64_t n, Rounded* out, Rounded* rest) {
-    HWY_ALIGN float x[block];
-    for (int64_t i = 0; i < chunks_of(n) * code_chunk; i += block) {
-        const float* from = reinterpret_cast<const float*>(row) + i;
-        if (i >= n || type == DType::bf16) {
-            std::fill_n(x, block, 0.f);
-            if (i < n)
-                visit_row<DType::bf16>(row + bytes_of(type, i), block,
-                                       [&](int64_t j, VecF v) HWY_ATTR { hn::Store(v, F32(), x + j); });
-            from = x;
-        }
-        round_block(from, i, out);
-        if (!rest) continue;
-        const Rounded& done = out[i / code_chunk];
-        const int64_t at = i % code_chunk;
-        for (int64_t j = 0; j < block; ++j)
-            x[j] = from[j] - done.scale[(at + j) / code_part] * static_cast<float>(done.q[at + j]);
-        round_block(x, i, rest);
-    }
+void round_row(DType type, const std::byte* row, int64_t n, bool fine, std::byte* out) {
+    (fine ? round_chunks<true> : round_chunks<false>)(type, row, n, out);
 }
 
 #endif
@@ -172,8 +178,8 @@ HWY_EXPORT(round_row);
 CodeFormat code_format(DType type) { return HWY_DYNAMIC_DISPATCH(code_format)(type); }
 void decode(const Codes& codes, float* out) { HWY_DYNAMIC_DISPATCH(decode)(codes, out); }
 void decode_bf16(const Codes& codes, uint16_t* out) { HWY_DYNAMIC_DISPATCH(decode_bf16)(codes, out); }
-void round_row(DType type, const std::byte* row, int64_t n, Rounded* out, Rounded* rest) {
-    HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, out, rest);
+void round_row(DType type, const std::byte* row, int64_t n, bool fine, std::byte* out) {
+    HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, fine, out);
 }
 
 }  // namespace gremium::kernels

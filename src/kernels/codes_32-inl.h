@@ -49,30 +49,33 @@ struct Block32 {
 template <>
 struct Coded<DType::q8_0> : Block32<BlockQ8_0> {
     static constexpr bool wide = true;
+    static constexpr int zero = 128;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
             return hn::Xor(bytes_at(b + offsetof(Block, q) + i), hn::Set(Bytes(), 128));
         });
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
-        return centred(halves<offsetof(Block, d)>(at), 128);
+        return centred(halves<offsetof(Block, d)>(at), zero);
     }
 };
 
 template <>
 struct Coded<DType::q4_0> : Block32<BlockQ4_0> {
     static constexpr bool wide = false;
+    static constexpr int zero = 8;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return nibbles_at<offsetof(Block, q)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
-        return centred(halves<offsetof(Block, d)>(at), 8);
+        return centred(halves<offsetof(Block, d)>(at), zero);
     }
 };
 
 template <>
 struct Coded<DType::q4_1> : Block32<BlockQ4_1> {
     static constexpr bool wide = false;
+    static constexpr int zero = 0;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return nibbles_at<offsetof(Block, q)>(at, v);
     }
@@ -84,17 +87,19 @@ struct Coded<DType::q4_1> : Block32<BlockQ4_1> {
 template <>
 struct Coded<DType::q5_0> : Block32<BlockQ5_0> {
     static constexpr bool wide = false;
+    static constexpr int zero = 16;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
-        return centred(halves<offsetof(Block, d)>(at), 16);
+        return centred(halves<offsetof(Block, d)>(at), zero);
     }
 };
 
 template <>
 struct Coded<DType::q5_1> : Block32<BlockQ5_1> {
     static constexpr bool wide = false;
+    static constexpr int zero = 0;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
@@ -106,17 +111,19 @@ struct Coded<DType::q5_1> : Block32<BlockQ5_1> {
 template <>
 struct Coded<DType::iq4_nl> : Block32<BlockIQ4_NL> {
     static constexpr bool wide = true;
+    static constexpr int zero = 128;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         return iq4(nibbles_at<offsetof(Block, q)>(at, v));
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
-        return centred(halves<offsetof(Block, d)>(at), 128);
+        return centred(halves<offsetof(Block, d)>(at), zero);
     }
 };
 
 template <>
 struct Coded<DType::mxfp4> : Block32<BlockMXFP4> {
     static constexpr bool wide = false;
+    static constexpr int zero = 12;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         alignas(16) static constexpr uint8_t values[16] = {
             12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};  // twice the value, + 12
@@ -139,7 +146,7 @@ struct Coded<DType::mxfp4> : Block32<BlockMXFP4> {
             const auto usual = hn::ShiftLeft<23>(hn::Sub(v, hn::Set(d, 1)));
             scale.v[j] = hn::BitCast(FactorTag(), hn::IfThenElse(hn::Lt(v, hn::Set(d, 2)), small, usual));
         }
-        return centred(scale, 12);
+        return centred(scale, zero);
     }
 };
 

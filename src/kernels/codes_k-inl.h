@@ -36,6 +36,7 @@ HWY_INLINE VecB four_bits(const uint8_t (&q)[128], int p, int64_t i) {
 template <>
 struct Coded<DType::q2_k> : Block256<BlockQ2_K> {
     static constexpr bool small_parts = true;
+    static constexpr int zero = 0;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
         return codes_from(v, [&](int p, int64_t i) HWY_ATTR { return two_bits(b.q, p, i); });
@@ -55,6 +56,7 @@ struct Coded<DType::q2_k> : Block256<BlockQ2_K> {
 template <>
 struct Coded<DType::q3_k> : Block256<BlockQ3_K> {
     static constexpr bool small_parts = true;
+    static constexpr int zero = 4;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
         return codes_from(v, [&](int p, int64_t i) HWY_ATTR {
@@ -73,7 +75,7 @@ struct Coded<DType::q3_k> : Block256<BlockQ3_K> {
             const uint32_t four = ((biased | 0x80808080) - 0x20202020) ^ 0x80808080;  // each byte − 32
             std::memcpy(scale + 4 * j, &four, sizeof four);
         }
-        return centred(scaled(scale, b.d), 4);
+        return centred(scaled(scale, b.d), zero);
     }
 };
 
@@ -93,6 +95,7 @@ HWY_INLINE Affine scales_and_mins(const Block& b) {
 
 template <>
 struct Coded<DType::q4_k> : Block256<BlockQ4_K> {
+    static constexpr int zero = 0;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
         return codes_from(v, [&](int p, int64_t i) HWY_ATTR { return four_bits(b.q, p, i); });
@@ -102,6 +105,7 @@ struct Coded<DType::q4_k> : Block256<BlockQ4_K> {
 
 template <>
 struct Coded<DType::q5_k> : Block256<BlockQ5_K> {
+    static constexpr int zero = 0;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
         return codes_from(v, [&](int p, int64_t i) HWY_ATTR {
@@ -114,6 +118,7 @@ struct Coded<DType::q5_k> : Block256<BlockQ5_K> {
 template <>
 struct Coded<DType::q6_k> : Block256<BlockQ6_K> {
     static constexpr bool small_parts = true;
+    static constexpr int zero = 32;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b =
             block_at(at);  // of each half, weights 64 apart share a byte of `low`, 32 apart of `high`
@@ -124,13 +129,14 @@ struct Coded<DType::q6_k> : Block256<BlockQ6_K> {
         });
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
-        return centred(scaled(block_at(at).scales, block_at(at).d), 32);
+        return centred(scaled(block_at(at).scales, block_at(at).d), zero);
     }
 };
 
 template <>
 struct Coded<DType::iq4_xs> : Block256<BlockIQ4_XS> {
     static constexpr bool wide = true;
+    static constexpr int zero = 128;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
         const Block& b = block_at(at);
         return iq4(codes_from(v, [&](int p, int64_t i) HWY_ATTR { return nibbles(b.q + p * 16, i); }));
@@ -152,7 +158,7 @@ struct Coded<DType::iq4_xs> : Block256<BlockIQ4_XS> {
         alignas(16) int8_t both[code_parts];
         for (int p = 0; p < 8; ++p)
             both[2 * p] = both[2 * p + 1] = static_cast<int8_t>(static_cast<int>(scale[p]) - 32);
-        return centred(scaled(both, b.d), 128);
+        return centred(scaled(both, b.d), zero);
     }
 };
 

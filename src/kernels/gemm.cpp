@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <vector>
 
 #include "base/parallel.h"
-#include "base/profile.h"
 #include "kernels/cpu.h"
 #include "kernels/pack.h"
 #include "kernels/variant.h"
+#include "kernels/waiting.h"
 #include "tensor/arena.h"
 
 namespace gremium::kernels {
@@ -61,7 +60,11 @@ class Run {
         call_ = ++calls;
     }
 
-    void operator()(const Task& task) const { task.few_rows ? run_gemv(task) : run_tiles(task); }
+    // next: what the same thread runs after it; null: not known.
+    void operator()(const Task& task, const Task* next) const {
+        if (task.few_rows) return run_gemv(task, next);
+        holds_codes(task.product->leaf->panel) ? run_codes(task) : run_tiles(task);
+    }
 
   private:
     void run_tiles(const Task& task) const {
@@ -74,15 +77,40 @@ class Run {
             const int64_t k_count = std::min(step, p.k - k);
             const int64_t units = units_of(leaf, k_count);
             pack_weights(mine, task, {task.n0, task.n, k, k_count, units});
-            for (int term = 0; term < p.a.terms; ++term) {
-                pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units, term}, leaf);
-                multiply(mine, task, units, k == 0 && term == 0, k + step >= p.k && term + 1 == p.a.terms);
-            }
+            pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf);
+            multiply(mine, task, units, k == 0, k + step >= p.k);
         }
         if (leaf.leave) leaf.leave();
     }
 
-    void run_gemv(const Task& task) const {
+    void run_codes(const Task& task) const {
+        Panels& mine = panels();
+        const Product& p = *task.product;
+        const Leaf& leaf = *p.leaf;
+        const CodeFormat format = code_format(p.b.dtype);
+        const int64_t tiles = (task.m + leaf.mr - 1) / leaf.mr, width = round_up(task.n, leaf.nr);
+        const Output out = p.c.at(task.m0, task.n0);
+        const bool direct = out.dtype == DType::f32 && width == task.n;
+        float* const c = direct ? reinterpret_cast<float*>(out.data) : mine.sums.get().f32();
+        const int64_t ldc = direct ? out.stride / 4 : width;
+        for (int64_t k = 0; k < p.k; k += code_k_step) {
+            const int64_t k_count = std::min(code_k_step, p.k - k), units = code_units(format, k_count);
+            pack_b(mine.b_units(), p.b, {task.n0, task.n, k, k_count, units}, leaf);
+            for (int64_t j = 0; j < task.n; j += leaf.nr) {
+                for (int64_t t = 0; t < tiles; ++t) {  // of nearly equal heights
+                    const int64_t i = t * task.m / tiles, rows = (t + 1) * task.m / tiles - i;
+                    const std::byte* a[8];
+                    for (int64_t r = 0; r < rows; ++r)
+                        a[r] = p.a.rounded_row<std::byte>(task.m0 + i + r) + rounded_bytes(k, p.a.fine);
+                    leaf.code_tile(c + i * ldc + j, ldc, rows, a, mine.b_units() + j * units, k_count,
+                                   format.zero, k > 0 || (direct && accumulate_));
+                }
+            }
+        }
+        if (!direct) store_tile(out, task.m, task.n, c, ldc, accumulate_);
+    }
+
+    void run_gemv(const Task& task, const Task* next) const {
         Panels& mine = panels();
         const Product& p = *task.product;
         const int64_t stride = round_up(p.k, 32);
@@ -94,23 +122,19 @@ class Run {
         }
         float* const sums = mine.sums.get().f32();
         const GemvDots dots = p.a.rounded ? nullptr : gemv_dots(p.b.dtype, round_);
-        const int64_t at_once = gemv_rows_at_once / p.a.terms;
-        for (int64_t i = 0; i < p.m; i += at_once) {  // the weights of one task stay in a near cache
-            const int64_t rows = std::min(at_once, p.m - i);
+        for (int64_t i = 0; i < p.m;
+             i += gemv_rows_at_once) {  // the weights of one task stay in a near cache
+            const int64_t rows = std::min(gemv_rows_at_once, p.m - i);
             if (p.a.rounded) {
-                gemv_codes(sums, i * p.a.terms, rows * p.a.terms, p, task.n0, task.n);
-                if (p.a.terms == 2) add_terms(sums, rows, task.n);
+                const bool last = i + rows == p.m;
+                const std::byte* const then = !last  ? p.b.row(task.n0)
+                                              : next ? next->product->b.row(next->n0)
+                                                     : p.b.row(task.n0 + task.n);
+                gemv_codes(sums, i, rows, p, task.n0, task.n, then);
             } else {
                 dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
             }
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
-        }
-    }
-
-    // sums[r] = sums[2r] + sums[2r + 1]
-    static void add_terms(float* sums, int64_t rows, int64_t n) {
-        for (int64_t r = 0; r < rows; ++r) {
-            for (int64_t j = 0; j < n; ++j) sums[r * n + j] = sums[2 * r * n + j] + sums[(2 * r + 1) * n + j];
         }
     }
 
@@ -151,7 +175,8 @@ class Run {
     uint64_t call_;
 };
 
-constexpr int64_t gemv_bytes = int64_t{64} << 10;  // of weights in one task
+// Bytes of weights in one task of few rows: large ones start seldom; at the end small ones let threads finish together.
+constexpr int64_t gemv_bytes = int64_t{256} << 10, least_gemv_bytes = int64_t{32} << 10;
 constexpr int64_t worth_threads = int64_t{1}
                                   << 18;  // multiplications; fewer are done before threads have met
 
@@ -166,33 +191,61 @@ struct Limits {
     int64_t m = m_limit, n = n_limit;
 };
 
+bool has_few_rows(const Product& p) { return p.m <= p.leaf->gemv_rows && p.a.along_k && p.b.along_k; }
+
 // Appends the blocks of C. Their sizes are free: no element's sum depends on them.
-void plan(std::vector<Task>& tasks, const Product& p, Limits limits) {
+void plan_tiles(std::vector<Task>& tasks, const Product& p, Limits limits) {
     const Leaf& leaf = *p.leaf;
-    const bool few_rows = p.m <= leaf.gemv_rows && p.a.along_k && p.b.along_k;
-    int64_t m_block = p.m, n_block = 0;
-    if (few_rows) {
-        n_block = std::clamp(round_down(gemv_bytes / (p.b.stride + 1), 16), int64_t{16}, limits.n);
+    if (holds_codes(leaf.panel)) {
+        limits.m = code_m_limit;  // rows are not packed
+        limits.n = std::min(limits.n, code_n_limit);
     } else {
-        const int64_t units = units_of(leaf, std::min(p.k, k_step(leaf.panel)));
-        m_block = even_part(p.m, limits.m, leaf.mr);
-        n_block = even_part(p.n, std::min(limits.n, b_limit / units), leaf.nr);
+        limits.n = std::min(limits.n, b_limit / units_of(leaf, std::min(p.k, k_step(leaf.panel))));
     }
+    const int64_t m_block = even_part(p.m, limits.m, leaf.mr), n_block = even_part(p.n, limits.n, leaf.nr);
     for (int64_t n = 0; n < p.n; n += n_block) {
-        for (int64_t m = 0; m < p.m; m += m_block) {
-            tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n), few_rows});
-        }
+        for (int64_t m = 0; m < p.m; m += m_block)
+            tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n), false});
+    }
+}
+
+// `left`: bytes of weights from here on that are multiplied with few rows.
+void plan_gemv(std::vector<Task>& tasks, const Product& p, int64_t& left) {
+    for (int64_t n = 0; n < p.n;) {
+        const int64_t bytes = std::clamp(left / (4 * threads()), least_gemv_bytes, gemv_bytes);
+        const int64_t rows = std::clamp(round_down(bytes / (p.b.stride + 1), 16), int64_t{16}, n_limit);
+        tasks.push_back({&p, 0, p.m, n, std::min(rows, p.n - n), true});
+        left -= tasks.back().n * p.b.stride;
+        n += rows;
     }
 }
 
 // Large blocks pack less, but there must be enough of them for all threads to finish together.
 void plan(std::vector<Task>& tasks, std::span<const Product> products, bool parallel) {
     const int64_t enough = parallel ? 2 * threads() : 1;
+    int64_t left = 0;
+    for (const Product& p : products) left += has_few_rows(p) ? p.n * p.b.stride : 0;
     for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
         tasks.clear();
-        for (const Product& p : products) plan(tasks, p, limits);
-        if (std::ssize(tasks) >= enough) return;
+        for (const Product& p : products)
+            if (!has_few_rows(p)) plan_tiles(tasks, p, limits);
+        if (left > 0 || std::ssize(tasks) >= enough) break;
     }
+    for (const Product& p : products)
+        if (has_few_rows(p)) plan_gemv(tasks, p, left);
+}
+
+// Each thread takes its next task before it runs one of few rows, so that it can ask for the next one's weights in time.
+void run_parallel(const Run& run, std::span<const Task> tasks) {
+    Waiting waiting(Profiling::current());
+    std::atomic<size_t> taken{0};
+    parallel_for(threads(), [&](int64_t) {
+        for (size_t i = taken++; i < tasks.size();) {
+            const size_t then = tasks[i].few_rows ? taken++ : tasks.size();
+            waiting.count([&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
+            i = tasks[i].few_rows ? then : taken++;
+        }
+    });
 }
 
 }  // namespace
@@ -201,48 +254,12 @@ const Leaf& choose_leaf(DType compute, DType b, bool fine) {
     if (compute == DType::q8_0) {
         const CodeFormat format = code_format(b);
         if (!format.unpack) return choose_leaf(DType::f32, b);
-        return active() == Variant::amx && !fine ? amx_bf16_leaf() : *codes_leaf(format);
+        return active() == Variant::amx && !fine ? amx_bf16_leaf() : *codes_leaf(format, fine);
     }
     if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
     if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
     return simd_leaf(compute);
 }
-
-// Of a parallel loop: how long its threads had nothing to do.
-class Waiting {
-  public:
-    explicit Waiting(Profile* profile)
-        : profile_(profile), threads_(profile ? static_cast<size_t>(threads()) : 0), start_(now()) {}
-    ~Waiting() {
-        if (!profile_) return;
-        double busy = 0;
-        for (const Thread& one : threads_) busy += one.end - one.begin;
-        profile_->waiting += now() - start_ - busy / static_cast<double>(threads_.size());
-    }
-    Waiting(const Waiting&) = delete;
-    Waiting& operator=(const Waiting&) = delete;
-
-    // Around each task, on its thread.
-    template <typename Work>
-    void count(Work&& work) {
-        if (!profile_) return work();
-        Thread& mine = threads_[static_cast<size_t>(omp_get_thread_num())];
-        if (mine.end == 0) mine.begin = now();
-        work();
-        mine.end = now();
-    }
-
-  private:
-    struct alignas(64) Thread {
-        double begin = 0, end = 0;
-    };
-    static double now() {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-    }
-    Profile* profile_;
-    std::vector<Thread> threads_;
-    double start_;
-};
 
 std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
     int64_t work = 0;
@@ -253,10 +270,9 @@ std::string_view run_products(std::span<const Product> products, DType compute, 
     plan(tasks, products, parallel);
     const std::span<const Task> all = tasks;
     if (parallel) {
-        Waiting waiting(Profiling::current());
-        parallel_for(std::ssize(all), [&](int64_t i) { waiting.count([&] { run(all[i]); }); });
+        run_parallel(run, all);
     } else {
-        for (const Task& task : all) run(task);
+        for (const Task& task : all) run(task, &task == &all.back() ? nullptr : &task + 1);
     }
     for (const Task& task : all) {
         if (!task.few_rows) return task.product->leaf->name;

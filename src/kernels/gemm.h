@@ -4,9 +4,10 @@
 // neighbouring bf16 (k even in the low half):
 //     A panel  [m][a_stride]        rows run along k; a tile broadcasts one unit
 //     B panel  [n / nr][units][nr]  a vector holds neighbours in n; what VDPBF16PS and TDPBF16PS want
-// Panels of codes (codes.h) hold parts of 32 or 16 elements: units of four bytes, then two of f32: the part's scale and
-// min (of B) or sum (of A). Both are padded with zeros to whole tiles, so a tile kernel has no edges. Every element is summed in order of k within
-// a block of `k_block` units, and the blocks are summed in order: no bit depends on the number of threads.
+// Both are padded with zeros to whole tiles, so a tile kernel has no edges. Panels of codes (codes.h) hold parts of 32 or
+// 16 elements: units of four bytes, then a scale and, where codes have no zero, a min of f32; tiles read the rows of A as
+// they were rounded. Every element is summed in order of k within a block of `k_step` elements, and the blocks are summed in
+// order: no bit depends on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,9 @@ constexpr int64_t a_stride =
 constexpr int64_t m_limit = 272, n_limit = 512;  // at most so many rows of A, and of B, are packed at a time
 constexpr int64_t b_limit = 256 * k_block;       // units of B: stays in the second-level cache
 constexpr int max_nr = 32;
+// Panels of codes: so many rows and columns at a time, and so many elements of k, that a tile's share of both sides stays in
+// the first-level cache.
+constexpr int64_t code_m_limit = 512, code_n_limit = 256, code_k_step = 2 * code_chunk;
 
 // `k` elements of a row make up `units` units.
 struct PanelShape {
@@ -37,17 +41,19 @@ constexpr PanelShape shape_of(Panel panel) {
     switch (panel) {
         case Panel::bf16:
             return {2, 1};
-        case Panel::codes_32:
-            return {32, 8 + 2};
-        case Panel::codes_16:
-            return {16, 4 + 2};
         default:
             return {1, 1};
     }
 }
-// Elements in a block of k: as many as k_block units hold, in whole blocks of every type.
+constexpr bool holds_codes(Panel panel) { return panel == Panel::codes_32 || panel == Panel::codes_16; }
+// Elements in a block of k.
 constexpr int64_t k_step(Panel panel) {
-    return k_block / shape_of(panel).units * shape_of(panel).k / code_chunk * code_chunk;
+    return holds_codes(panel) ? code_k_step : k_block / shape_of(panel).units * shape_of(panel).k;
+}
+// Units of a column's k elements of codes.
+constexpr int64_t code_units(const CodeFormat& format, int64_t k) {
+    const int64_t part = format.small_parts ? code_part : 2 * code_part;
+    return k / part * (part / 4 + (format.zero ? 1 : 2));
 }
 
 // One operand; its other index is called i (m or n). Rows are those of a tensor, maybe gathered.
@@ -57,15 +63,16 @@ struct Operand {
     int64_t stride;                 // bytes from row to row
     const int32_t* rows = nullptr;  // row j of the operand is row rows[j] of data; null: row j
     bool along_k = true;            // row i holds element (i, ·); otherwise row k holds (·, k)
-    // The rows once more, rounded, where products run on that. Each is the sum of one or two, of `chunks` each.
-    const Rounded* rounded = nullptr;
+    // The rows once more, as Rounded or FineRounded chunks, where products run on that.
+    const std::byte* rounded = nullptr;
     const int32_t* rounded_rows = nullptr;  // as `rows`
-    int64_t chunks = 0;
-    int terms = 1;
+    int64_t rounded_stride = 0;             // bytes
+    bool fine = false;
 
     const std::byte* row(int64_t j) const { return data + (rows ? rows[j] : j) * stride; }
-    const Rounded* rounded_row(int64_t j, int term) const {
-        return rounded + ((rounded_rows ? rounded_rows[j] : j) * terms + term) * chunks;
+    template <typename Row>
+    const Row* rounded_row(int64_t j) const {
+        return reinterpret_cast<const Row*>(rounded + (rounded_rows ? rounded_rows[j] : j) * rounded_stride);
     }
 };
 
@@ -80,15 +87,22 @@ struct Output {
     }
 };
 
+// A tile kernel for codes: c[i·ldc + j] (+)= Σ over k of a(i) · b(j) for i < rows <= mr, j < nr. Row i of A, rounded, begins at
+// a[i]; zero: that of the codes (CodeFormat).
+using CodeTile = void (*)(float* c, int64_t ldc, int64_t rows, const std::byte* const* a, const uint32_t* b,
+                          int64_t k, int zero, bool add);
+
 // A tile kernel: c[i·ldc + j] (+)= Σ over units of a(i) · b(j) for i < mr, j < nr.
 struct Leaf {
     std::string_view name;
     Panel panel;
     int mr, nr;
-    int units_multiple;  // of the unit counts it is called with; a multiple of 4
-    int gemv_rows;       // groups of no more rows are better off without packing, by measurement
-    void (*tile)(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add);
-    void (*enter)() = nullptr;  // before and after the tiles of one task, on its thread
+    int units_multiple = 4;  // of the unit counts it is called with; a multiple of 4
+    int gemv_rows = 0;       // groups of no more rows are better off without packing, by measurement
+    void (*tile)(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units,
+                 bool add) = nullptr;
+    CodeTile code_tile = nullptr;  // instead, of panels of codes
+    void (*enter)() = nullptr;     // before and after the tiles of one task, on its thread
     void (*leave)() = nullptr;
     double (*spin)(int64_t rounds) =
         nullptr;  // its instruction on registers alone (limits.h): operations done
@@ -105,8 +119,8 @@ struct Product {
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target
 const Leaf& avx512_bf16_leaf();        // VDPBF16PS
 const Leaf& amx_bf16_leaf();           // TDPBF16PS
-const Leaf* codes_leaf(
-    CodeFormat format);  // Highway's chosen target, with VNNI where there is; null: has one lane
+// Highway's chosen target, with VNNI where there is; null: has one lane. `fine`: for FineRounded rows.
+const Leaf* codes_leaf(CodeFormat format, bool fine);
 
 // Brings a finished tile (rows of nr sums), or what of it lies inside C, to the type of C.
 void store_tile(const Output& out, int64_t rows, int64_t cols, const float* tile, int64_t nr,
@@ -128,8 +142,9 @@ void gemv_inputs(float* x, int64_t stride, const Product& product, bool round);
 // sums[m][n] of `m` <= gemv_rows_at_once rows of x and B's rows [n0, n0 + n).
 using GemvDots = void (*)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product,
                           int64_t n0, int64_t n);
-// The same of A's rounded rows and block-quantised B; rows count once for each term.
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n);
+// The same of A's rounded rows from m0 on and block-quantised B. `then`: where the thread will read next, asked for early.
+void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+                const std::byte* then);
 // For B's element type; `round` brings f32 and f16 weights to bf16.
 GemvDots gemv_dots(DType weights, bool round);
 

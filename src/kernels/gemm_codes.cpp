@@ -1,6 +1,8 @@
-// The tile kernel for panels of codes (gemm.h): products of bytes are summed in whole numbers over a part, whose factors
-// then bring them to f32.
+// The tile kernel for panels of codes (gemm.h).
+#include <algorithm>
+#include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "kernels/gemm.h"
 
@@ -17,60 +19,130 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_SCALAR
 
-const Leaf* codes_leaf(CodeFormat) { return nullptr; }
+const Leaf* codes_leaf(CodeFormat, bool) { return nullptr; }
 
 #else
 
 constexpr int tile_rows = HWY_CAP_GE512 ? 6 : 4;
 constexpr int tile_cols = 2 * static_cast<int>(factor_lanes);
 
-template <int64_t code_units, bool wide>
-void tile(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add) {
+// What belongs to a part of a row of x beside its sums of products: −zero times its total, as a whole number where codes
+// have a zero; otherwise the sum of x. Both for two parts together where parts hold 32; then every second counts.
+template <int64_t part>
+HWY_INLINE void part_terms(int32_t* out, const Rounded& x, int zero) {
+    const FactorTag d;
+    const hn::Rebind<int32_t, FactorTag> di;
+    for (int64_t p = 0; p < code_parts; p += factor_lanes) {
+        auto total = hn::Load(di, x.total + p);
+        if constexpr (part == 2 * code_part) total = hn::Add(total, hn::Shuffle2301(total));
+        const auto sum = hn::Mul(hn::ConvertTo(d, total), hn::Load(d, x.scale + p));
+        hn::Store(zero ? hn::Mul(total, hn::Set(di, -zero)) : hn::BitCast(di, sum), di, out + p);
+    }
+}
+
+// Products of whole numbers are summed over a part, whose factors then bring them to f32.
+template <int64_t part, bool wide, bool fine, int R>
+void tile_of(float* c, int64_t ldc, const std::byte* const* a, const uint32_t* b, int64_t k, int zero,
+             bool add) {
+    using Row = std::conditional_t<fine, FineRounded, Rounded>;
     const FactorTag d;
     const hn::ScalableTag<uint32_t> d32;
-    constexpr int64_t lanes = factor_lanes;
-    const auto factor = [](uint32_t bits) HWY_ATTR {
-        return hn::BitCast(FactorTag(), hn::Set(hn::ScalableTag<uint32_t>(), bits));
+    const auto four = [](const int8_t* q) HWY_ATTR {
+        uint32_t bits;
+        std::memcpy(&bits, q, sizeof bits);
+        return hn::BitCast(I8(), hn::Set(hn::ScalableTag<uint32_t>(), bits));
     };
-    VecFactor left[tile_rows], right[tile_rows];
+    constexpr int64_t lanes = factor_lanes;
+    VecFactor left[R], right[R];
 #pragma GCC unroll 8
-    for (int i = 0; i < tile_rows; ++i) {
+    for (int i = 0; i < R; ++i) {
         left[i] = add ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
         right[i] = add ? hn::LoadU(d, c + i * ldc + lanes) : hn::Zero(d);
     }
-    for (int64_t u = 0; u < units; u += code_units + 2) {
-        VecI32 left_sums[tile_rows], right_sums[tile_rows];
+    for (int64_t at = 0; at < k; at += code_chunk) {
+        const Row* x[R];
+        alignas(64) int32_t terms[R][code_parts];
 #pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) left_sums[i] = right_sums[i] = hn::Zero(I32());
-#pragma GCC unroll 8
-        for (int64_t j = 0; j < code_units; ++j, b += tile_cols) {
-            const VecU8 b0 = hn::BitCast(U8(), hn::LoadU(d32, b)),
-                        b1 = hn::BitCast(U8(), hn::LoadU(d32, b + lanes));
-#pragma GCC unroll 8
-            for (int i = 0; i < tile_rows; ++i) {
-                const VecI8 ai = hn::BitCast(I8(), hn::Set(d32, a[i * a_stride + u + j]));
-                left_sums[i] = dot_bytes<wide>(left_sums[i], b0, ai);
-                right_sums[i] = dot_bytes<wide>(right_sums[i], b1, ai);
-            }
+        for (int i = 0; i < R; ++i) {
+            x[i] = reinterpret_cast<const Row*>(a[i]) + at / code_chunk;
+            part_terms<part>(terms[i], *x[i], zero);
         }
-        const float* const factors = reinterpret_cast<const float*>(b);
-        const VecFactor scale0 = hn::LoadU(d, factors), scale1 = hn::LoadU(d, factors + lanes);
-        const VecFactor min0 = hn::LoadU(d, factors + 2 * lanes), min1 = hn::LoadU(d, factors + 3 * lanes);
-        b += 2 * tile_cols;
+        for (int64_t p = 0; p < std::min(code_chunk, k - at) / code_part; p += part / code_part) {
+            VecI32 left_sums[R], right_sums[R];
 #pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) {
-            const uint32_t* const row = a + i * a_stride + u + code_units;
-            const VecFactor scale = factor(row[0]), sum = factor(row[1]);
-            left[i] = hn::MulAdd(min0, sum, left[i]);
-            right[i] = hn::MulAdd(min1, sum, right[i]);
-            left[i] = hn::MulAdd(hn::ConvertTo(d, left_sums[i]), hn::Mul(scale, scale0), left[i]);
-            right[i] = hn::MulAdd(hn::ConvertTo(d, right_sums[i]), hn::Mul(scale, scale1), right[i]);
+            for (int i = 0; i < R; ++i)
+                left_sums[i] = right_sums[i] = fine || !zero ? hn::Zero(I32()) : hn::Set(I32(), terms[i][p]);
+            const auto add_products = [&](auto&& q_of, const uint32_t* codes) HWY_ATTR {
+#pragma GCC unroll 8
+                for (int64_t j = 0; j < part / 4; ++j) {
+                    const VecU8 b0 = hn::BitCast(U8(), hn::LoadU(d32, codes + j * tile_cols)),
+                                b1 = hn::BitCast(U8(), hn::LoadU(d32, codes + j * tile_cols + lanes));
+#pragma GCC unroll 8
+                    for (int i = 0; i < R; ++i) {
+                        const VecI8 xi = four(q_of(i) + p * code_part + 4 * j);
+                        left_sums[i] = dot_bytes<wide>(left_sums[i], b0, xi);
+                        right_sums[i] = dot_bytes<wide>(right_sums[i], b1, xi);
+                    }
+                }
+            };
+            add_products([&](int i) HWY_ATTR { return x[i]->q; }, b);
+            if constexpr (fine) {
+#pragma GCC unroll 8
+                for (int i = 0; i < R; ++i) {
+                    const VecI32 term = zero ? hn::Set(I32(), terms[i][p]) : hn::Zero(I32());
+                    left_sums[i] = hn::Add(hn::ShiftLeft<8>(left_sums[i]), term);
+                    right_sums[i] = hn::Add(hn::ShiftLeft<8>(right_sums[i]), term);
+                }
+                add_products([&](int i) HWY_ATTR { return x[i]->low; }, b);
+            }
+            b += part / 4 * tile_cols;
+            const auto factors = [&] {
+                const VecFactor v = hn::LoadU(d, reinterpret_cast<const float*>(b));
+                b += lanes;
+                return v;
+            };
+            const VecFactor scale0 = factors(), scale1 = factors();
+#pragma GCC unroll 8
+            for (int i = 0; i < R; ++i) {
+                const VecFactor scale = hn::Set(d, x[i]->scale[p]);
+                left[i] = hn::MulAdd(hn::Mul(hn::ConvertTo(d, left_sums[i]), scale0), scale, left[i]);
+                right[i] = hn::MulAdd(hn::Mul(hn::ConvertTo(d, right_sums[i]), scale1), scale, right[i]);
+            }
+            if (zero) continue;
+            const VecFactor min0 = factors(), min1 = factors();
+#pragma GCC unroll 8
+            for (int i = 0; i < R; ++i) {
+                const VecFactor sum = hn::BitCast(d, hn::Set(I32(), terms[i][p]));
+                left[i] = hn::MulAdd(min0, sum, left[i]);
+                right[i] = hn::MulAdd(min1, sum, right[i]);
+            }
         }
     }
 #pragma GCC unroll 8
-    for (int i = 0; i < tile_rows; ++i) {
+    for (int i = 0; i < R; ++i) {
         hn::StoreU(left[i], d, c + i * ldc);
         hn::StoreU(right[i], d, c + i * ldc + lanes);
+    }
+}
+
+template <int64_t part, bool wide, bool fine>
+void tile(float* c, int64_t ldc, int64_t rows, const std::byte* const* a, const uint32_t* b, int64_t k,
+          int zero, bool add) {
+    const auto run = [&](auto count) { tile_of<part, wide, fine, count()>(c, ldc, a, b, k, zero, add); };
+    switch (rows) {
+        case 1:
+            return run(std::integral_constant<int, 1>());
+        case 2:
+            return run(std::integral_constant<int, 2>());
+        case 3:
+            return run(std::integral_constant<int, 3>());
+        case 4:
+            return run(std::integral_constant<int, 4>());
+        default:
+            if constexpr (tile_rows == 6) {
+                if (rows == 5) return run(std::integral_constant<int, 5>());
+                return run(std::integral_constant<int, 6>());
+            }
     }
 }
 
@@ -91,22 +163,22 @@ double spin(int64_t rounds) {
     return 2.0 * chains * static_cast<double>(code_lanes) * static_cast<double>(rounds);
 }
 
-const Leaf* codes_leaf(CodeFormat format) {
+const Leaf* codes_leaf(CodeFormat format, bool fine) {
     static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " codes";
-    const auto leaf = [](Panel panel, auto* function) {
+    const auto leaf = [](Panel panel, CodeTile function) {
         return Leaf{.name = name,
                     .panel = panel,
                     .mr = tile_rows,
                     .nr = tile_cols,
-                    .units_multiple = panel == Panel::codes_32 ? 20 : 12,
                     .gemv_rows = 8,
-                    .tile = function,
+                    .code_tile = function,
                     .spin = spin};
     };
-    static const Leaf narrow = leaf(Panel::codes_32, tile<8, false>),
-                      wide = leaf(Panel::codes_32, tile<8, true>),
-                      small = leaf(Panel::codes_16, tile<4, false>);
-    return format.small_parts ? &small : format.wide ? &wide : &narrow;
+    static const Leaf leaves[][2] = {
+        {leaf(Panel::codes_32, tile<32, false, false>), leaf(Panel::codes_32, tile<32, false, true>)},
+        {leaf(Panel::codes_32, tile<32, true, false>), leaf(Panel::codes_32, tile<32, true, true>)},
+        {leaf(Panel::codes_16, tile<16, false, false>), leaf(Panel::codes_16, tile<16, false, true>)}};
+    return &leaves[format.small_parts ? 2 : format.wide][fine];
 }
 
 #endif
@@ -120,7 +192,9 @@ namespace gremium::kernels {
 
 HWY_EXPORT(codes_leaf);
 
-const Leaf* codes_leaf(CodeFormat format) { return HWY_DYNAMIC_DISPATCH(codes_leaf)(format); }
+const Leaf* codes_leaf(CodeFormat format, bool fine) {
+    return HWY_DYNAMIC_DISPATCH(codes_leaf)(format, fine);
+}
 
 }  // namespace gremium::kernels
 #endif  // HWY_ONCE

@@ -1,6 +1,7 @@
 // Dot products of a few rounded rows (codes.h) with rows of any block-quantised type, in whole numbers.
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include "kernels/codes.h"
 #include "kernels/gemm.h"
@@ -25,16 +26,20 @@ std::string_view gemv_codes_name() {
 
 #if HWY_TARGET == HWY_SCALAR
 
-void gemv_codes(float*, int64_t, int64_t, const Product&, int64_t, int64_t) {}
+void gemv_codes(float*, int64_t, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
 
 #else
 
+template <bool fine>
+using Row = std::conditional_t<fine, FineRounded, Rounded>;
+
 // One chunk of C weight rows against M rows of x: sums enough to hide the latency of an addition.
-template <DType type, int C, int M>
+template <DType type, int C, int M, bool fine>
 HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C],
-                          const Rounded* const (&x)[M]) {
+                          const Row<fine>* const (&x)[M]) {
     const FactorTag d;
     const hn::Rebind<int32_t, FactorTag> di;
+    constexpr int zero = Coded<type>::zero;
     Affine factors[C];
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c) factors[c] = Coded<type>::factors(w[c]);
@@ -44,11 +49,12 @@ HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) {
             const VecFactor x_scale = hn::Load(d, x[m]->scale + f * factor_lanes);
-            const VecFactor x_sum = hn::Load(d, x[m]->sum + f * factor_lanes);
+            const VecFactor x_total = hn::ConvertTo(d, hn::Load(di, x[m]->total + f * factor_lanes));
+            const VecFactor x_sum = hn::Mul(x_total, zero ? hn::Set(d, -zero) : x_scale);
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c) {
                 scale[c][m] = hn::Mul(x_scale, factors[c].scale.v[f]);
-                sums[c][m] = hn::MulAdd(x_sum, factors[c].min.v[f], sums[c][m]);
+                sums[c][m] = hn::MulAdd(x_sum, zero ? scale[c][m] : factors[c].min.v[f], sums[c][m]);
             }
         }
 #pragma GCC unroll 4
@@ -65,7 +71,11 @@ HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C
                 const VecI8 q = hn::Load(I8(), x[m]->q + at * code_lanes);
 #pragma GCC unroll 4
                 for (int c = 0; c < C; ++c) {
-                    const VecI32 sum = dot_bytes<Coded<type>::wide>(hn::Zero(I32()), codes[c], q);
+                    VecI32 sum = dot_bytes<Coded<type>::wide>(hn::Zero(I32()), codes[c], q);
+                    if constexpr (fine) {
+                        const VecI8 low = hn::Load(I8(), x[m]->low + at * code_lanes);
+                        sum = dot_bytes<Coded<type>::wide>(hn::ShiftLeft<8>(sum), codes[c], low);
+                    }
                     sums[c][m] = hn::MulAdd(hn::ConvertTo(d, sum),
                                             hn::TableLookupLanes(scale[c][m], part_of_lane), sums[c][m]);
                 }
@@ -74,13 +84,43 @@ HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C
     }
 }
 
-template <DType type, int C, int M>
-void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t n) {
+using Quad = hn::CappedTag<float, 4>;
+
+// The sums of the lanes of four vectors.
+template <typename D>
+HWY_INLINE hn::Vec<Quad> fold(D d, hn::Vec<D> v) {
+    if constexpr (hn::MaxLanes(D()) == 4) {
+        return v;
+    } else {
+        const hn::Half<D> half;
+        return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    }
+}
+HWY_INLINE hn::Vec<Quad> sums_of_four(VecFactor v0, VecFactor v1, VecFactor v2, VecFactor v3) {
+    const FactorTag d;
+    const hn::Repartition<uint64_t, FactorTag> wide;
+    const auto low =
+        hn::BitCast(wide, hn::Add(hn::InterleaveLower(d, v0, v1), hn::InterleaveUpper(d, v0, v1)));
+    const auto high =
+        hn::BitCast(wide, hn::Add(hn::InterleaveLower(d, v2, v3), hn::InterleaveUpper(d, v2, v3)));
+    return fold(d, hn::Add(hn::BitCast(d, hn::InterleaveLower(wide, low, high)),
+                           hn::BitCast(d, hn::InterleaveUpper(wide, low, high))));
+}
+
+constexpr int64_t bytes_ahead = 12 << 10;  // what memory delivers while one waits for it
+
+// `then`: what the thread reads when it is through with these rows.
+template <DType type, int C, int M, bool fine>
+void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t n, const std::byte* then) {
     const FactorTag d;
     constexpr int64_t bytes = sizeof(Tail<type>::padded);
-    const int64_t ahead = C * product.b.stride;  // the same place in the next rows: far enough for any memory
+    const int64_t stride = product.b.stride, ahead = (bytes_ahead / stride + C) / C * C;
     Tail<type> tails[C];
+    const Row<fine>* x_rows[M];
+    for (int m = 0; m < M; ++m) x_rows[m] = product.a.rounded_row<Row<fine> >(m0 + m);
     for (int64_t j = 0; j < n; j += C) {
+        const std::byte* const soon =
+            j + ahead < n ? product.b.row(n0 + j + ahead) : then + (j + ahead - n) * stride;
         const std::byte* rows[C];
         VecFactor sums[C][M];
 #pragma GCC unroll 4
@@ -96,64 +136,73 @@ void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t
                 w[c] = tails[c].chunk_at(rows[c], i * code_chunk, product.k);
 #pragma GCC unroll 8
                 for (int64_t b = 0; b < bytes; b += 64)
-                    __builtin_prefetch(rows[c] + ahead + i * bytes + b, 0, 2);
+                    __builtin_prefetch(soon + c * stride + i * bytes + b, 0, 2);
             }
-            const Rounded* x_rows[M];
+            const Row<fine>* x[M];
 #pragma GCC unroll 4
-            for (int m = 0; m < M; ++m)
-                x_rows[m] = product.a.rounded_row((m0 + m) / product.a.terms,
-                                                  static_cast<int>((m0 + m) % product.a.terms)) +
-                            i;
-            add_chunk<type>(sums, w, x_rows);
+            for (int m = 0; m < M; ++m) x[m] = x_rows[m] + i;
+            add_chunk<type, C, M, fine>(sums, w, x);
         }
+        VecFactor all[4];  // C · M is 4, or 8
+        for (int first = 0; first < C * M; first += 4) {
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) {
-#pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) {
-                if (j + c < n) out[m * n + j + c] = hn::GetLane(hn::SumOfLanes(d, sums[c][m]));
+            for (int s = 0; s < 4; ++s) all[s] = sums[(first + s) % C][(first + s) / C];
+            HWY_ALIGN float four[4];
+            hn::Store(sums_of_four(all[0], all[1], all[2], all[3]), Quad(), four);
+            for (int s = 0; s < 4; ++s) {
+                const int c = (first + s) % C, m = (first + s) / C;
+                if (j + c < n) out[m * n + j + c] = four[s];
             }
         }
     }
+}
+
+template <DType type, bool fine>
+void dots(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+          const std::byte* then) {
+    if (m >= 4) return dots_of<type, 2, 4, fine>(sums, m0, product, n0, n, then);
+    if (m >= 2) {
+        dots_of<type, 2, 2, fine>(sums, m0, product, n0, n, then);
+        sums += 2 * n, m0 += 2, m -= 2;
+    }
+    if (m > 0) dots_of<type, 4, 1, fine>(sums, m0, product, n0, n, then);
 }
 
 template <DType type>
-void dots(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n) {
-    if (m >= 4) return dots_of<type, 2, 4>(sums, m0, product, n0, n);
-    if (m >= 2) {
-        dots_of<type, 2, 2>(sums, m0, product, n0, n);
-        sums += 2 * n, m0 += 2, m -= 2;
-    }
-    if (m > 0) dots_of<type, 4, 1>(sums, m0, product, n0, n);
+void dots(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+          const std::byte* then) {
+    (product.a.fine ? dots<type, true> : dots<type, false>)(sums, m0, m, product, n0, n, then);
 }
 
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n) {
+void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+                const std::byte* then) {
     switch (product.b.dtype) {
         case DType::q8_0:
-            return dots<DType::q8_0>(sums, m0, m, product, n0, n);
+            return dots<DType::q8_0>(sums, m0, m, product, n0, n, then);
         case DType::q4_0:
-            return dots<DType::q4_0>(sums, m0, m, product, n0, n);
+            return dots<DType::q4_0>(sums, m0, m, product, n0, n, then);
         case DType::q4_1:
-            return dots<DType::q4_1>(sums, m0, m, product, n0, n);
+            return dots<DType::q4_1>(sums, m0, m, product, n0, n, then);
         case DType::q5_0:
-            return dots<DType::q5_0>(sums, m0, m, product, n0, n);
+            return dots<DType::q5_0>(sums, m0, m, product, n0, n, then);
         case DType::q5_1:
-            return dots<DType::q5_1>(sums, m0, m, product, n0, n);
+            return dots<DType::q5_1>(sums, m0, m, product, n0, n, then);
         case DType::iq4_nl:
-            return dots<DType::iq4_nl>(sums, m0, m, product, n0, n);
+            return dots<DType::iq4_nl>(sums, m0, m, product, n0, n, then);
         case DType::mxfp4:
-            return dots<DType::mxfp4>(sums, m0, m, product, n0, n);
+            return dots<DType::mxfp4>(sums, m0, m, product, n0, n, then);
         case DType::q2_k:
-            return dots<DType::q2_k>(sums, m0, m, product, n0, n);
+            return dots<DType::q2_k>(sums, m0, m, product, n0, n, then);
         case DType::q3_k:
-            return dots<DType::q3_k>(sums, m0, m, product, n0, n);
+            return dots<DType::q3_k>(sums, m0, m, product, n0, n, then);
         case DType::q4_k:
-            return dots<DType::q4_k>(sums, m0, m, product, n0, n);
+            return dots<DType::q4_k>(sums, m0, m, product, n0, n, then);
         case DType::q5_k:
-            return dots<DType::q5_k>(sums, m0, m, product, n0, n);
+            return dots<DType::q5_k>(sums, m0, m, product, n0, n, then);
         case DType::q6_k:
-            return dots<DType::q6_k>(sums, m0, m, product, n0, n);
+            return dots<DType::q6_k>(sums, m0, m, product, n0, n, then);
         case DType::iq4_xs:
-            return dots<DType::iq4_xs>(sums, m0, m, product, n0, n);
+            return dots<DType::iq4_xs>(sums, m0, m, product, n0, n, then);
         default:
             return;
     }
@@ -173,8 +222,9 @@ HWY_EXPORT(gemv_codes);
 
 std::string_view gemv_codes_name() { return HWY_DYNAMIC_DISPATCH(gemv_codes_name)(); }
 
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n) {
-    HWY_DYNAMIC_DISPATCH(gemv_codes)(sums, m0, m, product, n0, n);
+void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+                const std::byte* then) {
+    HWY_DYNAMIC_DISPATCH(gemv_codes)(sums, m0, m, product, n0, n, then);
 }
 
 }  // namespace gremium::kernels

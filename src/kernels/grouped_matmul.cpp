@@ -10,6 +10,7 @@
 #include "kernels/reference.h"
 #include "kernels/rows.h"
 #include "kernels/variant.h"
+#include "tensor/arena.h"
 
 namespace gremium::kernels {
 namespace {
@@ -46,38 +47,34 @@ Output output(Tensor t, int64_t first) { return {t.row(first), t.dtype, t.row_by
 // (MatmulOptions::compute). The result is valid until the thread's next call.
 class RoundedRows {
   public:
-    RoundedRows(TensorView x, std::span<const int32_t> x_rows, int terms)
+    RoundedRows(TensorView x, std::span<const int32_t> x_rows, bool fine)
         : gathered_(!x_rows.empty() && std::ssize(x_rows) < x.rows()),
-          chunks_(chunks_of(x.cols())),
-          terms_(terms),
+          fine_(fine),
+          stride_(rounded_bytes(x.cols(), fine)),
           x_rows_(x_rows) {
-        thread_local std::vector<Rounded> kept;
-        const int64_t rows = gathered_ ? std::ssize(x_rows) : x.rows(), per_row = terms * chunks_;
-        if (std::ssize(kept) < rows * per_row) kept.resize(static_cast<size_t>(rows * per_row));
-        rounded_ = kept.data();
+        thread_local Arena kept;
+        const int64_t rows = gathered_ ? std::ssize(x_rows) : x.rows();
+        kept.clear();
+        rounded_ = kept.allocate(static_cast<size_t>(rows * stride_));
         parallel_rows(rows, x.cols(), [&](int64_t begin, int64_t end) {
-            for (int64_t r = begin; r < end; ++r) {
-                Rounded* const to = rounded_ + r * per_row;
-                round_row(x.dtype, x.row(gathered_ ? x_rows[r] : r), x.cols(), to,
-                          terms == 2 ? to + chunks_ : nullptr);
-            }
+            for (int64_t r = begin; r < end; ++r)
+                round_row(x.dtype, x.row(gathered_ ? x_rows[r] : r), x.cols(), fine_, rounded_ + r * stride_);
         });
     }
     // For an operand whose first row is row `first` of the product.
     void put_into(Operand& a, int64_t first) const {
         const bool by_table = !gathered_ && !x_rows_.empty();
-        a.rounded = by_table ? rounded_ : rounded_ + first * terms_ * chunks_;
+        a.rounded = by_table ? rounded_ : rounded_ + first * stride_;
         a.rounded_rows = by_table ? x_rows_.data() + first : nullptr;
-        a.chunks = chunks_;
-        a.terms = terms_;
+        a.rounded_stride = stride_;
+        a.fine = fine_;
     }
 
   private:
-    bool gathered_;
-    int64_t chunks_;
-    int terms_;
+    bool gathered_, fine_;
+    int64_t stride_;
     std::span<const int32_t> x_rows_;
-    Rounded* rounded_;
+    std::byte* rounded_;
 };
 
 // Products to run, kept from call to call so that a steady state allocates nothing.
@@ -120,7 +117,7 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
                                 x.cols(), output(y, first),
                                 &choose_leaf(options.compute, w[g].dtype, options.fine)});
             if (options.compute != DType::q8_0 || !code_format(w[g].dtype).unpack) continue;
-            if (!rounded) rounded.emplace(x, x_rows, options.fine ? 2 : 1);
+            if (!rounded) rounded.emplace(x, x_rows, options.fine);
             rounded->put_into(products.back().a, first);
         }
     }

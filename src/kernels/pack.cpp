@@ -43,32 +43,6 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
     }
 }
 
-bool holds_codes(Panel panel) { return panel == Panel::codes_32 || panel == Panel::codes_16; }
-
-// A rounded row as A's panel has it: parts of `size` bytes, each with its scale and sum. Zeros up to the padding.
-template <int64_t size>
-void rounded_row(uint32_t* out, const Rounded* row, const Piece& piece) {
-    uint32_t* const end = out + piece.units;
-    row += piece.k / code_chunk;
-    for (int64_t k = 0; k < piece.k_count; k += code_chunk, ++row) {
-        const auto put = [&](int64_t i) HWY_ATTR {
-            const int64_t p = i / code_part;
-            const float factors[] = {row->scale[p],
-                                     size == code_part ? row->sum[p] : row->sum[p] + row->sum[p + 1]};
-            std::memcpy(out, row->q + i, static_cast<size_t>(size));
-            std::memcpy(out + size / 4, factors, sizeof factors);
-            out += size / 4 + 2;
-        };
-        if (k + code_chunk <= piece.k_count) {
-#pragma GCC unroll 16
-            for (int64_t i = 0; i < code_chunk; i += size) put(i);
-        } else {
-            for (int64_t i = 0; k + i < piece.k_count; i += size) put(i);
-        }
-    }
-    std::fill(out, end, 0);
-}
-
 // A row of units that run along k: converted, then zeros up to the padding.
 void along_k(uint32_t* out, Panel panel, DType type, const std::byte* row, const Piece& piece) {
     convert_row(out, panel, type, row + bytes_of(type, piece.k), piece.k_count);
@@ -193,23 +167,23 @@ void transpose(uint32_t* out, int64_t out_stride, const uint32_t* in, int64_t in
 constexpr int64_t group =
     16;  // units transposed together: one cache line, a multiple of every target's lanes
 
-// nr weight rows as B's panel has them: of each part its units, then its scales and mins.
+// nr weight rows as B's panel has them: of each part of `size` its units, then its scales and, where there are, its mins.
 template <int64_t size>
 void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr) {
-    constexpr int64_t row_units = sizeof(Codes) / 4, code_units = size / 4;
-    const auto unpack = code_format(b.dtype).unpack;
+    constexpr int64_t row_units = sizeof(Codes) / 4, units = size / 4;
+    const CodeFormat format = code_format(b.dtype);
+    const int64_t part_units = units + (format.zero ? 1 : 2);
     HWY_ALIGN uint32_t factors[code_parts * max_nr];
     Codes rows[max_nr];
     for (int64_t i = 0; i < piece.count; i += nr) {
         const int64_t count = std::min(nr, piece.count - i);
-        uint32_t* const end = out + nr * piece.units;
         for (int64_t k = 0; k < piece.k_count; k += code_chunk) {
             const int64_t bytes = bytes_of(b.dtype, std::min(code_chunk, piece.k_count - k));
             for (int64_t j = 0; j < nr; ++j) {
                 if (i + nr + j < piece.count)
                     prefetch<2>(b.row(piece.i + i + nr + j) + bytes_of(b.dtype, piece.k + k), bytes);
                 if (j < count)
-                    unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
+                    format.unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
                 else
                     rows[j] = {};
             }
@@ -217,20 +191,16 @@ void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr)
             const auto put_factors = [&](const float* first, int64_t at) {
                 transpose(factors, nr, reinterpret_cast<const uint32_t*>(first), row_units, nr, code_parts);
                 for (int64_t p = 0; p < parts; ++p)
-                    std::copy_n(factors + p * size / code_part * nr, nr,
-                                out + (p * (code_units + 2) + at) * nr);
+                    std::copy_n(factors + p * size / code_part * nr, nr, out + (p * part_units + at) * nr);
             };
             for (int64_t p = 0; p < parts; ++p) {
-                const uint32_t* const codes =
-                    reinterpret_cast<const uint32_t*>(rows[0].code) + p * code_units;
-                transpose(out + p * (code_units + 2) * nr, nr, codes, row_units, nr, code_units);
+                const uint32_t* const codes = reinterpret_cast<const uint32_t*>(rows[0].code) + p * units;
+                transpose(out + p * part_units * nr, nr, codes, row_units, nr, units);
             }
-            put_factors(rows[0].scale, code_units);
-            put_factors(rows[0].min, code_units + 1);
-            out += parts * (code_units + 2) * nr;
+            put_factors(rows[0].scale, units);
+            if (!format.zero) put_factors(rows[0].min, units + 1);
+            out += parts * part_units * nr;
         }
-        std::fill(out, end, 0);
-        out = end;
     }
 }
 
@@ -238,12 +208,6 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
     const int64_t padded = (piece.count + leaf.mr - 1) / leaf.mr * leaf.mr;
     for (int64_t i = piece.count; i < padded; ++i) {
         std::memset(out + i * a_stride, 0, static_cast<size_t>(4 * piece.units));
-    }
-    if (holds_codes(leaf.panel)) {
-        const auto row = leaf.panel == Panel::codes_32 ? rounded_row<32> : rounded_row<16>;
-        for (int64_t i = 0; i < piece.count; ++i)
-            row(out + i * a_stride, a.rounded_row(piece.i + i, piece.term), piece);
-        return;
     }
     if (a.along_k) {
         const DType type = a.dtype;

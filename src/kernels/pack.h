@@ -11,10 +11,9 @@ namespace gremium::kernels {
 // after padding. k is a multiple of 256, so that blocks of quantised rows stay whole.
 struct Piece {
     int64_t i, count, k, k_count, units;
-    int term = 0;  // of rounded rows
 };
 
-// out: [count rounded up to mr][a_stride].
+// out: [count rounded up to mr][a_stride]. Not of codes.
 void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& leaf);
 // out: [⌈count / nr⌉][units][nr].
 void pack_b(uint32_t* out, const Operand& b, const Piece& piece, const Leaf& leaf);
