@@ -25,6 +25,7 @@ struct Options {
     bool train = false, profile = false;
     std::string shape, compute;
     int64_t prompt = 512, predict = 64;
+    DType cache = DType::f32;
     int repeats = 5;
 };
 
@@ -91,8 +92,9 @@ void bench_model(const Options& options) {
     std::vector<int32_t> prompt(static_cast<size_t>(options.prompt));
     for (size_t i = 0; i < prompt.size(); ++i)
         prompt[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(model->spec.vocab));
-    Session session(model, {.context = options.prompt + options.predict});
-    session.evaluate(prompt);  // pages in, arenas grow
+    Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
+    // Pages in; arenas grow.
+    session.evaluate(std::span(prompt).first(std::min<size_t>(prompt.size(), 512)));
     Phase prefill{.tokens = options.prompt}, decode{.tokens = options.predict};
     for (int r = 0; r < options.repeats; ++r) {
         session.truncate(0);
@@ -203,6 +205,7 @@ void add_bench(CLI::App& app) {
     command->add_option("-n,--predict", options->predict, "tokens to decode")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
+    add_cache_type(*command, options->cache);
     command->add_option("-r,--repeats", options->repeats, "repetitions; the median counts")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();

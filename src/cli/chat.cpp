@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
     Common common;
     std::string system;
-    int64_t context = 0;
+    Context context;
     Steering steering;
     GenerateOptions generate{.max_tokens = 2048, .sampler = {}, .ignore_end = false};
 };
@@ -32,7 +32,9 @@ class Chat {
           model_(open_model(options.common)),
           template_(template_of(*model_)),
           steering_(make_steering(options.steering, model_->spec)),
-          session_(model_, {.context = options.context, .hook = steering_.get()}) {
+          session_(
+              model_,
+              {.context = options.context.size, .cache = options.context.cache, .hook = steering_.get()}) {
         if (!options.system.empty()) add("system", options.system);
     }
 

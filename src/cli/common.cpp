@@ -26,14 +26,24 @@ void add_common(CLI::App& command, Common& common, bool with_model) {
     command.add_flag("-v,--verbose", common.verbose, "say more");
 }
 
-void add_context(CLI::App& command, int64_t& context) {
+void add_cache_type(CLI::App& command, DType& cache) {
+    const auto set = [&cache](const std::string& name) { cache = dtype_from_name(name).value(); };
     command
-        .add_option("-c,--ctx-size", context,
-                    "context length (default: the model's, as far as memory reaches)")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+        .add_option_function<std::string>("--cache-type", set,
+                                          "type of cached keys and values: f32, f16, bf16 or q8_0")
+        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
+        ->default_str(std::string(info(cache).name));
 }
 
-void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context) {
+void add_context(CLI::App& command, Context& context) {
+    command
+        .add_option("-c,--ctx-size", context.size,
+                    "context length (default: the model's, as far as memory reaches)")
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+    add_cache_type(command, context.cache);
+}
+
+void add_generation(CLI::App& command, GenerateOptions& generate, Context& context) {
     SamplerOptions& sampler = generate.sampler;
     command.add_option("-n,--predict", generate.max_tokens, "tokens to make")
         ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))

@@ -21,9 +21,15 @@ struct Common {
 };
 
 void add_common(CLI::App& command, Common& common, bool with_model = true);
-void add_context(CLI::App& command, int64_t& context);  // -c
-// What is generated: -n, -c, the sampler's flags, --ignore-eos.
-void add_generation(CLI::App& command, GenerateOptions& generate, int64_t& context);
+// How long a session's context is, and the type of its keys and values: -c, --cache-type.
+struct Context {
+    int64_t size = 0;
+    DType cache = DType::f32;
+};
+void add_context(CLI::App& command, Context& context);
+void add_cache_type(CLI::App& command, DType& cache);
+// What is generated: -n, the context's flags, the sampler's, --ignore-eos.
+void add_generation(CLI::App& command, GenerateOptions& generate, Context& context);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load

@@ -28,6 +28,7 @@ struct Options {
     std::vector<std::string> files;
     std::string tokens, logprobs, importance;
     int64_t window = 0, stride = 0, chunk = 512;
+    DType cache = DType::f32;
     Steering steering;
 };
 
@@ -75,6 +76,7 @@ void evaluate_tokens(const Options& options) {
     if (!options.common.quiet && !options.common.json) announce(steering.get());
     Session session(model, {.context = static_cast<int64_t>(ids.size()),
                             .prefill_chunk = options.chunk,
+                            .cache = options.cache,
                             .hook = steering.get()});
     write_logprobs(*model, ids, options, session, steering.get());
 }
@@ -165,6 +167,7 @@ void add_eval(CLI::App& app) {
         ->add_option("--stride", options->stride,
                      "begin a window every so many tokens, for fuller contexts (default: the window)")
         ->check(CLI::Range(1, 1 << 20));
+    add_cache_type(*command, options->cache);
     command->add_option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens")
         ->check(CLI::Range(1, 1 << 20));
     command->callback([=] {

@@ -44,8 +44,8 @@ struct Facts {
     const AttentionSpec* attention = nullptr;
 };
 
-Facts facts_of(const Model& model) {
-    const auto cache = [&](int64_t context) { return KvCache::bytes(model.spec, context, DType::f32); };
+Facts facts_of(const Model& model, DType type) {
+    const auto cache = [&](int64_t context) { return KvCache::bytes(model.spec, context, type); };
     const int64_t per_token = cache(2) - cache(1);
     Facts facts{size_of(model.spec), footprint(model), per_token, cache(1) - per_token};
     for (const LayerSpec& layer : model.spec.layers) {
@@ -68,9 +68,10 @@ struct Memory {
     int64_t total() const { return program + need.total(); }
 };
 
-Memory memory_of(const Model& model, int64_t context) {
+Memory memory_of(const Model& model, int64_t context, DType cache) {
     const MemoryOptions options{.context = context,
-                                .chunk = std::min<int64_t>(SessionOptions{}.prefill_chunk, context)};
+                                .chunk = std::min<int64_t>(SessionOptions{}.prefill_chunk, context),
+                                .cache = cache};
     MemoryOptions unlimited = options;
     unlimited.context = model.spec.context;
     const int64_t available = available_memory();
@@ -192,8 +193,9 @@ void print(const Model& model, const Facts& f, const Memory& memory) {
                          f.ssm->inner, f.ssm->state, human_bytes(static_cast<double>(f.state_bytes))));
     }
     line("vocabulary", fmt::format("{}", s.vocab));
-    line("context", fmt::format("{} tokens, {} of f32 key/value cache per token", s.context,
-                                human_bytes(static_cast<double>(f.kv_bytes_per_token))));
+    line("context", fmt::format("{} tokens, {} of {} key/value cache per token", s.context,
+                                human_bytes(static_cast<double>(f.kv_bytes_per_token)),
+                                info(memory.options.cache).name));
     if (f.moe) {
         line("experts", fmt::format("{} a layer, {} wide{}", f.moe->router.experts, f.moe->hidden,
                                     f.moe->shared_hidden
@@ -223,12 +225,13 @@ void add_inspect(CLI::App& app) {
     CLI::App* command =
         app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
     add_common(*command, *common);
-    auto context = std::make_shared<int64_t>(0);
+    auto context = std::make_shared<Context>();
     add_context(*command, *context);
     command->callback([=] {
         const auto model = open_model(*common);
-        const Facts facts = facts_of(*model);
-        const Memory memory = memory_of(*model, *context ? *context : model->spec.context);
+        const Facts facts = facts_of(*model, context->cache);
+        const Memory memory =
+            memory_of(*model, context->size ? context->size : model->spec.context, context->cache);
         if (common->json)
             fmt::print("{}\n", to_json(*model, facts, memory).dump());
         else

@@ -25,7 +25,7 @@ struct Options {
     std::vector<std::string> prompts;
     std::string file, trace, audit;
     std::string source_language, target_language;  // of a translator: codes that its vocabulary has as tokens
-    int64_t context = 0;
+    Context context;
     int colour_layer = -1;
     bool stats = false, explain = false;
     Steering steering;
@@ -122,7 +122,9 @@ class Runner {
         lab::AuditRecorder audit(*model_, [&](const std::string& line) { audit_ += line + "\n"; });
         if (!options_.audit.empty()) hooks.push_back(&audit);
         moe::HookChain chain(hooks);
-        Session session(model_, {.context = options_.context, .hook = hooks.empty() ? nullptr : &chain});
+        Session session(model_, {.context = options_.context.size,
+                                 .cache = options_.context.cache,
+                                 .hook = hooks.empty() ? nullptr : &chain});
         if (live_ && !reads_source) {
             fmt::print("{}", prompt);
             std::fflush(stdout);
@@ -191,6 +193,7 @@ class Runner {
                              .source_tokens = source,
                              .prompt_tokens = tokens,
                              .context = session.capacity(),
+                             .cache = options_.context.cache,
                              .generate = options_.generate});
     }
 

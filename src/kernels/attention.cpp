@@ -6,78 +6,19 @@
 
 #include "kernels/attention_plan.h"
 #include "kernels/attention_reference.h"
+#include "kernels/gemm.h"
 #include "kernels/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention.cpp"
 #include "kernels/dispatch.h"
 
-#include "kernels/attention_tiles-inl.h"
+#include "kernels/attention_softmax-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 namespace {
-
-// The running softmax of a task's rows: out holds Σ exp(score − top)·v, sum the same without v.
-struct Running {
-    Matrix out;
-    float *top, *sum;
-};
-
-// scores ← exp(scores − top) with the new top of the row, hidden ones 0; returns by how much old sums shrink.
-template <bool masked>
-HWY_INLINE float exponentials(float* scores, int64_t width, KeyRange visible, float& top, float& sum) {
-    const F32 d;
-    VecF most = hn::Set(d, top), added = hn::Zero(d);
-    for (int64_t i = 0; i < width; i += lanes()) {
-        VecF v = hn::LoadU(d, scores + i);
-        if constexpr (masked) hn::StoreU(v = mask(v, i, visible, -INFINITY), d, scores + i);
-        most = hn::Max(most, v);
-    }
-    const VecF offset = hn::MaxOfLanes(d, most);
-    for (int64_t i = 0; i < width; i += lanes()) {
-        const VecF e = exp(hn::Sub(hn::LoadU(d, scores + i), offset));
-        added = hn::Add(added, e);
-        hn::StoreU(e, d, scores + i);
-    }
-    const float now = hn::GetLane(offset),
-                shrink = top == now ? 1 : hn::GetLane(exp(hn::Sub(hn::Set(d, top), offset)));
-    sum = sum * shrink + sum_of_lanes(added);
-    top = now;
-    return shrink;
-}
-
-// Rows [begin, begin + rows) of the task meet a block of keys: their scores become weights, their running sums follow.
-HWY_INLINE void weigh(const AttentionTask& task, const AttentionShape& shape, Matrix scores, Running running,
-                      int64_t begin, int64_t rows, int64_t first_key, int64_t width) {
-    const int64_t group = shape.heads / shape.kv_heads;
-    for (int64_t r = 0; r < rows; ++r) {
-        const int64_t position = task.span->first + task.query + (begin + r) / group;
-        const KeyRange visible =
-            visible_in_block(position, shape, first_key, std::min(width, task.keys.end - first_key));
-        float *row = scores.row(r), *out = running.out.row(begin + r);
-        if (visible.begin == visible.end) {
-            std::fill_n(row, width, 0.f);
-            continue;
-        }
-        if (shape.bias) {
-            const float* bias =
-                biases(shape, task.kv_head * group + (begin + r) % group, position) + first_key;
-            for (int64_t i = 0; i < width; i += lanes())
-                hn::StoreU(hn::Add(hn::LoadU(F32(), row + i), hn::LoadU(F32(), bias + i)), F32(), row + i);
-        }
-        float &top = running.top[begin + r], &sum = running.sum[begin + r];
-        const bool all = visible.begin == 0 && visible.end == width;
-        const float shrink = all ? exponentials<false>(row, width, visible, top, sum)
-                                 : exponentials<true>(row, width, visible, top, sum);
-        if (shrink == 1) continue;
-        const VecF factor = hn::Set(F32(), shrink);
-        for (int64_t c = 0; c < running.out.stride; c += lanes())
-            hn::StoreU(hn::Mul(hn::LoadU(F32(), out + c), factor), F32(), out + c);
-    }
-    for (int64_t r = rows; r < padded_rows(rows); ++r) std::fill_n(scores.row(r), width, 0.f);
-}
 
 // scores[r, j] = q[r]·k[j] for a few rows: each key is read once.
 HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, int64_t keys) {
@@ -97,30 +38,6 @@ HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, in
     }
 }
 
-void finish(const AttentionTask& task, const AttentionShape& shape, Running running) {
-    const int64_t group = shape.heads / shape.kv_heads;
-    for (int64_t i = 0; i < task.queries; ++i) {
-        const int64_t row = task.out_row + task.query + i;
-        for (int64_t g = 0; g < group; ++g) {
-            const int64_t r = i * group + g, head = task.kv_head * group + g;
-            float* values = running.out.row(r);
-            float sum = running.sum[r], top = running.top[r], kept = 1;
-            if (task.sinks) {
-                const float sink = task.sinks[head];
-                kept = std::exp(std::min(0.f, top - sink));
-                sum = sum * kept + std::exp(std::min(0.f, sink - top));
-                top = std::max(top, sink);
-            }
-            const VecF factor = hn::Set(F32(), sum > 0 ? kept / sum : 0);
-            for (int64_t c = 0; c < running.out.stride; c += lanes())
-                hn::StoreU(hn::Mul(hn::LoadU(F32(), values + c), factor), F32(), values + c);
-            std::byte* out = task.out.row(row) + head * shape.value_dim * info(task.out.dtype).bytes;
-            store_row(task.out.dtype, values, out, shape.value_dim);
-            if (task.lse) task.lse.f32()[row * shape.heads + head] = top + std::log(sum);
-        }
-    }
-}
-
 void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape) {
     const AttentionSpan& span = *task.span;
     const int64_t group = shape.heads / shape.kv_heads, rows = task.queries * group;
@@ -131,35 +48,28 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
     const Matrix k = new_matrix(scratch, key_block, shape.head_dim),
                  v = span.v ? new_matrix(scratch, key_block, shape.value_dim) : k;
     const Matrix k_columns = new_matrix(scratch, padded(shape.head_dim), key_block);
-    const Running running{new_matrix(scratch, rows, shape.value_dim), new_matrix(scratch, 1, rows).at,
-                          new_matrix(scratch, 1, rows).at};
+    const Running running = new_running(scratch, rows, shape.value_dim);
     load_heads(
         queries, q,
         {span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim, group, shape.head_dim},
         shape.scale);
-    std::fill_n(running.out.at, padded_rows(rows) * running.out.stride, 0.f);
-    std::fill_n(running.top, rows, -INFINITY);
-    std::fill_n(running.sum, rows, 0.f);
 
     for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
         const int64_t keys = std::min(key_block, task.keys.end - first);
         load_heads(k, span.k, {first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim});
         if (span.v) load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
         if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
-        // Queries before `first` and those that have forgotten the block's last key do not see it.
-        const int64_t position = span.first + task.query;
-        const int64_t from = std::clamp<int64_t>(seen_from(first, shape) - position, 0, task.queries) * group;
-        const int64_t to =
-            std::clamp<int64_t>(forgotten_at(first + keys - 1, shape) - position, 0, task.queries) * group;
-        for (int64_t r = from; r < to; r += row_block) {
-            const int64_t n = std::min(row_block, to - r), last = position + (r + n - 1) / group;
+        const KeyRange seeing = rows_that_see(task, shape, first, keys);
+        for (int64_t r = seeing.begin; r < seeing.end; r += row_block) {
+            const int64_t n = std::min(row_block, seeing.end - r);
+            const int64_t last = span.first + task.query + (r + n - 1) / group;
             const int64_t seen = std::min(keys, visible_keys(last, shape).end - first);
             if (task.few) {
                 dot_products(scores, queries.below(r), k, n, seen);
             } else {
                 multiply(scores, plain(queries.below(r)), k_columns, n, seen, shape.head_dim, false);
             }
-            weigh(task, shape, scores, running, r, n, first, padded(seen));
+            weigh<FloatWeights>(task, shape, scores, running, r, n, padded_rows(n), first, padded(seen));
             multiply(running.out.below(r), plain(scores), v, n, shape.value_dim, seen, true);
         }
     }
@@ -219,9 +129,9 @@ int64_t queries_per_task(std::span<const AttentionSpan> spans, const AttentionSh
     int64_t total = 0;
     for (const AttentionSpan& span : spans) total += span.queries;
     const int64_t floats = shape.heads / shape.kv_heads * (shape.head_dim + shape.value_dim);
-    const int64_t fitting = std::max<int64_t>(16, (int64_t{1} << 17) / floats);
+    const int64_t fitting = std::max<int64_t>(16, (int64_t{1} << 18) / floats);
     const int64_t sharing = total * shape.kv_heads / (4 * threads());
-    return std::clamp<int64_t>(sharing, 64, std::max<int64_t>(64, fitting));
+    return std::clamp<int64_t>(sharing, std::min<int64_t>(64, fitting), fitting);
 }
 
 }  // namespace
@@ -276,8 +186,15 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
         }
     }
     const auto run = HWY_DYNAMIC_DISPATCH(attend);
-    parallel_for(static_cast<int64_t>(tasks.size()),
-                 [&](int64_t i) { run(tasks[static_cast<size_t>(i)], q, shape); });
+    const Leaf& leaf = choose_leaf(shape.compute, shape.compute);
+    const bool tiled = leaf.panel == Panel::bf16;
+    parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+        const AttentionTask& task = tasks[static_cast<size_t>(i)];
+        if (tiled && !task.few)
+            attend_bf16(task, q, shape, leaf);
+        else
+            run(task, q, shape);
+    });
     for (const Split& split : splits) {
         parallel_for(split.span->queries, [&](int64_t i) { merge(split, i, out, lse, shape); });
     }

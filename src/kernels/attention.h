@@ -23,6 +23,9 @@ struct AttentionShape {
     // values for all distances, and for 64 beyond the largest. Null: none.
     const float* bias = nullptr;
     int64_t bias_stride = 0, bias_zero = 0;
+    // Of products, in the forward: bf16 rounds queries, keys, weights and values where there is arithmetic for that and
+    // rows enough to gain by it; sums and the softmax are f32. The reference rounds nothing.
+    DType compute = DType::f32;
 };
 
 // One sequence: `queries` rows of q starting at q_row of the batch tensors; its keys and values are `keys` rows of k, v.
@@ -30,8 +33,8 @@ struct AttentionShape {
 // decode pass keys = first + queries rows of their cache.
 struct AttentionSpan {
     int64_t q_row, queries, first;
-    // [keys, kv_heads·head_dim], [keys, kv_heads·value_dim]; f32, bf16 or f16 rows. Without v the values are the first
-    // value_dim numbers of each key (latent attention: DeepSeek-V2 2024).
+    // [keys, kv_heads·head_dim], [keys, kv_heads·value_dim]; f32, bf16 or f16 rows, or q8_0 where both dims are multiples
+    // of 32. Without v the values are the first value_dim numbers of each key (latent attention: DeepSeek-V2 2024).
     TensorView k, v;
 };
 

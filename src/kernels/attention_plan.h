@@ -71,6 +71,10 @@ struct AttentionTask {
     const float* sinks;  // null also when parts are merged: the sink then joins there
 };
 
+// One task that is not `few`, with products of bf16 numbers by this leaf.
+struct Leaf;
+void attend_bf16(const AttentionTask& task, TensorView q, const AttentionShape& shape, const Leaf& leaf);
+
 // The arguments of attention_backward; a task is a sequence and a key/value head.
 struct AttentionGradients {
     Tensor dq, dk, dv;

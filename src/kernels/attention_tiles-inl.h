@@ -13,6 +13,7 @@
 #include "hwy/cache_control.h"
 #include "kernels/attention_plan.h"
 #include "kernels/vectors-inl.h"
+#include "tensor/block_types.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -157,6 +158,37 @@ HWY_INLINE void load_heads(Matrix out, TensorView t, const Heads& at, VecF facto
     }
 }
 
+HWY_INLINE float half_at(const uint16_t* at) {
+    const hn::CappedTag<float, 1> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    return hn::GetLane(hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(at))));
+}
+
+// Heads that are whole blocks.
+HWY_INLINE void load_q8_0(Matrix out, TensorView t, const Heads& at, VecF factor) {
+    constexpr int64_t size = BlockQ8_0::size, ahead = 24;  // rows
+    const hn::Rebind<int32_t, F32> di;
+    const int64_t stride = t.row_bytes(), blocks = at.columns / size;
+    for (int64_t i = 0; i < at.rows; ++i) {
+        const std::byte* row = t.row(at.row + i) + at.column / size * int64_t{sizeof(BlockQ8_0)};
+        const auto* from = reinterpret_cast<const BlockQ8_0*>(row);
+        for (int64_t b = 0; b < at.heads * blocks * int64_t{sizeof(BlockQ8_0)}; b += 64)
+            hwy::Prefetch(row + ahead * stride + b);
+        for (int64_t h = 0; h < at.heads; ++h) {
+            float* to = out.row(i * at.heads + h);
+            for (int64_t b = 0; b < blocks; ++b, ++from) {
+                const VecF scale = hn::Mul(factor, hn::Set(F32(), half_at(&from->d)));
+                for (int64_t c = 0; c < size; c += lanes()) {
+                    const auto q =
+                        hn::PromoteTo(di, load_as<int8_t>(reinterpret_cast<const std::byte*>(from->q + c)));
+                    hn::StoreU(hn::Mul(hn::ConvertTo(F32(), q), scale), F32(), to + b * size + c);
+                }
+            }
+            std::fill(to + at.columns, to + out.stride, 0.f);
+        }
+    }
+}
+
 // One matrix row a head, times scale. The rest of its columns and the rows up to the next row_unit become zero.
 HWY_NOINLINE inline void load_heads(Matrix out, TensorView t, const Heads& at, float scale = 1) {
     const VecF factor = hn::Set(F32(), scale);
@@ -169,6 +201,9 @@ HWY_NOINLINE inline void load_heads(Matrix out, TensorView t, const Heads& at, f
             break;
         case DType::bf16:
             load_heads<DType::bf16>(out, t, at, factor);
+            break;
+        case DType::q8_0:
+            load_q8_0(out, t, at, factor);
             break;
         default:
             fail("attention does not read {}", info(t.dtype).name);

@@ -63,6 +63,7 @@ std::string to_line(const AuditSetup& s) {
                    {"source_tokens", s.source_tokens},
                    {"prompt_tokens", s.prompt_tokens},
                    {"context", s.context},
+                   {"cache", info(s.cache).name},
                    {"generate", sampler_json(s.generate)}});
 }
 
@@ -70,6 +71,8 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
     try {
         const Json json = Json::parse(line);
         if (json.at("audit") != format_name) fail("{}: a record '{}' expected", source, format_name);
+        const auto cache = dtype_from_name(json.value("cache", "f32"));
+        if (!cache) fail("{}: the cache's type is unknown", source);
         return {.version = json.at("version"),
                 .model = json.at("model").at("path"),
                 .model_name = json.at("model").at("name"),
@@ -81,6 +84,7 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
                 .source_tokens = json.at("source_tokens"),
                 .prompt_tokens = json.at("prompt_tokens"),
                 .context = json.at("context"),
+                .cache = *cache,
                 .generate = parse_sampler(json.at("generate"))};
     } catch (const Json::exception& e) {
         fail("{}: not the beginning of an audit record: {}", source, e.what());
@@ -164,7 +168,7 @@ Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup,
     if (steering) hooks.push_back(steering.get());
     hooks.push_back(&recorder);
     moe::HookChain chain(std::move(hooks));
-    Session session(model, {.context = setup.context, .hook = &chain});
+    Session session(model, {.context = setup.context, .cache = setup.cache, .hook = &chain});
     if (!setup.source_tokens.empty()) session.encode(setup.source_tokens);
     generate(session, setup.prompt_tokens, setup.generate, [&](int32_t token) {
         recorder.chose(token, session.last_logits());

@@ -28,6 +28,7 @@ struct AuditSetup {
     std::vector<int32_t> source_tokens;  // what the encoder read, of models that have one
     std::vector<int32_t> prompt_tokens;
     int64_t context = 0;
+    DType cache = DType::f32;
     GenerateOptions generate;
 };
 std::string to_line(const AuditSetup& setup);

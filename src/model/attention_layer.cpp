@@ -85,6 +85,13 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
                       .scale = score_scale(a)}};
 }
 
+// Attention rounds as the products around it do: those with block-quantised weights where a model runs.
+DType compute_of(const Graph& g, const AttentionWeights& w) {
+    const DType compute = g.options().compute;
+    if (compute == DType::q8_0) return is_quantised(w.out.value.dtype) ? DType::bf16 : DType::f32;
+    return g.recording() ? DType::f32 : compute;
+}
+
 TensorView rows(TensorView t, int64_t begin, int64_t count) {
     if (!t) return {};
     return {t.row(begin), t.dtype, {count, t.cols()}};
@@ -118,6 +125,7 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
     p.shape.causal = a.causal;
+    p.shape.compute = compute_of(g, w);
     if (const RelativeBias& bias = context.relative_bias; bias.table) {
         p.shape.bias = bias.table.f32();
         p.shape.bias_stride = bias.table.cols();
@@ -146,7 +154,8 @@ Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& con
                                     .head_dim = a.head_dim,
                                     .value_dim = a.value_dim,
                                     .scale = score_scale(a),
-                                    .causal = false};
+                                    .causal = false,
+                                    .compute = compute_of(g, w)};
     const Var y = ops::attention(g, q, nullptr, nullptr, std::span(&all, 1), shape, q->value.rows());
     timer.enter(Stage::projections);
     return ops::linear(g, y, w.out, w.out_bias);

@@ -15,6 +15,18 @@ CacheWidths widths(const LayerSpec& layer) {
     return attention ? cache_widths(*attention) : CacheWidths{};
 }
 
+void require_type(DType dtype, const ModelSpec& spec) {
+    if (is_float(dtype)) return;
+    if (dtype != DType::q8_0) fail("a cache of {}, expected f32, f16, bf16 or q8_0", info(dtype).name);
+    for_each_attention(spec, [&](const AttentionSpec& a) {
+        const CacheWidths w = cache_widths(a);
+        const int64_t key = w.key / a.kv_heads, value = w.value / a.kv_heads, block = info(dtype).block;
+        if (key % block != 0 || value % block != 0)
+            fail("a cache of {}: heads of {} and {} numbers are not made of blocks of {}", info(dtype).name,
+                 key, value, block);
+    });
+}
+
 // Writes rows behind the first `length` ones and gives a view of all so far.
 TensorView extend(Tensor cache, int64_t length, TensorView rows) {
     if (!rows) return {};
@@ -27,7 +39,7 @@ TensorView extend(Tensor cache, int64_t length, TensorView rows) {
 
 KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype) : capacity_(context) {
     if (context < 1) fail("a context of {} tokens, expected at least 1", context);
-    if (!is_float(dtype)) fail("a cache of {}, expected f32, f16 or bf16", info(dtype).name);
+    require_type(dtype, spec);
     for (const LayerSpec& layer : spec.layers) {
         keys_.emplace_back(dtype, Shape{context, widths(layer).key});
         values_.emplace_back(dtype, Shape{context, widths(layer).value});

@@ -12,8 +12,8 @@ namespace gremium {
 
 class KvCache {
   public:
-    // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16 or bf16);
-    // committed by the system as it is touched; and inner · (state + conv − 1) f32 of each state space layer.
+    // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16, bf16, or q8_0 where heads are whole
+    // blocks); committed by the system as it is touched; and inner · (state + conv − 1) f32 of each state space layer.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32);
 
     int64_t length() const { return length_; }

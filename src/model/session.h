@@ -16,7 +16,7 @@ struct SessionOptions {
     // 0: the model's, or what fits into half of the free memory if that is less: the other half is for pages of weights.
     int64_t context = 0;
     int64_t prefill_chunk = 512;  // tokens evaluated together
-    DType cache = DType::f32;
+    DType cache = DType::f32;     // of keys and values (model/kv_cache.h)
     DType compute = DType::q8_0;  // of matmuls (kernels/grouped_matmul.h); the reference kernels round nothing
     moe::RoutingHook* hook = nullptr;
 };

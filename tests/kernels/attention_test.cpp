@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "kernels/cpu.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -16,7 +17,9 @@ struct Sequence {
     int64_t queries, first;
     Doubles q, k, v;  // [queries, heads, head_dim], [keys, kv_heads, head_dim], [keys, kv_heads, value_dim]
 
+    int64_t keys() const { return first + queries; }
     bool sees(int64_t i, int64_t j) const {
+        if (!shape.causal) return true;
         const int64_t position = first + i;
         if (shape.chunk > 0 && j / shape.chunk != position / shape.chunk) return false;
         return j <= position && (shape.window == 0 || position - j < shape.window);
@@ -30,16 +33,18 @@ struct Sequence {
     size_t value_at(int64_t j, int64_t h) const {
         return static_cast<size_t>((j * shape.kv_heads + h * shape.kv_heads / shape.heads) * shape.value_dim);
     }
-    // Probabilities of head h for query i over keys 0..first+i; its logsumexp through `lse`.
+    // Probabilities of head h for query i over all keys; its logsumexp through `lse`.
     Doubles probabilities(int64_t i, int64_t h, double* lse = nullptr) const {
-        Doubles p(static_cast<size_t>(first + i + 1));
+        Doubles p(static_cast<size_t>(keys()));
         double sum = shape.sinks ? std::exp(double{shape.sinks[h]}) : 0;
-        for (int64_t j = 0; j <= first + i; ++j) {
+        for (int64_t j = 0; j < keys(); ++j) {
+            if (!sees(i, j)) continue;
             double score = 0;
             for (int64_t c = 0; c < shape.head_dim; ++c)
                 score += query(i, h)[c] * k[key_at(j, h) + static_cast<size_t>(c)];
-            sum += p[static_cast<size_t>(j)] =
-                sees(i, j) ? std::exp(score * static_cast<double>(shape.scale)) : 0;
+            score *= static_cast<double>(shape.scale);
+            if (shape.bias) score += shape.bias[h * shape.bias_stride + shape.bias_zero + j - first - i];
+            sum += p[static_cast<size_t>(j)] = std::exp(score);
         }
         for (double& x : p) x /= sum;
         if (lse) *lse = std::log(sum);
@@ -53,7 +58,7 @@ struct Sequence {
                 const Doubles p =
                     probabilities(i, h, lse ? &(*lse)[static_cast<size_t>(i * shape.heads + h)] : nullptr);
                 double* y = &out[static_cast<size_t>((i * shape.heads + h) * shape.value_dim)];
-                for (int64_t j = 0; j <= first + i; ++j) {
+                for (int64_t j = 0; j < keys(); ++j) {
                     for (int64_t c = 0; c < shape.value_dim; ++c)
                         y[c] += p[static_cast<size_t>(j)] * v[value_at(j, h) + static_cast<size_t>(c)];
                 }
@@ -103,7 +108,11 @@ struct Case {
     DType dtype = DType::f32, cache = DType::f32;
     int64_t chunk = 0;
     bool sinks = false, shared = false;  // shared: values are part of the keys
+    bool causal = true, biased = false;
+    DType compute = DType::f32;
     AttentionShape shape() const {
+        constexpr int64_t reach = 3000;
+        static const std::vector<float> bias = to_floats(random_tensor(DType::f32, {12, 2 * reach}, 9));
         static const std::vector<float> sink{1.5f, -2, 3, 0.2f, 0, 2, -1, 1, 0.5f, 4, -3, 2.5f};
         return {heads,
                 kv_heads,
@@ -112,7 +121,16 @@ struct Case {
                 1 / std::sqrt(static_cast<float>(head_dim)),
                 window,
                 chunk,
-                sinks ? sink.data() : nullptr};
+                sinks ? sink.data() : nullptr,
+                causal,
+                biased ? bias.data() : nullptr,
+                2 * reach,
+                reach,
+                compute};
+    }
+    // How far from float64 a result may be: bf16 has 8 bits.
+    double tolerance() const {
+        return compute == DType::bf16 && active() != Variant::reference ? 1e-2 : 3e-6;
     }
     // The values that an independent computation multiplies with.
     TensorView values(TensorView v) const { return shared ? TensorView{} : v; }
@@ -159,7 +177,37 @@ const Case forward_cases[] = {
     {8, 2, 64, 64, 1, 2100, 0, DType::bf16, DType::f16, 0, true},
     {6, 1, 40, 24, 90, 0, 0, DType::f32, DType::f32, 0, false, true},
     {4, 1, 72, 64, 1, 1300, 0, DType::f32, DType::bf16, 0, true, true},
+    {4, 2, 64, 32, 70, 30, 0, DType::f32, DType::q8_0},
+    {8, 2, 32, 64, 1, 1500, 0, DType::f32, DType::q8_0, 0, true},
+    {4, 1, 96, 64, 2, 600, 100, DType::bf16, DType::q8_0, 0, false, true},
+    {2, 1, 24, 24, 70, 0, 0, DType::f32, DType::f32, 0, false, false, false},
+    {12, 4, 16, 16, 45, 30, 0, DType::f32, DType::f32, 0, false, false, true, true},
+    {4, 4, 32, 32, 1, 1100, 0, DType::f32, DType::f16, 0, false, false, false, true},
 };
+
+// The same with products of bf16: more keys than a block holds, odd sizes, everything that hides or adds to scores.
+std::vector<Case> rounded_cases() {
+    std::vector<Case> cases = {
+        {8, 1, 128, 128, 40, 500},
+        {2, 2, 64, 64, 600},
+        {4, 2, 17, 33, 301},
+        {3, 1, 1, 1, 20, 10},
+        {2, 1, 255, 96, 31, 257},
+        {2, 1, 576, 512, 40, 300, 0, DType::f32, DType::f32, 0, false, true},  // more units than a panel has
+        {4, 2, 64, 64, 200, 400, 50},
+        {4, 2, 64, 64, 200, 400, 300, DType::bf16, DType::bf16, 0, true},
+        {2, 1, 32, 32, 100, 300, 0, DType::f32, DType::f16, 33},
+        {4, 2, 32, 32, 300, 0, 0, DType::f32, DType::f32, 270, true},
+        {4, 2, 64, 32, 270, 30, 0, DType::f32, DType::q8_0},
+        {6, 1, 40, 24, 90, 0, 0, DType::f32, DType::f32, 0, false, true},
+        {2, 1, 24, 24, 300, 0, 0, DType::f32, DType::f32, 0, true, false, false},
+        {12, 4, 16, 16, 345, 30, 0, DType::f32, DType::f32, 0, false, false, true, true},
+        {4, 4, 32, 32, 100, 211, 0, DType::f32, DType::f16, 0, false, false, false, true},
+        {8, 2, 64, 64, 1, 700},  // decode
+    };
+    for (Case& c : cases) c.compute = DType::bf16;
+    return cases;
+}
 
 // The same for every variant: computed by the first that asks.
 template <typename Value, typename Compute>
@@ -173,9 +221,8 @@ struct Truth {
     Doubles out, lse;
 };
 
-TEST_P(Attention, Forward) {
-    static std::map<int64_t, Truth> truths;
-    for (const Case& c : forward_cases) {
+void expect_forward(std::span<const Case> cases, std::map<int64_t, Truth>& truths) {
+    for (const Case& c : cases) {
         const int64_t keys = c.first + c.queries,
                       pad = 2;  // rows of other sequences around ours stay as they are
         const OwnedTensor q = random_tensor(c.dtype, {pad + c.queries + 1, c.heads * c.head_dim}, 1);
@@ -187,7 +234,7 @@ TEST_P(Attention, Forward) {
         const AttentionSpan span{pad, c.queries, c.first, k, c.values(v)};
         attention(out, lse, q, {&span, 1}, c.shape());
 
-        const Truth& truth = once(truths, &c - forward_cases, [&] {
+        const Truth& truth = once(truths, &c - cases.data(), [&] {
             Truth fresh;
             const Doubles values =
                 c.shared ? first_of_heads(doubles(k), c.head_dim, c.value_dim) : doubles(v);
@@ -198,16 +245,40 @@ TEST_P(Attention, Forward) {
         });
         Doubles expected = truth.out;
         const Doubles& lse_64 = truth.lse;
-        const std::string what = std::to_string(&c - forward_cases);
+        const std::string what = std::to_string(&c - cases.data());
         expected.insert(expected.begin(), out_before.begin(), out_before.begin() + pad * out.get().cols());
         expected.insert(expected.end(), out_before.end() - out.get().cols(), out_before.end());
-        expect_near(out, expected, 3e-6, what);
+        expect_near(out, expected, c.tolerance(), what);
         const Doubles logs = rows_of(lse, pad, c.queries);
         for (size_t i = 0; i < logs.size(); ++i)
-            ASSERT_NEAR(logs[i], lse_64[i], 3e-6 * (1 + std::abs(lse_64[i]))) << what;
+            ASSERT_NEAR(logs[i], lse_64[i], c.tolerance() * (1 + std::abs(lse_64[i]))) << what;
         attention(out, {}, q, {&span, 1}, c.shape());
-        expect_near(out, expected, 3e-6, what);
+        expect_near(out, expected, c.tolerance(), what);
     }
+}
+
+TEST_P(Attention, Forward) {
+    static std::map<int64_t, Truth> truths;
+    expect_forward(forward_cases, truths);
+}
+
+TEST_P(Attention, ForwardWithRoundedProducts) {
+    static std::map<int64_t, Truth> truths;
+    static const std::vector<Case> cases = rounded_cases();
+    expect_forward(cases, truths);
+}
+
+// Whoever asks for f32 gets it; bf16 is another computation only where there is arithmetic for it.
+TEST_P(Attention, RoundsWhereThereIsArithmetic) {
+    const OwnedTensor q = random_tensor(DType::f32, {40, 64}, 1), k = random_tensor(DType::f32, {40, 64}, 2);
+    OwnedTensor exact(DType::f32, {40, 64}), rounded(DType::f32, {40, 64});
+    Case c{1, 1, 64, 64, 40};
+    const AttentionSpan span{0, 40, 0, k, k};
+    attention(exact, {}, q, {&span, 1}, c.shape());
+    c.compute = DType::bf16;
+    attention(rounded, {}, q, {&span, 1}, c.shape());
+    const bool has_bf16 = active() >= Variant::avx512 && active() != Variant::native && has_avx512_bf16();
+    EXPECT_EQ(to_floats(exact) != to_floats(rounded), has_bf16);
 }
 
 TEST_P(Attention, LargeScoresDoNotOverflow) {
@@ -368,8 +439,10 @@ TEST_P(Attention, NoBitDependsOnThreads) {
     expect_same_bits_for_any_threads([&] { return Training(training, 3).dq; });
     expect_same_bits_for_any_threads([&] { return Training(training, 3).dk; });
     expect_same_bits_for_any_threads([&] { return Training(training, 3).dv; });
-    for (const int64_t queries : {1, 3, 40, 161}) {
-        const AttentionShape shape = Case{4, 1, 64, 64, 0}.shape();
+    for (const int64_t queries : {1, 3, 40, 161, 500}) {
+        Case c{4, 1, 64, 64, 0, 0, 190};
+        if (queries == 500) c.compute = DType::bf16;
+        const AttentionShape shape = c.shape();
         const OwnedTensor q = random_tensor(DType::f32, {queries, 256}, 1),
                           k = random_tensor(DType::f16, {2100 + queries, 64}, 2);
         expect_same_bits_for_any_threads([&] {

@@ -34,13 +34,42 @@ TEST(Session, RefusesWhatDoesNotFitAndStaysAsItWas) {
 TEST(Session, RefusesOptionsThatMakeNoSense) {
     const auto model = tiny_model("llama");
     EXPECT_THROW(Session(model, {.prefill_chunk = 0}), Error);
-    EXPECT_THROW(Session(model, {.cache = DType::q8_0}), Error);
+    EXPECT_THROW(Session(model, {.cache = DType::q8_0}), Error);  // heads of 8 numbers
+    EXPECT_THROW(Session(model, {.cache = DType::q4_0}), Error);
+}
+
+// Against a cache that rounds nothing: log-probabilities may be off by what a key's and value's bits allow.
+TEST(Session, CachesRoundAsTheirTypes) {
+    const auto model = tiny_model("qwen3moe", {.head_dim = 32});
+    const auto tokens = random_tokens(300, 40);
+    const auto logits = [&](DType cache) {
+        Session session(model, {.prefill_chunk = 16, .cache = cache});
+        session.evaluate(std::span(tokens).first(37));
+        for (size_t i = 37; i < 40; ++i) session.evaluate(std::span(&tokens[i], 1));
+        return std::vector<float>(session.last_logits().begin(), session.last_logits().end());
+    };
+    const std::vector<float> exact = logits(DType::f32);
+    const auto largest_difference = [&](DType cache) {
+        const std::vector<float> rounded = logits(cache);
+        double most = 0;
+        for (size_t i = 0; i < exact.size(); ++i)
+            most = std::max<double>(most, std::abs(exact[i] - rounded[i]));
+        return most;
+    };
+    for (const auto& [cache, tolerance] :
+         {std::pair{DType::f16, 2e-3}, {DType::bf16, 2e-2}, {DType::q8_0, 1e-1}}) {
+        const double difference = largest_difference(cache);
+        EXPECT_GT(difference, 0) << info(cache).name;
+        EXPECT_LT(difference, tolerance) << info(cache).name;
+    }
 }
 
 TEST(KvCacheSize, IsWhatTheHeadsNeed) {
     // 3 layers, 2 heads of 8 keys and 8 values.
     EXPECT_EQ(KvCache::bytes(tiny_spec("llama"), 100, DType::f32), 100 * 3 * 2 * (8 + 8) * 4);
     EXPECT_EQ(KvCache::bytes(tiny_spec("llama"), 100, DType::f16), 100 * 3 * 2 * (8 + 8) * 2);
+    EXPECT_EQ(KvCache::bytes(tiny_spec("llama", {.head_dim = 64}), 100, DType::q8_0),
+              100 * 3 * 2 * (64 + 64) / 32 * 34);
 }
 
 TEST(Generate, GreedyFollowsTheBestToken) {
