@@ -77,8 +77,8 @@ void add_experts_apply(CLI::App& experts) {
     command
         ->add_option(
             "--edit", options->edits,
-            "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, reset, add, split, retype, "
-            "shrink-k; several are done in turn")
+            "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
+            "retype, shrink-k; several are done in turn")
         ->allow_extra_args(false);
     command
         ->add_option("--recipe", options->recipes,

@@ -55,9 +55,11 @@ std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model) c
     std::vector<Numbers> all;
     for (const Text& text : texts_) {
         LoadCounter loads;
-        const lab::Variant variant{&model, &loads};
+        const lab::Variant measured{&model, &loads};
         const lab::Prediction p =
-            lab::compare({original_.get()}, std::span(&variant, 1), text.windows).variants[0];
+            &model == original_.get()
+                ? lab::compare(measured, {}, text.windows).original
+                : lab::compare({original_.get()}, std::span(&measured, 1), text.windows).variants[0];
         all.push_back({p.loss, p.loss / std::numbers::ln2 / text.bytes_a_token, p.kl, loads.max_violation()});
     }
     return all;

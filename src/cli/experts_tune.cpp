@@ -1,9 +1,12 @@
 // gremium experts tune: training of chosen experts on a text.
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
+#include "lab/named_tensors.h"
 #include "lab/steering_profile.h"
 #include "lab/tune.h"
 
@@ -15,25 +18,43 @@ using Json = nlohmann::ordered_json;
 struct Options {
     Common common;
     std::vector<std::string> text, replay, evaluate;
-    std::string experts, out;
+    std::string experts, out, adapter;
+    bool by_tokens = false;
     double percent = 0;
     lab::TuneOptions tune;
     lab::SampleOptions sample;
 };
 
-std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model, const lab::Windows& text) {
+std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model,
+                                       const lab::SampleOptions& sample) {
     std::set<moe::ExpertId> experts;
     if (!options.experts.empty()) lab::SteeringProfile::add_experts(experts, options.experts, "--experts");
-    if (options.percent > 0) experts.merge(lab::experts_for(model, text, options.percent / 100));
+    if (options.percent > 0)
+        experts.merge(lab::experts_for(model, sample_files(options.text, model, sample),
+                                       options.percent / 100, options.by_tokens));
     if (experts.empty() && !options.tune.everything)
         fail("nothing to train: --experts, --percent or --everything expected");
     return experts;
 }
 
-void print_trained(const lab::Tuned& tuned, bool verbose) {
-    fmt::print("{} tensors were trained, all others are bit for bit what they were\n", tuned.trained.size());
-    if (verbose)
-        for (const std::string& name : tuned.trained) fmt::print("  {}\n", name);
+// A line for all tensors of a layer whose same experts are trained.
+void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions& tune) {
+    if (tune.everything)
+        return fmt::print("gradients go to all {} tensors but correction biases\n", slots.size());
+    std::map<std::pair<int, bool>, std::pair<std::string, std::string>> lines;  // layer, router: names, ids
+    fmt::print("gradients go to\n");
+    for (const TensorSlot& slot : slots) {
+        auto& [names, ids] = lines[{slot.layer, !slot.of_experts()}];
+        const std::string name = slot.name.substr(slot.name.find('.', 4) + 1);
+        if (names.find(name) == std::string::npos) names += (names.empty() ? "" : ", ") + name;
+    }
+    for (const moe::ExpertId id : tune.experts)
+        for (const bool router : {false, true})
+            if (const auto line = lines.find({id.layer, router}); line != lines.end())
+                line->second.second += fmt::format(" {}", id.expert);
+    for (const auto& [key, line] : lines)
+        fmt::print("  blk.{}: {} of experts{}{}\n", key.first, line.first, line.second,
+                   key.second || tune.rank == 0 ? "" : fmt::format(", as a change of rank {}", tune.rank));
 }
 
 void tune_experts(const Options& options) {
@@ -47,13 +68,9 @@ void tune_experts(const Options& options) {
     const bool says = !options.common.json && !options.common.quiet;
 
     lab::TuneOptions tune = options.tune;
-    tune.experts = chosen_experts(options, *base, text);
-    if (says && !tune.everything) {
-        std::vector<std::string> names;
-        for (const moe::ExpertId id : tune.experts)
-            names.push_back(fmt::format("{}.{}", id.layer, id.expert));
-        fmt::print("training {} experts: {}\n", names.size(), fmt::join(names, " "));
-    }
+    tune.experts = chosen_experts(options, *base, sample);
+    const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
+    if (says) print_trained(trained, tune);
     tune.on_step = [&](int64_t step, double loss) {
         const bool shown = step % std::max<int64_t>(1, tune.steps / 10) == 0 || step + 1 == tune.steps;
         if (says && shown) fmt::print("step {:>6}  loss {:.4f}\n", step + 1, loss);
@@ -61,17 +78,19 @@ void tune_experts(const Options& options) {
     };
     const lab::Tuned tuned = lab::tune(base, text, replay, tune);
     const std::vector<std::string> changed = lab::differing_tensors(*base, *tuned.model);
-    if (changed.size() > tuned.trained.size())
-        fail("{} tensors changed, of {} that were trained", changed.size(), tuned.trained.size());
-    if (says) print_trained(tuned, options.common.verbose);
+    std::vector<std::string> names;
+    for (const TensorSlot& slot : trained) names.push_back(lab::name_of(slot));
+    for (const std::string& name : changed)
+        if (std::ranges::find(names, name) == names.end()) fail("{} changed without being trained", name);
+    if (says) fmt::print("{} tensors changed; all others are bit for bit what they were\n", changed.size());
     const auto before = texts.measure(*base), after = texts.measure(*tuned.model);
     if (says) texts.print(before, after);
     if (!options.out.empty()) save_edited(*tuned.model, options.out, model_path(options.common));
+    if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
     if (options.common.json)
         fmt::print(
             "{}\n",
-            Json{{"trained", tuned.trained}, {"changed", changed}, {"texts", texts.to_json(before, after)}}
-                .dump());
+            Json{{"trained", names}, {"changed", changed}, {"texts", texts.to_json(before, after)}}.dump());
     else if (!options.out.empty() && !options.common.quiet)
         fmt::print("written: {}\n", options.out);
 }
@@ -90,14 +109,31 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     auto* list = command->add_option("--experts", options->experts, "which: 3.17,4.1");
-    auto* percent = command
-                        ->add_option("--percent", options->percent,
-                                     "of each layer, those with the largest gate score on the text (ESFT)")
-                        ->check(CLI::Range(0.0, 100.0));
-    command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
-        ->excludes(list)
-        ->excludes(percent);
-    command->add_flag("--routers", options->tune.routers, "their router rows too");
+    auto* percent =
+        command
+            ->add_option("--percent", options->percent,
+                         "of all experts, those with the largest gate scores on the text, from each "
+                         "layer as many as have the same sum (ESFT)")
+            ->check(CLI::Range(0.0, 100.0));
+    command->add_flag("--by-tokens", options->by_tokens, "those that the most tokens choose instead")
+        ->needs(percent);
+    auto* everything =
+        command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
+            ->excludes(list)
+            ->excludes(percent);
+    auto* rank =
+        command
+            ->add_option(
+                "--lora", options->tune.rank,
+                "train a change of this rank to each of the experts' matrices instead of themselves; "
+                "merged into them at the end")
+            ->check(CLI::Range(1, 1 << 20))
+            ->excludes(everything);
+    command->add_option("--alpha", options->tune.alpha, "the change is alpha / rank times its factors")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str()
+        ->needs(rank);
+    auto* routers = command->add_flag("--routers", options->tune.routers, "their router rows too");
     command->add_option("--steps", options->tune.steps, "updates")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
         ->capture_default_str();
@@ -113,11 +149,19 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
         ->capture_default_str();
     command->add_option("--eval", options->evaluate, "texts to measure before and after: NAME=FILE or FILE");
-    command->add_option("--tokens", options->sample.tokens, "tokens of each of these at most")
+    command
+        ->add_option("--tokens", options->sample.tokens,
+                     "tokens of each of these at most, and of the text to choose experts by")
         ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
         ->capture_default_str();
     command->add_option("-o,--output", options->out,
                         "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
+    command
+        ->add_option(
+            "--adapter", options->adapter,
+            "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
+        ->needs(rank)
+        ->excludes(routers);
     command->callback([=] { tune_experts(*options); });
 }
 

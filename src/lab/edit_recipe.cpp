@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "lab/adapter.h"
 #include "lab/edits.h"
 
 namespace gremium::lab {
@@ -134,6 +135,11 @@ Work read_copy(Arguments& a) {
         copy(d, to, load_model(model), from, router);
     };
 }
+Work read_adapt(Arguments& a) {
+    return [file = a.text("file"), share = a.has("share") ? a.share("share") : 1](Draft& d, const Windows&) {
+        adapt(d, file, static_cast<float>(share));
+    };
+}
 Work read_reset(Arguments& a) {
     return [id = a.expert("expert"), seed = a.number<uint64_t>("seed", 1)](Draft& d, const Windows&) {
         reset(d, id, seed);
@@ -164,9 +170,9 @@ Work read_shrink(Arguments& a) {
 
 const std::map<std::string, Reader, std::less<>>& operations() {
     static const std::map<std::string, Reader, std::less<>> all{
-        {"prune", read_prune}, {"merge", read_merge},   {"replace", read_replace},
-        {"copy", read_copy},   {"reset", read_reset},   {"add", read_add},
-        {"split", read_split}, {"retype", read_retype}, {"shrink-k", read_shrink}};
+        {"prune", read_prune},   {"merge", read_merge},    {"replace", read_replace}, {"copy", read_copy},
+        {"adapt", read_adapt},   {"reset", read_reset},    {"add", read_add},         {"split", read_split},
+        {"retype", read_retype}, {"shrink-k", read_shrink}};
     return all;
 }
 

@@ -16,6 +16,7 @@ namespace gremium::lab {
 //   prune share [by across seed]   merge share [by seed]    by: reap, frequency, gate, random (saliency.h)
 //   replace expert from            copy expert from model [router]
 //   reset expert [seed]            add like                 split parts
+//   adapt file [share]
 //   retype type [expert layer]     shrink-k k [layer]
 // Experts are LAYER.EXPERT, shares percentages, flags true or false.
 struct Edit {

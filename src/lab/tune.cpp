@@ -7,11 +7,13 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "kernels/rowwise.h"
 #include "lab/find.h"
+#include "lab/model_hash.h"
 #include "lab/named_tensors.h"
+#include "lab/trainable.h"
 #include "model/decoder.h"
 #include "tensor/blocks.h"
+#include "train/permutation.h"
 
 namespace gremium::lab {
 namespace {
@@ -21,70 +23,45 @@ using Key = std::pair<std::string, int>;  // name, expert
 
 Key key_of(const TensorSlot& slot) { return {slot.name, slot.expert}; }
 
-// A tensor that is trained.
-struct Parameter {
-    TensorSlot slot;
-    DType stored;
-    OwnedTensor weight, gradient, momentum, variance;  // f32
-    std::vector<bool> rows;                            // those trained; empty: all
-
-    Parameter(const TensorSlot& s, TensorView value)
-        : slot(s),
-          stored(value.dtype),
-          weight(DType::f32, s.shape),
-          gradient(DType::f32, s.shape),
-          momentum(DType::f32, s.shape),
-          variance(DType::f32, s.shape) {
-        std::ranges::copy(to_floats(value), weight.get().f32());
-    }
-
-    // A vector of a layer's experts has an element a row.
-    void keep_rows() {
-        if (rows.empty()) return;
-        const int64_t width = gradient.get().count() / std::ssize(rows);
-        for (size_t r = 0; r < rows.size(); ++r)
-            if (!rows[r]) std::fill_n(gradient.get().f32() + static_cast<int64_t>(r) * width, width, 0.0f);
-    }
-    void zero() { std::fill_n(gradient.get().f32(), gradient.get().count(), 0.0f); }
-};
-
 bool is_router(const TensorSlot& slot) {
     return slot.name.ends_with("ffn_gate_inp.weight") || slot.name.ends_with("ffn_gate_inp.bias");
+}
+
+bool wanted(const TensorSlot& slot, const TuneOptions& options) {
+    if (options.everything) return slot.role != TensorRole::correction;
+    if (slot.role == TensorRole::expert_bias && options.rank > 0) return false;
+    if (slot.of_experts()) return options.experts.contains({slot.layer, slot.expert});
+    const auto of_layer = [&](ExpertId id) { return id.layer == slot.layer; };
+    return options.routers && is_router(slot) && std::ranges::any_of(options.experts, of_layer);
 }
 
 // The copy of a model that is trained: f32 masters, the rest as it is or unpacked.
 class Trainee {
   public:
     Trainee(const Model& model, const TuneOptions& options) : tensors_(model) {
-        for (const TensorSlot& slot : single_slots(model.spec)) {
-            const TensorView value = tensors_(slot);
-            if (!wanted(slot, options)) continue;
-            Parameter& p = parameters_.emplace(key_of(slot), Parameter(slot, value)).first->second;
+        for (const TensorSlot& slot : trained_slots(model, options)) {
+            Trainable& t = trained_.emplace(key_of(slot), Trainable(slot, tensors_(slot))).first->second;
+            if (options.rank > 0 && slot.role == TensorRole::expert)
+                t.make_low_rank(options.rank, static_cast<float>(options.alpha / options.rank),
+                                mix64(options.seed) + trained_.size());
             if (options.everything || !is_router(slot)) continue;
-            p.rows.resize(static_cast<size_t>(slot.shape[0]));
+            std::vector<bool> rows(static_cast<size_t>(slot.shape[0]));
             for (const ExpertId id : options.experts)
-                if (id.layer == slot.layer) p.rows[static_cast<size_t>(id.expert)] = true;
+                if (id.layer == slot.layer) rows[static_cast<size_t>(id.expert)] = true;
+            t.keep_rows(std::move(rows));
         }
-        if (parameters_.empty()) fail("{}: nothing to train", model.source);
         model_ = bind_model(
             model.spec, [&](const TensorSlot& slot) { return weight_of(slot); }, moe::Residency::mapped);
     }
 
     const Model& model() const { return *model_; }
-    std::map<Key, Parameter>& parameters() { return parameters_; }
+    std::map<Key, Trainable>& trained() { return trained_; }
 
   private:
-    static bool wanted(const TensorSlot& slot, const TuneOptions& options) {
-        if (options.everything) return slot.role != TensorRole::correction;
-        if (slot.of_experts()) return options.experts.contains({slot.layer, slot.expert});
-        const auto of_layer = [&](ExpertId id) { return id.layer == slot.layer; };
-        return options.routers && is_router(slot) && std::ranges::any_of(options.experts, of_layer);
-    }
-
     ops::Weight weight_of(const TensorSlot& slot) {
         if (slot.of_experts() && slot.expert < 0) return {};
-        const auto trained = parameters_.find(key_of(slot));
-        if (trained != parameters_.end()) return {trained->second.weight, trained->second.gradient};
+        const auto trained = trained_.find(key_of(slot));
+        if (trained != trained_.end()) return trained->second.weight();
         const TensorView value = tensors_(slot);
         if (value.dtype == DType::f32 || value.dtype == DType::bf16) return {value, {}};
         const Tensor copy = unpacked_.emplace_back(DType::f32, value.shape).get();
@@ -93,16 +70,35 @@ class Trainee {
     }
 
     NamedTensors tensors_;
-    std::map<Key, Parameter> parameters_;
+    std::map<Key, Trainable> trained_;
     std::vector<OwnedTensor> unpacked_;
     std::shared_ptr<const Model> model_;
+};
+
+// Windows in a random order, another one each time that all have been drawn.
+class Deck {
+  public:
+    Deck(const Windows& windows, uint64_t seed) : windows_(windows), seed_(seed) {}
+
+    const std::vector<int32_t>& draw() {
+        const uint64_t n = windows_.size(), i = drawn_++;
+        return windows_[train::Permutation(n, mix64(seed_) + i / n)(i % n)];
+    }
+
+  private:
+    const Windows& windows_;
+    uint64_t seed_, drawn_ = 0;
 };
 
 class Tuner {
   public:
     Tuner(const Model& model, const Windows& text, const Windows& replay, const TuneOptions& options)
-        : options_(options), text_(text), replay_(replay), trainee_(model, options) {
+        : options_(options),
+          text_(text, options.seed),
+          replay_(replay, options.seed + 1),
+          trainee_(model, options) {
         if (text.empty()) fail("no text to train on");
+        length_ = std::ssize(text.front()) - 1;
         const bool replays = !replay.empty() && options.replay > 0;
         if (replays && replay.front().size() != text.front().size()) fail("windows of one length expected");
         replay_share_ = replays ? options.replay : 0;
@@ -122,19 +118,17 @@ class Tuner {
         Random random(options_.seed, static_cast<uint64_t>(step));
         std::vector<int32_t> inputs, targets, positions;
         for (int64_t i = 0; i < options_.batch; ++i) {
-            const Windows& from = random.uniform() < replay_share_ ? replay_ : text_;
-            const std::vector<int32_t>& window = from[random.below(from.size())];
+            const std::vector<int32_t>& window =
+                random.uniform() < replay_share_ ? replay_.draw() : text_.draw();
             inputs.insert(inputs.end(), window.begin(), window.end() - 1);
             targets.insert(targets.end(), window.begin() + 1, window.end());
-            for (size_t t = 0; t + 1 < window.size(); ++t) positions.push_back(static_cast<int32_t>(t));
+            for (int64_t t = 0; t < length_; ++t) positions.push_back(static_cast<int32_t>(t));
         }
-        for (auto& [key, p] : trainee_.parameters()) p.zero();
+        for (auto& [key, t] : trainee_.trained()) t.zero_gradient();
         const Model& model = trainee_.model();
-        const Forward out = forward(graph_, model,
-                                    {.tokens = inputs,
-                                     .positions = positions,
-                                     .sequences = {},
-                                     .sequence_length = std::ssize(text_.front()) - 1});
+        const Forward out =
+            forward(graph_, model,
+                    {.tokens = inputs, .positions = positions, .sequences = {}, .sequence_length = length_});
         const ops::Var loss = ops::cross_entropy(graph_, out.hidden_TD, model.weights.head, targets,
                                                  {.bias = model.weights.head_bias});
         const double value = *loss->value.f32();
@@ -146,10 +140,7 @@ class Tuner {
 
     void update(int64_t step) {
         double square = 0;
-        for (auto& [key, p] : trainee_.parameters()) {
-            p.keep_rows();
-            square += kernels::sum_of_squares(p.gradient);
-        }
+        for (auto& [key, t] : trainee_.trained()) square += t.finish_gradient();
         const double norm = std::sqrt(square), n = static_cast<double>(step + 1);
         if (!std::isfinite(norm))
             fail("step {}: the gradient is not finite; a lower learning rate may help", step);
@@ -159,13 +150,13 @@ class Tuner {
                                    .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
                                    .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
                                    .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
-        for (auto& [key, p] : trainee_.parameters())
-            kernels::adamw(p.weight, p.momentum, p.variance, p.gradient, {}, adamw);
+        for (auto& [key, t] : trainee_.trained()) t.update(adamw);
     }
 
     const TuneOptions& options_;
-    const Windows &text_, &replay_;
-    double replay_share_;
+    Deck text_, replay_;
+    int64_t length_ = 0;
+    double replay_share_ = 0;
     Trainee trainee_;
     Arena arena_;
     ops::Graph graph_{arena_, {.record = true, .compute = DType::bf16, .activation = DType::bf16}};
@@ -173,7 +164,7 @@ class Tuner {
 
 // The old model with the trained tensors in their old types.
 std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& base,
-                                          std::map<Key, Parameter>& trained) {
+                                          const std::map<Key, Trainable>& trained) {
     struct Storage {
         std::shared_ptr<const Model> base;
         std::vector<OwnedTensor> tensors;
@@ -183,8 +174,8 @@ std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& ba
     const auto find = [&](const TensorSlot& slot) -> ops::Weight {
         const auto found = trained.find(key_of(slot));
         if (found == trained.end()) return {tensors(slot), {}};
-        const Tensor rounded = storage->tensors.emplace_back(found->second.stored, slot.shape).get();
-        convert(found->second.weight, rounded);
+        const Tensor rounded = storage->tensors.emplace_back(found->second.stored(), slot.shape).get();
+        convert(found->second.weight().value, rounded);
         return {rounded, {}};
     };
     const std::shared_ptr<Model> model = bind_model(base->spec, find, moe::Residency::mapped);
@@ -197,33 +188,47 @@ std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& ba
 
 }  // namespace
 
+std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& options) {
+    for (const ExpertId id : options.experts) {
+        if (!model.experts) fail("{} has no experts", model.source);
+        model.experts->peek(id);
+    }
+    std::vector<TensorSlot> slots = single_slots(model.spec);
+    std::erase_if(slots, [&](const TensorSlot& slot) { return !wanted(slot, options); });
+    if (slots.empty()) fail("{}: nothing to train", model.source);
+    return slots;
+}
+
 Tuned tune(std::shared_ptr<const Model> model, const Windows& text, const Windows& replay,
            const TuneOptions& options) {
-    for (const ExpertId id : options.experts) {
-        if (!model->experts) fail("{} has no experts", model->source);
-        model->experts->peek(id);
-    }
     Tuner tuner(*model, text, replay, options);
     tuner.run();
-    Tuned result;
-    for (const auto& [key, p] : tuner.trainee().parameters()) {
-        const auto rows = std::ranges::count(p.rows, true);
-        result.trained.push_back(name_of(p.slot) + (rows ? fmt::format(", {} rows", rows) : ""));
-    }
-    result.model = with_trained(model, tuner.trainee().parameters());
+    std::map<Key, Trainable>& trained = tuner.trainee().trained();
+    Tuned result{with_trained(model, trained), {model->spec.name, model_hash(*model), {}}};
+    for (auto& [key, t] : trained)
+        if (t.low_rank()) result.adapter.parts.push_back({t.slot(), t.take_low_rank()});
     return result;
 }
 
-std::set<ExpertId> experts_for(const Model& model, const Windows& text, double share) {
-    std::map<int, std::vector<std::pair<double, int>>> layers;
+std::set<ExpertId> experts_for(const Model& model, const Windows& text, double share, bool by_tokens) {
+    std::map<int, std::vector<std::pair<double, ExpertId>>> layers;
     for (const ExpertUse& use : measure_use(model, text))
-        layers[use.id.layer].push_back({-use.gate(), use.id.expert});
-    std::set<ExpertId> chosen;
+        layers[use.id.layer].push_back({-(by_tokens ? use.token_ratio : use.gate()), use.id});
+    // An expert is among those that have the sum p of relevance if the ones before it in its layer have less.
+    std::vector<std::pair<double, ExpertId>> all;
     for (auto& [layer, experts] : layers) {
         std::ranges::sort(experts);
-        const auto most = static_cast<size_t>(share * static_cast<double>(experts.size()));
-        for (size_t i = 0; i < std::max<size_t>(1, most); ++i) chosen.insert({layer, experts[i].second});
+        double before = 0;
+        for (const auto& [relevance, id] : experts) {
+            all.push_back({before, id});
+            before -= relevance;
+        }
     }
+    std::ranges::sort(all);
+    const double most = share * static_cast<double>(all.size());
+    std::set<ExpertId> chosen;
+    for (const auto& [before, id] : all)
+        if (before == 0 || static_cast<double>(chosen.size() + 1) <= most) chosen.insert(id);
     return chosen;
 }
 

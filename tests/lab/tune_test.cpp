@@ -42,8 +42,8 @@ double loss(const Model& model, const Windows& windows) {
 
 TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     const auto model = tiny_model("dots1");
-    const Tuned tuned =
-        tune(model, circle(20), {}, {.experts = {{1, 0}, {1, 4}, {2, 3}}, .routers = true, .steps = 5});
+    const TuneOptions options{.experts = {{1, 0}, {1, 4}, {2, 3}}, .routers = true, .steps = 5};
+    const Tuned tuned = tune(model, circle(20), {}, options);
     std::vector<std::string> expected;
     for (const char* expert : {"1 0", "1 4", "2 3"})
         for (const char* name : {"gate", "up", "down"})
@@ -52,7 +52,7 @@ TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     expected.push_back("blk.1.ffn_gate_inp.weight");
     expected.push_back("blk.2.ffn_gate_inp.weight");
     EXPECT_THAT(differing_tensors(*model, *tuned.model), UnorderedElementsAreArray(expected));
-    EXPECT_EQ(tuned.trained.size(), expected.size());
+    EXPECT_EQ(trained_slots(*model, options).size(), expected.size());
     for (size_t layer : {1, 2}) {
         const auto before = to_floats(model->weights.layers[layer].moe.router.value),
                    after = to_floats(tuned.model->weights.layers[layer].moe.router.value);
@@ -131,15 +131,34 @@ TEST(Tune, EveryArchitectureWithExpertsCanLearn) {
     }
 }
 
-TEST(Tune, EsftTakesTheExpertsWithTheLargestGateScoresOfEachLayer) {
+// Of one layer the best, of all layers as many as have the same sum of relevance.
+TEST(Tune, EsftTakesWhatHasTheSameRelevanceInEachLayer) {
     const auto model = tiny_model("mixtral");
     const Windows text = circle(10);
-    const auto chosen = experts_for(*model, text, 0.34);
-    EXPECT_EQ(chosen.size(), 6u);  // two of six in three layers
-    for (const ExpertUse& in : measure_use(*model, text))
-        for (const ExpertUse& out : measure_use(*model, text))
-            EXPECT_TRUE(in.id.layer != out.id.layer || !chosen.contains(in.id) || chosen.contains(out.id) ||
-                        in.gate() >= out.gate());
+    const auto uses = measure_use(*model, text);
+    for (const bool by_tokens : {false, true}) {
+        const auto relevance = [&](const ExpertUse& use) { return by_tokens ? use.token_ratio : use.gate(); };
+        const auto chosen = experts_for(*model, text, 0.5, by_tokens);
+        EXPECT_EQ(chosen.size(), 9u);  // of eighteen in three layers
+        // The sum before the last expert taken of a layer is below that before the first one left of any.
+        double taken = 0, left = 1;
+        for (int layer = 0; layer < 3; ++layer) {
+            double sum = 0, last = 0, least = 1, best_left = 0;
+            for (const ExpertUse& use : uses) {
+                if (use.id.layer != layer) continue;
+                if (!chosen.contains(use.id)) best_left = std::max(best_left, relevance(use));
+                if (!chosen.contains(use.id)) continue;
+                sum += relevance(use);
+                least = std::min(least, relevance(use));
+            }
+            last = sum - least;
+            EXPECT_GE(least, best_left);
+            taken = std::max(taken, last);
+            left = std::min(left, sum);
+        }
+        EXPECT_LE(taken, left);
+    }
+    EXPECT_EQ(experts_for(*model, text, 0.01).size(), 3u);  // one of each layer at least
 }
 
 TEST(Tune, RefusesWhatItCannotDo) {
@@ -147,6 +166,7 @@ TEST(Tune, RefusesWhatItCannotDo) {
     EXPECT_THROW(tune(model, circle(3), {}, {.experts = {{1, 6}}}), Error);
     EXPECT_THROW(tune(model, circle(3), {}, {}), Error);
     EXPECT_THROW(tune(model, {}, {}, {.experts = {{1, 2}}}), Error);
+    EXPECT_THROW(tune(model, circle(3), {}, {.experts = {{1, 2}}, .rank = 999}), Error);
     EXPECT_THROW(tune(tiny_model("llama"), circle(3), {}, {.experts = {{1, 2}}}), Error);
     EXPECT_THROW(differing_tensors(*model, *tiny_model("dots1")), Error);
 }
