@@ -83,31 +83,56 @@ class Run {
         if (leaf.leave) leaf.leave();
     }
 
+    // A strip of weights is packed, multiplied with all rows while the next one is asked for, and forgotten.
     void run_codes(const Task& task) const {
         Panels& mine = panels();
         const Product& p = *task.product;
-        const Leaf& leaf = *p.leaf;
-        const CodeFormat format = code_format(p.b.dtype);
-        const int64_t tiles = (task.m + leaf.mr - 1) / leaf.mr, width = round_up(task.n, leaf.nr);
+        const int64_t nr = p.leaf->nr, width = round_up(task.n, nr);
         const Output out = p.c.at(task.m0, task.n0);
         const bool direct = out.dtype == DType::f32 && width == task.n;
         float* const c = direct ? reinterpret_cast<float*>(out.data) : mine.sums.get().f32();
         const int64_t ldc = direct ? out.stride / 4 : width;
-        for (int64_t k = 0; k < p.k; k += code_k_step) {
-            const int64_t k_count = std::min(code_k_step, p.k - k), units = code_units(format, k_count);
-            pack_b(mine.b_units(), p.b, {task.n0, task.n, k, k_count, units}, leaf);
-            for (int64_t j = 0; j < task.n; j += leaf.nr) {
-                for (int64_t t = 0; t < tiles; ++t) {  // of nearly equal heights
-                    const int64_t i = t * task.m / tiles, rows = (t + 1) * task.m / tiles - i;
-                    const std::byte* a[8];
-                    for (int64_t r = 0; r < rows; ++r)
-                        a[r] = p.a.rounded_row<std::byte>(task.m0 + i + r) + rounded_bytes(k, p.a.fine);
-                    leaf.code_tile(c + i * ldc + j, ldc, rows, a, mine.b_units() + j * units, k_count,
-                                   format.zero, k > 0 || (direct && accumulate_));
-                }
+        for (int64_t j = 0; j < task.n; j += nr) {
+            for (int64_t k = 0; k < p.k; k += code_k_step) {
+                const Strip strip{task.n0 + j, std::min(nr, task.n - j), k, std::min(code_k_step, p.k - k)};
+                const bool more = k + code_k_step < p.k;
+                const Strip next{strip.n + (more ? 0 : nr), nr, more ? k + code_k_step : 0, code_k_step};
+                multiply_codes(c + j, ldc, task, strip, next, k > 0 || (direct && accumulate_));
             }
         }
         if (!direct) store_tile(out, task.m, task.n, c, ldc, accumulate_);
+    }
+
+    // Columns [n, n + count) of C and elements [k, k + k_count) of their weights.
+    struct Strip {
+        int64_t n, count, k, k_count;
+    };
+
+    static void multiply_codes(float* c, int64_t ldc, const Task& task, const Strip& strip, const Strip& next,
+                               bool add) {
+        const Product& p = *task.product;
+        const Leaf& leaf = *p.leaf;
+        const CodeFormat format = code_format(p.b.dtype);
+        uint32_t* const b = panels().b_units();
+        pack_b(b, p.b, {strip.n, strip.count, strip.k, strip.k_count, code_units(format, strip.k_count)},
+               leaf);
+        const int64_t tiles = (task.m + leaf.mr - 1) / leaf.mr;
+        for (int64_t t = 0; t < tiles; ++t) {  // of nearly equal heights
+            const int64_t i = t * task.m / tiles, rows = (t + 1) * task.m / tiles - i;
+            ask_for(p.b, next, t * next.count / tiles, (t + 1) * next.count / tiles);
+            const std::byte* a[8];
+            for (int64_t r = 0; r < rows; ++r)
+                a[r] = p.a.rounded_row<std::byte>(task.m0 + i + r) + rounded_bytes(strip.k, p.a.fine);
+            leaf.code_tile(c + i * ldc, ldc, rows, a, b, strip.k_count, format.zero, add);
+        }
+    }
+
+    // Columns [begin, end) of a strip of weights, which may lie beyond them all.
+    static void ask_for(const Operand& b, const Strip& strip, int64_t begin, int64_t end) {
+        const int64_t from = row_bytes(b.dtype, strip.k), to = row_bytes(b.dtype, strip.k + strip.k_count);
+        for (int64_t j = begin; j < end; ++j) {
+            for (int64_t at = from; at < to; at += 64) __builtin_prefetch(b.row(strip.n + j) + at, 0, 3);
+        }
     }
 
     void run_gemv(const Task& task, const Task* next) const {

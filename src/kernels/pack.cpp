@@ -178,10 +178,7 @@ void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr)
     for (int64_t i = 0; i < piece.count; i += nr) {
         const int64_t count = std::min(nr, piece.count - i);
         for (int64_t k = 0; k < piece.k_count; k += code_chunk) {
-            const int64_t bytes = bytes_of(b.dtype, std::min(code_chunk, piece.k_count - k));
             for (int64_t j = 0; j < nr; ++j) {
-                if (i + nr + j < piece.count)
-                    prefetch<2>(b.row(piece.i + i + nr + j) + bytes_of(b.dtype, piece.k + k), bytes);
                 if (j < count)
                     format.unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
                 else
