@@ -93,7 +93,9 @@ void tile_of(float* c, int64_t ldc, const std::byte* const* a, const uint32_t* b
                     left_sums[i] = hn::Add(hn::ShiftLeft<8>(left_sums[i]), term);
                     right_sums[i] = hn::Add(hn::ShiftLeft<8>(right_sums[i]), term);
                 }
-                add_products([&](int i) HWY_ATTR { return x[i]->low; }, b);
+                const uint32_t* again = b;
+                asm("" : "+r"(again));  // or codes stay in registers and push sums out
+                add_products([&](int i) HWY_ATTR { return x[i]->low; }, again);
             }
             b += part / 4 * tile_cols;
             const auto factors = [&] {
