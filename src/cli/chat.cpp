@@ -31,10 +31,8 @@ class Chat {
         : options_(options),
           model_(open_model(options.common)),
           template_(template_of(*model_)),
-          steering_(make_steering(options.steering, model_->spec)),
-          session_(
-              model_,
-              {.context = options.context.size, .cache = options.context.cache, .hook = steering_.get()}) {
+          steering_(make_steering(options.steering, model_->spec)) {
+        begin_session();
         if (!options.system.empty()) add("system", options.system);
     }
 
@@ -47,6 +45,10 @@ class Chat {
             std::string line;
             if (!std::getline(std::cin, line)) break;
             if (line.empty()) continue;
+            if (line == "/steer" || line.starts_with("/steer ")) {
+                steer(line.substr(6));
+                continue;
+            }
             add("user", line);
             add("assistant", answer());
         }
@@ -58,6 +60,35 @@ class Chat {
         const std::string& source = tokenizer_of(model).vocabulary().chat_template;
         if (source.empty()) fail("{}: holds no chat template; 'gremium run' continues a text", model.source);
         return ChatTemplate(source);
+    }
+
+    // What was evaluated under other steering is evaluated again.
+    void begin_session() {
+        session_.emplace(model_, SessionOptions{.context = options_.context.size,
+                                                .cache = options_.context.cache,
+                                                .hook = steering_.get()});
+        evaluated_.clear();
+    }
+
+    // "/steer --mute 3.17": from here on these flags instead of those before. A mistake leaves everything as it is.
+    void steer(const std::string& flags) {
+        Steering wished;
+        CLI::App parser;
+        add_steering(parser, wished);
+        try {
+            parser.parse(flags, false);
+            auto steering = make_steering(wished, model_->spec);
+            session_.reset();  // it refers to the old one
+            steering_ = std::move(steering);
+            begin_session();
+            if (options_.common.quiet || options_.common.json) return;
+            if (steering_)
+                announce(steering_.get());
+            else
+                fmt::print(stderr, "no steering\n");
+        } catch (const std::exception& error) {
+            fmt::print(stderr, "/steer: {}\n", error.what());
+        }
     }
 
     void add(const char* role, const std::string& content) {
@@ -80,19 +111,19 @@ class Chat {
     size_t keep_prefix(const std::vector<int32_t>& ids) {
         const auto [seen, given] = std::ranges::mismatch(evaluated_, ids);
         const int64_t kept =
-            session_.reachable(std::min<int64_t>(given - ids.begin(), static_cast<int64_t>(ids.size()) - 1));
-        session_.truncate(kept);
+            session_->reachable(std::min<int64_t>(given - ids.begin(), static_cast<int64_t>(ids.size()) - 1));
+        session_->truncate(kept);
         return static_cast<size_t>(kept);
     }
 
     std::string answer() {
         const std::vector<int32_t> ids = prompt();
         if (ids.empty()) fail("{}: the chat template makes an empty prompt", model_->source);
-        if (static_cast<int64_t>(ids.size()) >= session_.capacity()) {
+        if (static_cast<int64_t>(ids.size()) >= session_->capacity()) {
             fail(
                 "the conversation has {} tokens, more than the context of {} holds with an answer (-c sets "
                 "it)",
-                ids.size(), session_.capacity());
+                ids.size(), session_->capacity());
         }
         const size_t kept = keep_prefix(ids);
         GenerateOptions generate_options = options_.generate;
@@ -106,14 +137,14 @@ class Chat {
             std::fflush(stdout);
         };
         const auto made =
-            generate(session_, std::span(ids).subspan(kept), generate_options, [&](int32_t token) {
+            generate(*session_, std::span(ids).subspan(kept), generate_options, [&](int32_t token) {
                 show(decoder.push(token));
                 return true;
             });
         show(decoder.flush());
         evaluated_ = ids;
         evaluated_.insert(evaluated_.end(), made.begin(), made.end());
-        evaluated_.resize(session_.length());  // the last token may not have been evaluated
+        evaluated_.resize(session_->length());  // the last token may not have been evaluated
         report(text, ids.size(), ids.size() - kept, made.size());
         return text;
     }
@@ -134,7 +165,7 @@ class Chat {
     std::shared_ptr<const Model> model_;
     ChatTemplate template_;
     std::unique_ptr<lab::SteeringHook> steering_;
-    Session session_;
+    std::optional<Session> session_;
     Json messages_ = Json::array();
     std::vector<int32_t> evaluated_;  // what the session's cache holds
     uint64_t turn_ = 0;
@@ -144,8 +175,10 @@ class Chat {
 
 void add_chat(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("chat", "Talk with a model, one line a turn, by its chat template");
+    CLI::App* command = app.add_subcommand(
+        "chat",
+        "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
+        "other steering (below) from there on, '/steer' none");
     add_common(*command, options->common);
     command->add_option("--system", options->system, "what the model is told before the conversation");
     add_generation(*command, options->generate, options->context);

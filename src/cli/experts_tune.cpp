@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
+#include "lab/grow.h"
 #include "lab/named_tensors.h"
 #include "lab/steering_profile.h"
 #include "lab/tune.h"
@@ -20,6 +21,7 @@ struct Options {
     std::vector<std::string> text, replay, evaluate;
     std::string experts, out, adapter;
     bool by_tokens = false;
+    double grow = 0;
     double percent = 0;
     lab::TuneOptions tune;
     lab::SampleOptions sample;
@@ -57,18 +59,35 @@ void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions&
                    key.second || tune.rank == 0 ? "" : fmt::format(", as a change of rank {}", tune.rank));
 }
 
+std::shared_ptr<const Model> with_more_experts(const Options& options, std::shared_ptr<const Model> base,
+                                               const lab::SampleOptions& sample, lab::TuneOptions& tune) {
+    const lab::Grown grown = lab::grow(base, sample_files(options.text, *base, sample),
+                                       sample_files(options.replay, *base, sample), options.grow / 100);
+    tune.experts = grown.experts;
+    if (!options.common.json && !options.common.quiet)
+        fmt::print(
+            "one more expert in {} layers, chosen by {:.1f} % of the text's tokens and {:.1f} % of the "
+            "others\n",
+            grown.experts.size(), 100 * grown.chosen_text, 100 * grown.chosen_old);
+    return grown.model;
+}
+
 void tune_experts(const Options& options) {
-    const std::shared_ptr<const Model> base = open_model(options.common);
+    const std::shared_ptr<const Model> original = open_model(options.common);
     lab::SampleOptions sample = options.sample, whole = options.sample;
-    sample.window = whole.window = std::min<int64_t>(sample.window, base->spec.context);
+    sample.window = whole.window = std::min<int64_t>(sample.window, original->spec.context);
     whole.tokens = options.tune.steps * options.tune.batch * whole.window;
-    const lab::Windows text = sample_files(options.text, *base, whole),
-                       replay = sample_files(options.replay, *base, whole);
-    const MeasuredTexts texts(base, options.evaluate, sample);
+    const lab::Windows text = sample_files(options.text, *original, whole),
+                       replay = sample_files(options.replay, *original, whole);
+    const MeasuredTexts texts(original, options.evaluate, sample);
     const bool says = !options.common.json && !options.common.quiet;
 
     lab::TuneOptions tune = options.tune;
-    tune.experts = chosen_experts(options, *base, sample);
+    std::shared_ptr<const Model> base = original;
+    if (options.grow > 0)
+        base = with_more_experts(options, original, sample, tune);
+    else
+        tune.experts = chosen_experts(options, *base, sample);
     const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
     if (says) print_trained(trained, tune);
     tune.on_step = [&](int64_t step, double loss) {
@@ -83,7 +102,7 @@ void tune_experts(const Options& options) {
     for (const std::string& name : changed)
         if (std::ranges::find(names, name) == names.end()) fail("{} changed without being trained", name);
     if (says) fmt::print("{} tensors changed; all others are bit for bit what they were\n", changed.size());
-    const auto before = texts.measure(*base), after = texts.measure(*tuned.model);
+    const auto before = texts.measure(*original), after = texts.measure(*tuned.model);
     if (says) texts.print(before, after);
     if (!options.out.empty()) save_edited(*tuned.model, options.out, model_path(options.common));
     if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
@@ -121,6 +140,15 @@ void add_experts_tune(CLI::App& experts) {
         command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
             ->excludes(list)
             ->excludes(percent);
+    command
+        ->add_option("--grow", options->grow,
+                     "one more expert in each layer instead, which the text chooses and no more than this "
+                     "percentage of "
+                     "the tokens of --replay")
+        ->check(CLI::Range(0.1, 50.0))
+        ->excludes(list)
+        ->excludes(percent)
+        ->excludes(everything);
     auto* rank =
         command
             ->add_option(
@@ -142,6 +170,10 @@ void add_experts_tune(CLI::App& experts) {
         ->capture_default_str();
     command->add_option("--lr", options->tune.lr, "learning rate at its highest")
         ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command->add_option("--router-lr", options->tune.router_lr, "learning rate of router rows, times --lr")
+        ->check(CLI::PositiveNumber)
+        ->needs(routers)
         ->capture_default_str();
     command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")
         ->capture_default_str();

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/steering.h"
 #include "lab/export.h"
 #include "lab/saturation.h"
 #include "lab/statistics.h"
@@ -23,6 +24,7 @@ struct Options {
     std::vector<std::string> data, compare;
     std::string out;
     bool jsonl = false, csv = false, speed = false;
+    Steering steering;
     lab::TraceTextOptions text;
 };
 
@@ -72,12 +74,19 @@ class Tracer {
         Common common = options_.common;
         common.model = model;
         const auto loaded = open_model(common);
-        lab::trace_domains(loaded, domains_, out, options_.text,
-                           [&](const lab::Domain& d, const lab::Fed& fed) {
-                               if (says_)
-                                   fmt::print("{}: {} tokens of {} at {:.0f} tokens/s\n", loaded->spec.name,
-                                              fed.tokens, d.name, rate(fed));
-                           });
+        const auto steering = make_steering(options_.steering, loaded->spec);
+        if (says_) announce(steering.get());
+        lab::TraceTextOptions text = options_.text;
+        text.steering = steering.get();
+        if (steering) {
+            const std::string& name = steering->profile().name;
+            text.steering_name = name.empty() ? steering->fingerprint().substr(0, 12) : name;
+        }
+        lab::trace_domains(loaded, domains_, out, text, [&](const lab::Domain& d, const lab::Fed& fed) {
+            if (says_)
+                fmt::print("{}: {} tokens of {} at {:.0f} tokens/s\n", loaded->spec.name, fed.tokens, d.name,
+                           rate(fed));
+        });
     }
 
     void export_all(const lab::DomainTrace& domain, const lab::TraceDirectory& traces) {
@@ -179,6 +188,7 @@ void add_trace(CLI::App& app) {
         ->add_flag("--speed", options->speed,
                    "instead: the speed of prefill without and with a trace, in turn")
         ->needs(data);
+    add_steering(*command, options->steering);
     command->callback([=] { Tracer(*options).run(); });
 }
 

@@ -70,6 +70,11 @@ std::vector<std::string> read_pieces(const fs::path& path, int vocab) {
     return pieces;
 }
 
+std::string name_of(const Model& model, const TraceTextOptions& options) {
+    if (!options.steering) return model.spec.name;
+    return fmt::format("{}, steered ({})", model.spec.name, options.steering_name);
+}
+
 }  // namespace
 
 void require_domain_name(const std::string& name) {
@@ -88,13 +93,13 @@ void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) fail("{}: cannot be made: {}", directory.string(), error.message());
-    const std::string hash = model_hash(*model);
+    const std::string hash = model_hash(*model), name = name_of(*model, options);
     std::vector<bool> seen(static_cast<size_t>(model->spec.vocab));
     Json listed = Json::array();
     for (const Domain& domain : domains) {
         const train::Documents documents(domain.files);
         TraceWriter writer(trace_path(directory, domain.name), {.domain = domain.name,
-                                                                .model = model->spec.name,
+                                                                .model = name,
                                                                 .hash = hash,
                                                                 .vocab = model->spec.vocab,
                                                                 .norms = options.norms,
@@ -103,9 +108,11 @@ void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>
             for (const int32_t token : block.tokens) seen[static_cast<size_t>(token)] = true;
             writer.write(block);
         });
-        const Fed fed =
-            feed(model, documents.all(),
-                 {.window = options.window, .max_tokens = options.max_tokens, .hook = &collector});
+        moe::HookChain steered({options.steering, &collector});
+        moe::RoutingHook* hook = &collector;
+        if (options.steering) hook = &steered;
+        const Fed fed = feed(model, documents.all(),
+                             {.window = options.window, .max_tokens = options.max_tokens, .hook = hook});
         collector.finish();
         writer.finish();
         if (fed.tokens == 0) fail("{}: holds no text to trace", domain.files.front());
@@ -114,7 +121,7 @@ void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>
     }
     write_pieces(directory / "pieces.json", *model->tokenizer, seen);
     const Json index{{"format", format_name},
-                     {"model", model->spec.name},
+                     {"model", name},
                      {"architecture", model->spec.architecture},
                      {"hash", hash},
                      {"domains", std::move(listed)}};

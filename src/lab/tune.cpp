@@ -146,11 +146,15 @@ class Tuner {
             fail("step {}: the gradient is not finite; a lower learning rate may help", step);
         const double steps = static_cast<double>(options_.steps), warm = std::max(1.0, steps / 10);
         const double rate = options_.lr * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
-        const kernels::AdamW adamw{.lr = static_cast<float>(rate),
-                                   .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
-                                   .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
-                                   .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
-        for (auto& [key, t] : trainee_.trained()) t.update(adamw);
+        kernels::AdamW adamw{.lr = 0,
+                             .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
+                             .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
+                             .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
+        for (auto& [key, t] : trainee_.trained()) {
+            adamw.lr = static_cast<float>(
+                is_router(t.slot()) && !options_.everything ? rate * options_.router_lr : rate);
+            t.update(adamw);
+        }
     }
 
     const TuneOptions& options_;

@@ -22,6 +22,7 @@ struct TuneOptions {
     double replay = 0.15;            // share of the windows that come from the replay text
     // AdamW without decay, linear warm-up over a tenth of the steps, then linearly to zero; gradients clipped to norm 1.
     double lr = 1e-3;
+    double router_lr = 1;  // of router rows, as a multiple of lr
     uint64_t seed = 1;
     std::function<void(int64_t step, double loss)> on_step = {};
 };

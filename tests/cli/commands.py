@@ -281,6 +281,29 @@ class Commands(unittest.TestCase):
         answer = json.loads(self.chat("Hi\n", "--json", "--mute", "0.1", "--bias", "1.2=0.5").splitlines()[0])
         self.assertEqual(answer["steering"]["hash"], by_file["steering"]["hash"])
 
+    def test_a_conversation_is_steered_anew_halfway(self):
+        (self.folder / "calm.toml").write_text('mute = ["0.1"]\n')
+        lines = self.chat("Hi\n/steer --profile calm.toml --bias 1.2=0.5\nB\n/steer --mute 9.9\nC\n/steer\nD\n", "--json", "-c", 200).splitlines()
+        answers = list(map(json.loads, lines))
+        self.assertEqual(len(answers), 4)
+        self.assertEqual(["steering" in a for a in answers], [False, True, True, False])  # the impossible one changed nothing
+        prompt, steering = "", [(), ("--mute", "0.1", "--bias", "1.2=0.5")]
+        for text, answer, flags in zip(("Hi", "B", "C", "D"), answers, (0, 1, 1, 0)):
+            prompt += f"user: {text}\nassistant: "
+            ran = json.loads(gremium("run", "-m", "chatty", "-n", 4, "--temp", 0, "--ignore-eos", "--json", "-c", 200, "-p", prompt, *steering[flags]))
+            self.assertEqual(answer["content"], ran["text"])
+            prompt += answer["content"] + "\n"
+        self.assertEqual(answers[1]["evaluated_prompt_tokens"], answers[1]["prompt_tokens"])  # nothing is kept
+        self.assertLess(answers[2]["evaluated_prompt_tokens"], answers[2]["prompt_tokens"])
+
+    def test_traces_under_steering(self):
+        data = ("--data", "text=text.txt", "--tokens", 100, "-m", "tiny.gguf", "--jsonl")
+        gremium("trace", *data, "-o", "steered", "--mute", "0.1", "--force", "1.0")
+        events = [json.loads(line) for line in (self.folder / "steered/text.jsonl").read_text().splitlines()]
+        self.assertTrue(all(1 not in e["experts"] for e in events if e["layer"] == 0))
+        self.assertTrue(all(0 in e["experts"] for e in events if e["layer"] == 1))
+        self.assertRegex(json.loads((self.folder / "steered/trace.json").read_text())["model"], r"^tiny, steered \([0-9a-f]{12}\)$")
+
     def test_impossible_steering_is_refused_with_the_layers_facts(self):
         for flags, fact in ((("--mute", "0.4"), "layer 0 has 4 experts (0 to 3), of which a token uses 2"),
                             (("--mute", "2.0"), "layers 0 to 1"), (("--mute", "0.0,0.1,0.2"), "3 are muted"),
@@ -321,6 +344,17 @@ class Commands(unittest.TestCase):
                                    "--steps", 3, "--window", 32, "--eval", "text=text.txt", "--tokens", 1024, "--json", "-o", "tuned.gguf"))
         self.assertEqual(len(tuned["changed"]), 2 * (3 + 1))
         self.assertLess(tuned["texts"]["text"]["after"]["loss"], tuned["texts"]["text"]["before"]["loss"])
+        tune = ("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", "--steps", 3, "--window", 32, "--json")
+        low = json.loads(gremium(*tune, "--experts", "1.0,1.2", "--lora", 2, "--adapter", "delta.safetensors", "-o", "low.gguf"))
+        self.assertLessEqual(set(low["changed"]), set(low["trained"]))
+        self.assertEqual(len(low["trained"]), 6)
+        gremium("experts", "apply", "-m", "tiny.gguf", "--edit", "adapt file=delta.safetensors", "-o", "adapted.gguf", "-q")
+        texts = [json.loads(gremium("run", "-m", m, "-p", "The end", "-n", 8, "--json"))["text"] for m in ("low.gguf", "adapted.gguf")]
+        self.assertEqual(*texts)
+        grown = json.loads(gremium(*tune, "--replay", "recipe.toml", "--grow", 5, "--routers", "-o", "grown.gguf"))
+        self.assertEqual(len(grown["trained"]), 2 * (3 + 1))
+        self.assertEqual(json.loads(gremium("inspect", "-m", "grown.gguf", "--json"))["moe"]["experts"], 5)
+        self.assertIn("blk.1: ffn_gate_inp.weight of experts 0 2", gremium(*tune[:-1], "--experts", "1.0,1.2", "--routers"))
         self.assertIn("--everything expected", gremium("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", code=1))
         self.assertEqual((self.folder / "tiny.gguf").read_bytes(), before)
         for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "wants share"),

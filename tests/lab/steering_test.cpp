@@ -253,6 +253,49 @@ TEST(Steering, ByProbabilityMass) {
     }
 }
 
+// What an expert's capacity keeps, by the rule: first choices queue before second ones, tokens in their order.
+TEST(Steering, CapacityCountsAfterASteeredChoice) {
+    constexpr int capacity = 9;
+    const RouterPolicy free{.experts = 8, .top_k = 2};
+    RouterPolicy narrow = free;
+    narrow.capacity = capacity;
+    const SteeringProfile wishes[] = {{.bias = {{{0, 3}, 1.5f}}},
+                                      {.mute = {{0, 2}}},
+                                      {.force = {{0, 6}}},
+                                      {.bias = {{{0, 1}, -1.0f}}, .mute = {{0, 5}}, .force = {{0, 0}}}};
+    for (const SteeringProfile& wish : wishes) {
+        const Decision unlimited = steered(free, wish), d = steered(narrow, wish);
+        std::map<int, int> queue;
+        std::vector<int32_t> expected(unlimited.ids.size());
+        for (size_t j = 0; j < 2; ++j)
+            for (size_t i = j; i < expected.size(); i += 2)
+                expected[i] = ++queue[unlimited.ids[i]] > capacity ? -1 : unlimited.ids[i];
+        EXPECT_EQ(d.ids, expected);
+        EXPECT_GT(std::ranges::count(expected, -1), 5);
+        for (size_t i = 0; i < expected.size(); ++i)
+            EXPECT_FLOAT_EQ(d.weights[i], expected[i] < 0 ? 0 : unlimited.weights[i]) << i;
+    }
+}
+
+// An expert that is left out had its place in the queue, and its weight goes to what capacity left the token.
+TEST(Steering, DroppedUnderCapacityGoesToTheChoicesThatAreLeft) {
+    const RouterPolicy policy{.experts = 8, .top_k = 2, .capacity = 9};
+    const Decision before = decide(policy, nullptr), after = steered(policy, {.drop = {{0, 3}}});
+    int moved = 0;
+    for (int64_t t = 0; t < tokens; ++t) {
+        auto left = before.of(t);
+        const double whole = before.sum(t);
+        if (left.erase(3) && !left.empty()) {
+            left.begin()->second = static_cast<float>(whole);
+            ++moved;
+        }
+        const auto now = after.of(t);
+        ASSERT_EQ(now.size(), left.size());
+        for (const auto& [e, w] : left) EXPECT_NEAR(now.at(e), w, 1e-5);
+    }
+    EXPECT_GT(moved, 2);
+}
+
 TEST(Steering, ATokenWhoseExpertsAreAllDroppedKeepsWhatIsShared) {
     const auto model = tiny_model("dots1");
     SteeringProfile profile;
