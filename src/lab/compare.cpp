@@ -43,7 +43,7 @@ class Predictor {
                                      .positions = batch.positions,
                                      .sequences = {},
                                      .sequence_length = batch.window},
-                                    {.cache = nullptr, .hook = variant.hook});
+                                    {.caches = {}, .hook = variant.hook});
         std::vector<int32_t> rows(batch.tokens.size());
         std::iota(rows.begin(), rows.end(), 0);
         return logits(graph_, *variant.model, out.hidden_TD, rows)->value;

@@ -137,7 +137,7 @@ std::vector<ExpertUse> measure_use(const Model& model, const Windows& windows) {
                  .positions = positions,
                  .sequences = {},
                  .sequence_length = static_cast<int64_t>(window)},
-                {.cache = nullptr, .hook = &counter});
+                {.caches = {}, .hook = &counter});
         graph.clear();
         arena.clear();
     }

@@ -92,25 +92,18 @@ DType compute_of(const Graph& g, const AttentionWeights& w) {
     return g.recording() ? DType::f32 : compute;
 }
 
-TensorView rows(TensorView t, int64_t begin, int64_t count) {
-    if (!t) return {};
-    return {t.row(begin), t.dtype, {count, t.cols()}};
-}
-
-// Each sequence of the batch sees its own keys, or everything in the cache.
+// Each sequence of the batch sees its own keys: those of its cache, or the batch's rows.
 std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, const BlockContext& context) {
-    const int64_t tokens = k.rows(), length = context.sequence_length;
-    if (context.cache) {
-        const KvCache::Views all = context.cache->append(layer, k, v);
-        return {{.q_row = 0, .queries = tokens, .first = context.cache->length(), .k = all.k, .v = all.v}};
-    }
     std::vector<ops::AttentionSpan> result;
-    for (int64_t row = 0; row < tokens; row += length)
-        result.push_back({.q_row = row,
-                          .queries = length,
-                          .first = 0,
-                          .k = rows(k, row, length),
-                          .v = rows(v, row, length)});
+    for (const SequenceRows& s : context.sequences) {
+        KvCache::Views seen{ops::rows_of(k, s.row, s.rows), ops::rows_of(v, s.row, s.rows)};
+        if (s.cache) seen = s.cache->append(layer, seen.k, seen.v);
+        result.push_back({.q_row = s.row,
+                          .queries = s.rows,
+                          .first = s.cache ? s.cache->length() : 0,
+                          .k = seen.k,
+                          .v = seen.v});
+    }
     return result;
 }
 
@@ -146,9 +139,11 @@ Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& con
     Timed timer(Stage::projections);
     const Var q = ops::linear(g, x_TD, w.q, w.q_bias);
     timer.enter(Stage::attention);
-    const KvCache::Views source = context.cache->memory(layer);
-    const ops::AttentionSpan all{
-        .q_row = 0, .queries = q->value.rows(), .first = 0, .k = source.k, .v = source.v};
+    std::vector<ops::AttentionSpan> sources;
+    for (const SequenceRows& s : context.sequences) {
+        const KvCache::Views source = s.cache->memory(layer);
+        sources.push_back({.q_row = s.row, .queries = s.rows, .first = 0, .k = source.k, .v = source.v});
+    }
     const ops::AttentionShape shape{.heads = a.heads,
                                     .kv_heads = a.kv_heads,
                                     .head_dim = a.head_dim,
@@ -156,7 +151,7 @@ Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& con
                                     .scale = score_scale(a),
                                     .causal = false,
                                     .compute = compute_of(g, w)};
-    const Var y = ops::attention(g, q, nullptr, nullptr, std::span(&all, 1), shape, q->value.rows());
+    const Var y = ops::attention(g, q, nullptr, nullptr, sources, shape, q->value.rows());
     timer.enter(Stage::projections);
     return ops::linear(g, y, w.out, w.out_bias);
 }

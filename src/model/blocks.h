@@ -8,14 +8,20 @@
 
 namespace gremium {
 
+// One sequence's part of a batch, and what it goes on from (null: nothing).
+struct SequenceRows {
+    int64_t row, rows;
+    KvCache* cache;
+};
+
 // What all blocks of one forward share. Lives as long as the tape when recording.
 struct BlockContext {
     const Model& model;
     moe::TokenBatch batch;
     RopeTables rope;
     RelativeBias relative_bias;
-    int64_t sequence_length;  // T when the batch is one sequence
-    KvCache* cache;
+    std::vector<SequenceRows> sequences;  // covering the batch in order
+    int64_t sequence_length;              // without caches: of each sequence
     moe::RoutingHook* hook;
     uint64_t noise_seed;
 };

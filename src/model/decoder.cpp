@@ -58,11 +58,37 @@ void check(const Model& model, const Batch& batch, const ForwardOptions& options
     for (int32_t id : batch.tokens)
         if (id < 0 || id >= model.spec.vocab)
             fail("{}: token id {} is outside the vocabulary of {}", model.source, id, model.spec.vocab);
-    if (model.encoder && !(options.cache && options.cache->has_memory()))
+    if (model.encoder && options.caches.empty())
         fail("{}: an encoder-decoder model wants a source to be read first", model.source);
-    if (options.cache && batch.sequence_length != 0) fail("a batch of many sequences cannot share one cache");
+    if (!options.caches.empty() && batch.sequence_length != 0)
+        fail("a batch of equally long sequences has no caches");
     if (batch.sequence_length != 0 && tokens % static_cast<size_t>(batch.sequence_length) != 0)
         fail("{} tokens are not sequences of {}", tokens, batch.sequence_length);
+}
+
+std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch,
+                                       std::span<KvCache* const> caches) {
+    const auto tokens = static_cast<int64_t>(batch.tokens.size());
+    const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
+    std::vector<SequenceRows> result;
+    if (caches.empty()) {
+        for (int64_t row = 0; row < tokens; row += length) result.push_back({row, length, nullptr});
+        return result;
+    }
+    std::vector<bool> met(caches.size());
+    const auto sequence = [&](int64_t row) { return batch.sequences.empty() ? 0 : batch.sequences[row]; };
+    for (int64_t row = 0, end; row < tokens; row = end) {
+        const auto s = static_cast<size_t>(sequence(row));
+        for (end = row + 1; end < tokens && sequence(end) == sequence(row);) ++end;
+        if (s >= caches.size() || !caches[s])
+            fail("{}: no cache for sequence {}", model.source, sequence(row));
+        if (met[s]) fail("{}: the tokens of sequence {} are not neighbours", model.source, s);
+        if (model.encoder && !caches[s]->has_memory())
+            fail("{}: an encoder-decoder model wants a source to be read first", model.source);
+        met[s] = true;
+        result.push_back({row, end - row, caches[s]});
+    }
+    return result;
 }
 
 // Sines, then cosines of position · 10000^(−j / (D/2 − 1)) (Vaswani et al. 2017, as fairseq has them).
@@ -90,7 +116,9 @@ Var embed(Graph& g, const Model& model, const Batch& batch) {
 }
 
 // The biases of all distances that the batch can meet.
-RelativeBias relative_bias(Graph& g, const Model& model, int64_t keys) {
+RelativeBias relative_bias(Graph& g, const Model& model, std::span<const SequenceRows> sequences) {
+    int64_t keys = 0;
+    for (const SequenceRows& s : sequences) keys = std::max(keys, s.rows + (s.cache ? s.cache->length() : 0));
     const AttentionSpec* a = model.spec.layers.front().attention();
     return make_relative_bias(g.arena(), model.spec.relative_bias, model.weights.relative_bias.value,
                               a && a->causal, keys);
@@ -109,18 +137,24 @@ Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
     return w.bias ? ops::add_bias(g, y, w.bias) : y;
 }
 
+Graph::Options running_options(DType compute) {
+    return {
+        .record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};
+}
+
 Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardOptions& options) {
     check(model, batch, options);
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
+    std::vector<SequenceRows> sequences = sequences_of(model, batch, options.caches);
+    const KvCache* const first = sequences.front().cache;
     const auto context = std::make_shared<const BlockContext>(BlockContext{
         .model = model,
         .batch = {batch.tokens, batch.positions, batch.sequences},
-        .rope = RopeTables(g.arena(), model.spec, batch.positions,
-                           options.cache ? options.cache->capacity() : length),
-        .relative_bias = relative_bias(g, model, options.cache ? options.cache->length() + tokens : length),
+        .rope = RopeTables(g.arena(), model.spec, batch.positions, first ? first->context() : length),
+        .relative_bias = relative_bias(g, model, sequences),
+        .sequences = std::move(sequences),
         .sequence_length = length,
-        .cache = options.cache,
         .hook = options.hook,
         .noise_seed = options.noise_seed});
     if (g.recording()) g.keep(context);
@@ -140,7 +174,8 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
         if (!g.recording()) g.arena().release(before_block);
         if (routing.layer >= 0) result.routing.push_back(std::move(routing));
     }
-    if (options.cache) options.cache->advance(tokens);
+    for (const SequenceRows& s : context->sequences)
+        if (s.cache) s.cache->advance(s.rows);
     const Var normed = norm(g, x_TD, model.spec.norm, model.weights.final_norm);
     result.hidden_TD = times(g, normed, 1 / model.spec.logit_divisor);
     return result;

@@ -13,14 +13,16 @@ namespace gremium {
 // T tokens of one or more sequences, sequence after sequence. The spans must outlive the tape when recording.
 struct Batch {
     std::span<const int32_t> tokens, positions;
-    std::span<const int32_t> sequences;  // may be empty: one sequence
-    // Training and evaluation without a cache: sequences of this equal length from position 0 (T is a
-    // multiple). With a cache: 0.
+    // With caches: for each token, which of them its sequence goes on from; tokens of one are neighbours. Empty: one
+    // sequence.
+    std::span<const int32_t> sequences;
+    // Training and evaluation without caches: sequences of this equal length from position 0 (T is a multiple).
     int64_t sequence_length = 0;
 };
 
 struct ForwardOptions {
-    KvCache* cache = nullptr;  // null: the batch's tokens see only each other
+    // Of one context each; null where the batch has no such sequence. Empty: the batch's tokens see only each other.
+    std::span<KvCache* const> caches = {};
     moe::RoutingHook* hook = nullptr;
     // Keeps only the blocks' inputs and computes each block again in the backward (only when recording). A
     // hook is then called twice.
@@ -38,6 +40,10 @@ struct Forward {
     ops::Var hidden_TD;  // after the final norm, divided by the logits' divisor: what the head multiplies
     std::vector<LayerRouting> routing;
 };
+
+// Of graphs that only run a model: what values between products are stored in follows from the type of these. A rounded
+// type (q8_0) is that of operands alone.
+ops::Graph::Options running_options(DType compute);
 
 // Embedding, blocks (norm, mixer, residual, norm, feed-forward, residual), final norm.
 Forward forward(ops::Graph& g, const Model& model, const Batch& batch, const ForwardOptions& options = {});

@@ -37,12 +37,13 @@ TensorView extend(Tensor cache, int64_t length, TensorView rows) {
 
 }  // namespace
 
-KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype) : capacity_(context) {
+KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype, int64_t capacity)
+    : context_(context), capacity_(capacity > 0 ? capacity : context) {
     if (context < 1) fail("a context of {} tokens, expected at least 1", context);
     require_type(dtype, spec);
     for (const LayerSpec& layer : spec.layers) {
-        keys_.emplace_back(dtype, Shape{context, widths(layer).key});
-        values_.emplace_back(dtype, Shape{context, widths(layer).value});
+        keys_.emplace_back(dtype, Shape{capacity_, widths(layer).key});
+        values_.emplace_back(dtype, Shape{capacity_, widths(layer).value});
         const SsmSpec none, &s = layer.ssm() ? *layer.ssm() : none;
         histories_.emplace_back(DType::f32, Shape{std::max(0, s.conv - 1), s.inner});
         scans_.emplace_back(DType::f32, Shape{s.state, s.inner});

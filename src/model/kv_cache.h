@@ -14,10 +14,12 @@ class KvCache {
   public:
     // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16, bf16, or q8_0 where heads are whole
     // blocks); committed by the system as it is touched; and inner · (state + conv − 1) f32 of each state space layer.
-    KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32);
+    // `capacity`, if not 0: so many tokens of that context are all that will come.
+    KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32, int64_t capacity = 0);
 
     int64_t length() const { return length_; }
     int64_t capacity() const { return capacity_; }
+    int64_t context() const { return context_; }
     static int64_t bytes(const ModelSpec& spec, int64_t context, DType dtype);
 
     // Writes rows for positions [length, length + rows) of a layer; returns views of all keys and values so
@@ -49,7 +51,7 @@ class KvCache {
     std::vector<OwnedTensor> histories_, scans_;
     std::map<int, OwnedTensor> memory_keys_, memory_values_;  // by layer
     bool recurrent_ = false;
-    int64_t length_ = 0, capacity_ = 0;
+    int64_t length_ = 0, context_ = 0, capacity_ = 0;
 };
 
 }  // namespace gremium

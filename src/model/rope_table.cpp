@@ -30,15 +30,15 @@ double frequency(const RopeSpec& rope, const std::vector<float>& divisors, int i
     return plain * (share / rope.yarn.factor + 1 - share);
 }
 
-Tensor make_table(Arena& arena, const RopeSpec& rope, int32_t first, int32_t count, int64_t context) {
-    const Tensor table = arena.tensor(DType::f32, {count, rope.dims});
+Tensor make_table(Arena& arena, const RopeSpec& rope, std::span<const int32_t> positions, int64_t context) {
+    const Tensor table = arena.tensor(DType::f32, {std::ssize(positions), rope.dims});
     const int half = rope.dims / 2;
     const bool extended = !rope.long_divisors.empty() && context > rope.original_context;
     for (int i = 0; i < half; ++i) {
         const double turn = frequency(rope, extended ? rope.long_divisors : rope.divisors, i);
-        for (int32_t p = 0; p < count; ++p) {
-            const double angle = turn * (first + p);
-            float* row = reinterpret_cast<float*>(table.row(p));
+        for (size_t p = 0; p < positions.size(); ++p) {
+            const double angle = turn * positions[p];
+            float* row = reinterpret_cast<float*>(table.row(static_cast<int64_t>(p)));
             row[i] = static_cast<float>(rope.magnitude * std::cos(angle));
             row[half + i] = static_cast<float>(rope.magnitude * std::sin(angle));
         }
@@ -52,12 +52,15 @@ RopeTables::RopeTables(Arena& arena, const ModelSpec& spec, std::span<const int3
                        int64_t context)
     : rows_(positions.begin(), positions.end()) {
     if (rows_.empty()) return;
-    const auto [low, high] = std::ranges::minmax(rows_);
-    for (int32_t& row : rows_) row -= low;
-    for_each_attention(spec, [&, low = low, high = high](const AttentionSpec& a) {
+    std::vector<int32_t> distinct = rows_;
+    std::ranges::sort(distinct);
+    distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+    for (int32_t& row : rows_)
+        row = static_cast<int32_t>(std::ranges::lower_bound(distinct, row) - distinct.begin());
+    for_each_attention(spec, [&](const AttentionSpec& a) {
         const auto same = [&](const Table& table) { return *table.rope == a.rope; };
         if (a.rope.enabled && std::ranges::none_of(tables_, same))
-            tables_.push_back({&a.rope, make_table(arena, a.rope, low, high - low + 1, context)});
+            tables_.push_back({&a.rope, make_table(arena, a.rope, distinct, context)});
     });
 }
 

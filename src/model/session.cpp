@@ -14,12 +14,6 @@ namespace {
 
 constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
 
-// What values between products are stored in: a rounded type is that of operands alone.
-ops::Graph::Options graph_options(DType compute) {
-    return {
-        .record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};
-}
-
 int64_t context_of(const Model& model, const SessionOptions& options) {
     if (options.prefill_chunk < 1)
         fail("a prefill chunk of {} tokens, expected at least 1", options.prefill_chunk);
@@ -28,7 +22,7 @@ int64_t context_of(const Model& model, const SessionOptions& options) {
                                .chunk = std::min(options.prefill_chunk, wanted),
                                .logit_rows = std::min<int64_t>(logit_rows, wanted),
                                .cache = options.cache,
-                               .activation = graph_options(options.compute).activation};
+                               .activation = running_options(options.compute).activation};
     if (options.context == 0) return fitting_context(model, memory, available_memory() / 2);
     require_memory(model, memory, available_memory());
     return wanted;
@@ -69,23 +63,29 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
         std::vector<int32_t> positions(chunk.size());
         std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
         arena_.clear();
-        ops::Graph g(arena_, graph_options(options_.compute));
+        ops::Graph g(arena_, running_options(options_.compute));
+        KvCache* const cache = &cache_;
         const Forward out = forward(g, *model_, {.tokens = chunk, .positions = positions, .sequences = {}},
-                                    {.cache = &cache_, .hook = options_.hook});
+                                    {.caches = std::span(&cache, 1), .hook = options_.hook});
         on_chunk(g, out.hidden_TD, first, chunk.size());
     }
 }
 
-void Session::encode(std::span<const int32_t> source) {
-    if (!model_->encoder) fail("{}: has no encoder that could read a source", model_->source);
+void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute,
+                 KvCache& cache) {
+    if (!model.encoder) fail("{}: has no encoder that could read a source", model.source);
     std::vector<int32_t> positions(source.size());
     std::iota(positions.begin(), positions.end(), 0);
-    truncate(0);
-    arena_.clear();
-    ops::Graph g(arena_, graph_options(options_.compute));
+    arena.clear();
+    ops::Graph g(arena, running_options(compute));
     const Forward out =
-        forward(g, *model_->encoder, {.tokens = source, .positions = positions, .sequences = {}});
-    remember_source(g, out.hidden_TD, *model_, cache_);
+        forward(g, *model.encoder, {.tokens = source, .positions = positions, .sequences = {}});
+    remember_source(g, out.hidden_TD, model, cache);
+}
+
+void Session::encode(std::span<const int32_t> source) {
+    if (model_->encoder) truncate(0);
+    read_source(arena_, *model_, source, options_.compute, cache_);
 }
 
 std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,6 +63,27 @@ struct GenerateOptions {
     SamplerOptions sampler;
     bool ignore_end = false;  // go on after an end-of-generation token
 };
+
+// One answer's tokens, made of logits one by one.
+class Continuation {
+  public:
+    // Throws Error for an empty prompt and options that make no sense. The tokenizer (null: none) must outlive it.
+    Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
+    // The token after the last one, from its logits; none at an end-of-generation token and when complete.
+    std::optional<int32_t> next(std::span<const float> logits_V);
+    bool complete() const { return std::ssize(tokens_) >= options_.max_tokens; }
+    const std::vector<int32_t>& tokens() const { return tokens_; }
+
+  private:
+    const Tokenizer* tokenizer_;
+    GenerateOptions options_;
+    Sampler sampler_;
+    std::vector<int32_t> tokens_;
+};
+
+// Lets an empty cache remember what the model's encoder makes of a source (Session::encode).
+void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute,
+                 KvCache& cache);
 
 // Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to
 // stop. Throws Error for an empty prompt or one that does not fit.

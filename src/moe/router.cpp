@@ -41,8 +41,8 @@ struct Router {
     void choose(size_t t, std::span<float> selection_E) const;
     void keep_best_groups(std::span<float> selection_E) const;
     void select(size_t t, std::span<const float> selection_E) const;
-    void reconsider_second(size_t t) const;
-    void drop_overflow(int64_t capacity) const;
+    void reconsider_second(size_t t, size_t place) const;
+    void drop_overflow(int64_t capacity, size_t begin, size_t end) const;
     void weigh(size_t t, std::span<float> scratch_E) const;
     void give_up(size_t t) const;
 };
@@ -111,11 +111,11 @@ void Router::select(size_t t, std::span<const float> selection_E) const {
     if (!margin_T.empty()) margin_T[t] = score(chosen.back()) - runner_up;
 }
 
-// Another second choice by RouterPolicy::second, or none (in ids).
-void Router::reconsider_second(size_t t) const {
+// Another second choice by RouterPolicy::second, or none (in ids), for a token at this place of its sequence.
+void Router::reconsider_second(size_t t, size_t place) const {
     const std::span<int32_t> chosen = chosen_Tk.subspan(t * top_k, top_k);
     Random random(noise_seed, static_cast<uint64_t>(layer));
-    random.seek(t * experts);
+    random.seek(place * experts);
     if (policy.second == RouterPolicy::Second::likely) {
         const float weight = score_TE[t * experts + static_cast<size_t>(chosen[1])];
         if (random.uniform() >= 2 * double{weight}) ids_Tk[t * top_k + 1] = -1;
@@ -132,11 +132,11 @@ void Router::reconsider_second(size_t t) const {
     ids_Tk[t * top_k + 1] = chosen[1];
 }
 
-void Router::drop_overflow(int64_t capacity) const {
+void Router::drop_overflow(int64_t capacity, size_t begin, size_t end) const {
     std::vector<int64_t> queued_E(experts);
     for (size_t j = 0; j < top_k; ++j) {
-        for (size_t i = j; i < ids_Tk.size(); i += top_k) {
-            int32_t& id = ids_Tk[i];
+        for (size_t t = begin; t < end; ++t) {
+            int32_t& id = ids_Tk[t * top_k + j];
             if (id >= 0 && ++queued_E[static_cast<size_t>(id)] > capacity) id = -1;
         }
     }
@@ -307,6 +307,15 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
             for (int64_t t = begin; t < end; ++t) body(static_cast<size_t>(t), scratch_E);
         });
     };
+    const auto for_each_sequence = [&](auto&& body) {  // of those known; otherwise all tokens are one
+        for (size_t begin = 0, end; begin < static_cast<size_t>(tokens); begin = end) {
+            for (end = begin + 1;
+                 end < static_cast<size_t>(tokens) &&
+                 (batch.sequences.empty() || batch.sequences[end] == batch.sequences[begin]);)
+                ++end;
+            body(begin, end);
+        }
+    };
     const auto count_load = [&] {
         routing.load_E.assign(router.experts, 0);
         for (const int32_t e : routing.ids_Tk)
@@ -315,10 +324,15 @@ Routing route(Graph& g, Var x_TD, const RouterPolicy& policy, const RouteInputs&
     for_each_token([&](size_t t, std::span<float> scratch_E) { router.choose(t, scratch_E); });
     std::ranges::copy(chosen_Tk, routing.ids_Tk.begin());
     if (policy.second != RouterPolicy::Second::best && routing.top_k == 2 && rules.forced.empty())
-        for_each_token([&](size_t t, std::span<float>) { router.reconsider_second(t); });
+        for_each_sequence([&](size_t begin, size_t end) {
+            parallel_chunks(static_cast<int64_t>(end - begin), chunk_tokens, [&](int64_t from, int64_t to) {
+                for (auto i = static_cast<size_t>(from); i < static_cast<size_t>(to); ++i)
+                    router.reconsider_second(begin + i, i);
+            });
+        });
     count_load();
     if (const int64_t capacity = capacity_of(policy, tokens * routing.top_k, g.training()); capacity > 0)
-        router.drop_overflow(capacity);
+        for_each_sequence([&](size_t begin, size_t end) { router.drop_overflow(capacity, begin, end); });
     for_each_token([&](size_t t, std::span<float> scratch_E) { router.weigh(t, scratch_E); });
     if (!rules.dropped.empty() || rules.mass < 1) {
         for_each_token([&](size_t t, std::span<float>) { router.give_up(t); });

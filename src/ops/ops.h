@@ -20,6 +20,13 @@ using kernels::AttentionShape;
 using kernels::AttentionSpan;
 using kernels::RopePairing;
 
+// Rows [first, first + count); of nothing, nothing. T is Tensor or TensorView.
+template <typename T>
+T rows_of(T t, int64_t first, int64_t count) {
+    if (!t) return {};
+    return {t.row(first), t.dtype, {count, t.cols()}};
+}
+
 Var embedding(Graph& g, const Weight& table_VD, std::span<const int32_t> ids);  // f32 [T, D]
 
 // y_TN = x_TK · wᵀ (+ bias). `out` chooses y's type.
@@ -66,8 +73,13 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
               const AttentionShape& shape, int64_t sequence_length, const Weight& sinks = {});
 
 // The two operations of a state space mixer, all f32 (kernels/state_space.h has the formulas). The T rows are sequences
-// of `length`; when not recording they may be one that goes on from the state given, which is updated.
-Var causal_conv(Graph& g, Var x_TC, const Weight& w_CK, const Weight& bias_C, int64_t length, Tensor history);
+// of `length` from nothing on; or, when not recording, those that go on from their states, which are updated.
+struct GoesOn {
+    int64_t row, rows;
+    Tensor state;
+};
+Var causal_conv(Graph& g, Var x_TC, const Weight& w_CK, const Weight& bias_C, int64_t length,
+                std::span<const GoesOn> histories);
 struct ScanVars {
     Var x_TC, step_TC, b_TN, c_TN;
 };
@@ -75,7 +87,8 @@ struct ScanWeights {
     Weight rates_CN, skip_C;
     bool log_rates = false;
 };
-Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length, Tensor state_NC);
+Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
+                   std::span<const GoesOn> states_NC);
 
 // Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token losses if
 // asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.

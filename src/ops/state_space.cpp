@@ -2,9 +2,13 @@
 
 namespace gremium::ops {
 
-Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t length, Tensor history) {
+Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t length,
+                std::span<const GoesOn> histories) {
     const Var y = g.make(DType::f32, x->value.shape, x->wants_grad || w_CK.grad || bias.grad);
-    kernels::causal_conv(y->value, x->value, w_CK.value, bias.value, length, history);
+    if (histories.empty()) kernels::causal_conv(y->value, x->value, w_CK.value, bias.value, length, {});
+    for (const GoesOn& s : histories)
+        kernels::causal_conv(rows_of(y->value, s.row, s.rows), rows_of(x->value.view(), s.row, s.rows),
+                             w_CK.value, bias.value, s.rows, s.state);
     if (!y->wants_grad) return y;
     g.record({y}, [&g, x, w_CK, bias, length, y] {
         g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {
@@ -15,7 +19,8 @@ Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t
     return y;
 }
 
-Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length, Tensor state_NC) {
+Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
+                   std::span<const GoesOn> states_NC) {
     const bool trained = in.x_TC->wants_grad || in.step_TC->wants_grad || in.b_TN->wants_grad ||
                          in.c_TN->wants_grad || w.rates_CN.grad || w.skip_C.grad;
     const Var y = g.make(DType::f32, in.x_TC->value.shape, trained);
@@ -26,7 +31,13 @@ Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t l
                                      .c_TN = in.c_TN->value,
                                      .skip_C = w.skip_C.value,
                                      .log_rates = w.log_rates};
-    kernels::selective_scan(y->value, inputs, length, state_NC);
+    if (states_NC.empty()) kernels::selective_scan(y->value, inputs, length, {});
+    for (const GoesOn& s : states_NC) {
+        kernels::ScanInputs own = inputs;
+        for (TensorView* const in_rows : {&own.x_TC, &own.step_TC, &own.b_TN, &own.c_TN})
+            *in_rows = rows_of(*in_rows, s.row, s.rows);
+        kernels::selective_scan(rows_of(y->value, s.row, s.rows), own, s.rows, s.state);
+    }
     if (!y->wants_grad) return y;
     g.record({y}, [&g, in, w, inputs, length, y] {
         g.fill_grads({in.x_TC, in.step_TC, in.b_TN, in.c_TN}, DType::f32, [&](std::span<const Tensor> d) {

@@ -152,12 +152,13 @@ TEST_P(Invariants, SequencesDoNotSeeEachOther) {
         Arena arena;
         ops::Graph g(arena, {});
         KvCache cache(spec, 12);
+        KvCache* const used = &cache;
         std::vector<int32_t> positions(12);
         for (size_t i = 0; i < 12; ++i) positions[i] = static_cast<int32_t>(i);
         const Forward alone = forward(
             g, *model,
             {.tokens = std::span(tokens).subspan(12 * s, 12), .positions = positions, .sequences = {}},
-            {.cache = &cache});
+            {.caches = std::span(&used, 1)});
         const float* hidden = alone.hidden_TD->value.f32();
         for (size_t i = 0; i < 12 * static_cast<size_t>(spec.dim); ++i)
             EXPECT_NEAR(batch.hidden[s * 12 * static_cast<size_t>(spec.dim) + i], hidden[i], 1e-4);

@@ -48,8 +48,9 @@ int64_t measured_activations(const Model& model, int64_t tokens, int64_t logit_r
     Arena arena;
     ops::Graph g(arena, {});
     KvCache cache(model.spec, tokens);
-    const Forward out =
-        forward(g, model, {.tokens = ids, .positions = positions, .sequences = {}}, {.cache = &cache});
+    KvCache* const used = &cache;
+    const Forward out = forward(g, model, {.tokens = ids, .positions = positions, .sequences = {}},
+                                {.caches = std::span(&used, 1)});
     logits(g, model, out.hidden_TD, rows);
     return static_cast<int64_t>(arena.peak_bytes());
 }

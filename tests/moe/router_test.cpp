@@ -59,7 +59,7 @@ struct Decision {
 
 // Routes one token a row of logits: x holds the logits and the router is the identity.
 Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vector<float> correction = {},
-                RoutingHook* hook = nullptr) {
+                RoutingHook* hook = nullptr, const TokenBatch& batch = {}) {
     const int64_t experts = policy.experts, tokens = static_cast<int64_t>(logits.size()) / experts;
     OwnedTensor identity(DType::f32, {experts, experts});
     for (int64_t e = 0; e < experts; ++e) identity.get().f32()[e * experts + e] = 1;
@@ -68,9 +68,13 @@ Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vect
     const Var x = g.input(as_tensor(logits.data(), {tokens, experts}), true);
     const TensorView correction_E =
         correction.empty() ? TensorView{} : as_tensor(std::as_const(correction).data(), {experts});
-    const Routing r = route(
-        g, x, policy,
-        {.router_ED = {identity, {}}, .bias_E = {}, .correction_E = correction_E, .hook = hook, .layer = 5});
+    const Routing r = route(g, x, policy,
+                            {.router_ED = {identity, {}},
+                             .bias_E = {},
+                             .correction_E = correction_E,
+                             .hook = hook,
+                             .batch = &batch,
+                             .layer = 5});
     const std::span<float> weights = floats(r.weights_Tk->value);
     return {r.ids_Tk,
             {weights.begin(), weights.end()},
@@ -159,6 +163,23 @@ TEST(Route, SwitchDropsWhatOverflows) {
     const Decision even = decide({.experts = 2, .top_k = 1, .capacity_factor = 1}, logits);  // ⌈5 / 2⌉
     EXPECT_THAT(even.ids, ElementsAre(0, 0, 0, -1, 1));
     EXPECT_THAT(decide({.experts = 2, .top_k = 1}, logits).ids, ElementsAre(0, 0, 0, 0, 1));
+}
+
+// Sequences that are told apart do not take each other's places, nor each other's luck.
+TEST(Route, SequencesOfABatchDecideAlone) {
+    std::vector<float> logits;
+    for (int t = 0; t < 10; ++t) logits.insert(logits.end(), {2, 1.9f, static_cast<float>(t % 5) / 4});
+    const std::vector<int32_t> none(10, 0), sequences{4, 4, 4, 4, 4, 2, 2, 2, 2, 2};
+    for (RouterPolicy policy :
+         {RouterPolicy{.experts = 3, .top_k = 1, .capacity = 3},
+          RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled},
+          RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::likely}}) {
+        const std::vector<int32_t> both = decide(policy, logits, {}, nullptr, {none, none, sequences}).ids;
+        const std::vector<int32_t> alone = decide(policy, {logits.begin(), logits.begin() + 15}).ids;
+        EXPECT_TRUE(std::equal(alone.begin(), alone.end(), both.begin()));
+        EXPECT_TRUE(
+            std::equal(alone.begin(), alone.end(), both.begin() + static_cast<ptrdiff_t>(alone.size())));
+    }
 }
 
 // First choices are 0, 1, 1 and second ones 1, 0, 2: the second choice of the first token comes third to expert 1.
