@@ -7,7 +7,7 @@ import sys
 ALLOWED = {  # room: the rooms it may include directly
     "base": [], "tensor": ["base"], "kernels": ["tensor"], "ops": ["kernels"], "moe": ["ops"],
     "formats": ["tensor"], "text": ["base"], "model": ["moe", "formats", "text"], "train": ["model"],
-    "lab": ["train"], "cli": ["lab"],
+    "lab": ["train"], "serve": ["lab"], "cli": ["serve"],
 }
 
 def reachable(room):
