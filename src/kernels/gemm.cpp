@@ -27,7 +27,6 @@ int64_t units_of(const Leaf& leaf, int64_t k_count) {
 struct Task {
     const Product* product;
     int64_t m0, m, n0, n;
-    bool few_rows;
 };
 
 // What a thread packs into; kept from call to call.
@@ -62,7 +61,7 @@ class Run {
 
     // next: what the same thread runs after it; null: not known.
     void operator()(const Task& task, const Task* next) const {
-        if (task.few_rows) return run_gemv(task, next);
+        if (task.product->few_rows) return run_gemv(task, next);
         holds_codes(task.product->leaf->panel) ? run_codes(task) : run_tiles(task);
     }
 
@@ -216,8 +215,6 @@ struct Limits {
     int64_t m = m_limit, n = n_limit;
 };
 
-bool has_few_rows(const Product& p) { return p.m <= p.leaf->gemv_rows && p.a.along_k && p.b.along_k; }
-
 // Appends the blocks of C. Their sizes are free: no element's sum depends on them.
 void plan_tiles(std::vector<Task>& tasks, const Product& p, Limits limits) {
     const Leaf& leaf = *p.leaf;
@@ -230,7 +227,7 @@ void plan_tiles(std::vector<Task>& tasks, const Product& p, Limits limits) {
     const int64_t m_block = even_part(p.m, limits.m, leaf.mr), n_block = even_part(p.n, limits.n, leaf.nr);
     for (int64_t n = 0; n < p.n; n += n_block) {
         for (int64_t m = 0; m < p.m; m += m_block)
-            tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n), false});
+            tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n)});
     }
 }
 
@@ -239,7 +236,7 @@ void plan_gemv(std::vector<Task>& tasks, const Product& p, int64_t& left) {
     for (int64_t n = 0; n < p.n;) {
         const int64_t bytes = std::clamp(left / (4 * threads()), least_gemv_bytes, gemv_bytes);
         const int64_t rows = std::clamp(round_down(bytes / (p.b.stride + 1), 16), int64_t{16}, n_limit);
-        tasks.push_back({&p, 0, p.m, n, std::min(rows, p.n - n), true});
+        tasks.push_back({&p, 0, p.m, n, std::min(rows, p.n - n)});
         left -= tasks.back().n * p.b.stride;
         n += rows;
     }
@@ -249,15 +246,15 @@ void plan_gemv(std::vector<Task>& tasks, const Product& p, int64_t& left) {
 void plan(std::vector<Task>& tasks, std::span<const Product> products, bool parallel) {
     const int64_t enough = parallel ? 2 * threads() : 1;
     int64_t left = 0;
-    for (const Product& p : products) left += has_few_rows(p) ? p.n * p.b.stride : 0;
+    for (const Product& p : products) left += p.few_rows ? p.n * p.b.stride : 0;
     for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
         tasks.clear();
         for (const Product& p : products)
-            if (!has_few_rows(p)) plan_tiles(tasks, p, limits);
+            if (!p.few_rows) plan_tiles(tasks, p, limits);
         if (left > 0 || std::ssize(tasks) >= enough) break;
     }
     for (const Product& p : products)
-        if (has_few_rows(p)) plan_gemv(tasks, p, left);
+        if (p.few_rows) plan_gemv(tasks, p, left);
 }
 
 // Each thread takes its next task before it runs one of few rows, so that it can ask for the next one's weights in time.
@@ -266,9 +263,9 @@ void run_parallel(const Run& run, std::span<const Task> tasks) {
     std::atomic<size_t> taken{0};
     parallel_for(threads(), [&](int64_t) {
         for (size_t i = taken++; i < tasks.size();) {
-            const size_t then = tasks[i].few_rows ? taken++ : tasks.size();
+            const size_t then = tasks[i].product->few_rows ? taken++ : tasks.size();
             waiting.count([&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
-            i = tasks[i].few_rows ? then : taken++;
+            i = tasks[i].product->few_rows ? then : taken++;
         }
     });
 }
@@ -300,7 +297,7 @@ std::string_view run_products(std::span<const Product> products, DType compute, 
         for (const Task& task : all) run(task, &task == &all.back() ? nullptr : &task + 1);
     }
     for (const Task& task : all) {
-        if (!task.few_rows) return task.product->leaf->name;
+        if (!task.product->few_rows) return task.product->leaf->name;
     }
     return !all.empty() && all.front().product->a.rounded ? gemv_codes_name() : gemv_name();
 }

@@ -114,6 +114,7 @@ struct Product {
     int64_t m, n, k;
     Output c;
     const Leaf* leaf;
+    bool few_rows = false;  // does not pack: both operands along k
 };
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target

@@ -77,6 +77,26 @@ class RoundedRows {
     std::byte* rounded_;
 };
 
+// Calls visit(first, rows, few) for stretches of the rows [first, first + rows) of a group: all of them, or as many as
+// neighbouring cohorts agree on whether their rows are few.
+template <typename Visit>
+void for_each_stretch(int64_t first, int64_t rows, int64_t most, std::span<const int32_t> cohorts,
+                      Visit&& visit) {
+    if (cohorts.empty()) return visit(first, rows, rows <= most);
+    const int64_t end = first + rows;
+    bool few = false;
+    for (int64_t i = first, next; i < end; i = next) {
+        for (next = i + 1; next < end && cohorts[next] == cohorts[i];) ++next;
+        const bool now = next - i <= most;
+        if (i > first && now != few) {
+            visit(first, i - first, few);
+            first = i;
+        }
+        few = now;
+    }
+    visit(first, end - first, few);
+}
+
 // Products to run, kept from call to call so that a steady state allocates nothing.
 std::vector<Product>& fresh_products() {
     thread_local std::vector<Product> products;
@@ -96,6 +116,8 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
                     GroupOffsets offsets, MatmulOptions options) {
     for (const auto& [y, w] : projections) {
         check(y, x, x_rows, offsets, w.size());
+        expect(options.cohorts.empty() || std::ssize(options.cohorts) == y.rows(), "cohorts are not [R]", y,
+               x);
         for (size_t g = 0; g < w.size(); ++g) {
             if (offsets[g] == offsets[g + 1]) continue;  // an expert without rows may be absent
             expect(w[g].rows() == y.cols() && w[g].cols() == x.cols(), "weights are not [N, K]", w[g], x);
@@ -113,12 +135,15 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
         for (const auto& [y, w] : projections) {
-            products.push_back({operand(x, first, x_rows, true), operand(w[g], 0, {}, true), rows, y.cols(),
-                                x.cols(), output(y, first),
-                                &choose_leaf(options.compute, w[g].dtype, options.fine)});
-            if (options.compute != DType::q8_0 || !code_format(w[g].dtype).unpack) continue;
-            if (!rounded) rounded.emplace(x, x_rows, options.fine);
-            rounded->put_into(products.back().a, first);
+            const Leaf& leaf = choose_leaf(options.compute, w[g].dtype, options.fine);
+            const bool rounds = options.compute == DType::q8_0 && code_format(w[g].dtype).unpack;
+            if (rounds && !rounded) rounded.emplace(x, x_rows, options.fine);
+            for_each_stretch(
+                first, rows, leaf.gemv_rows, options.cohorts, [&](int64_t from, int64_t count, bool few) {
+                    products.push_back({operand(x, from, x_rows, true), operand(w[g], 0, {}, true), count,
+                                        y.cols(), x.cols(), output(y, from), &leaf, few});
+                    if (rounds) rounded->put_into(products.back().a, from);
+                });
         }
     }
     run(products, options);

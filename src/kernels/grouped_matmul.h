@@ -30,6 +30,10 @@ struct MatmulOptions {
     bool accumulate = false;  // y += instead of y =
     bool fine = false;        // q8_0 rounds to 15 bits: for what routers see
     MatmulObserver* observer = nullptr;
+    // [R], or empty: which rows of y belong together; those of a group that do are neighbours. How a row is computed, down
+    // to its bits, then depends on how many rows of its own cohort the group has, and on no others: sequences that run
+    // together get what each would alone.
+    std::span<const int32_t> cohorts = {};
 };
 
 // y_RN[r] = x[row(r)] · w_g_NKᵀ, where row(r) = x_rows.empty() ? r : x_rows[r] (a gather from x_TK).

@@ -70,7 +70,8 @@ struct Pass {
     bool gathers;  // x has the tokens' rows, not the plan's
     ops::Activation act;
     kernels::MatmulOptions options;
-    Matrices up, down, gate;  // gate: all empty for plain experts
+    std::vector<int32_t> cohorts;  // of the plan's rows
+    Matrices up, down, gate;       // gate: all empty for plain experts
     ops::Var x, y_RD;
     Tensor up_RF, gate_RF, hidden_RF;
 
@@ -96,6 +97,7 @@ struct Pass {
 
 void Pass::forward() {
     if (plan.rows() == 0) return;
+    options.cohorts = cohorts;
     if (gated()) {
         const kernels::Projection both[] = {{gate_RF, gate.values}, {up_RF, up.values}};
         kernels::grouped_matmul(both, x->value, x_rows(), plan.offsets, options);
@@ -184,6 +186,7 @@ ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const Expe
         .gathers = rows_of == RowsOf::tokens,
         .act = act,
         .options = {.compute = g.options().compute, .observer = g.options().observer},
+        .cohorts = g.cohorts_of(plan.token),
         .up = std::move(up),
         .down = std::move(down),
         .gate = std::move(gate),

@@ -44,12 +44,15 @@ class Graph {
         DType compute = DType::f32;     // type of matmul products; bf16: operands rounded, sums in f32
         DType activation = DType::f32;  // storage type of values that only feed matmuls
         kernels::MatmulObserver* observer = nullptr;  // of forward products
+        std::span<const int32_t> cohorts = {};        // of tokens: those of products follow (MatmulOptions)
     };
     Graph(Arena& arena, Options options) : arena_(arena), options_(options), recording_(options.record) {}
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
 
     const Options& options() const { return options_; }
+    // The cohorts of these rows, of which there are `per_token` a token; empty where tokens have none.
+    std::vector<int32_t> cohorts_of(std::span<const int32_t> rows, int64_t per_token = 1) const;
     // Whether operations record now; false in the first run of a checkpoint's body even when training.
     bool recording() const { return recording_; }
     bool training() const { return options_.record; }

@@ -118,8 +118,11 @@ Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out) {
     {
         const HeadOrder order(tokens, heads);
         const Scratch by_head = g.scratch(out, {heads * tokens, outputs});
+        const std::vector<int32_t> cohorts = g.cohorts_of(order.by_head, heads);
+        kernels::MatmulOptions forward = options;
+        forward.cohorts = cohorts;
         kernels::grouped_matmul(by_head, row_for_each_head(x->value.view(), heads), order.by_head,
-                                matrices(w_HNK.value), order.offsets, options);
+                                matrices(w_HNK.value), order.offsets, forward);
         kernels::combine_rows(row_for_each_head(y->value, heads), by_head, order.by_token, {});
     }
     if (!y->wants_grad) return y;

@@ -17,8 +17,9 @@ Var linear_in(Graph& g, Var x, const Weight& w, const Weight& bias, DType out, D
     check_shapes("linear", x->value, w.value);
     const bool trained = x->wants_grad || w.grad || bias.grad;
     const Var y = g.make(out, {x->value.rows(), w.value.rows()}, trained);
-    kernels::matmul(y->value, x->value, w.value,
-                    {.compute = compute, .fine = true, .observer = g.options().observer});
+    kernels::matmul(
+        y->value, x->value, w.value,
+        {.compute = compute, .fine = true, .observer = g.options().observer, .cohorts = g.options().cohorts});
     if (bias) kernels::add_bias(y->value, bias.value);
     if (!y->wants_grad) return y;
 
@@ -74,7 +75,12 @@ Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::Group
     }
     const kernels::MatmulOptions options{.compute = g.options().compute, .observer = g.options().observer};
     const Var y = g.make(out, {offsets.back(), outputs}, x->wants_grad || trained);
-    kernels::grouped_matmul(y->value, x->value, rows, values, offsets, options);
+    {
+        const std::vector<int32_t> cohorts = g.cohorts_of(rows);
+        kernels::MatmulOptions forward = options;
+        forward.cohorts = rows.empty() ? g.options().cohorts : cohorts;
+        kernels::grouped_matmul(y->value, x->value, rows, values, offsets, forward);
+    }
     if (!y->wants_grad) return y;
 
     g.record({y}, [&g, x, y, offsets, rows, options, trained, values = std::move(values),

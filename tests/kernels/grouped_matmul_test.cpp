@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <numeric>
 #include <string>
@@ -318,6 +319,43 @@ TEST_P(GroupedMatmulTest, ForwardEqualsFloat64) {
         const bool bf16 = is_quantised(c.w) && (c.compute == DType::bf16 || tiles_round);
         const double relative = bf16 ? 0x1p-8 : c.fine ? 1e-5 : f32_sums;
         expect_close(p.y, before, truth(p).y, c.accumulate, relative);
+    }
+}
+
+// Every cohort gets, to the bit, what it gets in a call of its own.
+TEST_P(GroupedMatmulTest, CohortsDoNotDependOnEachOther) {
+    for (const Case& c : cases()) {
+        SCOPED_TRACE(c.name);
+        if (c.accumulate) continue;
+        Problem p(c);
+        std::vector<int32_t> cohorts;
+        for (const int32_t rows : c.group_rows) {
+            constexpr int32_t lengths[] = {1, 2, 9, 3, 20};  // of few rows and of many
+            for (int32_t r = 0, cohort = 0; r < rows; ++cohort)
+                for (const int32_t end = r + lengths[cohort % 5]; r < std::min(rows, end); ++r)
+                    cohorts.push_back(cohort);
+        }
+        MatmulOptions options = p.options();
+        options.cohorts = cohorts;
+        grouped_matmul(p.y, p.x, p.rows, p.w_views, p.offsets, options);
+        for (int32_t cohort = 0; cohort <= std::ranges::max(cohorts); ++cohort) {
+            std::vector<int32_t> offsets{0}, sources, places;
+            for (size_t g = 0; g < p.w.size(); ++g) {
+                for (int32_t r = p.offsets[g]; r < p.offsets[g + 1]; ++r) {
+                    if (cohorts[static_cast<size_t>(r)] != cohort) continue;
+                    sources.push_back(static_cast<int32_t>(p.source(r)));
+                    places.push_back(r);
+                }
+                offsets.push_back(static_cast<int32_t>(places.size()));
+            }
+            const OwnedTensor alone(c.y, {std::ssize(places), c.N});
+            grouped_matmul(alone, p.x, sources, p.w_views, offsets, p.options());
+            for (size_t i = 0; i < places.size(); ++i)
+                ASSERT_EQ(std::memcmp(alone.get().row(static_cast<int64_t>(i)), p.y.get().row(places[i]),
+                                      static_cast<size_t>(p.y.get().row_bytes())),
+                          0)
+                    << "cohort " << cohort << ", row " << places[i];
+        }
     }
 }
 
