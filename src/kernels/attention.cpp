@@ -20,20 +20,67 @@ namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// scores[r, j] = q[r]·k[j] for a few rows: each key is read once.
-HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, int64_t keys) {
+#if HWY_TARGET == HWY_SCALAR
+
+HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
+    for (int i = 0; i < row_unit; ++i) to[i] = hn::GetLane(v[i]);
+}
+
+#else
+
+// The four lanes that are the sums of a vector's first, second, third and fourth lanes of 128 bits.
+template <class D>
+HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
+    if constexpr (hn::MaxLanes(D()) == row_unit) {
+        return v;
+    } else {
+        const hn::Half<D> half;
+        return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+    }
+}
+
+// to[i] = the sum of v[i]'s lanes: transposed on the way.
+HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
     const F32 d;
-    for (int64_t r = 0; r < rows; r += row_unit) {
-        for (int64_t j = 0; j < keys; ++j) {
-            VecF sum[row_unit] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
-            for (int64_t c = 0; c < k.stride; c += lanes()) {
-                const VecF key = hn::LoadU(d, k.row(j) + c);
+    const hn::Repartition<double, F32> pairs;
+    const auto sum = [&](VecF a, VecF b) HWY_ATTR {
+        return hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
+    };
+    const auto low = sum(v[0], v[1]), high = sum(v[2], v[3]);
+    const VecF sums = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, low, high)),
+                              hn::BitCast(d, hn::InterleaveUpper(pairs, low, high)));
+    hn::StoreU(sum_of_blocks(d, sums), hn::Full128<float>(), to);
+}
+
+#endif
+
+// scores[r, j] = q[r]·k[j] for a few rows, four keys at a time; before(j) is called for each four.
+template <typename Before>
+HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, int64_t keys, Before&& before) {
+    const F32 d;
+    for (int64_t j = 0; j < keys; j += row_unit) {
+        before(j);
+        for (int64_t r = 0; r < rows; r += row_unit) {
+            VecF sum[row_unit][row_unit];  // of a row and a key
 #pragma GCC unroll 4
-                for (int i = 0; i < row_unit; ++i)
-                    sum[i] = hn::MulAdd(hn::LoadU(d, q.row(r + i) + c), key, sum[i]);
+            for (int i = 0; i < row_unit; ++i) {
+#pragma GCC unroll 4
+                for (int key = 0; key < row_unit; ++key) sum[i][key] = hn::Zero(d);
+            }
+            for (int64_t c = 0; c < k.stride; c += lanes()) {
+                VecF right[row_unit];
+#pragma GCC unroll 4
+                for (int key = 0; key < row_unit; ++key) right[key] = hn::LoadU(d, k.row(j + key) + c);
+#pragma GCC unroll 4
+                for (int i = 0; i < row_unit; ++i) {
+                    const VecF left = hn::LoadU(d, q.row(r + i) + c);
+#pragma GCC unroll 4
+                    for (int key = 0; key < row_unit; ++key)
+                        sum[i][key] = hn::MulAdd(left, right[key], sum[i][key]);
+                }
             }
 #pragma GCC unroll 4
-            for (int i = 0; i < row_unit; ++i) scores.row(r + i)[j] = sum_of_lanes(sum[i]);
+            for (int i = 0; i < row_unit; ++i) store_sums(sum[i], scores.row(r + i) + j);
         }
     }
 }
@@ -54,8 +101,9 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
         {span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim, group, shape.head_dim},
         shape.scale);
 
-    for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
-        const int64_t keys = std::min(key_block, task.keys.end - first);
+    const int64_t at_once = task.few ? few_keys : key_block;
+    for (int64_t first = task.keys.begin; first < task.keys.end; first += at_once) {
+        const int64_t keys = std::min(at_once, task.keys.end - first);
         load_heads(k, span.k, {first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim});
         if (span.v) load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
         if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
@@ -65,7 +113,15 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
             const int64_t last = span.first + task.query + (r + n - 1) / group;
             const int64_t seen = std::min(keys, visible_keys(last, shape).end - first);
             if (task.few) {
-                dot_products(scores, queries.below(r), k, n, seen);
+                // Heads are short pieces of long rows, which no hardware foresees: what comes next is asked for meanwhile.
+                dot_products(scores, queries.below(r), k, n, seen, [&](int64_t j) HWY_ATTR {
+                    if (r > seeing.begin) return;
+                    prefetch_heads(span.k, {first + few_keys + j, row_unit, task.kv_head * shape.head_dim, 1,
+                                            shape.head_dim});
+                    if (span.v)
+                        prefetch_heads(span.v, {first + j, row_unit, task.kv_head * shape.value_dim, 1,
+                                                shape.value_dim});
+                });
             } else {
                 multiply(scores, plain(queries.below(r)), k_columns, n, seen, shape.head_dim, false);
             }
@@ -129,7 +185,7 @@ int64_t queries_per_task(std::span<const AttentionSpan> spans, const AttentionSh
     int64_t total = 0;
     for (const AttentionSpan& span : spans) total += span.queries;
     const int64_t floats = shape.heads / shape.kv_heads * (shape.head_dim + shape.value_dim);
-    const int64_t fitting = std::max<int64_t>(16, (int64_t{1} << 18) / floats);
+    const int64_t fitting = std::max<int64_t>(16, (int64_t{1} << 19) / floats);
     const int64_t sharing = total * shape.kv_heads / (4 * threads());
     return std::clamp<int64_t>(sharing, std::min<int64_t>(64, fitting), fitting);
 }

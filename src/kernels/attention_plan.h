@@ -14,6 +14,7 @@ namespace gremium::kernels {
 constexpr int64_t key_block = 64, row_block = 48;  // a block of scores stays in the first-level cache
 constexpr int64_t key_split = 1024;                // decoding: keys a task
 constexpr int64_t few_rows = 16;                   // up to here a transposed key block would not pay
+constexpr int64_t few_keys = 32;                   // whose keys and values fill the first-level cache then
 
 inline void check(const AttentionShape& shape) {
     if (shape.kv_heads < 1 || shape.heads < 1 || shape.heads % shape.kv_heads != 0) {

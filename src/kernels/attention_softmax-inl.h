@@ -45,17 +45,28 @@ struct FloatWeights {
     }
 };
 
+// The largest of a row's first `width` scores and `least`, in all lanes.
+HWY_INLINE VecF largest(const float* scores, int64_t width, float least) {
+    const F32 d;
+    VecF even = hn::Set(d, least), odd = even;
+    int64_t i = 0;
+    for (; i + 2 * lanes() <= width; i += 2 * lanes()) {
+        even = hn::Max(even, hn::LoadU(d, scores + i));
+        odd = hn::Max(odd, hn::LoadU(d, scores + i + lanes()));
+    }
+    if (i < width) even = hn::Max(even, hn::LoadU(d, scores + i));
+    return hn::MaxOfLanes(d, hn::Max(even, odd));
+}
+
 // A row of scores becomes weights under its new top, hidden ones 0; returns by how much old sums shrink.
 template <typename Weights, bool masked>
 HWY_INLINE float advance(float* scores, int64_t width, KeyRange visible, float& top, float& sum) {
     const F32 d;
-    VecF most = hn::Set(d, top);
-    for (int64_t i = 0; i < width; i += lanes()) {
-        VecF v = hn::LoadU(d, scores + i);
-        if constexpr (masked) hn::StoreU(v = mask(v, i, visible, -INFINITY), d, scores + i);
-        most = hn::Max(most, v);
+    if constexpr (masked) {
+        for (int64_t i = 0; i < width; i += lanes())
+            hn::StoreU(mask(hn::LoadU(d, scores + i), i, visible, -INFINITY), d, scores + i);
     }
-    const VecF offset = hn::MaxOfLanes(d, most);
+    const VecF offset = largest(scores, width, top);
     const VecF added = Weights::exponentials(scores, width, offset);
     const float now = hn::GetLane(offset),
                 shrink = top == now ? 1 : hn::GetLane(exp(hn::Sub(hn::Set(d, top), offset)));

@@ -133,6 +133,14 @@ struct Heads {
     int64_t row, rows, column, heads, columns;
 };
 
+// Beyond the tensor's end too: nothing is read.
+HWY_INLINE void prefetch_heads(TensorView t, const Heads& at) {
+    const int64_t bytes = row_bytes(t.dtype, at.heads * at.columns), stride = t.row_bytes();
+    const std::byte* from = t.data + at.row * stride + row_bytes(t.dtype, at.column);
+    for (int64_t i = 0; i < at.rows; ++i, from += stride)
+        for (int64_t b = 0; b < bytes; b += 64) hwy::Prefetch(from + b);
+}
+
 template <DType type>
 HWY_INLINE void load_heads(Matrix out, TensorView t, const Heads& at, VecF factor) {
     constexpr int64_t size = type == DType::f32 ? 4 : 2;
