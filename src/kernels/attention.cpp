@@ -20,71 +20,6 @@ namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-#if HWY_TARGET == HWY_SCALAR
-
-HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
-    for (int i = 0; i < row_unit; ++i) to[i] = hn::GetLane(v[i]);
-}
-
-#else
-
-// The four lanes that are the sums of a vector's first, second, third and fourth lanes of 128 bits.
-template <class D>
-HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
-    if constexpr (hn::MaxLanes(D()) == row_unit) {
-        return v;
-    } else {
-        const hn::Half<D> half;
-        return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-    }
-}
-
-// to[i] = the sum of v[i]'s lanes: transposed on the way.
-HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
-    const F32 d;
-    const hn::Repartition<double, F32> pairs;
-    const auto sum = [&](VecF a, VecF b) HWY_ATTR {
-        return hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)));
-    };
-    const auto low = sum(v[0], v[1]), high = sum(v[2], v[3]);
-    const VecF sums = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, low, high)),
-                              hn::BitCast(d, hn::InterleaveUpper(pairs, low, high)));
-    hn::StoreU(sum_of_blocks(d, sums), hn::Full128<float>(), to);
-}
-
-#endif
-
-// scores[r, j] = q[r]·k[j] for a few rows, four keys at a time; before(j) is called for each four.
-template <typename Before>
-HWY_INLINE void dot_products(Matrix scores, Matrix q, Matrix k, int64_t rows, int64_t keys, Before&& before) {
-    const F32 d;
-    for (int64_t j = 0; j < keys; j += row_unit) {
-        before(j);
-        for (int64_t r = 0; r < rows; r += row_unit) {
-            VecF sum[row_unit][row_unit];  // of a row and a key
-#pragma GCC unroll 4
-            for (int i = 0; i < row_unit; ++i) {
-#pragma GCC unroll 4
-                for (int key = 0; key < row_unit; ++key) sum[i][key] = hn::Zero(d);
-            }
-            for (int64_t c = 0; c < k.stride; c += lanes()) {
-                VecF right[row_unit];
-#pragma GCC unroll 4
-                for (int key = 0; key < row_unit; ++key) right[key] = hn::LoadU(d, k.row(j + key) + c);
-#pragma GCC unroll 4
-                for (int i = 0; i < row_unit; ++i) {
-                    const VecF left = hn::LoadU(d, q.row(r + i) + c);
-#pragma GCC unroll 4
-                    for (int key = 0; key < row_unit; ++key)
-                        sum[i][key] = hn::MulAdd(left, right[key], sum[i][key]);
-                }
-            }
-#pragma GCC unroll 4
-            for (int i = 0; i < row_unit; ++i) store_sums(sum[i], scores.row(r + i) + j);
-        }
-    }
-}
-
 void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape) {
     const AttentionSpan& span = *task.span;
     const int64_t group = shape.heads / shape.kv_heads, rows = task.queries * group;
@@ -101,30 +36,17 @@ void attend(const AttentionTask& task, TensorView q, const AttentionShape& shape
         {span.q_row + task.query, task.queries, task.kv_head * group * shape.head_dim, group, shape.head_dim},
         shape.scale);
 
-    const int64_t at_once = task.few ? few_keys : key_block;
-    for (int64_t first = task.keys.begin; first < task.keys.end; first += at_once) {
-        const int64_t keys = std::min(at_once, task.keys.end - first);
+    for (int64_t first = task.keys.begin; first < task.keys.end; first += key_block) {
+        const int64_t keys = std::min(key_block, task.keys.end - first);
         load_heads(k, span.k, {first, keys, task.kv_head * shape.head_dim, 1, shape.head_dim});
         if (span.v) load_heads(v, span.v, {first, keys, task.kv_head * shape.value_dim, 1, shape.value_dim});
-        if (!task.few) transpose(k_columns, k, keys, shape.head_dim);
+        transpose(k_columns, k, keys, shape.head_dim);
         const KeyRange seeing = rows_that_see(task, shape, first, keys);
         for (int64_t r = seeing.begin; r < seeing.end; r += row_block) {
             const int64_t n = std::min(row_block, seeing.end - r);
             const int64_t last = span.first + task.query + (r + n - 1) / group;
             const int64_t seen = std::min(keys, visible_keys(last, shape).end - first);
-            if (task.few) {
-                // Heads are short pieces of long rows, which no hardware foresees: what comes next is asked for meanwhile.
-                dot_products(scores, queries.below(r), k, n, seen, [&](int64_t j) HWY_ATTR {
-                    if (r > seeing.begin) return;
-                    prefetch_heads(span.k, {first + few_keys + j, row_unit, task.kv_head * shape.head_dim, 1,
-                                            shape.head_dim});
-                    if (span.v)
-                        prefetch_heads(span.v, {first + j, row_unit, task.kv_head * shape.value_dim, 1,
-                                                shape.value_dim});
-                });
-            } else {
-                multiply(scores, plain(queries.below(r)), k_columns, n, seen, shape.head_dim, false);
-            }
+            multiply(scores, plain(queries.below(r)), k_columns, n, seen, shape.head_dim, false);
             weigh<FloatWeights>(task, shape, scores, running, r, n, padded_rows(n), first, padded(seen));
             multiply(running.out.below(r), plain(scores), v, n, shape.value_dim, seen, true);
         }
@@ -246,7 +168,9 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
     const bool tiled = leaf.panel == Panel::bf16;
     parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
         const AttentionTask& task = tasks[static_cast<size_t>(i)];
-        if (tiled && !task.few)
+        if (task.few)
+            attend_few(task, q, shape);
+        else if (tiled)
             attend_bf16(task, q, shape, leaf);
         else
             run(task, q, shape);

@@ -14,7 +14,6 @@ namespace gremium::kernels {
 constexpr int64_t key_block = 64, row_block = 48;  // a block of scores stays in the first-level cache
 constexpr int64_t key_split = 1024;                // decoding: keys a task
 constexpr int64_t few_rows = 16;                   // up to here a transposed key block would not pay
-constexpr int64_t few_keys = 32;                   // whose keys and values fill the first-level cache then
 
 inline void check(const AttentionShape& shape) {
     if (shape.kv_heads < 1 || shape.heads < 1 || shape.heads % shape.kv_heads != 0) {
@@ -72,7 +71,8 @@ struct AttentionTask {
     const float* sinks;  // null also when parts are merged: the sink then joins there
 };
 
-// One task that is not `few`, with products of bf16 numbers by this leaf.
+// One task that is `few`; and one that is not, with products of bf16 numbers by this leaf.
+void attend_few(const AttentionTask& task, TensorView q, const AttentionShape& shape);
 struct Leaf;
 void attend_bf16(const AttentionTask& task, TensorView q, const AttentionShape& shape, const Leaf& leaf);
 

@@ -172,10 +172,15 @@ HWY_INLINE float half_at(const uint16_t* at) {
     return hn::GetLane(hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(at))));
 }
 
+// Numbers c.. of a block.
+HWY_INLINE VecF quantised(const BlockQ8_0* from, int64_t c, VecF scale) {
+    const auto q = load_as<int8_t>(reinterpret_cast<const std::byte*>(from->q + c));
+    return hn::Mul(hn::ConvertTo(F32(), hn::PromoteTo(hn::Rebind<int32_t, F32>(), q)), scale);
+}
+
 // Heads that are whole blocks.
 HWY_INLINE void load_q8_0(Matrix out, TensorView t, const Heads& at, VecF factor) {
     constexpr int64_t size = BlockQ8_0::size, ahead = 24;  // rows
-    const hn::Rebind<int32_t, F32> di;
     const int64_t stride = t.row_bytes(), blocks = at.columns / size;
     for (int64_t i = 0; i < at.rows; ++i) {
         const std::byte* row = t.row(at.row + i) + at.column / size * int64_t{sizeof(BlockQ8_0)};
@@ -187,9 +192,7 @@ HWY_INLINE void load_q8_0(Matrix out, TensorView t, const Heads& at, VecF factor
             for (int64_t b = 0; b < blocks; ++b, ++from) {
                 const VecF scale = hn::Mul(factor, hn::Set(F32(), half_at(&from->d)));
                 for (int64_t c = 0; c < size; c += lanes()) {
-                    const auto q =
-                        hn::PromoteTo(di, load_as<int8_t>(reinterpret_cast<const std::byte*>(from->q + c)));
-                    hn::StoreU(hn::Mul(hn::ConvertTo(F32(), q), scale), F32(), to + b * size + c);
+                    hn::StoreU(quantised(from, c, scale), F32(), to + b * size + c);
                 }
             }
             std::fill(to + at.columns, to + out.stride, 0.f);
