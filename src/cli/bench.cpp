@@ -23,7 +23,7 @@ namespace {
 
 struct Options {
     Common common;
-    bool train = false, profile = false;
+    bool train = false, profile = false, random_routing = false;
     std::string shape, compute;
     int64_t prompt = 512, predict = 64, sequences = 1;
     DType cache = DType::f32;
@@ -149,7 +149,8 @@ void bench_together(const Options& options) {
                                                          .prompt = options.prompt,
                                                          .predict = options.predict,
                                                          .repeats = options.repeats,
-                                                         .cache = options.cache});
+                                                         .cache = options.cache,
+                                                         .random_routing = options.random_routing});
     if (options.common.json) {
         fmt::print("{}\n", nlohmann::ordered_json{{"sequences",
                                                    {{"n", options.sequences},
@@ -241,6 +242,10 @@ void add_bench(CLI::App& app) {
         ->add_option("--sequences", options->sequences,
                      "instead: so many sequences decoding together beside one alone")
         ->check(CLI::Range(2, 1024));
+    command
+        ->add_flag("--random-routing", options->random_routing,
+                   "with --sequences: every expert is as likely, the least that sequences can share")
+        ->needs("--sequences");
     command->add_option("-r,--repeats", options->repeats, "repetitions; the median counts")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();

@@ -18,10 +18,15 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Counts the bytes of the experts that forwards use, each once a forward.
+// Counts the bytes of the experts that forwards use, each once a forward; routes at random if asked to.
 class ExpertBytes final : public moe::RoutingHook {
   public:
-    explicit ExpertBytes(const Model& model) : model_(model) {}
+    ExpertBytes(const Model& model, bool random) : model_(model), random_(random) {}
+    void before_selection(const moe::BeforeSelection& s) override {
+        Random numbers(2, random_ ? ++calls_ : 0);
+        for (float& logit : s.logits_TE)
+            if (random_) logit = static_cast<float>(numbers.normal());
+    }
     void after_selection(const moe::AfterSelection& s) override {
         for (const int32_t e : std::set<int32_t>(s.ids_Tk.begin(), s.ids_Tk.end())) {
             if (e < 0) continue;
@@ -34,6 +39,8 @@ class ExpertBytes final : public moe::RoutingHook {
 
   private:
     const Model& model_;
+    bool random_;
+    uint64_t calls_ = 0;
 };
 
 class Bench {
@@ -41,7 +48,7 @@ class Bench {
     Bench(const std::shared_ptr<const Model>& model, const SequencesBench& options)
         : options_(options),
           vocabulary_(model->spec.vocab),
-          counter_(*model),
+          counter_(*model, options.random_routing),
           scheduler_(model, {.sequences = options.sequences,
                              .context = options.prompt + options.predict + reading_steps(),
                              .prefill_chunk = chunk,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/common.h"
 #include "cli/explain.h"
+#include "cli/run_batch.h"
 #include "cli/steering.h"
 #include "cli/terminal.h"
 #include "kernels/variant.h"
@@ -23,9 +24,10 @@ namespace {
 struct Options {
     Common common;
     std::vector<std::string> prompts;
-    std::string file, trace, audit;
+    std::string file, batch, trace, audit;
     std::string source_language, target_language;  // of a translator: codes that its vocabulary has as tokens
     Context context;
+    int64_t sequences = 8;
     int colour_layer = -1;
     bool stats = false, explain = false;
     Steering steering;
@@ -285,6 +287,15 @@ void add_run(CLI::App& app) {
                                     "the prompt; several are answered one after the other")
                        ->allow_extra_args(false);
     command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
+    auto* batch = command
+                      ->add_option("--batch", options->batch,
+                                   "answer every line of this file, several at a time; a JSON object a line "
+                                   "comes out as each ends")
+                      ->check(CLI::ExistingFile);
+    command->add_option("--sequences", options->sequences, "with --batch: prompts answered at a time")
+        ->needs(batch)
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
     command->add_option("--source-lang", options->source_language,
                         "language of the prompt, for translators: eng_Latn, …");
     command->add_option("--target-lang", options->target_language, "language to translate into: deu_Latn, …");
@@ -299,7 +310,18 @@ void add_run(CLI::App& app) {
         ->add_option("--colour-layer", options->colour_layer,
                      "colour tokens by this layer's dominant expert (default: the middle one)")
         ->check(CLI::NonNegativeNumber);
+    for (CLI::Option* other : command->get_options())
+        for (const char* name : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats",
+                                 "--colour-layer", "--source-lang", "--target-lang"})
+            if (other->check_name(name)) batch->excludes(other);
     command->callback([=] {
+        if (!options->batch.empty())
+            return run_batch({.common = options->common,
+                              .file = options->batch,
+                              .sequences = options->sequences,
+                              .context = options->context,
+                              .generate = options->generate,
+                              .steering = options->steering});
         if (!options->file.empty()) options->prompts = {text_or_file("", options->file)};
         if (options->prompts.empty()) throw CLI::RequiredError("--prompt or --file");
         Runner(*options).run_all();

@@ -92,6 +92,19 @@ class Commands(unittest.TestCase):
         self.assertIn("layer 1", first)
         self.assertIn("FLOPs per token", first)
 
+    def test_run_batch_answers_as_run_does(self):
+        prompts = ["Document 1", "The end", "", "Document 7 is"]
+        (self.folder / "prompts.txt").write_text("\n".join(prompts) + "\n")
+        flags = ("-n", 9, "-s", 3, "--ignore-eos")
+        out = gremium("run", "-m", "tiny.gguf", "--batch", "prompts.txt", "--sequences", 2, "-q", *flags)
+        answers = {a["line"]: a for a in map(json.loads, out.splitlines())}
+        self.assertEqual(sorted(answers), [1, 2, 4])
+        for line, answer in answers.items():
+            alone = json.loads(gremium("run", "-m", "tiny.gguf", "-p", prompts[line - 1], "--json", *flags))
+            self.assertEqual((answer["prompt"], answer["tokens"], answer["text"]), (alone["prompt"], alone["tokens"], alone["text"]))
+            self.assertEqual(answer["finish"], "length")
+        gremium("run", "-m", "tiny.gguf", "--batch", "prompts.txt", "-p", "x", code=2)
+
     def test_run_json_and_trace(self):
         report = json.loads(gremium("run", "-m", "tiny.gguf", "-p", "The end", "-n", 5, "--ignore-eos", "--json", "--trace", "trace.jsonl"))
         self.assertEqual(len(report["tokens"]), 5)

@@ -1,0 +1,23 @@
+// gremium run --batch: many prompts, answered several at a time.
+#pragma once
+
+#include <string>
+
+#include "cli/common.h"
+#include "cli/steering.h"
+
+namespace gremium::cli {
+
+struct RunBatch {
+    Common common;
+    std::string file;  // a prompt a line; empty lines are none
+    int64_t sequences = 8;
+    Context context;
+    GenerateOptions generate;
+    Steering steering;
+};
+
+// Prints a JSON object a line as answers end, with what `gremium run` alone says to each prompt.
+void run_batch(const RunBatch& options);
+
+}  // namespace gremium::cli
