@@ -1,6 +1,7 @@
 // gremium experts tune: training of chosen experts on a text.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -20,7 +21,8 @@ struct Options {
     Common common;
     std::vector<std::string> text, replay, evaluate;
     std::string experts, out, adapter;
-    bool by_tokens = false;
+    std::string by = "tokens";
+    std::optional<bool> routers;
     double grow = 0;
     double percent = 0;
     lab::TuneOptions tune;
@@ -33,7 +35,7 @@ std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& mode
     if (!options.experts.empty()) lab::SteeringProfile::add_experts(experts, options.experts, "--experts");
     if (options.percent > 0)
         experts.merge(lab::experts_for(model, sample_files(options.text, model, sample),
-                                       options.percent / 100, options.by_tokens));
+                                       options.percent / 100, options.by == "gate"));
     if (experts.empty() && !options.tune.everything)
         fail("nothing to train: --experts, --percent or --everything expected");
     return experts;
@@ -88,6 +90,9 @@ void tune_experts(const Options& options) {
         base = with_more_experts(options, original, sample, tune);
     else
         tune.experts = chosen_experts(options, *base, sample);
+    tune.routers = options.routers.value_or(options.grow == 0 && options.adapter.empty());
+    if (tune.routers && !options.adapter.empty())
+        fail("{}: an adapter holds no router rows", options.adapter);
     const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
     if (says) print_trained(trained, tune);
     tune.on_step = [&](int64_t step, double loss) {
@@ -131,10 +136,14 @@ void add_experts_tune(CLI::App& experts) {
     auto* percent =
         command
             ->add_option("--percent", options->percent,
-                         "of all experts, those with the largest gate scores on the text, from each "
-                         "layer as many as have the same sum (ESFT)")
+                         "of all experts, those that matter most to the text, from each layer as many as "
+                         "have the same share of it (ESFT)")
             ->check(CLI::Range(0.0, 100.0));
-    command->add_flag("--by-tokens", options->by_tokens, "those that the most tokens choose instead")
+    command
+        ->add_option("--by", options->by,
+                     "what makes experts matter: tokens that choose them, or gate scores")
+        ->check(CLI::IsMember({"tokens", "gate"}))
+        ->capture_default_str()
         ->needs(percent);
     auto* everything =
         command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
@@ -143,8 +152,7 @@ void add_experts_tune(CLI::App& experts) {
     command
         ->add_option("--grow", options->grow,
                      "one more expert in each layer instead, which the text chooses and no more than this "
-                     "percentage of "
-                     "the tokens of --replay")
+                     "percentage of the tokens of --replay")
         ->check(CLI::Range(0.1, 50.0))
         ->excludes(list)
         ->excludes(percent)
@@ -161,20 +169,19 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::PositiveNumber)
         ->capture_default_str()
         ->needs(rank);
-    auto* routers = command->add_flag("--routers", options->tune.routers, "their router rows too");
+    command->add_flag("--routers,!--no-routers", options->routers,
+                      "their router rows too; by default yes, but with --grow or --adapter no");
     command->add_option("--steps", options->tune.steps, "updates")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
         ->capture_default_str();
     command->add_option("--batch", options->tune.batch, "windows an update")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
         ->capture_default_str();
-    command->add_option("--lr", options->tune.lr, "learning rate at its highest")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    command->add_option("--router-lr", options->tune.router_lr, "learning rate of router rows, times --lr")
-        ->check(CLI::PositiveNumber)
-        ->needs(routers)
-        ->capture_default_str();
+    command
+        ->add_option(
+            "--lr", options->tune.lr,
+            "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
+        ->check(CLI::PositiveNumber);
     command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")
         ->capture_default_str();
     command->add_option("--window", options->sample.window, "tokens a window")
@@ -192,8 +199,7 @@ void add_experts_tune(CLI::App& experts) {
         ->add_option(
             "--adapter", options->adapter,
             "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
-        ->needs(rank)
-        ->excludes(routers);
+        ->needs(rank);
     command->callback([=] { tune_experts(*options); });
 }
 

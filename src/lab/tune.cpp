@@ -145,16 +145,16 @@ class Tuner {
         if (!std::isfinite(norm))
             fail("step {}: the gradient is not finite; a lower learning rate may help", step);
         const double steps = static_cast<double>(options_.steps), warm = std::max(1.0, steps / 10);
-        const double rate = options_.lr * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
-        kernels::AdamW adamw{.lr = 0,
-                             .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
-                             .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
-                             .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
-        for (auto& [key, t] : trainee_.trained()) {
-            adamw.lr = static_cast<float>(
-                is_router(t.slot()) && !options_.everything ? rate * options_.router_lr : rate);
-            t.update(adamw);
-        }
+        const double usual = options_.everything ? 1e-3
+                             : options_.rank > 0 ? 1e-2
+                                                 : 5e-3,
+                     highest = options_.lr > 0 ? options_.lr : usual;
+        const double rate = highest * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
+        const kernels::AdamW adamw{.lr = static_cast<float>(rate),
+                                   .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
+                                   .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
+                                   .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
+        for (auto& [key, t] : trainee_.trained()) t.update(adamw);
     }
 
     const TuneOptions& options_;
@@ -214,10 +214,10 @@ Tuned tune(std::shared_ptr<const Model> model, const Windows& text, const Window
     return result;
 }
 
-std::set<ExpertId> experts_for(const Model& model, const Windows& text, double share, bool by_tokens) {
+std::set<ExpertId> experts_for(const Model& model, const Windows& text, double share, bool by_gate) {
     std::map<int, std::vector<std::pair<double, ExpertId>>> layers;
     for (const ExpertUse& use : measure_use(model, text))
-        layers[use.id.layer].push_back({-(by_tokens ? use.token_ratio : use.gate()), use.id});
+        layers[use.id.layer].push_back({-(by_gate ? use.gate() : use.token_ratio), use.id});
     // An expert is among those that have the sum p of relevance if the ones before it in its layer have less.
     std::vector<std::pair<double, ExpertId>> all;
     for (auto& [layer, experts] : layers) {

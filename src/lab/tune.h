@@ -18,11 +18,10 @@ struct TuneOptions {
     bool everything = false;               // instead: all but correction biases, for comparison
     int rank = 0;                    // of the change of each expert's matrix (LoRA); 0: the matrix itself
     double alpha = 16;               // that change is alpha / rank · B · A; biases then stay
-    int64_t steps = 100, batch = 8;  // windows a step
+    int64_t steps = 400, batch = 2;  // windows a step
     double replay = 0.15;            // share of the windows that come from the replay text
     // AdamW without decay, linear warm-up over a tenth of the steps, then linearly to zero; gradients clipped to norm 1.
-    double lr = 1e-3;
-    double router_lr = 1;  // of router rows, as a multiple of lr
+    double lr = 0;  // 0: 0.005; twice that with a rank, a fifth of it for everything (bench/tune)
     uint64_t seed = 1;
     std::function<void(int64_t step, double loss)> on_step = {};
 };
@@ -41,10 +40,10 @@ struct Tuned {
 Tuned tune(std::shared_ptr<const Model> model, const Windows& text, const Windows& replay,
            const TuneOptions& options);
 
-// The experts that matter most to a text, `share` of all: ESFT's choice (Wang et al. 2024). Relevance is the average gate
-// score, or with by_tokens the share of a layer's choices; each layer gives as many as have the same sum of it.
+// The experts that matter most to a text, `share` of all: ESFT's choice (Wang et al. 2024). Relevance is the share of a
+// layer's choices, or with by_gate the average gate score; each layer gives as many as have the same sum of it.
 std::set<moe::ExpertId> experts_for(const Model& model, const Windows& text, double share,
-                                    bool by_tokens = false);
+                                    bool by_gate = false);
 
 // The tensors in which two models of one shape differ, by name.
 std::vector<std::string> differing_tensors(const Model& a, const Model& b);

@@ -136,9 +136,9 @@ TEST(Tune, EsftTakesWhatHasTheSameRelevanceInEachLayer) {
     const auto model = tiny_model("mixtral");
     const Windows text = circle(10);
     const auto uses = measure_use(*model, text);
-    for (const bool by_tokens : {false, true}) {
-        const auto relevance = [&](const ExpertUse& use) { return by_tokens ? use.token_ratio : use.gate(); };
-        const auto chosen = experts_for(*model, text, 0.5, by_tokens);
+    for (const bool by_gate : {false, true}) {
+        const auto relevance = [&](const ExpertUse& use) { return by_gate ? use.gate() : use.token_ratio; };
+        const auto chosen = experts_for(*model, text, 0.5, by_gate);
         EXPECT_EQ(chosen.size(), 9u);  // of eighteen in three layers
         // The sum before the last expert taken of a layer is below that before the first one left of any.
         double taken = 0, left = 1;
