@@ -152,6 +152,7 @@ constexpr int64_t factor_lanes = hn::MaxLanes(FactorTag());
 constexpr int64_t factor_vectors = code_parts / factor_lanes;
 
 struct Factors {
+    Factors() {}  // where an implicit one lies outside of the target's pragma, GCC cannot inline what it calls
     VecFactor v[factor_vectors];
 };
 struct Affine {  // weights are scale·code + min
@@ -186,7 +187,9 @@ HWY_INLINE Factors of_blocks(const std::byte* at) {
                                                 0x00360036, 0x003F003F, 0, 0, 0, 0, 0, 0, 0, 0);
         const __m512i twice =
             _mm512_permutex2var_epi16(_mm512_loadu_si512(at), words, _mm512_loadu_si512(at + 64));
-        return {{VecFactor{_mm512_cvtph_ps(_mm512_castsi512_si256(twice))}}};
+        Factors out;
+        out.v[0] = VecFactor{_mm512_cvtph_ps(_mm512_castsi512_si256(twice))};
+        return out;
     }
 #endif
     const Heads halves = heads<stride>(at);

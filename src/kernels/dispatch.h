@@ -21,10 +21,11 @@
 //     #endif
 //
 // `force()` steers HWY_DYNAMIC_DISPATCH, so a file that follows this convention has nothing else to do.
-// Targets are scalar (one lane; EMU128 where the compiler has no bug in it), SSE4, AVX2 and AVX3; code must
+// Targets are scalar (one lane; EMU128 where the compiler has no bug in it), SSE4, AVX2, AVX3 and NEON; code must
 // not assume a number of lanes. A file that defines HWY_WANT_AVX3_DL first is compiled for AVX3 with VNNI too.
+// SSSE3 would be no Variant of its own; vectors of SVE cannot lie in arrays, so 64-bit ARM has NEON.
 #undef HWY_DISABLED_TARGETS
-#define HWY_DISABLED_TARGETS HWY_SSSE3  // no Variant of its own
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #include "hwy/foreach_target.h"         // re-includes HWY_TARGET_INCLUDE; must come before highway.h
 #include "hwy/highway.h"
 

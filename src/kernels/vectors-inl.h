@@ -21,19 +21,28 @@ struct AllLanes {
     HWY_INLINE VecF keep(VecF v) const { return v; }
 };
 
+// Highway's masked loads and stores touch the other lanes' memory on some targets, and it may be another thread's.
 struct FirstLanes {
     size_t n;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
     HWY_INLINE VecF load(const float* p, float rest = 0) const {
         const F32 d;
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
         return hn::IfThenElse(hn::FirstN(d, n), hn::MaskedLoad(hn::FirstN(d, n), d, p), hn::Set(d, rest));
-#else
-        HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
-        std::fill_n(std::copy_n(p, n, lanes), hn::Lanes(d) - n, rest);
-        return hn::Load(d, lanes);
-#endif
     }
     HWY_INLINE void store(VecF v, float* p) const { hn::BlendedStore(v, hn::FirstN(F32(), n), F32(), p); }
+#else
+    HWY_INLINE VecF load(const float* p, float rest = 0) const {
+        HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+        hn::Store(hn::Set(F32(), rest), F32(), lanes);
+        std::copy_n(p, n, lanes);
+        return hn::Load(F32(), lanes);
+    }
+    HWY_INLINE void store(VecF v, float* p) const {
+        HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+        hn::Store(v, F32(), lanes);
+        std::copy_n(lanes, n, p);
+    }
+#endif
     HWY_INLINE VecF keep(VecF v) const { return hn::IfThenElseZero(hn::FirstN(F32(), n), v); }
 };
 

@@ -21,8 +21,11 @@ TEST_F(VariantTest, TheDefaultIsTheNewest) {
 }
 
 TEST_F(VariantTest, ForceSteersHighway) {
-    const std::map<Variant, std::string> targets{
-        {Variant::sse4, "SSE4"}, {Variant::avx2, "AVX2"}, {Variant::avx512, "AVX3"}, {Variant::amx, "AVX3"}};
+    const std::map<Variant, std::string> targets{{Variant::sse4, "SSE4"},
+                                                 {Variant::avx2, "AVX2"},
+                                                 {Variant::avx512, "AVX3"},
+                                                 {Variant::amx, "AVX3"},
+                                                 {Variant::native, "NEON"}};
     for (const Variant variant : available_variants()) {
         force(name(variant));
         EXPECT_EQ(active(), variant);
