@@ -13,23 +13,28 @@ namespace gremium::kernels {
 namespace {
 
 constexpr int tile_rows = 14, tile_cols = 32;
+constexpr int64_t prefetch_ahead = 32, prefetch_every = 4;  // units
 
 __attribute__((target("avx512f,avx512bf16"))) void tile_bf16(float* c, int64_t ldc, const uint32_t* a,
                                                              const uint32_t* b, int64_t units, bool add) {
     __m512 left[tile_rows], right[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) left[i] = right[i] = _mm512_setzero_ps();
+    // C is asked for row by row shortly before it is needed: all at once would stall, at the start it would be gone.
+    for (int64_t row = 0, u = 0; row <= tile_rows; ++row) {
+        for (; u < units - (row < tile_rows ? prefetch_ahead + prefetch_every * (tile_rows - row) : 0);
+             ++u, b += tile_cols) {
+            const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
 #pragma GCC unroll 16
-    for (int i = 0; i < tile_rows; ++i)
-        __builtin_prefetch(c + i * ldc, 1), __builtin_prefetch(c + i * ldc + tile_cols / 2, 1);
-    for (int64_t u = 0; u < units; ++u, b += tile_cols) {
-        const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
-#pragma GCC unroll 16
-        for (int i = 0; i < tile_rows; ++i) {
-            const __m512bh ai = (__m512bh)_mm512_set1_epi32(static_cast<int>(a[i * a_stride + u]));
-            left[i] = _mm512_dpbf16_ps(left[i], ai, b0);
-            right[i] = _mm512_dpbf16_ps(right[i], ai, b1);
+            for (int i = 0; i < tile_rows; ++i) {
+                const __m512bh ai = (__m512bh)_mm512_set1_epi32(static_cast<int>(a[i * a_stride + u]));
+                left[i] = _mm512_dpbf16_ps(left[i], ai, b0);
+                right[i] = _mm512_dpbf16_ps(right[i], ai, b1);
+            }
         }
+        if (row == tile_rows) break;
+        __builtin_prefetch(c + row * ldc, 1);
+        __builtin_prefetch(c + row * ldc + tile_cols / 2, 1);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i, c += ldc) {

@@ -26,17 +26,20 @@ void tile_f32(float* c, int64_t ldc, const uint32_t* a_units, const uint32_t* b_
     VecF left[tile_rows], right[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) left[i] = right[i] = hn::Zero(d);
+    // As in gemm_avx512_bf16.cpp.
+    for (int64_t row = 0, u = 0; row <= tile_rows; ++row) {
+        for (; u < units - (row < tile_rows ? 32 + 4 * (tile_rows - row) : 0); ++u, b += tile_cols) {
+            const VecF b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
 #pragma GCC unroll 16
-    for (int i = 0; i < tile_rows; ++i)
-        __builtin_prefetch(c + i * ldc, 1), __builtin_prefetch(c + i * ldc + tile_cols / 2, 1);
-    for (int64_t u = 0; u < units; ++u, b += tile_cols) {
-        const VecF b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);
-#pragma GCC unroll 16
-        for (int i = 0; i < tile_rows; ++i) {
-            const VecF ai = hn::Set(d, a[i * a_stride + u]);
-            left[i] = hn::MulAdd(ai, b0, left[i]);
-            right[i] = hn::MulAdd(ai, b1, right[i]);
+            for (int i = 0; i < tile_rows; ++i) {
+                const VecF ai = hn::Set(d, a[i * a_stride + u]);
+                left[i] = hn::MulAdd(ai, b0, left[i]);
+                right[i] = hn::MulAdd(ai, b1, right[i]);
+            }
         }
+        if (row == tile_rows) break;
+        __builtin_prefetch(c + row * ldc, 1);
+        __builtin_prefetch(c + row * ldc + lanes, 1);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i, c += ldc) {
