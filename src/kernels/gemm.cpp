@@ -23,6 +23,20 @@ int64_t units_of(const Leaf& leaf, int64_t k_count) {
     return round_up((k_count + shape.k - 1) / shape.k * shape.units, leaf.units_multiple);
 }
 
+// The size of equal parts of `all`, at most `limit` and a multiple of `multiple`.
+int64_t even_part(int64_t all, int64_t limit, int64_t multiple) {
+    const int64_t parts = round_up(all, round_down(limit, multiple)) / round_down(limit, multiple);
+    return parts < 2 ? round_up(all, multiple) : round_up((all + parts - 1) / parts, multiple);
+}
+
+// Elements of k in a block: even parts, so that none is too short to be worth its pass over C.
+int64_t k_part(const Product& p) {
+    return even_part(p.k, k_step(p.leaf->panel), is_quantised(p.b.dtype) || p.a.rounded ? code_chunk : 64);
+}
+
+// Whether all of k is one block, whose B a thread keeps for the next rows.
+bool keeps_b(const Product& p) { return p.chain == 1 && k_part(p) >= p.k; }
+
 // A block of C, [m0, m0 + m) × [n0, n0 + n): what one thread does at a time.
 struct Task {
     const Product* product;
@@ -31,9 +45,9 @@ struct Task {
 
 // What a thread packs into; kept from call to call.
 struct Panels {
-    OwnedTensor a{DType::i32, {(m_limit + 3) * a_stride}};
-    OwnedTensor b{DType::i32, {b_limit}};
-    OwnedTensor sums{DType::f32, {m_limit * n_limit}};  // tiles that do not go straight to C
+    OwnedTensor a{DType::i32, {(task_rows + 3) * a_stride}};
+    OwnedTensor b{DType::i32, {n_limit * k_block}};
+    OwnedTensor sums{DType::f32, {task_rows * n_limit}};  // tiles that do not go straight to C
     // Whose B is packed: the next block of rows of the same group finds its weights ready.
     uint64_t call = 0;
     const Product* product = nullptr;
@@ -68,16 +82,20 @@ class Run {
   private:
     void run_tiles(const Task& task) const {
         Panels& mine = panels();
-        const Product& p = *task.product;
-        const Leaf& leaf = *p.leaf;
-        const int64_t step = k_step(leaf.panel);
+        const std::span<const Product> chain(task.product, static_cast<size_t>(task.product->chain));
+        const Leaf& leaf = *task.product->leaf;
         if (leaf.enter) leaf.enter();
-        for (int64_t k = 0; k < p.k; k += step) {
-            const int64_t k_count = std::min(step, p.k - k);
-            const int64_t units = units_of(leaf, k_count);
-            pack_weights(mine, task, {task.n0, task.n, k, k_count, units});
-            pack_a(mine.a_units(), p.a, {task.m0, task.m, k, k_count, units}, leaf);
-            multiply(mine, task, units, k == 0, k + step >= p.k);
+        for (const Product& p : chain) {
+            const int64_t step = k_part(p);
+            for (int64_t k = 0; k < p.k; k += step) {
+                const int64_t k_count = std::min(step, p.k - k);
+                const int64_t units = units_of(leaf, k_count);
+                pack_weights(mine, task, p, {task.n0, task.n, k, k_count, units});
+                pack_rows(mine, p, {task.m0, task.m, k, k_count, units});
+                const bool first = &p == &chain.front() && k == 0;
+                const bool last = &p == &chain.back() && k + step >= p.k;
+                multiply(mine, task, units, first, last);
+            }
         }
         if (leaf.leave) leaf.leave();
     }
@@ -162,13 +180,21 @@ class Run {
         }
     }
 
-    void pack_weights(Panels& mine, const Task& task, const Piece& piece) const {
-        const bool whole = piece.k_count == task.product->k;
-        if (whole && mine.call == call_ && mine.product == task.product && mine.n0 == task.n0) return;
-        pack_b(mine.b_units(), task.product->b, piece, *task.product->leaf);
-        mine.call = whole ? call_ : 0;
-        mine.product = task.product;
+    void pack_weights(Panels& mine, const Task& task, const Product& p, const Piece& piece) const {
+        const bool keep = keeps_b(p);
+        if (keep && mine.call == call_ && mine.product == &p && mine.n0 == task.n0) return;
+        pack_b(mine.b_units(), p.b, piece, *p.leaf);
+        mine.call = keep ? call_ : 0;
+        mine.product = &p;
         mine.n0 = task.n0;
+    }
+
+    static void pack_rows(Panels& mine, const Product& p, Piece piece) {
+        const int64_t end = piece.i + piece.count, at_once = round_down(m_limit, p.leaf->mr);
+        for (uint32_t* out = mine.a_units(); piece.i < end; piece.i += at_once, out += at_once * a_stride) {
+            piece.count = std::min(at_once, end - piece.i);
+            pack_a(out, p.a, piece, *p.leaf);
+        }
     }
 
     // All tiles of the block over one block of k.
@@ -204,27 +230,26 @@ constexpr int64_t gemv_bytes = int64_t{256} << 10, least_gemv_bytes = int64_t{32
 constexpr int64_t worth_threads = int64_t{1}
                                   << 18;  // multiplications; fewer are done before threads have met
 
-// The size of equal parts of `all`, at most `limit` and a multiple of `multiple`.
-int64_t even_part(int64_t all, int64_t limit, int64_t multiple) {
-    const int64_t parts = round_up(all, round_down(limit, multiple)) / round_down(limit, multiple);
-    return parts < 2 ? round_up(all, multiple) : round_up((all + parts - 1) / parts, multiple);
-}
-
 // How much of C a task may cover.
 struct Limits {
-    int64_t m = m_limit, n = n_limit;
+    int64_t m = task_rows, n = n_limit;
 };
 
 // Appends the blocks of C. Their sizes are free: no element's sum depends on them.
 void plan_tiles(std::vector<Task>& tasks, const Product& p, Limits limits) {
     const Leaf& leaf = *p.leaf;
-    if (holds_codes(leaf.panel)) {
-        limits.m = code_m_limit;  // rows are not packed
-        limits.n = std::min(limits.n, code_n_limit);
+    int64_t n_block, rows = limits.m;
+    if (holds_codes(leaf.panel)) {  // rows are not packed
+        rows = code_m_limit;
+        n_block = std::min(limits.n, code_n_limit);
     } else {
-        limits.n = std::min(limits.n, b_limit / units_of(leaf, std::min(p.k, k_step(leaf.panel))));
+        const int64_t units = units_of(leaf, std::min(p.k, k_part(p)));
+        const bool kept = keeps_b(p);
+        n_block = kept ? std::min(limits.n, b_limit / units) : limits.n;
+        rows = std::min(rows, kept ? m_limit : ab_limit / units - even_part(p.n, n_block, leaf.nr));
     }
-    const int64_t m_block = even_part(p.m, limits.m, leaf.mr), n_block = even_part(p.n, limits.n, leaf.nr);
+    n_block = even_part(p.n, n_block, leaf.nr);
+    const int64_t m_block = even_part(p.m, rows, leaf.mr);
     for (int64_t n = 0; n < p.n; n += n_block) {
         for (int64_t m = 0; m < p.m; m += m_block)
             tasks.push_back({&p, m, std::min(m_block, p.m - m), n, std::min(n_block, p.n - n)});
@@ -249,8 +274,8 @@ void plan(std::vector<Task>& tasks, std::span<const Product> products, bool para
     for (const Product& p : products) left += p.few_rows ? p.n * p.b.stride : 0;
     for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
         tasks.clear();
-        for (const Product& p : products)
-            if (!p.few_rows) plan_tiles(tasks, p, limits);
+        for (size_t i = 0; i < products.size(); i += static_cast<size_t>(products[i].chain))
+            if (!products[i].few_rows) plan_tiles(tasks, products[i], limits);
         if (left > 0 || std::ssize(tasks) >= enough) break;
     }
     for (const Product& p : products)

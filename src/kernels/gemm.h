@@ -28,6 +28,9 @@ constexpr int64_t a_stride =
     k_block + 16;  // units; an odd number of cache lines spreads the rows over the cache
 constexpr int64_t m_limit = 272, n_limit = 512;  // at most so many rows of A, and of B, are packed at a time
 constexpr int64_t b_limit = 256 * k_block;       // units of B: stays in the second-level cache
+constexpr int64_t task_rows = 2 * m_limit;       // of A at most
+constexpr int64_t ab_limit =
+    (m_limit + n_limit) * k_block;  // of A and B together, where every task packs both
 constexpr int max_nr = 32;
 // Panels of codes: so many rows and columns at a time, and so many elements of k, that a tile's share of both sides stays in
 // the first-level cache.
@@ -108,13 +111,15 @@ struct Leaf {
         nullptr;  // its instruction on registers alone (limits.h): operations done
 };
 
-// The product of one group, and what multiplies it when there are many rows.
+// The product of one group, and what multiplies it when there are many rows. `chain` of them, this and those behind it,
+// are summed to one C: they agree in m, n, c and leaf.
 struct Product {
     Operand a, b;
     int64_t m, n, k;
     Output c;
     const Leaf* leaf;
     bool few_rows = false;  // does not pack: both operands along k
+    int chain = 1;
 };
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target

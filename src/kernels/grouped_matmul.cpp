@@ -155,52 +155,79 @@ void grouped_matmul(Tensor y, TensorView x, std::span<const int32_t> x_rows, std
     grouped_matmul({&one, 1}, x, x_rows, offsets, options);
 }
 
-void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, GroupOffsets offsets,
+void grouped_matmul_dx(Tensor dx, std::span<const ProjectionGrad> projections, GroupOffsets offsets,
                        MatmulOptions options) {
-    check(dx, dy, {}, offsets, w.size());
-    for (size_t g = 0; g < w.size(); ++g) {
-        if (offsets[g] == offsets[g + 1]) continue;
-        expect(w[g].rows() == dy.cols() && w[g].cols() == dx.cols(), "weights are not [N, K]", w[g], dy);
-        expect(is_float(w[g].dtype), "no gradient through block-quantised weights", w[g], dy);
+    for (const auto& [dy, w] : projections) {
+        check(dx, dy, {}, offsets, w.size());
+        for (size_t g = 0; g < w.size(); ++g) {
+            if (offsets[g] == offsets[g + 1]) continue;
+            expect(w[g].rows() == dy.cols() && w[g].cols() == dx.cols(), "weights are not [N, K]", w[g], dy);
+            expect(is_float(w[g].dtype), "no gradient through block-quantised weights", w[g], dy);
+        }
     }
     if (active() == Variant::reference) {
         last_leaf = "reference";
-        return reference::grouped_matmul_dx(dx, dy, w, offsets, options);
+        for (const auto& [dy, w] : projections) {
+            reference::grouped_matmul_dx(dx, dy, w, offsets, options);
+            options.accumulate = true;
+        }
+        return;
     }
     std::vector<Product>& products = fresh_products();
-    for (size_t g = 0; g < w.size(); ++g) {
+    for (size_t g = 0; g + 1 < offsets.size(); ++g) {
         const int64_t first = offsets[g], rows = offsets[g + 1] - first;
         if (rows == 0) continue;
-        products.push_back({operand(dy, first, {}, true), operand(w[g], 0, {}, false), rows, dx.cols(),
-                            dy.cols(), output(dx, first), &choose_leaf(options.compute, w[g].dtype)});
+        int left = static_cast<int>(projections.size());
+        for (const auto& [dy, w] : projections) {
+            products.push_back({operand(dy, first, {}, true), operand(w[g], 0, {}, false), rows, dx.cols(),
+                                dy.cols(), output(dx, first), &choose_leaf(options.compute, w[g].dtype),
+                                false, left--});
+        }
+    }
+    run(products, options);
+}
+
+void grouped_matmul_dx(Tensor dx, TensorView dy, std::span<const TensorView> w, GroupOffsets offsets,
+                       MatmulOptions options) {
+    const ProjectionGrad one{dy, w};
+    grouped_matmul_dx(dx, {&one, 1}, offsets, options);
+}
+
+void grouped_matmul_dw(std::span<const WeightGrad> grads, TensorView x, std::span<const int32_t> x_rows,
+                       GroupOffsets offsets, MatmulOptions options) {
+    for (const auto& [dw, dy] : grads) {
+        check(dy, x, x_rows, offsets, dw.size());
+        for (const Tensor& one : dw) {
+            if (!one) continue;
+            expect(one.rows() == dy.cols() && one.cols() == x.cols(), "gradient is not [N, K]", one, x);
+            expect(one.dtype == DType::f32, "gradients of weights are f32", one, x);
+        }
+    }
+    if (active() == Variant::reference) {
+        last_leaf = "reference";
+        for (const auto& [dw, dy] : grads) reference::grouped_matmul_dw(dw, dy, x, x_rows, offsets, options);
+        return;
+    }
+    std::vector<Product>& products = fresh_products();
+    for (size_t g = 0; g + 1 < offsets.size(); ++g) {
+        const int64_t first = offsets[g], rows = offsets[g + 1] - first;
+        for (const auto& [dw, dy] : grads) {
+            if (!dw[g]) continue;
+            if (rows == 0) {
+                if (!options.accumulate) std::memset(dw[g].data, 0, static_cast<size_t>(dw[g].bytes()));
+                continue;
+            }
+            products.push_back({operand(dy, first, {}, false), operand(x, first, x_rows, false), dy.cols(),
+                                x.cols(), rows, output(dw[g], 0), &choose_leaf(options.compute, x.dtype)});
+        }
     }
     run(products, options);
 }
 
 void grouped_matmul_dw(std::span<const Tensor> dw, TensorView dy, TensorView x,
                        std::span<const int32_t> x_rows, GroupOffsets offsets, MatmulOptions options) {
-    check(dy, x, x_rows, offsets, dw.size());
-    for (const Tensor& one : dw) {
-        if (!one) continue;
-        expect(one.rows() == dy.cols() && one.cols() == x.cols(), "gradient is not [N, K]", one, x);
-        expect(one.dtype == DType::f32, "gradients of weights are f32", one, x);
-    }
-    if (active() == Variant::reference) {
-        last_leaf = "reference";
-        return reference::grouped_matmul_dw(dw, dy, x, x_rows, offsets, options);
-    }
-    std::vector<Product>& products = fresh_products();
-    for (size_t g = 0; g < dw.size(); ++g) {
-        const int64_t first = offsets[g], rows = offsets[g + 1] - first;
-        if (!dw[g]) continue;
-        if (rows == 0) {
-            if (!options.accumulate) std::memset(dw[g].data, 0, static_cast<size_t>(dw[g].bytes()));
-            continue;
-        }
-        products.push_back({operand(dy, first, {}, false), operand(x, first, x_rows, false), dy.cols(),
-                            x.cols(), rows, output(dw[g], 0), &choose_leaf(options.compute, x.dtype)});
-    }
-    run(products, options);
+    const WeightGrad one{dw, dy};
+    grouped_matmul_dw({&one, 1}, x, x_rows, offsets, options);
 }
 
 void matmul(Tensor y, TensorView x, TensorView w, MatmulOptions options) {

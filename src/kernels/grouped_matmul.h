@@ -54,10 +54,26 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x_TK, st
 void grouped_matmul_dx(Tensor dx_RK, TensorView dy_RN, std::span<const TensorView> w_NK, GroupOffsets offsets,
                        MatmulOptions options = {});
 
+// The same summed over several matrices a group, as projections of one x have it.
+struct ProjectionGrad {
+    TensorView dy_RN;
+    std::span<const TensorView> w_NK;
+};
+void grouped_matmul_dx(Tensor dx_RK, std::span<const ProjectionGrad> projections, GroupOffsets offsets,
+                       MatmulOptions options = {});
+
 // Gradient of the weights: dw_g_NK = Σ over the rows r of g of dy_RN[r]ᵀ · x[row(r)]. dw: f32 tensors [N, K]; a group
 // without rows gets zeros (unchanged when accumulating); an empty Tensor{} skips its group.
 void grouped_matmul_dw(std::span<const Tensor> dw_NK, TensorView dy_RN, TensorView x_TK,
                        std::span<const int32_t> x_rows, GroupOffsets offsets, MatmulOptions options = {});
+
+// The same for several matrices a group that share x.
+struct WeightGrad {
+    std::span<const Tensor> dw_NK;
+    TensorView dy_RN;
+};
+void grouped_matmul_dw(std::span<const WeightGrad> grads, TensorView x_TK, std::span<const int32_t> x_rows,
+                       GroupOffsets offsets, MatmulOptions options = {});
 
 // One group.
 void matmul(Tensor y_RN, TensorView x_RK, TensorView w_NK, MatmulOptions options = {});

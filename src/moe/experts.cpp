@@ -127,8 +127,15 @@ void Pass::backward(ops::Graph& g) {
         else
             kernels::activate_backward(dup_RF, {}, dhidden_RF, up_RF, {}, act);
     }
-    weight_grads(up, dup_RF, x->value, x_rows());
-    if (gated()) weight_grads(gate, dgate_RF, x->value, x_rows());
+    if (gated()) {
+        const kernels::WeightGrad both[] = {{gate.grads, dgate_RF.get()}, {up.grads, dup_RF.get()}};
+        kernels::grouped_matmul_dw(both, x->value, x_rows(), plan.offsets,
+                                   {.compute = options.compute, .accumulate = true});
+        gate.add_bias_grads(dgate_RF, plan.offsets);
+        up.add_bias_grads(dup_RF, plan.offsets);
+    } else {
+        weight_grads(up, dup_RF, x->value, x_rows());
+    }
     if (!x->wants_grad) return;
 
     bool fresh = false;
@@ -143,12 +150,9 @@ void Pass::backward(ops::Graph& g) {
 }
 
 void Pass::input_grad(Tensor dx_RD, TensorView dup_RF, TensorView dgate_RF, bool add) const {
-    const auto through = [&](TensorView dy, const Matrices& m, bool accumulate) {
-        kernels::grouped_matmul_dx(dx_RD, dy, m.values, plan.offsets,
-                                   {.compute = options.compute, .accumulate = accumulate});
-    };
-    through(dup_RF, up, add);
-    if (gated()) through(dgate_RF, gate, true);
+    const kernels::ProjectionGrad both[] = {{dup_RF, up.values}, {dgate_RF, gate.values}};
+    kernels::grouped_matmul_dx(dx_RD, std::span(both).first(gated() ? 2 : 1), plan.offsets,
+                               {.compute = options.compute, .accumulate = add});
 }
 
 }  // namespace
