@@ -10,7 +10,7 @@
 #define HWY_TARGET_INCLUDE "kernels/attention_backward.cpp"
 #include "kernels/dispatch.h"
 
-#include "kernels/attention_tiles-inl.h"
+#include "kernels/attention_backward_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -28,37 +28,6 @@ HWY_INLINE void weights_and_gradients(float* scores, float* dp, int64_t width, K
         hn::StoreU(p, F32(), scores + i);
         hn::StoreU(hn::Mul(p, hn::Sub(hn::LoadU(F32(), dp + i), mean)), F32(), dp + i);
     }
-}
-
-// D[r] = Σ dO ⊙ O and lse[r] for all rows of the task.
-void row_terms(float* D, float* lse_of, const AttentionGradients& a, int64_t base, int64_t kv_head,
-               Arena& scratch) {
-    const AttentionShape& shape = *a.shape;
-    const int64_t group = shape.heads / shape.kv_heads;
-    const Arena::Mark mark = scratch.mark();
-    const Matrix out = new_matrix(scratch, group, shape.value_dim),
-                 dout = new_matrix(scratch, group, shape.value_dim);
-    for (int64_t i = 0; i < a.length; ++i) {
-        load_heads(out, a.out, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
-        load_heads(dout, a.dout, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
-        for (int64_t g = 0; g < group; ++g) {
-            VecF sum = hn::Zero(F32());
-            for (int64_t c = 0; c < out.stride; c += lanes()) {
-                sum = hn::MulAdd(hn::LoadU(F32(), out.row(g) + c), hn::LoadU(F32(), dout.row(g) + c), sum);
-            }
-            D[i * group + g] = sum_of_lanes(sum);
-            lse_of[i * group + g] = a.lse.f32()[(base + i) * shape.heads + kv_head * group + g];
-        }
-    }
-    scratch.release(mark);
-}
-
-// to[0, n) (+)= scale·from.
-HWY_INLINE void put(float* to, const float* from, int64_t n, float scale, bool add) {
-    for_vectors(n, [&](int64_t i, auto part) HWY_ATTR {
-        const VecF v = hn::Mul(hn::Set(F32(), scale), hn::LoadU(F32(), from + i));
-        part.store(add ? hn::Add(v, part.load(to + i)) : v, to + i);
-    });
 }
 
 // With P = exp(S − lse) and D = Σ dO ⊙ O of a query: dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P ⊙ (dP − D), dQ = scale·dS·K,
@@ -139,6 +108,18 @@ HWY_AFTER_NAMESPACE();
 namespace gremium::kernels {
 
 HWY_EXPORT(attend_backward);
+HWY_EXPORT(attend_backward_tiles);
+
+namespace {
+
+// Whether the operands are bf16 that tiles of bf16 can take.
+bool fits_tiles(const AttentionGradients& a, const Leaf& leaf) {
+    const auto is_bf16 = [](TensorView t) { return t && t.dtype == DType::bf16; };
+    return leaf.panel == Panel::bf16 && is_bf16(a.q) && is_bf16(a.k) && is_bf16(a.v) &&
+           std::max(a.shape->head_dim, a.shape->value_dim) <= k_block;
+}
+
+}  // namespace
 
 void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse,
                         TensorView q, TensorView k, TensorView v, int64_t sequence_length,
@@ -148,13 +129,22 @@ void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, Tensor
     if (active() == Variant::reference) {
         return reference::attention_backward(dq, dk, dv, dout, out, lse, q, k, v, sequence_length, shape);
     }
+    const AttentionGradients gradients{dq, dk, dv, dout, out, lse, q, k, v, sequence_length, &shape};
+    const auto for_each_task = [&](auto&& run) {
+        parallel_for(q.rows() / sequence_length * shape.kv_heads,
+                     [&](int64_t task) { run(task / shape.kv_heads, task % shape.kv_heads); });
+    };
+    const Leaf& leaf = choose_leaf(DType::bf16, DType::bf16);
+    if (fits_tiles(gradients, leaf)) {
+        const auto run = HWY_DYNAMIC_DISPATCH(attend_backward_tiles);
+        return for_each_task(
+            [&](int64_t sequence, int64_t kv_head) { run(gradients, sequence, kv_head, leaf); });
+    }
     parallel_rows(dq.rows(), dq.cols(), [&](int64_t begin, int64_t end) {
         std::fill(dq.f32() + begin * dq.cols(), dq.f32() + end * dq.cols(), 0.f);
     });
-    const AttentionGradients gradients{dq, dk, dv, dout, out, lse, q, k, v, sequence_length, &shape};
     const auto run = HWY_DYNAMIC_DISPATCH(attend_backward);
-    parallel_for(q.rows() / sequence_length * shape.kv_heads,
-                 [&](int64_t task) { run(gradients, task / shape.kv_heads, task % shape.kv_heads); });
+    for_each_task([&](int64_t sequence, int64_t kv_head) { run(gradients, sequence, kv_head); });
 }
 
 void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, TensorView lse,
