@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 
 #include "kernels/rows.h"
@@ -76,55 +77,75 @@ HWY_INLINE ValueSlope evaluate(VecF x) {
     }
 }
 
+// Vectors of f32 or bf16 elements.
+HWY_INLINE VecF load(TensorView t, int64_t i, AllLanes) {
+    return t.dtype == DType::bf16 ? load_floats<DType::bf16>(t.data + 2 * i)
+                                  : load_floats<DType::f32>(t.data + 4 * i);
+}
+HWY_INLINE VecF load(TensorView t, int64_t i, FirstLanes lanes) {
+    if (t.dtype == DType::f32) return lanes.load(t.f32() + i);
+    std::byte tail[HWY_MAX_BYTES] = {};
+    std::memcpy(tail, t.data + 2 * i, 2 * lanes.n);
+    return load_floats<DType::bf16>(tail);
+}
+HWY_INLINE void store(VecF v, Tensor t, int64_t i, AllLanes lanes) {
+    return t.dtype == DType::bf16 ? store_bf16(v, t.bf16() + i) : lanes.store(v, t.f32() + i);
+}
+HWY_INLINE void store(VecF v, Tensor t, int64_t i, FirstLanes lanes) {
+    if (t.dtype == DType::f32) return lanes.store(v, t.f32() + i);
+    uint16_t tail[HWY_MAX_BYTES / sizeof(uint16_t)];
+    store_bf16(v, tail);
+    std::memcpy(t.data + 2 * i, tail, 2 * lanes.n);
+}
+
 template <Activation kind>
-void activate_kind(float* y, const float* gate, const float* up, int64_t n) {
-    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
-        const VecF value = evaluate<kind>(lanes.load(gate + i)).value;
-        lanes.store(up ? hn::Mul(value, factor<kind>(lanes.load(up + i)).value) : value, y + i);
+void activate_kind(Tensor y, TensorView gate, TensorView up) {
+    for_vectors(y.count(), [&](int64_t i, auto lanes) HWY_ATTR {
+        const VecF value = evaluate<kind>(load(gate, i, lanes)).value;
+        store(up ? hn::Mul(value, factor<kind>(load(up, i, lanes)).value) : value, y, i, lanes);
     });
 }
 
 template <Activation kind>
-void activate_backward_kind(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                            int64_t n) {
-    for_vectors(n, [&](int64_t i, auto lanes) HWY_ATTR {
-        const auto [value, slope] = evaluate<kind>(lanes.load(gate + i));
-        const VecF grad = lanes.load(dy + i), inner = hn::Mul(grad, slope);
-        if (!up) return lanes.store(inner, dgate + i);
-        const auto [times, times_slope] = factor<kind>(lanes.load(up + i));
-        lanes.store(hn::Mul(inner, times), dgate + i);
-        lanes.store(hn::Mul(hn::Mul(grad, value), times_slope), dup + i);
+void activate_backward_kind(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up) {
+    for_vectors(dy.count(), [&](int64_t i, auto lanes) HWY_ATTR {
+        const auto [value, slope] = evaluate<kind>(load(gate, i, lanes));
+        const VecF grad = load(dy, i, lanes), inner = hn::Mul(grad, slope);
+        if (!up) return store(inner, dgate, i, lanes);
+        const auto [times, times_slope] = factor<kind>(load(up, i, lanes));
+        store(hn::Mul(inner, times), dgate, i, lanes);
+        store(hn::Mul(hn::Mul(grad, value), times_slope), dup, i, lanes);
     });
 }
 
-void activate_row(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
+void activate_part(Tensor y, TensorView gate, TensorView up, Activation kind) {
     switch (kind) {
         case Activation::silu:
-            return activate_kind<Activation::silu>(y, gate, up, n);
+            return activate_kind<Activation::silu>(y, gate, up);
         case Activation::gelu:
-            return activate_kind<Activation::gelu>(y, gate, up, n);
+            return activate_kind<Activation::gelu>(y, gate, up);
         case Activation::gelu_erf:
-            return activate_kind<Activation::gelu_erf>(y, gate, up, n);
+            return activate_kind<Activation::gelu_erf>(y, gate, up);
         case Activation::relu:
-            return activate_kind<Activation::relu>(y, gate, up, n);
+            return activate_kind<Activation::relu>(y, gate, up);
         case Activation::clamped_swiglu:
-            return activate_kind<Activation::clamped_swiglu>(y, gate, up, n);
+            return activate_kind<Activation::clamped_swiglu>(y, gate, up);
     }
 }
 
-void activate_backward_row(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                           Activation kind, int64_t n) {
+void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                            Activation kind) {
     switch (kind) {
         case Activation::silu:
-            return activate_backward_kind<Activation::silu>(dgate, dup, dy, gate, up, n);
+            return activate_backward_kind<Activation::silu>(dgate, dup, dy, gate, up);
         case Activation::gelu:
-            return activate_backward_kind<Activation::gelu>(dgate, dup, dy, gate, up, n);
+            return activate_backward_kind<Activation::gelu>(dgate, dup, dy, gate, up);
         case Activation::gelu_erf:
-            return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up, n);
+            return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up);
         case Activation::relu:
-            return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up, n);
+            return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up);
         case Activation::clamped_swiglu:
-            return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up, n);
+            return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up);
     }
 }
 
@@ -169,57 +190,68 @@ ValueSlope evaluate(Activation kind, float x) {
 }
 
 // What the gate is multiplied with, and its derivative.
-ValueSlope factor(Activation kind, const float* up, int64_t i) {
-    if (!up) return {1, 0};
-    if (kind != Activation::clamped_swiglu) return {up[i], 1};
-    return {1 + std::clamp(up[i], -swiglu_limit, swiglu_limit), std::abs(up[i]) <= swiglu_limit ? 1.f : 0.f};
+ValueSlope factor(Activation kind, float up) {
+    if (kind != Activation::clamped_swiglu) return {up, 1};
+    return {1 + std::clamp(up, -swiglu_limit, swiglu_limit), std::abs(up) <= swiglu_limit ? 1.f : 0.f};
 }
 
-void activate_row(float* y, const float* gate, const float* up, Activation kind, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) y[i] = evaluate(kind, gate[i]).value * factor(kind, up, i).value;
+float load(TensorView t, int64_t i) { return t.dtype == DType::bf16 ? bf16_to_f32(t.bf16()[i]) : t.f32()[i]; }
+void store(float v, Tensor t, int64_t i) {
+    if (t.dtype == DType::bf16)
+        t.bf16()[i] = f32_to_bf16(v);
+    else
+        t.f32()[i] = v;
 }
 
-void activate_backward_row(float* dgate, float* dup, const float* dy, const float* gate, const float* up,
-                           Activation kind, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) {
-        const auto [value, slope] = evaluate(kind, gate[i]);
-        const auto [times, times_slope] = factor(kind, up, i);
-        dgate[i] = dy[i] * slope * times;
-        if (dup) dup[i] = dy[i] * value * times_slope;
+void activate_part(Tensor y, TensorView gate, TensorView up, Activation kind) {
+    for (int64_t i = 0; i < y.count(); ++i) {
+        const float value = evaluate(kind, load(gate, i)).value;
+        store(up ? value * factor(kind, load(up, i)).value : value, y, i);
+    }
+}
+
+void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                            Activation kind) {
+    for (int64_t i = 0; i < dy.count(); ++i) {
+        const auto [value, slope] = evaluate(kind, load(gate, i));
+        const auto [times, times_slope] = up ? factor(kind, load(up, i)) : ValueSlope{1, 0};
+        const float grad = load(dy, i);
+        store(grad * slope * times, dgate, i);
+        if (dup) store(grad * value * times_slope, dup, i);
     }
 }
 
 }  // namespace
 }  // namespace reference
 
-HWY_EXPORT(activate_row);
-HWY_EXPORT(activate_backward_row);
+HWY_EXPORT(activate_part);
+HWY_EXPORT(activate_backward_part);
 
-void activate(Tensor y_TF, TensorView gate_TF, TensorView up_TF, Activation kind) {
-    const auto row = GREMIUM_SELECT(activate_row);
-    parallel_rows(gate_TF.rows(), gate_TF.cols(), [&](int64_t begin, int64_t end) {
-        RowReader gate(gate_TF), up(up_TF);
-        RowWriter y(y_TF);
-        for (int64_t t = begin; t < end; ++t) {
-            row(y.begin(t), gate[t], up[t], kind, gate_TF.cols());
-            y.finish(t);
-        }
+namespace {
+
+// Rows [begin, end), flat; of an empty tensor an empty one.
+template <class T>
+T part(T t, int64_t begin, int64_t end) {
+    if (!t) return {};
+    return {t.row(begin), t.dtype, {(end - begin) * t.cols()}};
+}
+
+}  // namespace
+
+void activate(Tensor y, TensorView gate, TensorView up, Activation kind) {
+    const auto run = GREMIUM_SELECT(activate_part);
+    parallel_rows(gate.rows(), gate.cols(), [&](int64_t begin, int64_t end) {
+        run(part(y, begin, end), part(gate, begin, end), part(up, begin, end), kind);
     });
 }
 
-void activate_backward(Tensor dgate_TF, Tensor dup_TF, TensorView dy_TF, TensorView gate_TF, TensorView up_TF,
+void activate_backward(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
                        Activation kind) {
-    const auto row = GREMIUM_SELECT(activate_backward_row);
-    assert(static_cast<bool>(dup_TF) == static_cast<bool>(up_TF));
-    parallel_rows(gate_TF.rows(), gate_TF.cols(), [&](int64_t begin, int64_t end) {
-        RowReader dy(dy_TF), gate(gate_TF), up(up_TF);
-        RowWriter dgate(dgate_TF), dup(dup_TF);
-        for (int64_t t = begin; t < end; ++t) {
-            float* dup_row = dup_TF ? dup.begin(t) : nullptr;
-            row(dgate.begin(t), dup_row, dy[t], gate[t], up[t], kind, gate_TF.cols());
-            dgate.finish(t);
-            if (dup_TF) dup.finish(t);
-        }
+    const auto run = GREMIUM_SELECT(activate_backward_part);
+    assert(static_cast<bool>(dup) == static_cast<bool>(up));
+    parallel_rows(gate.rows(), gate.cols(), [&](int64_t begin, int64_t end) {
+        run(part(dgate, begin, end), part(dup, begin, end), part(dy, begin, end), part(gate, begin, end),
+            part(up, begin, end), kind);
     });
 }
 
