@@ -1,11 +1,32 @@
 #include "train/optimiser.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "kernels/rowwise.h"
 
 namespace gremium::train {
+namespace {
+
+Tensor slice(Tensor t, int64_t begin, int64_t end) {
+    if (!t) return {};
+    return {t.data + row_bytes(t.dtype, begin), t.dtype, {end - begin}};
+}
+
+// Everything in one pass over memory: a chunk's gradients are zeroed for the next step while they are in the cache.
+void update(const Parameters::Part& part, const kernels::AdamW& options) {
+    constexpr int64_t chunk = int64_t{1} << 14;
+    parallel_chunks(part.weight.count(), chunk, [&](int64_t begin, int64_t end) {
+        const Tensor gradient = slice(part.gradient, begin, end);
+        kernels::adamw(slice(part.weight, begin, end), slice(part.momentum, begin, end),
+                       slice(part.variance, begin, end), gradient, slice(part.shadow, begin, end), options);
+        std::memset(gradient.data, 0, static_cast<size_t>(gradient.bytes()));
+    });
+}
+
+}  // namespace
 
 double apply_update(Parameters& parameters, const TrainingConfig& config, int64_t step, double lr) {
     const double norm = std::sqrt(kernels::sum_of_squares(parameters.gradients()));
@@ -26,9 +47,8 @@ double apply_update(Parameters& parameters, const TrainingConfig& config, int64_
                          .correction_v = static_cast<float>(1 - std::pow(config.beta2, count))};
     for (const Parameters::Part& part : {parameters.decaying(), parameters.plain()}) {
         adamw.decay = part.decays ? static_cast<float>(config.weight_decay) : 0;
-        kernels::adamw(part.weight, part.momentum, part.variance, part.gradient, part.shadow, adamw);
+        update(part, adamw);
     }
-    parameters.zero_gradients();
     return norm;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -155,12 +154,6 @@ Parameters::Part Parameters::part(int64_t begin, int64_t end, bool with_decay) c
 }
 
 Tensor Parameters::gradients() const { return gradients_; }
-
-void Parameters::zero_gradients() {
-    parallel_chunks(trained_, chunk, [&](int64_t begin, int64_t end) {
-        std::memset(gradients_.get().f32() + begin, 0, static_cast<size_t>(end - begin) * sizeof(float));
-    });
-}
 
 void Parameters::refresh_shadows() {
     if (!shadows_) return;
