@@ -23,7 +23,7 @@ namespace {
 
 struct Options {
     Common common;
-    bool train = false, profile = false, random_routing = false;
+    bool train = false, dense = false, profile = false, random_routing = false;
     std::string shape, compute;
     int64_t prompt = 512, predict = 64, sequences = 1;
     DType cache = DType::f32;
@@ -218,6 +218,33 @@ void bench_train(const Options& options) {
     }
 }
 
+// The mixture beside the dense model with as many active parameters.
+void bench_mixture(const Options& options) {
+    apply(options.common);
+    const train::BenchShape shape =
+        options.shape.empty() ? train::BenchShape{} : train::parse_bench_shape(options.shape);
+    const DType dtype = options.compute == "f32" ? DType::f32 : DType::bf16;
+    const train::MixtureCost cost = train::run_mixture_bench(shape, dtype, options.repeats);
+    if (options.common.json) {
+        fmt::print("{}\n", nlohmann::ordered_json{{"dtype", info(dtype).name},
+                                                  {"shape", train::to_string(shape)},
+                                                  {"mixture_tps", cost.mixture.tokens_per_second},
+                                                  {"dense_tps", cost.dense.tokens_per_second},
+                                                  {"ratio", cost.ratio},
+                                                  {"cpu", cpu_name()},
+                                                  {"kernels", kernels::name(kernels::active())}}
+                               .dump());
+        return;
+    }
+    fmt::print(
+        "train {:>4}: {:>8.0f} tokens/s with {:.1f}M parameters, {:.0f} tokens/s dense with {:.1f}M: {:.2f} "
+        "of it, "
+        "the median of {} pairs of steps\n",
+        info(dtype).name, cost.mixture.tokens_per_second, 1e-6 * static_cast<double>(cost.mixture.parameters),
+        cost.dense.tokens_per_second, 1e-6 * static_cast<double>(cost.dense.parameters), cost.ratio,
+        options.repeats);
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app) {
@@ -227,6 +254,11 @@ void add_bench(CLI::App& app) {
     command->add_flag("--train", options->train, "measure training instead of running");
     command->add_flag("--profile", options->profile, "where a token's time goes, in milliseconds")
         ->excludes("--train");
+    command
+        ->add_flag(
+            "--dense", options->dense,
+            "with --train: beside the dense model with as many active parameters, steps of both in turn")
+        ->needs("--train");
     command->add_option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T")->needs("--train");
     command->add_option("--compute", options->compute, "with --train: bf16 or f32 alone")
         ->needs("--train")
@@ -250,7 +282,9 @@ void add_bench(CLI::App& app) {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     command->callback([=] {
-        if (options->train)
+        if (options->dense)
+            bench_mixture(*options);
+        else if (options->train)
             bench_train(*options);
         else if (options->sequences > 1)
             bench_together(*options);

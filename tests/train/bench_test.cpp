@@ -31,5 +31,14 @@ TEST(TrainBench, MeasuresBothTypes) {
     }
 }
 
+TEST(TrainBench, TheDenseModelHasTheActiveParameters) {
+    const MixtureCost cost = run_mixture_bench(parse_bench_shape("64,2,4,4,2,32,100,2,16"), DType::f32, 3, 1);
+    constexpr int64_t router = 2 * 4 * 64, idle_experts = 2 * 2 * 3 * 32 * 64;
+    EXPECT_EQ(cost.dense.parameters, cost.mixture.parameters - router - idle_experts);
+    EXPECT_EQ(cost.dense.flops_per_token, cost.mixture.flops_per_token - 6 * router);
+    EXPECT_GT(cost.ratio, 0);
+    EXPECT_NEAR(cost.dense.loss, std::log(100), 0.5);
+}
+
 }  // namespace
 }  // namespace gremium::train
