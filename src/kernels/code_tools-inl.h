@@ -145,6 +145,13 @@ HWY_INLINE VecU8 iq4(VecU8 index) {
     return hn::TableLookupBytes(hn::LoadDup128(U8(), values), index);
 }
 
+// Twice the values of MXFP4 as codes: + 12.
+HWY_INLINE VecU8 mxfp4(VecU8 index) {
+    alignas(16) static constexpr uint8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24,
+                                                       12, 11, 10, 9,  8,  6,  4,  0};
+    return hn::TableLookupBytes(hn::LoadDup128(U8(), values), index);
+}
+
 // Factors of the parts of a chunk.
 using FactorTag = hn::ScalableTag<float>;
 using VecFactor = hn::Vec<FactorTag>;

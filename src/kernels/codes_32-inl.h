@@ -125,9 +125,7 @@ struct Coded<DType::mxfp4> : Block32<BlockMXFP4> {
     static constexpr bool wide = false;
     static constexpr int zero = 12;
     static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        alignas(16) static constexpr uint8_t values[16] = {
-            12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};  // twice the value, + 12
-        return hn::TableLookupBytes(hn::LoadDup128(U8(), values), nibbles_at<offsetof(Block, q)>(at, v));
+        return mxfp4(nibbles_at<offsetof(Block, q)>(at, v));
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         uint64_t each = 0;

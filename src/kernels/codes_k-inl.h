@@ -65,16 +65,20 @@ struct Coded<DType::q3_k> : Block256<BlockQ3_K> {
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
         const Block& b = block_at(at);
-        uint32_t word[3];  // low halves of the scales 0-3 and 8-11, of 4-7 and 12-15; the high halves
-        std::memcpy(word, b.scales, sizeof word);
-        alignas(16) int8_t scale[code_parts];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            const uint32_t high = (word[2] >> 2 * j & 0x03030303) << 4;
-            const uint32_t biased = (word[j % 2] >> j / 2 * 4 & 0x0F0F0F0F) | high;
-            const uint32_t four = ((biased | 0x80808080) - 0x20202020) ^ 0x80808080;  // each byte − 32
-            std::memcpy(scale + 4 * j, &four, sizeof four);
-        }
+        uint64_t low;   // halves of the scales 0-7 and 8-15
+        uint32_t high;  // two bits of four scales at a time
+        std::memcpy(&low, b.scales, sizeof low);
+        std::memcpy(&high, b.scales + sizeof low, sizeof high);
+        const auto eight = [&](int j) HWY_ATTR {
+            const uint64_t upper = (high >> 4 * j & 0x03030303) | uint64_t{high >> (4 * j + 2) & 0x03030303}
+                                                                      << 32;
+            return hn::Set(hn::CappedTag<uint64_t, 2>(), (low >> 4 * j & 0x0F0F0F0F0F0F0F0F) | upper << 4);
+        };
+        const hn::CappedTag<int8_t, 16> d8;
+        const auto biased =
+            hn::BitCast(d8, hn::InterleaveLower(hn::CappedTag<uint64_t, 2>(), eight(0), eight(1)));
+        alignas(16) int8_t scale[code_parts];  // one store: it reaches the loads without waiting
+        hn::Store(hn::Sub(biased, hn::Set(d8, 32)), d8, scale);
         return centred(scaled(scale, b.d), zero);
     }
 };

@@ -11,8 +11,7 @@
 #define HWY_TARGET_INCLUDE "kernels/gemv_codes.cpp"
 #include "kernels/dispatch.h"
 
-#include "kernels/codes_32-inl.h"
-#include "kernels/codes_k-inl.h"
+#include "kernels/code_halves-inl.h"
 #include "kernels/dot_bytes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -35,17 +34,22 @@ using Row = std::conditional_t<fine, FineRounded, Rounded>;
 
 // One chunk of C weight rows against M rows of x: sums enough to hide the latency of an addition.
 template <DType type, int C, int M, bool fine>
-HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C],
-                          const Row<fine>* const (&x)[M]) {
-    const FactorTag d;
-    const hn::Rebind<int32_t, FactorTag> di;
-    constexpr int zero = Coded<type>::zero;
-    Affine factors[C];
-#pragma GCC unroll 4
-    for (int c = 0; c < C; ++c) factors[c] = Coded<type>::factors(w[c]);
-#pragma GCC unroll 4
-    for (int f = 0; f < static_cast<int>(factor_vectors); ++f) {
-        VecFactor scale[C][M];
+struct Chunk {
+    static constexpr bool wide = Coded<type>::wide;
+    VecFactor (&sums)[C][M];
+    const std::byte* const (&w)[C];
+    const Row<fine>* const (&x)[M];
+
+    // Adds whole-number sums, each lane times the scale of its part.
+    HWY_INLINE void add(int c, int m, VecI32 sum, VecFactor scale) const {
+        sums[c][m] = hn::MulAdd(hn::ConvertTo(FactorTag(), sum), scale, sums[c][m]);
+    }
+
+    // What has no codes in it; scale[c][m]: products of the factors of w and x.
+    HWY_INLINE void add_sums(const Affine (&factors)[C], int f, VecFactor (&scale)[C][M]) const {
+        const FactorTag d;
+        const hn::Rebind<int32_t, FactorTag> di;
+        constexpr int zero = Coded<type>::zero;
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) {
             const VecFactor x_scale = hn::Load(d, x[m]->scale + f * factor_lanes);
@@ -57,32 +61,85 @@ HWY_INLINE void add_chunk(VecFactor (&sums)[C][M], const std::byte* const (&w)[C
                 sums[c][m] = hn::MulAdd(x_sum, zero ? scale[c][m] : factors[c].min.v[f], sums[c][m]);
             }
         }
+    }
+
+    HWY_INLINE void run() const {
+        Affine factors[C];
 #pragma GCC unroll 4
-        for (int v = 0; v < 4; ++v) {  // four lanes of 32-bit sums belong to one part
-            const int at = 4 * f + v;
-            const auto part_of_lane =
-                hn::IndicesFromVec(d, hn::Add(hn::ShiftRight<2>(hn::Iota(di, 0)),
-                                              hn::Set(di, static_cast<int32_t>(v * factor_lanes / 4))));
-            VecU8 codes[C];
+        for (int c = 0; c < C; ++c) factors[c] = Coded<type>::factors(w[c]);
 #pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) codes[c] = Coded<type>::codes(w[c], at);
+        for (int f = 0; f < static_cast<int>(factor_vectors); ++f) {
+            VecFactor scale[C][M];
+            add_sums(factors, f, scale);
+            if constexpr (Halves<type>::exist) {
+                add_half<0>(scale);
+                add_half<1>(scale);
+            } else {
 #pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) {
-                const VecI8 q = hn::Load(I8(), x[m]->q + at * code_lanes);
-#pragma GCC unroll 4
-                for (int c = 0; c < C; ++c) {
-                    VecI32 sum = dot_bytes<Coded<type>::wide>(hn::Zero(I32()), codes[c], q);
-                    if constexpr (fine) {
-                        const VecI8 low = hn::Load(I8(), x[m]->low + at * code_lanes);
-                        sum = dot_bytes<Coded<type>::wide>(hn::ShiftLeft<8>(sum), codes[c], low);
-                    }
-                    sums[c][m] = hn::MulAdd(hn::ConvertTo(d, sum),
-                                            hn::TableLookupLanes(scale[c][m], part_of_lane), sums[c][m]);
-                }
+                for (int v = 0; v < 4; ++v) add_vector(f, v, scale);
             }
         }
     }
-}
+
+    // Vector v of those that belong to vector f of the factors, in order.
+    HWY_INLINE void add_vector(int f, int v, const VecFactor (&scale)[C][M]) const {
+        const FactorTag d;
+        const hn::Rebind<int32_t, FactorTag> di;
+        const int at = 4 * f + v;
+        const auto part_of_lane =  // four lanes of 32-bit sums belong to one part
+            hn::IndicesFromVec(d, hn::Add(hn::ShiftRight<2>(hn::Iota(di, 0)),
+                                          hn::Set(di, static_cast<int32_t>(v * factor_lanes / 4))));
+        VecU8 codes[C];
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) codes[c] = Coded<type>::codes(w[c], at);
+#pragma GCC unroll 4
+        for (int m = 0; m < M; ++m) {
+            const VecI8 q = hn::Load(I8(), x[m]->q + at * code_lanes);
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c) {
+                VecI32 sum = dot_bytes<wide>(hn::Zero(I32()), codes[c], q);
+                if constexpr (fine) {
+                    const VecI8 low = hn::Load(I8(), x[m]->low + at * code_lanes);
+                    sum = dot_bytes<wide>(hn::ShiftLeft<8>(sum), codes[c], low);
+                }
+                add(c, m, sum, hn::TableLookupLanes(scale[c][m], part_of_lane));
+            }
+        }
+    }
+
+#if HWY_CAP_GE512
+    // Weights 128·h.. in the order of Halves.
+    template <int h>
+    HWY_INLINE void add_half(const VecFactor (&scale)[C][M]) const {
+        constexpr Order order = Halves<type>::order;
+        TwoVectors codes[C];
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) codes[c] = Halves<type>::codes(w[c], h);
+        const auto index0 = parts_of_lanes<order, 2 * h>(), index1 = parts_of_lanes<order, 2 * h + 1>();
+#pragma GCC unroll 4
+        for (int m = 0; m < M; ++m) {
+            const VecI8 q0 = arranged<order, 2 * h>(x[m]->q), q1 = arranged<order, 2 * h + 1>(x[m]->q);
+#pragma GCC unroll 4
+            for (int c = 0; c < C; ++c) {
+                const auto [codes0, codes1] = codes[c];
+                VecI32 sum0 = dot_bytes<wide>(hn::Zero(I32()), codes0, q0);
+                VecI32 sum1 = dot_bytes<wide>(order == Order::blocks ? sum0 : hn::Zero(I32()), codes1, q1);
+                if constexpr (fine) {
+                    const VecI8 low0 = arranged<order, 2 * h>(x[m]->low),
+                                low1 = arranged<order, 2 * h + 1>(x[m]->low);
+                    if constexpr (order != Order::blocks)
+                        sum0 = dot_bytes<wide>(hn::ShiftLeft<8>(sum0), codes0, low0);
+                    sum1 = dot_bytes<wide>(hn::ShiftLeft<8>(sum1), codes1, low1);
+                    if constexpr (order == Order::blocks) sum1 = dot_bytes<wide>(sum1, codes0, low0);
+                }
+                if constexpr (order != Order::blocks)
+                    add(c, m, sum0, hn::TableLookupLanes(scale[c][m], index0));
+                add(c, m, sum1, hn::TableLookupLanes(scale[c][m], index1));
+            }
+        }
+    }
+#endif
+};
 
 using Quad = hn::CappedTag<float, 4>;
 
@@ -141,7 +198,7 @@ void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t
             const Row<fine>* x[M];
 #pragma GCC unroll 4
             for (int m = 0; m < M; ++m) x[m] = x_rows[m] + i;
-            add_chunk<type, C, M, fine>(sums, w, x);
+            Chunk<type, C, M, fine>{sums, w, x}.run();
         }
         VecFactor all[4];  // C · M is 4, or 8
         for (int first = 0; first < C * M; first += 4) {
