@@ -149,14 +149,16 @@ void add_experts_tune(CLI::App& experts) {
         command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
             ->excludes(list)
             ->excludes(percent);
-    command
-        ->add_option("--grow", options->grow,
-                     "one more expert in each layer instead, which the text chooses and no more than this "
-                     "percentage of the tokens of --replay")
-        ->check(CLI::Range(0.1, 50.0))
-        ->excludes(list)
-        ->excludes(percent)
-        ->excludes(everything);
+    auto* grow =
+        command
+            ->add_option(
+                "--grow", options->grow,
+                "one more expert in each layer instead, which the text chooses and no more than this "
+                "percentage of the tokens of --replay")
+            ->check(CLI::Range(0.1, 50.0))
+            ->excludes(list)
+            ->excludes(percent)
+            ->excludes(everything);
     auto* rank =
         command
             ->add_option(
@@ -199,7 +201,8 @@ void add_experts_tune(CLI::App& experts) {
         ->add_option(
             "--adapter", options->adapter,
             "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
-        ->needs(rank);
+        ->needs(rank)
+        ->excludes(grow);
     command->callback([=] { tune_experts(*options); });
 }
 
