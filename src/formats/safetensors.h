@@ -36,13 +36,20 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
 // As the reference writer sorts: element size descending, then name.
 std::vector<TensorDecl> canonical_order(std::vector<TensorDecl> tensors);
 
+// Block-quantised types have no name in safetensors. as_bytes: such a tensor is written as rows of U8, and the metadata
+// say what they are: "TENSOR.type" is "q8_0".
+enum class BlockTypes : uint8_t { refuse, as_bytes };
+
 // Writes one file as a stream, tensors in canonical order. The target appears when finish() returns.
-// Block-quantised types have no name in safetensors: Error.
 class SafetensorsWriter : public TensorFileWriter {
   public:
     SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDecl> tensors,
-                      const SafetensorsMetadata& metadata = {{"format", "pt"}});
+                      SafetensorsMetadata metadata = {{"format", "pt"}},
+                      BlockTypes blocks = BlockTypes::refuse);
 };
+
+// A tensor as it was given to the writer, block-quantised ones too. Error where there is none such.
+TensorView stored_tensor(const SafetensorsFile& file, const std::string& name);
 
 struct ShardOptions {
     // Of tensor data in a shard; a larger tensor has a shard of its own.

@@ -206,6 +206,24 @@ SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::s
     return file;
 }
 
+TensorView stored_tensor(const SafetensorsFile& file, const std::string& name) {
+    const OpaqueEntry* bytes = file.tensors.find_opaque(name);
+    const auto type = file.metadata.find(name + ".type");
+    if (!bytes || type == file.metadata.end()) return file.tensors.require(name);
+    const auto dtype = dtype_from_name(type->second);
+    const auto rank = static_cast<int>(std::min<size_t>(bytes->shape.size(), Shape::max_rank + 1));
+    if (!dtype || !is_quantised(*dtype) || bytes->dtype != "U8" || rank < 1 || rank > Shape::max_rank ||
+        bytes->shape.back() % static_cast<uint64_t>(info(*dtype).bytes) != 0)
+        fail("{}: tensor {} is said to be {}, but does not consist of rows of its blocks",
+             file.tensors.source(), in_quotes(name), in_quotes(type->second));
+    TensorView view{bytes->bytes.data(), *dtype, {}};
+    for (const uint64_t dim : bytes->shape)
+        view.shape.dim[static_cast<size_t>(view.shape.rank++)] = static_cast<int64_t>(dim);
+    int64_t& columns = view.shape.dim[static_cast<size_t>(rank - 1)];
+    columns = columns / info(*dtype).bytes * info(*dtype).block;
+    return view;
+}
+
 SafetensorsFile open_safetensors(const std::filesystem::path& path) {
     auto map = std::make_shared<const MappedFile>(path);
     SafetensorsFile file = parse_safetensors(map->bytes(), path.string());

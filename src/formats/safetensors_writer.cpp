@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -18,8 +19,11 @@ std::string json_string(const std::string& text, const std::string& source) {
     }
 }
 
-void check(const TensorDecl& tensor, std::set<std::string_view>& names, const std::string& source) {
-    if (info(tensor.dtype).safetensors.empty())
+bool is_bytes(const TensorDecl& tensor) { return info(tensor.dtype).safetensors.empty(); }
+
+void check(const TensorDecl& tensor, std::set<std::string_view>& names, const std::string& source,
+           BlockTypes blocks) {
+    if (is_bytes(tensor) && blocks == BlockTypes::refuse)
         fail("{}: tensor {} is {}, which safetensors cannot hold", source, in_quotes(tensor.name),
              info(tensor.dtype).name);
     if (tensor.name == "__metadata__") fail("{}: no tensor can be named __metadata__", source);
@@ -27,8 +31,21 @@ void check(const TensorDecl& tensor, std::set<std::string_view>& names, const st
         fail("{}: tensor {} is declared twice", source, in_quotes(tensor.name));
 }
 
-std::string header_of(const std::vector<TensorDecl>& tensors, const SafetensorsMetadata& metadata,
-                      const std::string& source) {
+// "dtype":"F32","shape":[3,8]
+std::string type_and_shape(const TensorDecl& tensor) {
+    std::array<int64_t, Shape::max_rank> dim = tensor.shape.dim;
+    const int rank = tensor.shape.rank;
+    if (is_bytes(tensor))
+        dim.at(static_cast<size_t>(rank - 1)) = row_bytes(tensor.dtype, tensor.shape[rank - 1]);
+    return fmt::format(R"("dtype":"{}","shape":[{}])",
+                       is_bytes(tensor) ? "U8" : info(tensor.dtype).safetensors,
+                       fmt::join(dim.begin(), dim.begin() + rank, ","));
+}
+
+std::string header_of(const std::vector<TensorDecl>& tensors, SafetensorsMetadata metadata,
+                      const std::string& source, BlockTypes blocks) {
+    for (const TensorDecl& tensor : tensors)
+        if (is_bytes(tensor)) metadata[tensor.name + ".type"] = info(tensor.dtype).name;
     std::string header = "{";
     std::string_view comma;
     if (!metadata.empty()) {
@@ -42,12 +59,10 @@ std::string header_of(const std::vector<TensorDecl>& tensors, const SafetensorsM
     std::set<std::string_view> names;
     size_t offset = 0;
     for (const TensorDecl& tensor : tensors) {
-        check(tensor, names, source);
+        check(tensor, names, source, blocks);
         const size_t end = offset + checked_bytes(tensor, source);
-        const auto& dim = tensor.shape.dim;
-        header += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", comma,
-                              json_string(tensor.name, source), info(tensor.dtype).safetensors,
-                              fmt::join(dim.begin(), dim.begin() + tensor.shape.rank, ","), offset, end);
+        header += fmt::format(R"({}{}:{{{},"data_offsets":[{},{}]}})", comma,
+                              json_string(tensor.name, source), type_and_shape(tensor), offset, end);
         comma = ",";
         offset = end;
     }
@@ -67,10 +82,10 @@ std::vector<TensorDecl> canonical_order(std::vector<TensorDecl> tensors) {
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorDecl> tensors,
-                                     const SafetensorsMetadata& metadata)
+                                     SafetensorsMetadata metadata, BlockTypes blocks)
     : TensorFileWriter(path, 1) {
     tensors = canonical_order(std::move(tensors));
-    const std::string header = header_of(tensors, metadata, source_);
+    const std::string header = header_of(tensors, std::move(metadata), source_, blocks);
     start(std::move(tensors), header);
 }
 

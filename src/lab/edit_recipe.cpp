@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "lab/adapter.h"
 #include "lab/edits.h"
+#include "lab/versions.h"
 
 namespace gremium::lab {
 namespace {
@@ -132,7 +133,7 @@ Work read_replace(Arguments& a) {
 Work read_copy(Arguments& a) {
     return [to = a.expert("expert"), from = a.expert("from"), model = a.text("model"),
             router = a.flag("router")](Draft& d, const Windows&) {
-        copy(d, to, load_model(model), from, router);
+        copy(d, to, open_model_or_version(model), from, router);
     };
 }
 Work read_adapt(Arguments& a) {
