@@ -7,15 +7,17 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "kernels/variant.h"
+#include "lab/versions.h"
 #include "model/default_model.h"
 
 namespace gremium::cli {
 
 void add_common(CLI::App& command, Common& common, bool with_model) {
     if (with_model) {
-        command.add_option(
-            "-m,--model", common.model,
-            "GGUF file or directory in Hugging Face layout (default: the model that ships with Gremium)");
+        command.add_option("-m,--model", common.model,
+                           "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] (default: the "
+                           "model that ships with "
+                           "Gremium)");
     }
     command.add_option("-t,--threads", common.threads, "threads (default: all cores)")
         ->check(CLI::Range(1, 1024));
@@ -86,7 +88,7 @@ std::string model_path(const Common& common) {
 
 std::shared_ptr<const Model> open_model(const Common& common) {
     apply(common);
-    return load_model(model_path(common));
+    return lab::open_model_or_version(model_path(common));
 }
 
 const Tokenizer& tokenizer_of(const Model& model) {

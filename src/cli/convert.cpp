@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "lab/versions.h"
 #include "model/recipe.h"
 
 namespace gremium::cli {
@@ -71,7 +72,7 @@ void convert_model(const Options& options) {
     };
 
     const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
-    const auto model = load_model(options.in);
+    const auto model = lab::open_model_or_version(options.in);
     std::optional<Importance> importance;
     if (weighed) {
         importance = open_importance(options.importance);

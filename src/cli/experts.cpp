@@ -1,15 +1,17 @@
-// gremium experts: find, prove, edit.
+// gremium experts: find, prove, edit, keep versions.
 #include "cli/experts.h"
 
 namespace gremium::cli {
 
 void add_experts(CLI::App& app) {
-    CLI::App* command =
-        app.add_subcommand("experts", "Find the experts behind a kind of text, and change them");
+    CLI::App* command = app.add_subcommand(
+        "experts", "Find the experts behind a kind of text, change them, and keep versions");
     command->require_subcommand(1);
     add_experts_find(*command);
     add_experts_apply(*command);
     add_experts_tune(*command);
+    add_experts_versions(*command);
+    add_experts_versions_show(*command);
 }
 
 }  // namespace gremium::cli

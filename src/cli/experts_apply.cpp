@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
+#include "cli/experts_versions.h"
 #include "lab/edit_recipe.h"
 
 namespace gremium::cli {
@@ -13,6 +14,7 @@ struct Options {
     Common common;
     std::vector<std::string> edits, recipes, calibrate, evaluate;
     std::string out;
+    CommitFlags commit;
     lab::SampleOptions sample;
 };
 
@@ -35,6 +37,7 @@ void print_sizes(const lab::Edit& edit, const ModelSize& old_size, const ModelSi
 void apply_edits(const Options& options) {
     const std::vector<lab::Edit> edits = edits_of(options);
     const std::shared_ptr<const Model> base = open_model(options.common);
+    CommitTarget target(options.commit, *base);
     lab::SampleOptions sample = options.sample;
     sample.window = std::min<int64_t>(sample.window, base->spec.context);
     lab::Draft draft(base);
@@ -60,6 +63,9 @@ void apply_edits(const Options& options) {
         before = after;
     }
     if (!options.out.empty()) save_edited(*model, options.out, model_path(options.common));
+    std::vector<std::string> provenance;
+    for (const lab::Edit& edit : edits) provenance.push_back("experts apply " + edit.text());
+    target.commit(*model, std::move(provenance), !options.common.json && !options.common.quiet);
     if (options.common.json)
         fmt::print("{}\n", report.dump());
     else if (!options.out.empty() && !options.common.quiet)
@@ -97,6 +103,7 @@ void add_experts_apply(CLI::App& experts) {
         ->capture_default_str();
     command->add_option("-o,--output", options->out,
                         "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
+    add_commit_flags(*command, options->commit);
     command->callback([=] { apply_edits(*options); });
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
+#include "cli/experts_versions.h"
 #include "lab/grow.h"
 #include "lab/named_tensors.h"
 #include "lab/steering_profile.h"
@@ -27,6 +28,7 @@ struct Options {
     double percent = 0;
     lab::TuneOptions tune;
     lab::SampleOptions sample;
+    CommitFlags commit;
 };
 
 std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model,
@@ -74,8 +76,20 @@ std::shared_ptr<const Model> with_more_experts(const Options& options, std::shar
     return grown.model;
 }
 
+std::vector<std::string> provenance(const Options& options, const std::vector<std::string>& trained) {
+    const lab::TuneOptions& t = options.tune;
+    std::string how =
+        fmt::format("experts tune --text {} --replay {} --steps {} --batch {} --window {} --lr {} --seed {}",
+                    fmt::join(options.text, " "), fmt::join(options.replay, " "), t.steps, t.batch,
+                    options.sample.window, t.lr, t.seed);
+    if (t.rank > 0) how += fmt::format(" --lora {} --alpha {}", t.rank, t.alpha);
+    if (options.grow > 0) how += fmt::format(" --grow {}", options.grow);
+    return {how, fmt::format("trained {}", fmt::join(trained, ", "))};
+}
+
 void tune_experts(const Options& options) {
     const std::shared_ptr<const Model> original = open_model(options.common);
+    CommitTarget target(options.commit, *original);
     lab::SampleOptions sample = options.sample, whole = options.sample;
     sample.window = whole.window = std::min<int64_t>(sample.window, original->spec.context);
     whole.tokens = options.tune.steps * options.tune.batch * whole.window;
@@ -111,6 +125,7 @@ void tune_experts(const Options& options) {
     if (says) texts.print(before, after);
     if (!options.out.empty()) save_edited(*tuned.model, options.out, model_path(options.common));
     if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
+    target.commit(*tuned.model, provenance(options, names), says);
     if (options.common.json)
         fmt::print(
             "{}\n",
@@ -203,6 +218,7 @@ void add_experts_tune(CLI::App& experts) {
             "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
         ->needs(rank)
         ->excludes(grow);
+    add_commit_flags(*command, options->commit);
     command->callback([=] { tune_experts(*options); });
 }
 

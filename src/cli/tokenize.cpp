@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "lab/versions.h"
 
 namespace gremium::cli {
 namespace {
@@ -17,7 +18,7 @@ struct Options {
 
 void tokenize(const Options& options) {
     apply(options.common);
-    const auto tokenizer = load_tokenizer(model_path(options.common));
+    const auto tokenizer = load_tokenizer(lab::model_files(model_path(options.common)));
     const auto ids =
         tokenizer->encode(text_or_file(options.text, options.file),
                           {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});

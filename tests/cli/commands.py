@@ -375,6 +375,61 @@ class Commands(unittest.TestCase):
                             (("--edit", "shrink-k k=1", "-o", "tiny.gguf"), "never changed")):
             self.assertIn(fact, gremium("experts", "apply", "-m", "tiny.gguf", *wrong, code=1))
 
+    def test_versions_are_committed_compared_and_opened(self):
+        def versions(*arguments, **kwargs):
+            return gremium("experts", *arguments, **kwargs)
+
+        base = (self.folder / "tiny.gguf").read_bytes()
+        self.assertIn("on main is that model", versions("init", "-m", "tiny.gguf", "store"))
+        message = ("--message", "Without 1.2")
+        said = versions("apply", "-m", "store", "--edit", "reset expert=1.2", "--commit", "store", *message, "-o", "edited.gguf")
+        self.assertIn("weights of 1 experts: 1.2", said)
+        log = json.loads(versions("log", "store", "--json"))
+        self.assertEqual([v["message"] for v in log][:1], ["Without 1.2"])
+        self.assertEqual(log[0]["by"], ["experts apply reset expert=1.2"])
+        self.assertEqual(log[0]["parent"], log[1]["version"])
+        self.assertIn("HEAD -> main", versions("log", "store", "-n", 1))
+        self.assertIn("has checked out", versions("apply", "-m", "tiny.gguf", "--edit", "reset expert=1.1", "--commit", "store", *message, code=1))
+
+        tokens = ("--tokens", "1,70,71,72", "--logprobs")
+        for model, out in (("store", "a.json"), ("edited.gguf", "b.json"), ("store@main~", "c.json"), ("tiny.gguf", "d.json")):
+            gremium("eval", "-m", model, *tokens, out)
+        a, b, c, d = (json.loads((self.folder / f"{x}.json").read_text())["logprobs"] for x in "abcd")
+        self.assertEqual(a, b)
+        self.assertEqual(c, d)
+        self.assertNotEqual(a, c)
+
+        diff = json.loads(versions("diff", "store", "--json", "--eval", "text.txt", "--tokens", 512, "--window", 32))
+        self.assertEqual([e["expert"] for e in diff["difference"]["experts"]], ["1.2"])
+        self.assertNotEqual(*(diff["texts"]["text.txt"][x]["loss"] for x in ("before", "after")))
+        self.assertRegex(versions("diff", "store"), r"1\.2 +[0-9.]+ %")
+        versions("checkout", "store", "main", "-o", "out.gguf")
+        self.assertEqual((self.folder / "out.gguf").read_bytes(), (self.folder / "edited.gguf").read_bytes())
+        versions("checkout", "store", "main~", "-b", "try")
+        self.assertRegex(versions("branch", "store"), r"  main .*\n\* try ")
+        self.assertIn("nothing is otherwise", versions("commit", "store", "-m", "tiny.gguf", "--message", "x", code=1))
+        versions("export", "store", "1.2", "--from", "main", "-o", "expert.safetensors")
+        self.assertIn("1 experts: 1.2", versions("import", "store", "expert.safetensors"))
+        self.assertEqual(json.loads(versions("diff", "store", "main", "try", "--json"))["difference"], {"layers": [], "experts": [], "tensors": []})
+        versions("revert", "store", "HEAD")
+        self.assertIn('Revert "Without 1.2"', versions("log", "store", "-n", 1))
+        self.assertIn("; 0 files unused", versions("fsck", "store"))
+        versions("checkout", "store", "main")
+        versions("branch", "store", "try", "-d")
+        self.assertIn("2 versions, 0 files of weights", versions("gc", "store"))
+        self.assertEqual((self.folder / "tiny.gguf").read_bytes(), base)
+        gremium("convert", "store@main", "half.gguf", "--type", "q8_0")
+        self.assertEqual(*(gremium("tokenize", "-m", model, "--json", "The end") for model in ("store", "tiny.gguf")))
+        for wrong, fact in ((("log", "tiny.gguf"), "no store of versions"), (("log", "store", "nobody"), "no branch or version"),
+                            (("checkout", "store", "main", "-o", "tiny.gguf"), "is never changed"), (("branch", "store", "../x"), "cannot name"),
+                            (("import", "store", "tiny.gguf"), "tiny.gguf"), (("init", "-m", "tiny.gguf", "store"), "exists already")):
+            message = versions(*wrong, code=1)
+            self.assertIn(fact, message)
+            self.assertEqual(message.count("\n"), 1)
+        victim = sorted((self.folder / "store/objects").iterdir())[0]
+        victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+        self.assertIn("1 problems", versions("fsck", "store", code=1))
+
     def test_quantised_model_runs(self):
         gremium("convert", "tiny.gguf", "q8.gguf", "--type", "q8_0")
         self.assertIn("Document", gremium("run", "-m", "q8.gguf", "-p", "Document", "-n", 4))

@@ -1,0 +1,36 @@
+// Commits by the commands that make new models.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/common.h"
+#include "lab/versions.h"
+
+namespace gremium::cli {
+
+struct CommitFlags {
+    std::string store, message;
+};
+void add_commit_flags(CLI::App& command, CommitFlags& flags);  // --commit, --message
+
+// Where a new model is to be committed, if anywhere.
+class CommitTarget {
+  public:
+    // Before the work. Error where the opened model is not what the store has checked out.
+    CommitTarget(const CommitFlags& flags, const Model& opened);
+    void commit(const Model& made, std::vector<std::string> provenance, bool says);
+
+  private:
+    std::optional<lab::VersionStore> store_;
+    std::string message_;
+};
+
+void print_committed(const lab::Committed& done);
+nlohmann::ordered_json to_json(const lab::Committed& done);
+std::string short_hash(const std::string& version);
+
+}  // namespace gremium::cli

@@ -1,0 +1,205 @@
+// gremium experts log, diff, fsck, gc: looking at versions of a model.
+#include <cmath>
+
+#include "base/error.h"
+#include "cli/experts.h"
+#include "cli/experts_texts.h"
+#include "cli/experts_versions.h"
+#include "lab/version_check.h"
+#include "lab/version_diff.h"
+
+namespace gremium::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using lab::VersionStore;
+
+struct Options {
+    Common common;
+    std::string store, from, to = "HEAD";
+    int64_t most = 0;
+    std::vector<std::string> evaluate;
+    lab::SampleOptions sample;
+};
+
+// Texts in a store may come from anywhere.
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void print_indented(const std::string& text) {
+    for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        fmt::print("    {}\n", text.substr(at, end - at));
+        at = end + 1;
+    }
+}
+
+// " (HEAD -> main, try)"
+std::string names_of(const VersionStore& store, const std::string& version) {
+    const VersionStore::Head head = store.head();
+    std::vector<std::string> names;
+    if (head.version == version) names.push_back(head.branch.empty() ? "HEAD" : "HEAD -> " + head.branch);
+    for (const auto& [branch, at] : store.branches())
+        if (at == version && branch != head.branch) names.push_back(branch);
+    return names.empty() ? "" : fmt::format(" ({})", fmt::join(names, ", "));
+}
+
+void log(const Options& options) {
+    const VersionStore store(options.store);
+    Json report = Json::array();
+    int64_t shown = 0;
+    for (std::string version = store.resolve(options.to); !version.empty();) {
+        const lab::Manifest m = store.manifest(version);
+        if (options.common.json) {
+            report.push_back({{"version", version},
+                              {"parent", m.parent},
+                              {"date", m.date},
+                              {"message", m.message},
+                              {"by", m.provenance}});
+        } else {
+            fmt::print("version {}{}\n", version, names_of(store, version));
+            if (!m.parent.empty()) fmt::print("parent  {}\n", m.parent);
+            fmt::print("date    {}\n\n", m.date);
+            print_indented(m.message);
+            for (const std::string& line : m.provenance) fmt::print("    by {}\n", line);
+            fmt::print("\n");
+        }
+        if (++shown == options.most) break;
+        version = m.parent;
+    }
+    if (options.common.json) fmt::print("{}\n", dump(report));
+}
+
+std::string percent(double share) { return share == 0 ? "" : fmt::format("{:.2f} %", 100 * share); }
+
+std::string list_of(const std::vector<int>& experts) {
+    return fmt::format("{}{}", experts.size(),
+                       experts.empty() ? "" : fmt::format(" ({})", fmt::join(experts, " ")));
+}
+
+void print(const lab::VersionDifference& d) {
+    for (const lab::LayerDifference& l : d.layers) {
+        fmt::print("layer {}: {} -> {} experts of width {} -> {}, {} -> {} a token\n", l.layer,
+                   l.before.experts, l.after.experts, l.before.width, l.after.width, l.before.used,
+                   l.after.used);
+        fmt::print("  gone: {}; new: {}\n", list_of(l.gone), list_of(l.added));
+    }
+    if (!d.experts.empty())
+        fmt::print("{:<10} {:>12} {:>12} {:>12}\n", "expert", "weights", "router row", "bias");
+    for (const lab::ExpertDifference& e : d.experts)
+        fmt::print("{:<10} {:>12} {:>12} {:>12}\n", lab::to_string(e.id),
+                   e.weights == 0 && e.retyped ? "type only" : percent(e.weights), percent(e.row),
+                   e.bias == 0 ? "" : fmt::format("{:+.4g}", e.bias));
+    for (const lab::TensorDifference& t : d.tensors) fmt::print("{}: {:.2f} %\n", t.name, 100 * t.change);
+}
+
+Json to_json(const lab::VersionDifference& d) {
+    Json layers = Json::array(), experts = Json::array(), tensors = Json::array();
+    const auto sizes = [](const lab::LayerState& l) {
+        return Json{{"experts", l.experts}, {"width", l.width}, {"used", l.used}};
+    };
+    for (const lab::LayerDifference& l : d.layers)
+        layers.push_back({{"layer", l.layer},
+                          {"before", sizes(l.before)},
+                          {"after", sizes(l.after)},
+                          {"gone", l.gone},
+                          {"new", l.added}});
+    for (const lab::ExpertDifference& e : d.experts)
+        experts.push_back(
+            {{"expert", lab::to_string(e.id)}, {"weights", e.weights}, {"row", e.row}, {"bias", e.bias}});
+    for (const lab::TensorDifference& t : d.tensors)
+        tensors.push_back({{"tensor", t.name}, {"change", t.change}});
+    return {{"layers", layers}, {"experts", experts}, {"tensors", tensors}};
+}
+
+void diff(const Options& options) {
+    apply(options.common);
+    const VersionStore store(options.store);
+    const std::string b = store.resolve(options.to),
+                      a = store.resolve(options.from.empty() ? options.to + "~" : options.from);
+    const lab::VersionDifference difference = lab::difference(store, a, b);
+    Json report = {{"from", a}, {"to", b}, {"difference", to_json(difference)}};
+    if (!options.common.json) {
+        fmt::print("{} -> {}\n", short_hash(a), short_hash(b));
+        print(difference);
+    }
+    if (!options.evaluate.empty()) {
+        const auto before = lab::open_version(store, a), after = lab::open_version(store, b);
+        lab::SampleOptions sample = options.sample;
+        sample.window = std::min<int64_t>(sample.window, before->spec.context);
+        const MeasuredTexts texts(before, options.evaluate, sample);
+        const auto numbers_before = texts.measure(*before), numbers_after = texts.measure(*after);
+        if (!options.common.json) texts.print(numbers_before, numbers_after);
+        report["texts"] = texts.to_json(numbers_before, numbers_after);
+    }
+    if (options.common.json) fmt::print("{}\n", dump(report));
+}
+
+void fsck(const Options& options) {
+    apply(options.common);
+    VersionStore store(options.store);
+    const lab::StoreCheck check = lab::check_store(store);
+    if (options.common.json)
+        fmt::print("{}\n", dump({{"problems", check.problems},
+                                 {"versions", check.versions},
+                                 {"objects", check.objects},
+                                 {"bytes", check.bytes},
+                                 {"unused", check.unused}}));
+    else {
+        for (const std::string& problem : check.problems) fmt::print("{}\n", problem);
+        if (!options.common.quiet)
+            fmt::print("{} versions, {} files of weights, {}; {} files unused\n", check.versions,
+                       check.objects, human_bytes(static_cast<double>(check.bytes)), check.unused);
+    }
+    if (!check.problems.empty()) fail("{}: {} problems", store.name(), check.problems.size());
+}
+
+void gc(const Options& options) {
+    VersionStore store(options.store);
+    const lab::Collected c = lab::collect_garbage(store);
+    if (options.common.json)
+        fmt::print("{}\n", dump({{"versions", c.versions},
+                                 {"objects", c.objects},
+                                 {"leftovers", c.leftovers},
+                                 {"bytes", c.bytes}}));
+    else if (!options.common.quiet)
+        fmt::print("freed {}: {} versions, {} files of weights, {} halves of files\n",
+                   human_bytes(static_cast<double>(c.bytes)), c.versions, c.objects, c.leftovers);
+}
+
+CLI::App* add_command(CLI::App& experts, const char* name, const char* says, Options& options) {
+    CLI::App* command = experts.add_subcommand(name, says);
+    add_common(*command, options.common, false);
+    command->add_option("store", options.store, "the store's directory")->required();
+    return command;
+}
+
+}  // namespace
+
+void add_experts_versions_show(CLI::App& experts) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = add_command(experts, "log", "The versions that led to one", *options);
+    command->add_option("reference", options->to, "HEAD, a branch or digits of a version")
+        ->capture_default_str();
+    command->add_option("-n", options->most, "so many at most")->check(CLI::PositiveNumber);
+    command->callback([=] { log(*options); });
+
+    command = add_command(experts, "diff",
+                          "How far experts, router rows and other tensors moved between versions", *options);
+    command->add_option("from", options->from, "a version (default: the one before the other)");
+    command->add_option("to", options->to, "a version")->capture_default_str();
+    command->add_option("--eval", options->evaluate, "texts to measure both on: NAME=FILE or FILE");
+    command->add_option("--tokens", options->sample.tokens, "tokens of each text at most")
+        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
+        ->capture_default_str();
+    command->add_option("--window", options->sample.window, "tokens a window")
+        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
+        ->capture_default_str();
+    command->callback([=] { diff(*options); });
+
+    command = add_command(experts, "fsck", "Read everything, and say what is not as it should be", *options);
+    command->callback([=] { fsck(*options); });
+    command = add_command(experts, "gc", "Free what no branch reaches", *options);
+    command->callback([=] { gc(*options); });
+}
+
+}  // namespace gremium::cli
