@@ -128,7 +128,8 @@ void decode(benchmark::State& state, int64_t rows, DType weights, int count) {
     // Weights that no cache holds, so that what is measured is how fast they stream.
     const Layer layer{"", 16, 16 * rows, 0, 2048, 2048, 0};
     Problem problem(layer, DType::f32, weights);
-    const double best = best_seconds(state, [&] { problem.run(Direction::forward, {}); });
+    const MatmulOptions options{.compute = is_quantised(weights) ? DType::q8_0 : DType::f32};
+    const double best = best_seconds(state, [&] { problem.run(Direction::forward, options); });
     const double bytes = static_cast<double>(layer.groups * layer.N * row_bytes(weights, layer.K));
     state.counters["GBs_best"] = bytes / best * 1e-9;
     state.counters["of_read"] = bytes / best * 1e-9 / read_peak(count);
@@ -167,7 +168,10 @@ void register_all() {
                 }
             }
         }
-        for (const DType weights : {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_0}) {
+        for (const DType weights :
+             {DType::f32, DType::bf16, DType::f16, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,
+              DType::q8_0, DType::iq4_nl, DType::iq4_xs, DType::mxfp4, DType::q2_k, DType::q3_k, DType::q4_k,
+              DType::q5_k, DType::q6_k}) {
             for (const int64_t rows : {1, 2, 4, 5, 8}) {
                 const std::string title =
                     fmt::format("decode/{}/rows{}/t{}", info(weights).name, rows, count);
