@@ -170,7 +170,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
         const AttentionTask& task = tasks[static_cast<size_t>(i)];
         if (task.few)
             attend_few(task, q, shape);
-        else if (tiled)
+        else if (tiled && task.span->k.rows() >= shape.exact_keys)
             attend_bf16(task, q, shape, leaf);
         else
             run(task, q, shape);

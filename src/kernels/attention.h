@@ -26,6 +26,7 @@ struct AttentionShape {
     // Of products, in the forward: bf16 rounds queries, keys, weights and values where there is arithmetic for that and
     // rows enough to gain by it; sums and the softmax are f32. The reference rounds nothing.
     DType compute = DType::f32;
+    int64_t exact_keys = 0;  // a span of fewer keys than this rounds nothing whatever `compute` says
 };
 
 // One sequence: `queries` rows of q starting at q_row of the batch tensors; its keys and values are `keys` rows of k, v.

@@ -85,11 +85,15 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
                       .scale = score_scale(a)}};
 }
 
-// Attention rounds as the products around it do: those with block-quantised weights where a model runs.
+// Attention rounds where the products around it do, those with block-quantised weights, and looks back so far that it
+// pays: routers see what comes out.
+constexpr int64_t far = 1024;  // keys
+
 DType compute_of(const Graph& g, const AttentionWeights& w) {
+    if (g.recording()) return DType::f32;
     const DType compute = g.options().compute;
-    if (compute == DType::q8_0) return is_quantised(w.out.value.dtype) ? DType::bf16 : DType::f32;
-    return g.recording() ? DType::f32 : compute;
+    if (compute != DType::q8_0) return compute;
+    return is_quantised(w.out.value.dtype) ? DType::bf16 : DType::f32;
 }
 
 // Each sequence of the batch sees its own keys: those of its cache, or the batch's rows.
@@ -118,7 +122,6 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
     p.shape.causal = a.causal;
-    p.shape.compute = compute_of(g, w);
     if (const RelativeBias& bias = context.relative_bias; bias.table) {
         p.shape.bias = bias.table.f32();
         p.shape.bias_stride = bias.table.cols();
@@ -150,7 +153,8 @@ Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& con
                                     .value_dim = a.value_dim,
                                     .scale = score_scale(a),
                                     .causal = false,
-                                    .compute = compute_of(g, w)};
+                                    .compute = compute_of(g, w),
+                                    .exact_keys = far};
     const Var y = ops::attention(g, q, nullptr, nullptr, sources, shape, q->value.rows());
     timer.enter(Stage::projections);
     return ops::linear(g, y, w.out, w.out_bias);
