@@ -122,6 +122,8 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
     p.shape.causal = a.causal;
+    p.shape.compute = compute_of(g, w);
+    p.shape.exact_keys = far;
     if (const RelativeBias& bias = context.relative_bias; bias.table) {
         p.shape.bias = bias.table.f32();
         p.shape.bias_stride = bias.table.cols();
