@@ -42,7 +42,7 @@ double loss(const Model& model, const Windows& windows) {
 
 TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     const auto model = tiny_model("dots1");
-    const TuneOptions options{.experts = {{1, 0}, {1, 4}, {2, 3}}, .routers = true, .steps = 5};
+    const TuneOptions options{.experts = {{1, 0}, {1, 4}, {2, 3}}, .routers = true, .steps = 5, .batch = 8};
     const Tuned tuned = tune(model, circle(20), {}, options);
     std::vector<std::string> expected;
     for (const char* expert : {"1 0", "1 4", "2 3"})
