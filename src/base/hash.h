@@ -10,6 +10,6 @@ namespace gremium {
 // 32 lower-case hexadecimal digits.
 std::string content_hash(std::span<const std::byte> bytes);
 // Of pieces that lie apart, as if they lay behind each other.
-std::string content_hash(std::span<const std::span<const std::byte>> pieces);
+std::string content_hash_of_all(std::span<const std::span<const std::byte>> pieces);
 
 }  // namespace gremium

@@ -56,7 +56,7 @@ std::string Piece::hash() const {
         spans.push_back(std::as_bytes(std::span(*head++)));
         spans.push_back(bytes_of(value));
     }
-    return content_hash(spans);
+    return content_hash_of_all(spans);
 }
 
 TensorView Piece::operator[](const std::string& part) const {
