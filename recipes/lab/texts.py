@@ -11,18 +11,15 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'default'))
 import corpus  # noqa: E402 (what is read of a package, and how, is the default model's recipe)
 
-# Manuals in three languages, so that languages differ and not subjects; and code in the manner of the corpus.
+# Manuals in both languages, so that languages differ and not subjects; and code in the manner of the corpus.
 MANUALS = '''kbackup kdf ksystemlog tellico-data kaffeine skanlite kruler kmag kmousetool kmouth kblackbox
     kjumpingcube kshisen ksirk ksnakeduel kspaceduel ksquares kubrick bovo bomber granatier kapman katomic kblocks kbreakout
     kdiamond kfourinline killbots kiriki klines klickety kmahjongg knavalbattle knetwalk knights kolf kollision konquest
     kreversi lskat palapeli picmi kwave kget kgamma5 kfloppy kontrast kteatime kdialog kamoso'''.split()
-PACKAGES = {'english': MANUALS, 'german': MANUALS, 'french': MANUALS + ['manpages-fr'],
+PACKAGES = {'english': MANUALS, 'german': MANUALS,
             'c': ['lttng-modules-dkms', 'openafs-modules-dkms'], 'python': ['python3-prompt-toolkit', 'python3-docker']}
 HELDOUT, TRAIN = 150_000, 1_000_000  # bytes
 
-corpus.STOP['french'] = set('le la les de des du et est un une en que qui dans pour par sur au aux ce cette il elle ne pas plus '
-                            'sont avec être ou si se son sa ses vous peut comme'.split())
-corpus.FOREIGN -= {'fr'}
 corpus.LINUX = re.compile('')
 
 

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Texts for docs/lab.md, none of which the default model was trained on:
+# Texts of the default model's four domains that it was not trained on, for docs/lab.md:
 #   recipes/lab/texts.sh OUT
-# OUT/DOMAIN/{train,heldout}.txt hold UTF-8 documents separated by a zero byte, DOMAIN being english, german, c, python and
-# french; 80 MB of Debian packages are downloaded (and kept in OUT/debs), nothing is installed. Needs apt and python3.
+# OUT/DOMAIN/{train,heldout}.txt hold UTF-8 documents separated by a zero byte; 70 MB of Debian packages are downloaded (and kept
+# in OUT/debs), nothing is installed. Needs apt and python3. recipes/domains has texts of domains that are new to the model.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/debs"
