@@ -1,7 +1,6 @@
 // gremium experts tune: training of chosen experts on a text.
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -23,7 +22,7 @@ struct Options {
     std::vector<std::string> text, replay, evaluate;
     std::string experts, out, adapter;
     std::string by = "tokens";
-    std::optional<bool> routers;
+    bool routers = false, no_routers = false;
     double grow = 0;
     double percent = 0;
     lab::TuneOptions tune;
@@ -81,7 +80,7 @@ std::vector<std::string> provenance(const Options& options, const std::vector<st
     std::string how =
         fmt::format("experts tune --text {} --replay {} --steps {} --batch {} --window {} --lr {} --seed {}",
                     fmt::join(options.text, " "), fmt::join(options.replay, " "), t.steps, t.batch,
-                    options.sample.window, t.lr, t.seed);
+                    options.sample.window, lab::learning_rate(t), t.seed);
     if (t.rank > 0) how += fmt::format(" --lora {} --alpha {}", t.rank, t.alpha);
     if (options.grow > 0) how += fmt::format(" --grow {}", options.grow);
     return {how, fmt::format("trained {}", fmt::join(trained, ", "))};
@@ -104,7 +103,7 @@ void tune_experts(const Options& options) {
         base = with_more_experts(options, original, sample, tune);
     else
         tune.experts = chosen_experts(options, *base, sample);
-    tune.routers = options.routers.value_or(options.grow == 0 && options.adapter.empty());
+    tune.routers = options.routers || (!options.no_routers && options.grow == 0 && options.adapter.empty());
     if (tune.routers && !options.adapter.empty())
         fail("{}: an adapter holds no router rows", options.adapter);
     const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
@@ -186,8 +185,9 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::PositiveNumber)
         ->capture_default_str()
         ->needs(rank);
-    command->add_flag("--routers,!--no-routers", options->routers,
-                      "their router rows too; by default yes, but with --grow or --adapter no");
+    CLI::Option* const routers = command->add_flag("--routers", options->routers,
+                                                   "their router rows too, as without --grow and --adapter");
+    command->add_flag("--no-routers", options->no_routers, "not their router rows")->excludes(routers);
     command->add_option("--steps", options->tune.steps, "updates")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
         ->capture_default_str();

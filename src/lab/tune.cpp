@@ -145,11 +145,8 @@ class Tuner {
         if (!std::isfinite(norm))
             fail("step {}: the gradient is not finite; a lower learning rate may help", step);
         const double steps = static_cast<double>(options_.steps), warm = std::max(1.0, steps / 10);
-        const double usual = options_.everything ? 1e-3
-                             : options_.rank > 0 ? 1e-2
-                                                 : 5e-3,
-                     highest = options_.lr > 0 ? options_.lr : usual;
-        const double rate = highest * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
+        const double rate =
+            learning_rate(options_) * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
         const kernels::AdamW adamw{.lr = static_cast<float>(rate),
                                    .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
                                    .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
@@ -191,6 +188,11 @@ std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& ba
 }
 
 }  // namespace
+
+double learning_rate(const TuneOptions& options) {
+    if (options.lr > 0) return options.lr;
+    return options.everything ? 1e-3 : options.rank > 0 ? 1e-2 : 5e-3;
+}
 
 std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& options) {
     for (const ExpertId id : options.experts) {

@@ -26,6 +26,8 @@ struct TuneOptions {
     std::function<void(int64_t step, double loss)> on_step = {};
 };
 
+double learning_rate(const TuneOptions& options);  // at its highest
+
 // What receives gradients; of routers only the rows of the experts chosen do. Throws Error: an expert that is not there,
 // nothing to train.
 std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& options);

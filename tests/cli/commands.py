@@ -367,7 +367,8 @@ class Commands(unittest.TestCase):
         grown = json.loads(gremium(*tune, "--replay", "recipe.toml", "--grow", 5, "--routers", "-o", "grown.gguf"))
         self.assertEqual(len(grown["trained"]), 2 * (3 + 1))
         self.assertEqual(json.loads(gremium("inspect", "-m", "grown.gguf", "--json"))["moe"]["experts"], 5)
-        self.assertIn("blk.1: ffn_gate_inp.weight of experts 0 2", gremium(*tune[:-1], "--experts", "1.0,1.2", "--routers"))
+        self.assertIn("blk.1: ffn_gate_inp.weight of experts 0 2", gremium(*tune[:-1], "--experts", "1.0,1.2"))
+        self.assertNotIn("ffn_gate_inp", gremium(*tune[:-1], "--experts", "1.0,1.2", "--no-routers"))
         self.assertIn("--everything expected", gremium("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", code=1))
         self.assertEqual((self.folder / "tiny.gguf").read_bytes(), before)
         for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "wants share"),
