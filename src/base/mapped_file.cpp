@@ -31,6 +31,9 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
             fail("{}: cannot map {} bytes: {}", path.string(), size_, std::strerror(reason));
         }
         data_ = static_cast<const std::byte*>(data);
+        // Where the file system keeps large folios, pages of 2 MiB: weights are read at the speed of memory, and the
+        // addresses' translation would take a fifth of it. Advice: elsewhere nothing changes.
+        ::madvise(data, size_, MADV_HUGEPAGE);
     }
     ::close(fd);
 }

@@ -7,7 +7,8 @@
 
 namespace gremium {
 
-// Owns a read-only private map. An empty file maps to an empty span. Throws Error naming the path.
+// Owns a read-only private map, of huge pages where the file system has them. An empty file maps to an empty span.
+// Throws Error naming the path.
 class MappedFile {
   public:
     MappedFile() = default;

@@ -15,6 +15,7 @@
 #include "kernels/limits.h"
 #include "kernels/variant.h"
 #include "model/footprint.h"
+#include "model/memory.h"
 #include "model/session.h"
 #include "train/bench.h"
 
@@ -50,20 +51,30 @@ double seconds(const std::function<void()>& work) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Repeated runs of one kind.
+// Repeated runs of one kind, each beside the machine's limit as it is then: others may use the same memory.
 struct Phase {
     int64_t tokens;
+    double work;                      // of a token: 10⁹ of what the limit counts
+    std::function<double()> measure;  // the limit, in 10⁹ a second
     std::vector<double> speeds = {};  // tokens a second
-    double total = 0;                 // seconds
+    std::vector<double> limits = {};
+    std::vector<double> shares = {};
+    double total = 0;  // seconds
     Profile profile = {};
 
-    void run(bool profiled, const std::function<void()>& work) {
-        const Profiling on(profiled ? &profile : nullptr);
-        const double took = seconds(work);
-        speeds.push_back(static_cast<double>(tokens) / took);
-        total += took;
+    void run(bool profiled, const std::function<void()>& body) {
+        {
+            const Profiling on(profiled ? &profile : nullptr);
+            const double took = seconds(body);
+            speeds.push_back(static_cast<double>(tokens) / took);
+            total += took;
+        }
+        limits.push_back(measure());
+        shares.push_back(speeds.back() * work / limits.back());
     }
     double speed() const { return speeds.empty() ? 0 : median(speeds); }
+    double limit() const { return limits.empty() ? 0 : median(limits); }
+    double share() const { return shares.empty() ? 0 : median(shares); }
     // Milliseconds a token; `rest` is norms, residuals, the embedding and what lies between stages.
     nlohmann::ordered_json milliseconds() const {
         const double per_token = speeds.empty() ? 0 : 1e3 / static_cast<double>(tokens * std::ssize(speeds));
@@ -96,7 +107,18 @@ void bench_model(const Options& options) {
     Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
     // Pages in; arenas grow.
     session.evaluate(std::span(prompt).first(std::min<size_t>(prompt.size(), 512)));
-    Phase prefill{.tokens = options.prompt}, decode{.tokens = options.predict};
+    const bool quantised = is_quantised(model->weights.head.value.dtype);
+    const DType compute = quantised ? DType::q8_0 : DType::f32;
+    // A token reads its weights, and the keys and values of half the decoded context on average.
+    const int64_t cached =
+        memory_need(*model, {.context = options.prompt + options.predict / 2, .cache = options.cache})
+            .cache();
+    Phase prefill{.tokens = options.prompt,
+                  .work = 1e-9 * static_cast<double>(size.flops_per_token),
+                  .measure = [&] { return kernels::peak_gflops(compute); }},
+        decode{.tokens = options.predict,
+               .work = 1e-9 * static_cast<double>(footprint(*model).per_token + cached),
+               .measure = kernels::read_gbs};
     for (int r = 0; r < options.repeats; ++r) {
         session.truncate(0);
         prefill.run(options.profile, [&] { session.evaluate(prompt); });
@@ -106,21 +128,17 @@ void bench_model(const Options& options) {
                 session.evaluate(std::span(&prompt[static_cast<size_t>(i % options.prompt)], 1));
         });
     }
-    const double read = kernels::read_gbs(), peak_f32 = kernels::peak_gflops(DType::f32),
-                 peak_bf16 = kernels::peak_gflops(DType::bf16), peak_q8 = kernels::peak_gflops(DType::q8_0);
-    const bool quantised = is_quantised(model->weights.head.value.dtype);
-    const double peak = quantised ? peak_q8 : peak_f32;
-    const double pp = prefill.speed(), tg = decode.speed();
-    const double pp_gflops = pp * static_cast<double>(size.flops_per_token) / 1e9,
-                 tg_gbs = tg * static_cast<double>(footprint(*model).per_token) / 1e9;
     if (options.common.json) {
         nlohmann::ordered_json report{
-            {"pp", {{"n", options.prompt}, {"tps", pp}}},
-            {"tg", {{"n", options.predict}, {"tps", tg}}},
+            {"pp", {{"n", options.prompt}, {"tps", prefill.speed()}}},
+            {"tg", {{"n", options.predict}, {"tps", decode.speed()}}},
             {"limits",
-             {{"read_gbs", read},
-              {"gemm_gflops", {{"f32", peak_f32}, {"bf16", peak_bf16}, {"q8_0", peak_q8}}}}},
-            {"share", {{"pp", pp_gflops / peak}, {"tg", tg_gbs / read}}},
+             {{"read_gbs", options.predict > 0 ? decode.limit() : kernels::read_gbs()},
+              {"gemm_gflops",
+               {{"f32", kernels::peak_gflops(DType::f32)},
+                {"bf16", kernels::peak_gflops(DType::bf16)},
+                {"q8_0", kernels::peak_gflops(DType::q8_0)}}}}},
+            {"share", {{"pp", prefill.share()}, {"tg", decode.share()}}},
             {"cpu", cpu_name()},
             {"kernels", kernels::name(kernels::active())}};
         if (options.profile)
@@ -130,16 +148,13 @@ void bench_model(const Options& options) {
     }
     fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(),
                kernels::name(kernels::active()), options.repeats);
-    fmt::print(
-        "prefill {:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s ({}) "
-        "measured now\n",
-        options.prompt, pp, pp_gflops, 100 * pp_gflops / peak, peak, quantised ? "q8_0" : "f32");
-    if (tg > 0) {
-        fmt::print(
-            "decode  {:>5} tokens: {:>9.1f} tokens/s  {:>8.2f} GB/s    = {:>3.0f} % of the {:.1f} GB/s read "
-            "bandwidth measured now\n",
-            options.predict, tg, tg_gbs, 100 * tg_gbs / read, read);
-    }
+    const auto line = [](const char* what, const Phase& phase, const char* unit, const std::string& limit) {
+        fmt::print("{:<8}{:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} {:<7} = {:>3.0f} % of the {:.0f} {} {}\n",
+                   what, phase.tokens, phase.speed(), phase.speed() * phase.work, unit, 100 * phase.share(),
+                   phase.limit(), unit, limit);
+    };
+    line("prefill", prefill, "GFLOP/s", fmt::format("({}) measured now", info(compute).name));
+    if (options.predict > 0) line("decode", decode, "GB/s", "read bandwidth measured now");
     if (options.profile) print_profile(prefill.milliseconds(), decode.milliseconds());
 }
 
