@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/codes.h"
 #include "model/footprint.h"
 #include "model/kv_cache.h"
+#include "model/weights.h"
 
 namespace gremium {
 
@@ -82,6 +84,25 @@ int64_t block_bytes(const LayerSpec& layer, int64_t dim, Rows t) {
     return sum;
 }
 
+// Of the widest product of block-quantised weights: its rows, rounded to whole numbers (kernels/codes.h).
+int64_t rounded_rows_bytes(const Model& model, int64_t tokens) {
+    int64_t most = 0;
+    const auto add = [&](int64_t rows, const ops::Weight& w, bool fine) {
+        if (w && is_quantised(w.value.dtype))
+            most = std::max(most, rows * kernels::rounded_bytes(w.value.cols(), fine));
+    };
+    for (size_t l = 0; l < model.spec.layers.size(); ++l) {
+        for_each_weight(model.weights.layers[l],
+                        [&](std::string_view, const ops::Weight& w) { add(tokens, w, true); });
+        const MoeSpec* moe = model.spec.layers[l].moe();
+        if (!moe) continue;
+        const moe::ExpertWeights& expert = model.experts->peek({static_cast<int>(l), 0});
+        add(tokens, expert.up, false);
+        add(tokens * moe->router.top_k, expert.down, false);
+    }
+    return most;
+}
+
 double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
 
 }  // namespace
@@ -116,7 +137,8 @@ MemoryNeed memory_need(const Model& model, const MemoryOptions& options) {
     });
     need.states =
         KvCache::bytes(model.spec, options.context, options.cache) - need.keys_values - need.latents;
-    need.activations = activation_bytes(model.spec, options) + threads() * thread_bytes;
+    need.activations = activation_bytes(model.spec, options) + rounded_rows_bytes(model, options.chunk) +
+                       threads() * thread_bytes;
     return need;
 }
 
