@@ -15,9 +15,10 @@ if not gremium.exists():
 
 
 def run(*command, cwd=None):
-    """The last line that it prints, as JSON."""
+    """What it prints, or the last line of that, as JSON."""
     done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True, cwd=cwd)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    text = done.stdout.strip()
+    return json.loads(text if text.startswith("[") else text.splitlines()[-1])
 
 
 def model(dtype="q4_0"):
