@@ -301,9 +301,9 @@ const Leaf& choose_leaf(DType compute, DType b, bool fine) {
     if (compute == DType::q8_0) {
         const CodeFormat format = code_format(b);
         if (!format.unpack) return choose_leaf(DType::f32, b);
-        return active() == Variant::amx && !fine ? amx_bf16_leaf() : *codes_leaf(format, fine);
+        return active() == Variant::amx && !fine ? *amx_bf16_leaf() : *codes_leaf(format, fine);
     }
-    if (compute == DType::bf16 && active() == Variant::amx) return amx_bf16_leaf();
+    if (compute == DType::bf16 && active() == Variant::amx) return *amx_bf16_leaf();
     if (compute == DType::bf16 && active() >= Variant::avx512 && has_avx512_bf16()) return avx512_bf16_leaf();
     return simd_leaf(compute);
 }

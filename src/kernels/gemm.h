@@ -124,7 +124,8 @@ struct Product {
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target
 const Leaf& avx512_bf16_leaf();        // VDPBF16PS
-const Leaf& amx_bf16_leaf();           // TDPBF16PS
+// TDPBF16PS; null: not on this machine. The first call asks Linux for the tile registers, for the whole process.
+const Leaf* amx_bf16_leaf();
 // Highway's chosen target, with VNNI where there is; null: has one lane. `fine`: for FineRounded rows.
 const Leaf* codes_leaf(CodeFormat format, bool fine);
 

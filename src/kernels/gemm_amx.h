@@ -1,27 +1,16 @@
-// The bf16 tile kernel on AMX's tile registers (Sapphire Rapids and later), written over a shim of their five
-// instructions. The shim is what makes the indexing testable on machines without AMX: tests/kernels/gemm_amx_test.cpp
-// passes one that executes Intel's definition of each instruction in software.
+// The bf16 leaf on tile registers, over whatever executes the instructions (amx_tiles.h).
 #pragma once
 
-#include <cstdint>
-
+#include "kernels/amx_tiles.h"
 #include "kernels/gemm.h"
 
 namespace gremium::kernels::amx {
 
-// LDTILECFG's operand for palette 1: eight registers of at most 16 rows of 64 bytes.
-struct alignas(64) Config {
-    uint8_t palette = 1, start_row = 0;
-    uint8_t reserved[14] = {};
-    uint16_t bytes_per_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(Config) == 64);
-
 constexpr int side = 16;  // a register: 16×16 sums, 16 rows of 16 units of A, or 16 units of 16 columns of B
 constexpr int tile_rows = 2 * side, tile_cols = 2 * side;
+inline constexpr Config whole_registers;
 
-// A Leaf's tile function. Registers: 0-3 sums, 4-5 A, 6-7 B. Tiles::configure() has run on this thread.
+// A Leaf's tile function. Registers: 0-3 sums, 4-5 A, 6-7 B.
 template <typename Tiles>
 void tile_bf16(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int64_t units, bool add) {
     constexpr int64_t a_bytes = 4 * a_stride, b_bytes = 4 * tile_cols;
@@ -53,5 +42,31 @@ void tile_bf16(float* c, int64_t ldc, const uint32_t* a, const uint32_t* b, int6
     Tiles::template store<2>(lower, c_bytes);
     Tiles::template store<3>(lower + side, c_bytes);
 }
+
+template <typename Tiles>
+double spin_bf16(int64_t rounds) {
+    Tiles::configure(whole_registers);
+    for (int64_t r = 0; r < rounds; ++r) {
+        Tiles::template dot<0, 4, 6>();
+        Tiles::template dot<1, 4, 7>();
+        Tiles::template dot<2, 5, 6>();
+        Tiles::template dot<3, 5, 7>();
+    }
+    Tiles::release();
+    return 4.0 * 2 * side * side * 2 * side * static_cast<double>(rounds);
+}
+
+// gemv_rows is estimated from the throughput of the instructions, not measured.
+template <typename Tiles>
+inline constexpr Leaf bf16_leaf{.name = "AMX_BF16",
+                                .panel = Panel::bf16,
+                                .mr = tile_rows,
+                                .nr = tile_cols,
+                                .units_multiple = side,
+                                .gemv_rows = 6,
+                                .tile = tile_bf16<Tiles>,
+                                .enter = [] { Tiles::configure(whole_registers); },
+                                .leave = Tiles::release,
+                                .spin = spin_bf16<Tiles>};
 
 }  // namespace gremium::kernels::amx
