@@ -19,11 +19,6 @@ constexpr Role gate_role{"gate", &ExpertWeights::gate, &ExpertWeights::gate_bias
 constexpr Role up_role{"up", &ExpertWeights::up, &ExpertWeights::up_bias};
 constexpr Role down_role{"down", &ExpertWeights::down, &ExpertWeights::down_bias};
 
-template <class T>
-T rows(T t, int64_t begin, int64_t end) {
-    return {t.data + begin * t.row_bytes(), t.dtype, {end - begin, t.cols()}};
-}
-
 // The same matrix of all experts, as the kernels take it, and its biases.
 struct Matrices {
     std::vector<TensorView> values;
@@ -52,14 +47,16 @@ struct Matrices {
     // y[r] += the bias of the row's expert.
     void add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
         for (size_t e = 0; e < biases.size(); ++e) {
-            if (biases[e] && offsets[e] < offsets[e + 1])
-                kernels::add_bias(rows(y_RN, offsets[e], offsets[e + 1]), biases[e].value);
+            const int64_t rows = offsets[e + 1] - offsets[e];
+            if (biases[e] && rows > 0)
+                kernels::add_bias(ops::rows_of(y_RN, offsets[e], rows), biases[e].value);
         }
     }
     void add_bias_grads(TensorView dy_RN, kernels::GroupOffsets offsets) const {
         for (size_t e = 0; e < biases.size(); ++e) {
-            if (biases[e].grad && offsets[e] < offsets[e + 1])
-                kernels::sum_rows(biases[e].grad, rows(dy_RN, offsets[e], offsets[e + 1]));
+            const int64_t rows = offsets[e + 1] - offsets[e];
+            if (biases[e].grad && rows > 0)
+                kernels::sum_rows(biases[e].grad, ops::rows_of(dy_RN, offsets[e], rows));
         }
     }
 };
