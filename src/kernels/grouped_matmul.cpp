@@ -137,12 +137,13 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
         for (const auto& [y, w] : projections) {
             const Leaf& leaf = choose_leaf(options.compute, w[g].dtype, options.fine);
             const bool rounds = options.compute == DType::q8_0 && code_format(w[g].dtype).unpack;
-            if (rounds && !rounded) rounded.emplace(x, x_rows, options.fine);
             for_each_stretch(
                 first, rows, leaf.gemv_rows, options.cohorts, [&](int64_t from, int64_t count, bool few) {
                     products.push_back({operand(x, from, x_rows, true), operand(w[g], 0, {}, true), count,
                                         y.cols(), x.cols(), output(y, from), &leaf, few});
-                    if (rounds) rounded->put_into(products.back().a, from);
+                    if (!rounds || !(few || holds_codes(leaf.panel))) return;  // tiles of bf16 take x itself
+                    if (!rounded) rounded.emplace(x, x_rows, options.fine);
+                    rounded->put_into(products.back().a, from);
                 });
         }
     }
