@@ -28,7 +28,7 @@ struct MatmulOptions {
     // are rounded to 8 bits (32 neighbours share a scale) or to bf16, whichever is faster, and the rest is as in f32.
     DType compute = DType::f32;
     bool accumulate = false;  // y += instead of y =
-    bool fine = false;        // q8_0 rounds to 16 bits: for what routers see
+    bool fine = false;        // q8_0 rounds to 16 bits, or to bf16 as above: for what routers see
     MatmulObserver* observer = nullptr;
     // [R], or empty: which rows of y belong together; those of a group that do are neighbours. How a row is computed, down
     // to its bits, then depends on how many rows of its own cohort the group has, and on no others: sequences that run
