@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/attention_tiles-inl.h"
+#include "kernels/bf16_pairs-inl.h"
 #include "kernels/pack.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,31 +48,6 @@ HWY_INLINE void put(float* to, const float* from, int64_t n, float scale, bool a
         const VecF v = hn::Mul(hn::Set(F32(), scale), hn::LoadU(F32(), from + i));
         part.store(add ? hn::Add(v, part.load(to + i)) : v, to + i);
     });
-}
-
-// Two vectors as pairs of bf16, the first in the low halves; and one as bf16. Where tiles of bf16 run there are
-// instructions for it.
-HWY_INLINE hn::Vec<U32> pairs_of(VecF even, VecF odd) {
-#if HWY_TARGET == HWY_AVX3
-    alignas(64) static constexpr uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    hn::Vec<U32> both;
-    asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both.raw) : "v"(odd.raw), "v"(even.raw));
-    both.raw = _mm512_permutexvar_epi16(_mm512_load_si512(order), both.raw);
-    return both;
-#else
-    return hn::Or(hn::ShiftRight<16>(round_bits(even)), round_bits(odd));
-#endif
-}
-HWY_INLINE void store_halves(VecF v, uint32_t* out) {
-#if HWY_TARGET == HWY_AVX3
-    __m256i halves;
-    asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(v.raw));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), halves);
-#else
-    store_bf16(v, reinterpret_cast<uint16_t*>(out));
-#endif
 }
 
 // A tile's rows of scores and dP, [rows][columns], and what becomes of them: P and dS as B panels, dS as rows of an A panel.

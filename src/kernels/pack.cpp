@@ -6,7 +6,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pack.cpp"
 #include "kernels/dispatch.h"
-#include "kernels/rows-inl.h"
+
+#include "kernels/bf16_pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -36,7 +37,7 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
                 }
                 return;
             }
-            return visit_row(type, row, n, [&](int64_t i, VecF v) { store_bf16(v, halves + i); });
+            return visit_row(type, row, n, [&](int64_t i, VecF v) { store_halves(v, out + i / 2); });
         case Panel::codes_32:
         case Panel::codes_16:
             return;  // made of whole rows, below
@@ -90,8 +91,7 @@ void across_k(uint32_t* out, int64_t width, int64_t skip, Panel panel, const Ope
             const float* const low = reinterpret_cast<const float*>(part(k));
             const float* const high = reinterpret_cast<const float*>(part(k + 1));
             return store([&](int64_t i) HWY_ATTR {
-                const auto lows = hn::ShiftRight<16>(round_bits(hn::LoadU(F32(), low + i)));
-                return hn::Or(lows, round_bits(hn::LoadU(F32(), high + i)));
+                return pairs_of(hn::LoadU(F32(), low + i), hn::LoadU(F32(), high + i));
             });
         }
         const hn::Rebind<uint16_t, U32> d16;
