@@ -267,16 +267,44 @@ void plan_gemv(std::vector<Task>& tasks, const Product& p, int64_t& left) {
     }
 }
 
-// Large blocks pack less, but there must be enough of them for all threads to finish together.
+// What a task takes, in multiplications; packing an element is worth so many, by measurement.
+int64_t cost(const Task& task) {
+    constexpr int64_t packing = 32;
+    const Product& p = *task.product;
+    const bool packs_b = task.m0 == 0 || !keeps_b(p);
+    const int64_t packed = (holds_codes(p.leaf->panel) ? 0 : task.m) + (packs_b ? task.n : 0);
+    return (task.m * task.n + packing * packed) * p.k * p.chain;
+}
+
+// When the last thread is done.
+int64_t time_of(std::span<const Task> tasks) {
+    thread_local std::vector<int64_t> busy;
+    busy.assign(static_cast<size_t>(threads()), 0);
+    for (const Task& task : tasks) *std::ranges::min_element(busy) += cost(task);
+    return std::ranges::max(busy);
+}
+
+// Large blocks pack less, but all threads shall finish together: which with many blocks they do.
 void plan(std::vector<Task>& tasks, std::span<const Product> products, bool parallel) {
-    const int64_t enough = parallel ? 2 * threads() : 1;
-    int64_t left = 0;
+    thread_local std::vector<Task> other;
+    int64_t left = 0, best = INT64_MAX;
     for (const Product& p : products) left += p.few_rows ? p.n * p.b.stride : 0;
-    for (Limits limits; limits.m > 64; (limits.n > limits.m ? limits.n : limits.m) /= 2) {
-        tasks.clear();
+    const auto tile = [&](std::vector<Task>& into, Limits limits) {
+        into.clear();
         for (size_t i = 0; i < products.size(); i += static_cast<size_t>(products[i].chain))
-            if (!products[i].few_rows) plan_tiles(tasks, products[i], limits);
-        if (left > 0 || std::ssize(tasks) >= enough) break;
+            if (!products[i].few_rows) plan_tiles(into, products[i], limits);
+    };
+    tile(tasks, {});
+    if (parallel && left == 0 && std::ssize(tasks) < 8 * threads()) {
+        for (int64_t m = task_rows; m > 64; m = m / 2 + 8) {
+            for (int64_t n = n_limit; n > 32; n /= 2) {
+                tile(other, {m, n});
+                if (const int64_t time = time_of(other); time < best) {
+                    best = time;
+                    std::swap(tasks, other);
+                }
+            }
+        }
     }
     for (const Product& p : products)
         if (p.few_rows) plan_gemv(tasks, p, left);
