@@ -47,11 +47,11 @@ struct Projected {
 
 Projected project(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w,
                   const BlockContext& context) {
-    const Var q = ops::linear(g, x_TD, w.q, w.q_bias), k = ops::linear(g, x_TD, w.k, w.k_bias);
-    const Var v = ops::linear(g, x_TD, w.v, w.v_bias);
-    return {.q = tempered(g, positioned(g, q, a, w.q_norm, context), a, context),
-            .k = positioned(g, k, a, w.k_norm, context),
-            .v = v,
+    const ops::Affine parts[] = {{w.q, w.q_bias}, {w.k, w.k_bias}, {w.v, w.v_bias}};
+    const std::vector<Var> qkv = ops::linears(g, x_TD, parts);
+    return {.q = tempered(g, positioned(g, qkv[0], a, w.q_norm, context), a, context),
+            .k = positioned(g, qkv[1], a, w.k_norm, context),
+            .v = qkv[2],
             .shape = {.heads = a.heads,
                       .kv_heads = a.kv_heads,
                       .head_dim = a.head_dim,

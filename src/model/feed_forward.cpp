@@ -10,10 +10,10 @@ using ops::Var;
 
 Var dense(Graph& g, Var x_TD, const DenseWeights& w, ops::Activation activation) {
     const Timed timer(Stage::dense);
-    const Var gate = w.gate ? ops::linear(g, x_TD, w.gate, w.gate_bias) : nullptr;
-    const Var up = ops::linear(g, x_TD, w.up, w.up_bias);
+    const ops::Affine parts[] = {{w.up, w.up_bias}, {w.gate, w.gate_bias}};
+    const std::vector<Var> in = ops::linears(g, x_TD, std::span(parts).first(w.gate ? 2 : 1));
     const Var hidden =
-        gate ? ops::activate(g, gate, up, activation) : ops::activate(g, up, nullptr, activation);
+        w.gate ? ops::activate(g, in[1], in[0], activation) : ops::activate(g, in[0], nullptr, activation);
     return ops::linear(g, hidden, w.down, w.down_bias);
 }
 

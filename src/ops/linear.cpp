@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/error.h"
@@ -13,26 +14,42 @@ void check_shapes(const char* operation, TensorView x, TensorView w_NK) {
     fail("{}: the weight is {}, the input has {} columns", operation, to_string(w_NK.shape), x.cols());
 }
 
-Var linear_in(Graph& g, Var x, const Weight& w, const Weight& bias, DType out, DType compute) {
-    check_shapes("linear", x->value, w.value);
-    const bool trained = x->wants_grad || w.grad || bias.grad;
-    const Var y = g.make(out, {x->value.rows(), w.value.rows()}, trained);
-    kernels::matmul(
-        y->value, x->value, w.value,
+std::vector<Var> linears_in(Graph& g, Var x, std::span<const Affine> parts, DType out, DType compute) {
+    const int64_t rows = x->value.rows();
+    const std::array<int32_t, 2> offsets{0, static_cast<int32_t>(rows)};
+    std::vector<Var> ys;
+    std::vector<kernels::Projection> products;
+    for (const Affine& part : parts) {
+        check_shapes("linear", x->value, part.w_NK.value);
+        const bool trained = x->wants_grad || part.w_NK.grad || part.bias.grad;
+        ys.push_back(g.make(out, {rows, part.w_NK.value.rows()}, trained));
+        products.push_back({ys.back()->value, {&part.w_NK.value, 1}});
+    }
+    kernels::grouped_matmul(
+        products, x->value, {}, offsets,
         {.compute = compute, .fine = true, .observer = g.options().observer, .cohorts = g.options().cohorts});
-    if (bias) kernels::add_bias(y->value, bias.value);
-    if (!y->wants_grad) return y;
+    for (size_t i = 0; i < parts.size(); ++i)
+        if (parts[i].bias) kernels::add_bias(ys[i]->value, parts[i].bias.value);
+    if (std::ranges::none_of(ys, [](Var y) { return y->wants_grad; })) return ys;
 
-    g.record({y}, [&g, x, w, bias, y, compute] {
+    g.record(ys, [&g, x, ys, offsets, compute, parts = std::vector(parts.begin(), parts.end())] {
+        std::vector<kernels::ProjectionGrad> back;
+        std::vector<kernels::WeightGrad> weights;
+        for (size_t i = 0; i < parts.size(); ++i) {
+            const auto& [w, bias] = parts[i];
+            if (!ys[i]->grad) continue;
+            back.push_back({ys[i]->grad, {&w.value, 1}});
+            if (w.grad) weights.push_back({{&w.grad, 1}, ys[i]->grad});
+            if (bias.grad) kernels::sum_rows(bias.grad, ys[i]->grad);
+        }
         if (x->wants_grad) {
             bool fresh = false;
             const Tensor dx = g.grad_of(x, &fresh);
-            kernels::matmul_dx(dx, y->grad, w.value, {.compute = compute, .accumulate = !fresh});
+            kernels::grouped_matmul_dx(dx, back, offsets, {.compute = compute, .accumulate = !fresh});
         }
-        if (w.grad) kernels::matmul_dw(w.grad, y->grad, x->value, {.compute = compute, .accumulate = true});
-        if (bias.grad) kernels::sum_rows(bias.grad, y->grad);
+        kernels::grouped_matmul_dw(weights, x->value, {}, offsets, {.compute = compute, .accumulate = true});
     });
-    return y;
+    return ys;
 }
 
 // The rows gathered from each token as a table [T, widest], −1 where a token has fewer: the inverse of `rows`.
@@ -51,12 +68,18 @@ std::vector<int32_t> rows_of_tokens(std::span<const int32_t> rows, int64_t token
 
 }  // namespace
 
+std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts) {
+    return linears_in(g, x, parts, g.options().activation, g.options().compute);
+}
+
 Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias, DType out) {
-    return linear_in(g, x, w_NK, bias, out, g.options().compute);
+    const Affine one{w_NK, bias};
+    return linears_in(g, x, {&one, 1}, out, g.options().compute).front();
 }
 
 Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias) {
-    return linear_in(g, x, w_NK, bias, DType::f32, DType::f32);
+    const Affine one{w_NK, bias};
+    return linears_in(g, x, {&one, 1}, DType::f32, DType::f32).front();
 }
 
 Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::GroupOffsets offsets,

@@ -34,6 +34,11 @@ Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias, DType out);
 inline Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {}) {
     return linear(g, x, w_NK, bias, g.options().activation);
 }
+// The same for several weights that share x, in one go: q, k and v, or gate and up.
+struct Affine {
+    Weight w_NK, bias;
+};
+std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts);
 // As linear, always with f32 products whatever the graph computes in: routers.
 Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {});
 

@@ -15,6 +15,16 @@ TEST(Gradients, Linear) {
     check.run([&](Graph& g, auto x) { return linear(g, x[0], w, bias); });
 }
 
+TEST(Gradients, LinearsThatShareTheirInput) {
+    GradientCheck check;
+    check.input({5, 7});
+    const Affine parts[] = {{check.weight({6, 7}), check.weight({6})}, {check.weight({6, 7}), {}}};
+    check.run([&](Graph& g, auto x) {
+        const std::vector<Var> y = linears(g, x[0], parts);
+        return activate(g, y[0], y[1], Activation::silu);
+    });
+}
+
 TEST(Gradients, LinearOfInputUsedTwice) {
     GradientCheck check;
     check.input({3, 4});
