@@ -85,12 +85,11 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
                       .scale = score_scale(a)}};
 }
 
-// Attention rounds where the products around it do, those with block-quantised weights, and looks back so far that it
-// pays: routers see what comes out.
+// Attention rounds where the products around it do. In a running model, whose routers see what comes out, only where it
+// looks back so far that it pays; in training always: whether it records must change no bit (recomputation).
 constexpr int64_t far = 1024;  // keys
 
 DType compute_of(const Graph& g, const AttentionWeights& w) {
-    if (g.recording()) return DType::f32;
     const DType compute = g.options().compute;
     if (compute != DType::q8_0) return compute;
     return is_quantised(w.out.value.dtype) ? DType::bf16 : DType::f32;
@@ -123,7 +122,7 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     p.shape.chunk = a.chunk;
     p.shape.causal = a.causal;
     p.shape.compute = compute_of(g, w);
-    p.shape.exact_keys = far;
+    p.shape.exact_keys = g.training() ? 0 : far;
     if (const RelativeBias& bias = context.relative_bias; bias.table) {
         p.shape.bias = bias.table.f32();
         p.shape.bias_stride = bias.table.cols();
