@@ -6,6 +6,7 @@
 #define GREMIUM_KERNELS_CODE_TOOLS_INL_H_
 #endif
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 
@@ -185,24 +186,48 @@ HWY_INLINE Heads heads(const std::byte* at) {
     return Heads{get(0), get(1), get(2), get(3), get(4), get(5), get(6), get(7)};
 }
 
-// The factors of eight blocks of 32.
-template <int64_t stride>
-HWY_INLINE Factors of_blocks(const std::byte* at) {
 #if HWY_CAP_GE512
-    if constexpr (stride == 18) {  // all lie within 128 bytes
-        const __m512i words = _mm512_setr_epi32(0, 0x00090009, 0x00120012, 0x001B001B, 0x00240024, 0x002D002D,
-                                                0x00360036, 0x003F003F, 0, 0, 0, 0, 0, 0, 0, 0);
-        const __m512i twice =
-            _mm512_permutex2var_epi16(_mm512_loadu_si512(at), words, _mm512_loadu_si512(at + 64));
-        Factors out;
-        out.v[0] = VecFactor{_mm512_cvtph_ps(_mm512_castsi512_si256(twice))};
+// The `piece` bytes at `offset` in each of four blocks of `stride` bytes, an even number below 33; words `times` times each.
+template <int64_t stride, int64_t offset, int64_t piece, int64_t times = 1>
+HWY_INLINE __m512i from_four_blocks(const std::byte* at) {
+    constexpr int64_t second = 4 * stride - 64;  // two vectors hold them all, and nothing else is read
+    alignas(64) static constexpr auto words = [] {
+        std::array<uint16_t, 32> out{};
+        for (int64_t i = 0; i < 32; ++i) {
+            const int64_t n = i / times, byte = n / (piece / 2) % 4 * stride + offset + n % (piece / 2) * 2;
+            out[static_cast<size_t>(i)] =
+                static_cast<uint16_t>((byte + 2 <= 64 ? byte : 64 + byte - second) / 2);
+        }
+        return out;
+    }();
+    return _mm512_permutex2var_epi16(_mm512_loadu_si512(at), _mm512_load_si512(words.data()),
+                                     _mm512_loadu_si512(at + second));
+}
+#endif
+
+// The f16 factors at `offset` in eight blocks of 32.
+template <int64_t stride, int64_t offset>
+HWY_INLINE Factors of_blocks(const std::byte* at) {
+    Factors out;
+#if HWY_CAP_GE512
+    if constexpr (stride == 18) {  // those of four blocks lie within 64 bytes
+        const __m512i words = _mm512_setr_epi32(0, 0x00090009, 0x00120012, 0x001B001B, 0x00200020, 0x00290029,
+                                                0x00320032, 0x003B003B, 0, 0, 0, 0, 0, 0, 0, 0);
+        const __m512i both =
+            _mm512_permutex2var_epi16(_mm512_loadu_si512(at), words, _mm512_loadu_si512(at + 4 * stride));
+        out.v[0] = VecFactor{_mm512_cvtph_ps(_mm512_castsi512_si256(both))};
+        return out;
+    } else if constexpr (stride < 32) {
+        const __m512i low = from_four_blocks<stride, offset, 2, 2>(at),
+                      high = from_four_blocks<stride, offset, 2, 2>(at + 4 * stride);
+        out.v[0] = VecFactor{_mm512_cvtph_ps(
+            _mm256_inserti128_si256(_mm512_castsi512_si256(low), _mm512_castsi512_si128(high), 1))};
         return out;
     }
 #endif
-    const Heads halves = heads<stride>(at);
+    const Heads halves = heads<stride>(at + offset);
     const auto* const first = reinterpret_cast<const hwy::float16_t*>(&halves);
     const FactorTag d;
-    Factors out;
 #if HWY_CAP_GE512
     const hn::CappedTag<float, 8> d8;
     const auto v = hn::PromoteTo(d8, hn::LoadU(hn::Rebind<hwy::float16_t, decltype(d8)>(), first));

@@ -42,7 +42,7 @@ struct Block32 {
     // The f16 numbers at `offset` in each of the eight blocks.
     template <size_t offset>
     static HWY_INLINE Factors halves(const std::byte* at) {
-        return of_blocks<sizeof(Block)>(at + offset);
+        return of_blocks<sizeof(Block), offset>(at);
     }
 };
 

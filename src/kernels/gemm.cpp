@@ -52,8 +52,8 @@ struct Panels {
     uint64_t call = 0;
     const Product* product = nullptr;
     int64_t n0 = 0;
-    // The rows of few_rows tasks, as f32, and whose they are.
-    std::vector<float> x;
+    // The rows of few_rows tasks, as f32 or rounded, and whose they are.
+    OwnedTensor x;
     uint64_t x_call = 0;
     const Product* x_product = nullptr;
 
@@ -155,26 +155,31 @@ class Run {
     void run_gemv(const Task& task, const Task* next) const {
         Panels& mine = panels();
         const Product& p = *task.product;
-        const int64_t stride = round_up(p.k, 32);
-        if (!p.a.rounded && (mine.x_call != call_ || mine.x_product != task.product)) {
-            if (std::ssize(mine.x) < p.m * stride) mine.x.resize(static_cast<size_t>(p.m * stride));
-            gemv_inputs(mine.x.data(), stride, p, round_);
+        const bool rounded = p.a.rounded;
+        const int64_t row = rounded ? rounded_bytes(p.k, p.a.fine) : round_up(p.k, 32) * 4;  // bytes
+        if (mine.x_call != call_ || mine.x_product != task.product) {
+            if (mine.x.get().bytes() < p.m * row) mine.x = OwnedTensor(DType::i32, {p.m * row / 4});
+            if (rounded)
+                gemv_codes_inputs(mine.x.get().data, p);
+            else
+                gemv_inputs(mine.x.get().f32(), row / 4, p, round_);
             mine.x_call = call_;
             mine.x_product = task.product;
         }
         float* const sums = mine.sums.get().f32();
-        const GemvDots dots = p.a.rounded ? nullptr : gemv_dots(p.b.dtype, round_);
-        for (int64_t i = 0; i < p.m;
-             i += gemv_rows_at_once) {  // the weights of one task stay in a near cache
-            const int64_t rows = std::min(gemv_rows_at_once, p.m - i);
-            if (p.a.rounded) {
+        const GemvDots dots = rounded ? nullptr : gemv_dots(p.b.dtype, round_);
+        const int64_t at_once = rounded ? gemv_codes_rows_at_once : gemv_rows_at_once;
+        for (int64_t i = 0; i < p.m; i += at_once) {  // the weights of one task stay in a near cache
+            const int64_t rows = std::min(at_once, p.m - i);
+            const std::byte* const x = mine.x.get().data + i * row;
+            if (rounded) {
                 const bool last = i + rows == p.m;
                 const std::byte* const then = !last  ? p.b.row(task.n0)
                                               : next ? next->product->b.row(next->n0)
                                                      : p.b.row(task.n0 + task.n);
-                gemv_codes(sums, i, rows, p, task.n0, task.n, then);
+                gemv_codes(sums, x, rows, p, task.n0, task.n, then);
             } else {
-                dots(sums, mine.x.data() + i * stride, stride, rows, p, task.n0, task.n);
+                dots(sums, reinterpret_cast<const float*>(x), row / 4, rows, p, task.n0, task.n);
             }
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
         }

@@ -141,7 +141,7 @@ std::string_view run_products(std::span<const Product> products, DType compute, 
 
 // Products of a few rows, as in decoding, never pack their weights: each weight row is read once, in the type it is
 // stored in, and multiplied with all rows. A quantised weight is not rounded to the type of the computation here.
-constexpr int64_t gemv_rows_at_once = 4;
+constexpr int64_t gemv_rows_at_once = 4, gemv_codes_rows_at_once = 8;
 std::string_view gemv_name();
 std::string_view gemv_codes_name();
 // x[m][stride] = A's rows as f32 (rounded to bf16), with zeros up to a multiple of 32.
@@ -149,8 +149,11 @@ void gemv_inputs(float* x, int64_t stride, const Product& product, bool round);
 // sums[m][n] of `m` <= gemv_rows_at_once rows of x and B's rows [n0, n0 + n).
 using GemvDots = void (*)(float* sums, const float* x, int64_t stride, int64_t m, const Product& product,
                           int64_t n0, int64_t n);
-// The same of A's rounded rows from m0 on and block-quantised B. `then`: where the thread will read next, asked for early.
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+// The same of block-quantised B and A's rounded rows as gemv_codes_inputs brings them into the order of B's codes:
+// x[m][rounded_bytes(k, fine)], aligned to 64 bytes; m <= gemv_codes_rows_at_once. `then`: where the thread will read next,
+// asked for early.
+void gemv_codes_inputs(std::byte* x, const Product& product);
+void gemv_codes(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
                 const std::byte* then);
 // For B's element type; `round` brings f32 and f16 weights to bf16.
 GemvDots gemv_dots(DType weights, bool round);

@@ -11,7 +11,7 @@
 #define HWY_TARGET_INCLUDE "kernels/gemv_codes.cpp"
 #include "kernels/dispatch.h"
 
-#include "kernels/code_halves-inl.h"
+#include "kernels/code_lanes-inl.h"
 #include "kernels/dot_bytes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,7 +25,8 @@ std::string_view gemv_codes_name() {
 
 #if HWY_TARGET == HWY_SCALAR
 
-void gemv_codes(float*, int64_t, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
+void gemv_codes_inputs(std::byte*, const Product&) {}
+void gemv_codes(float*, const std::byte*, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
 
 #else
 
@@ -36,6 +37,7 @@ using Row = std::conditional_t<fine, FineRounded, Rounded>;
 template <DType type, int C, int M, bool fine>
 struct Chunk {
     static constexpr bool wide = Coded<type>::wide;
+    static constexpr int zero = Coded<type>::zero;
     VecFactor (&sums)[C][M];
     const std::byte* const (&w)[C];
     const Row<fine>* const (&x)[M];
@@ -45,16 +47,48 @@ struct Chunk {
         sums[c][m] = hn::MulAdd(hn::ConvertTo(FactorTag(), sum), scale, sums[c][m]);
     }
 
+#if HWY_CAP_GE512
+
+    HWY_INLINE void run() const {
+        const FactorTag d;
+        VecFactor x_sum[M];  // where codes have no zero
+#pragma GCC unroll 8
+        for (int m = 0; m < M; ++m) x_sum[m] = hn::Mul(hn::ConvertTo(d, total(m)), hn::Load(d, x[m]->scale));
+#pragma GCC unroll 4
+        for (int c = 0; c < C; ++c) {
+            const Lanes codes = LanesOf<type>::codes(w[c]);
+            const Affine factors = Coded<type>::factors(w[c]);
+#pragma GCC unroll 8
+            for (int m = 0; m < M; ++m) {
+                VecI32 sum = dots(fine || !zero ? hn::Zero(I32()) : total(m), codes, x[m]->q);
+                if constexpr (fine) {
+                    sum = hn::ShiftLeft<8>(sum);
+                    sum = dots(zero ? hn::Add(sum, total(m)) : sum, codes, x[m]->low);
+                }
+                add(c, m, sum, hn::Mul(factors.scale.v[0], hn::Load(d, x[m]->scale)));
+                if constexpr (!zero) sums[c][m] = hn::MulAdd(x_sum[m], factors.min.v[0], sums[c][m]);
+            }
+        }
+    }
+    HWY_INLINE VecI32 total(int m) const { return hn::Load(I32(), x[m]->total); }
+    static HWY_INLINE VecI32 dots(VecI32 sum, const Lanes& codes, const int8_t* q) {
+#pragma GCC unroll 4
+        for (int t = 0; t < 4; ++t)
+            sum = dot_bytes<wide>(sum, codes.v[t], hn::Load(I8(), q + t * code_lanes));
+        return sum;
+    }
+
+#else
+
     // What has no codes in it; scale[c][m]: products of the factors of w and x.
     HWY_INLINE void add_sums(const Affine (&factors)[C], int f, VecFactor (&scale)[C][M]) const {
         const FactorTag d;
         const hn::Rebind<int32_t, FactorTag> di;
-        constexpr int zero = Coded<type>::zero;
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) {
             const VecFactor x_scale = hn::Load(d, x[m]->scale + f * factor_lanes);
             const VecFactor x_total = hn::ConvertTo(d, hn::Load(di, x[m]->total + f * factor_lanes));
-            const VecFactor x_sum = hn::Mul(x_total, zero ? hn::Set(d, -zero) : x_scale);
+            const VecFactor x_sum = zero ? x_total : hn::Mul(x_total, x_scale);
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c) {
                 scale[c][m] = hn::Mul(x_scale, factors[c].scale.v[f]);
@@ -71,13 +105,8 @@ struct Chunk {
         for (int f = 0; f < static_cast<int>(factor_vectors); ++f) {
             VecFactor scale[C][M];
             add_sums(factors, f, scale);
-            if constexpr (Halves<type>::exist) {
-                add_half<0>(scale);
-                add_half<1>(scale);
-            } else {
 #pragma GCC unroll 4
-                for (int v = 0; v < 4; ++v) add_vector(f, v, scale);
-            }
+            for (int v = 0; v < 4; ++v) add_vector(f, v, scale);
         }
     }
 
@@ -107,39 +136,23 @@ struct Chunk {
         }
     }
 
-#if HWY_CAP_GE512
-    // Weights 128·h.. in the order of Halves.
-    template <int h>
-    HWY_INLINE void add_half(const VecFactor (&scale)[C][M]) const {
-        constexpr Order order = Halves<type>::order;
-        TwoVectors codes[C];
-#pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) codes[c] = Halves<type>::codes(w[c], h);
-        const auto index0 = parts_of_lanes<order, 2 * h>(), index1 = parts_of_lanes<order, 2 * h + 1>();
-#pragma GCC unroll 4
-        for (int m = 0; m < M; ++m) {
-            const VecI8 q0 = arranged<order, 2 * h>(x[m]->q), q1 = arranged<order, 2 * h + 1>(x[m]->q);
-#pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) {
-                const auto [codes0, codes1] = codes[c];
-                VecI32 sum0 = dot_bytes<wide>(hn::Zero(I32()), codes0, q0);
-                VecI32 sum1 = dot_bytes<wide>(order == Order::blocks ? sum0 : hn::Zero(I32()), codes1, q1);
-                if constexpr (fine) {
-                    const VecI8 low0 = arranged<order, 2 * h>(x[m]->low),
-                                low1 = arranged<order, 2 * h + 1>(x[m]->low);
-                    if constexpr (order != Order::blocks)
-                        sum0 = dot_bytes<wide>(hn::ShiftLeft<8>(sum0), codes0, low0);
-                    sum1 = dot_bytes<wide>(hn::ShiftLeft<8>(sum1), codes1, low1);
-                    if constexpr (order == Order::blocks) sum1 = dot_bytes<wide>(sum1, codes0, low0);
-                }
-                if constexpr (order != Order::blocks)
-                    add(c, m, sum0, hn::TableLookupLanes(scale[c][m], index0));
-                add(c, m, sum1, hn::TableLookupLanes(scale[c][m], index1));
-            }
-        }
-    }
 #endif
 };
+
+// The chunks of one row as Chunk reads them: bytes in the order of codes, and of what is to be added where codes have a zero,
+// −zero·total.
+template <DType type, bool fine>
+void arrange(const Row<fine>* from, int64_t chunks, Row<fine>* to) {
+    constexpr int zero = Coded<type>::zero;
+    for (int64_t i = 0; i < chunks; ++i) {
+        to[i] = from[i];
+        for (int32_t& total : to[i].total) total *= zero ? -zero : 1;
+#if HWY_CAP_GE512
+        to_lanes<Coded<type>::small_parts>(from[i].q, to[i].q);
+        if constexpr (fine) to_lanes<Coded<type>::small_parts>(from[i].low, to[i].low);
+#endif
+    }
+}
 
 using Quad = hn::CappedTag<float, 4>;
 
@@ -169,13 +182,13 @@ constexpr int64_t bytes_ahead =
 
 // `then`: what the thread reads when it is through with these rows.
 template <DType type, int C, int M, bool fine>
-void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t n, const std::byte* then) {
+void dots_of(float* out, const Row<fine>* x, const Product& product, int64_t n0, int64_t n,
+             const std::byte* then) {
     const FactorTag d;
-    constexpr int64_t bytes = sizeof(Tail<type>::padded);
+    constexpr int64_t bytes = C * int64_t{sizeof(Tail<type>::padded)};  // that a step of k reads
     const int64_t stride = product.b.stride, ahead = (bytes_ahead / stride + C) / C * C;
+    const int64_t chunks = chunks_of(product.k);
     Tail<type> tails[C];
-    const Row<fine>* x_rows[M];
-    for (int m = 0; m < M; ++m) x_rows[m] = product.a.rounded_row<Row<fine> >(m0 + m);
     for (int64_t j = 0; j < n; j += C) {
         const std::byte* const soon =
             j + ahead < n ? product.b.row(n0 + j + ahead) : then + (j + ahead - n) * stride;
@@ -184,25 +197,22 @@ void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t
 #pragma GCC unroll 4
         for (int c = 0; c < C; ++c) {
             rows[c] = product.b.row(n0 + std::min(j + c, n - 1));
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (int m = 0; m < M; ++m) sums[c][m] = hn::Zero(d);
         }
-        for (int64_t i = 0; i * code_chunk < product.k; ++i) {
+        for (int64_t i = 0; i < chunks; ++i) {
+#pragma GCC unroll 32
+            for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(soon + i * bytes + b, 0, 3);
             const std::byte* w[C];
 #pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) {
-                w[c] = tails[c].chunk_at(rows[c], i * code_chunk, product.k);
+            for (int c = 0; c < C; ++c) w[c] = tails[c].chunk_at(rows[c], i * code_chunk, product.k);
+            const Row<fine>* x_rows[M];
 #pragma GCC unroll 8
-                for (int64_t b = 0; b < bytes; b += 64)
-                    __builtin_prefetch(soon + c * stride + i * bytes + b, 0, 3);
-            }
-            const Row<fine>* x[M];
-#pragma GCC unroll 4
-            for (int m = 0; m < M; ++m) x[m] = x_rows[m] + i;
-            Chunk<type, C, M, fine>{sums, w, x}.run();
+            for (int m = 0; m < M; ++m) x_rows[m] = x + m * chunks + i;
+            Chunk<type, C, M, fine>{sums, w, x_rows}.run();
         }
-        VecFactor all[4];  // C · M is 4, or 8
-        for (int first = 0; first < C * M; first += 4) {
+        for (int first = 0; first < C * M; first += 4) {  // C · M is a multiple of 4
+            VecFactor all[4];
 #pragma GCC unroll 4
             for (int s = 0; s < 4; ++s) all[s] = sums[(first + s) % C][(first + s) / C];
             HWY_ALIGN float four[4];
@@ -215,55 +225,97 @@ void dots_of(float* out, int64_t m0, const Product& product, int64_t n0, int64_t
     }
 }
 
+// Rows are taken several at a time: with more of them fewer weights are unpacked. How many of either, by measurement.
 template <DType type, bool fine>
-void dots(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
-          const std::byte* then) {
-    if (m >= 4) return dots_of<type, 2, 4, fine>(sums, m0, product, n0, n, then);
-    if (m >= 2) {
-        dots_of<type, 2, 2, fine>(sums, m0, product, n0, n, then);
-        sums += 2 * n, m0 += 2, m -= 2;
+struct Gemv {
+    float* sums;
+    const Row<fine>* x;
+    int64_t m;
+    const Product& product;
+    int64_t n0, n;
+    const std::byte* then;
+
+    template <int M, int C>
+    void take() {
+        const int64_t chunks = chunks_of(product.k);
+        for (; m >= M; m -= M, sums += M * n, x += M * chunks)
+            dots_of<type, C, M, fine>(sums, x, product, n0, n, m == M ? then : product.b.row(n0));
     }
-    if (m > 0) dots_of<type, 4, 1, fine>(sums, m0, product, n0, n, then);
-}
+    void run() {
+#if HWY_CAP_GE512
+        take<8, 2>();
+        take<4, 2>();
+        take<3, 4>();
+        take<2, 4>();
+#else
+        take<4, 2>();
+        take<2, 2>();
+#endif
+        take<1, 4>();
+    }
+};
 
-template <DType type>
-void dots(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
-          const std::byte* then) {
-    (product.a.fine ? dots<type, true> : dots<type, false>)(sums, m0, m, product, n0, n, then);
-}
+template <DType type_, bool fine_>
+struct Types {
+    static constexpr DType type = type_;
+    static constexpr bool fine = fine_;
+};
 
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
-                const std::byte* then) {
+// function(Types) for those of a product.
+template <DType type, typename Function>
+void with_fine(const Product& product, Function&& function) {
+    product.a.fine ? function(Types<type, true>()) : function(Types<type, false>());
+}
+template <typename Function>
+void with_types(const Product& product, Function&& function) {
     switch (product.b.dtype) {
         case DType::q8_0:
-            return dots<DType::q8_0>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q8_0>(product, function);
         case DType::q4_0:
-            return dots<DType::q4_0>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q4_0>(product, function);
         case DType::q4_1:
-            return dots<DType::q4_1>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q4_1>(product, function);
         case DType::q5_0:
-            return dots<DType::q5_0>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q5_0>(product, function);
         case DType::q5_1:
-            return dots<DType::q5_1>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q5_1>(product, function);
         case DType::iq4_nl:
-            return dots<DType::iq4_nl>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::iq4_nl>(product, function);
         case DType::mxfp4:
-            return dots<DType::mxfp4>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::mxfp4>(product, function);
         case DType::q2_k:
-            return dots<DType::q2_k>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q2_k>(product, function);
         case DType::q3_k:
-            return dots<DType::q3_k>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q3_k>(product, function);
         case DType::q4_k:
-            return dots<DType::q4_k>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q4_k>(product, function);
         case DType::q5_k:
-            return dots<DType::q5_k>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q5_k>(product, function);
         case DType::q6_k:
-            return dots<DType::q6_k>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::q6_k>(product, function);
         case DType::iq4_xs:
-            return dots<DType::iq4_xs>(sums, m0, m, product, n0, n, then);
+            return with_fine<DType::iq4_xs>(product, function);
         default:
             return;
     }
+}
+
+void gemv_codes_inputs(std::byte* x, const Product& product) {
+    with_types(product, [&](auto types) {
+        using To = Row<types.fine>;
+        const int64_t chunks = chunks_of(product.k);
+        for (int64_t i = 0; i < product.m; ++i)
+            arrange<types.type, types.fine>(product.a.rounded_row<To>(i), chunks,
+                                            reinterpret_cast<To*>(x) + i * chunks);
+    });
+}
+
+void gemv_codes(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
+                const std::byte* then) {
+    with_types(product, [&](auto types) {
+        const auto* const rows = reinterpret_cast<const Row<types.fine>*>(x);
+        Gemv<types.type, types.fine>{sums, rows, m, product, n0, n, then}.run();
+    });
 }
 
 #endif
@@ -276,13 +328,18 @@ HWY_AFTER_NAMESPACE();
 namespace gremium::kernels {
 
 HWY_EXPORT(gemv_codes_name);
+HWY_EXPORT(gemv_codes_inputs);
 HWY_EXPORT(gemv_codes);
 
 std::string_view gemv_codes_name() { return HWY_DYNAMIC_DISPATCH(gemv_codes_name)(); }
 
-void gemv_codes(float* sums, int64_t m0, int64_t m, const Product& product, int64_t n0, int64_t n,
+void gemv_codes_inputs(std::byte* x, const Product& product) {
+    HWY_DYNAMIC_DISPATCH(gemv_codes_inputs)(x, product);
+}
+
+void gemv_codes(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
                 const std::byte* then) {
-    HWY_DYNAMIC_DISPATCH(gemv_codes)(sums, m0, m, product, n0, n, then);
+    HWY_DYNAMIC_DISPATCH(gemv_codes)(sums, x, m, product, n0, n, then);
 }
 
 }  // namespace gremium::kernels
