@@ -57,7 +57,7 @@ HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
 
 // The four lanes that are the sums of a vector's first, second, third and fourth lanes of 128 bits.
 template <class D>
-HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
+HWY_INLINE auto sum_of_blocks(D, hn::Vec<D> v) {
     if constexpr (hn::MaxLanes(D()) == row_unit) {
         return v;
     } else {

@@ -112,7 +112,6 @@ void decode_bf16(const Codes& codes, uint16_t* out) {
 template <bool fine>
 void round_chunk(const float* x, std::conditional_t<fine, FineRounded, Rounded>& out) {
     const F32 d;
-    const hn::Rebind<int32_t, F32> di;
     const hn::Rebind<int8_t, F32> d8;
     constexpr int64_t lanes = hn::MaxLanes(F32());
     for (int64_t i = 0; i < code_chunk; i += block) {

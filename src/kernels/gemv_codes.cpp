@@ -158,7 +158,7 @@ using Quad = hn::CappedTag<float, 4>;
 
 // The sums of the lanes of four vectors.
 template <typename D>
-HWY_INLINE hn::Vec<Quad> fold(D d, hn::Vec<D> v) {
+HWY_INLINE hn::Vec<Quad> fold(D, hn::Vec<D> v) {
     if constexpr (hn::MaxLanes(D()) == 4) {
         return v;
     } else {
