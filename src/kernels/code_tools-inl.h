@@ -160,7 +160,8 @@ constexpr int64_t factor_lanes = hn::MaxLanes(FactorTag());
 constexpr int64_t factor_vectors = code_parts / factor_lanes;
 
 struct Factors {
-    Factors() {}  // where an implicit one lies outside of the target's pragma, GCC cannot inline what it calls
+    // Where an implicit one lies outside of the target's pragma, GCC cannot inline what it calls.
+    Factors() {}
     VecFactor v[factor_vectors];
 };
 struct Affine {  // weights are scale·code + min

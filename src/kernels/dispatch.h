@@ -4,9 +4,12 @@
 //     #include "kernels/foo.h"
 //     #undef HWY_TARGET_INCLUDE
 //     #define HWY_TARGET_INCLUDE "kernels/foo.cpp"  // this file
-//     #include "kernels/dispatch.h"                 // before any include of Highway; no include guard on
-//     purpose HWY_BEFORE_NAMESPACE(); namespace gremium::kernels { namespace HWY_NAMESPACE { namespace hn =
-//     hwy::HWY_NAMESPACE; void foo_rows(...) { const hn::ScalableTag<float> d; ... }
+//     #include "kernels/dispatch.h"                 // before any include of Highway; no include guard on purpose
+//     HWY_BEFORE_NAMESPACE();
+//     namespace gremium::kernels {
+//     namespace HWY_NAMESPACE {
+//     namespace hn = hwy::HWY_NAMESPACE;
+//     void foo_rows(...) { const hn::ScalableTag<float> d; ... }
 //     }}
 //     HWY_AFTER_NAMESPACE();
 //     #if HWY_ONCE
@@ -14,8 +17,7 @@
 //     HWY_EXPORT(foo_rows);
 //     void foo(Tensor y, ...) {
 //         if (active() == Variant::reference) return reference::foo(y, ...);
-//         parallel_chunks(rows, 16, [&](int64_t begin, int64_t end) { HWY_DYNAMIC_DISPATCH(foo_rows)(...);
-//         });
+//         parallel_chunks(rows, 16, [&](int64_t begin, int64_t end) { HWY_DYNAMIC_DISPATCH(foo_rows)(...); });
 //     }
 //     }
 //     #endif
@@ -26,7 +28,7 @@
 // SSSE3 would be no Variant of its own; vectors of SVE cannot lie in arrays, so 64-bit ARM has NEON.
 #undef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#include "hwy/foreach_target.h"         // re-includes HWY_TARGET_INCLUDE; must come before highway.h
+#include "hwy/foreach_target.h"  // re-includes HWY_TARGET_INCLUDE; must come before highway.h
 #include "hwy/highway.h"
 
 #include "kernels/variant.h"

@@ -18,7 +18,7 @@ struct SessionOptions {
     int64_t context = 0;
     int64_t prefill_chunk = 512;  // tokens evaluated together
     DType cache = DType::f32;     // of keys and values (model/kv_cache.h)
-    DType compute = DType::q8_0;  // of matmuls (kernels/grouped_matmul.h); the reference kernels round nothing
+    DType compute = DType::q8_0;  // of matmuls (kernels/grouped_matmul.h); reference kernels round nothing
     moe::RoutingHook* hook = nullptr;
 };
 

@@ -88,8 +88,8 @@ void for_each_global_weight(Weights& w, Visit&& visit) {
 inline std::map<std::string, TensorView> weights_by_name(const Model& model, const std::string& prefix = "") {
     std::map<std::string, TensorView> values;
     if (model.encoder) values = weights_by_name(*model.encoder, "enc.");
-    for_each_global_weight(
-        model.weights, [&](const char* name, const ops::Weight& w) { values[prefix + name] = w.value; });
+    for_each_global_weight(model.weights,
+                           [&](const char* name, const ops::Weight& w) { values[prefix + name] = w.value; });
     for (size_t l = 0; l < model.weights.layers.size(); ++l)
         for_each_weight(model.weights.layers[l], [&](const char* name, const ops::Weight& w) {
             values[fmt::format("{}blk.{}.{}", prefix, l, name)] = w.value;

@@ -53,8 +53,8 @@ struct AfterSelection {
 };
 
 // What a part of the model is about to add to the residual stream, layers' parts before ModelSpec::residual_scale. Valid
-// during the call only: memory is reused.
-enum class Part : uint8_t { embedding, mixer, cross, dense, experts, shared };  // cross: attention to a source
+// during the call only: memory is reused. `cross`: attention to a source.
+enum class Part : uint8_t { embedding, mixer, cross, dense, experts, shared };
 struct Contribution {
     Part part;
     int layer;  // −1: embedding

@@ -46,7 +46,7 @@ class Parameters {
     Part plain() const { return part(decaying_, trained_, false); }
 
     Tensor gradients() const;  // of both parts, flat
-    void refresh_shadows();  // after weights were written by other means than AdamW
+    void refresh_shadows();    // after weights were written by other means than AdamW
 
     int64_t count() const;  // parameters, padding not counted
 

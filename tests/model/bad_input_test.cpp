@@ -81,7 +81,8 @@ TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
     expect_gguf_error(
         "qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
         {"\"rwkv\"", "deepseek2 (deepseek_v3), dots1, glm4moe (glm4_moe), gptoss (gpt_oss), granitemoe, ",
-         "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, qwen3moe (qwen3_moe)"});
+         "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, "
+         "qwen3moe (qwen3_moe)"});
     expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; },
                     {"\"rwkv\"", "qwen2_moe", "mixtral"});
 }

@@ -79,7 +79,8 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     write_hf(spec, config);
     write_hf_experts(mixture_of(spec), "num_local_experts", config);
     config["sliding_window"] = attention_of(spec).window;
-    if (config["rope_scaling"].is_null()) config["rope_scaling"] = {{"rope_type", "default"}};  // absent: YaRN
+    // Absent would be YaRN.
+    if (config["rope_scaling"].is_null()) config["rope_scaling"] = {{"rope_type", "default"}};
     config["swiglu_limit"] = kernels::swiglu_limit;
     for (const LayerSpec& layer : spec.layers)
         config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention"

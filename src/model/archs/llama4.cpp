@@ -71,7 +71,8 @@ ModelSpec from_hf(const HfConfig& whole) {
                 .stretch = static_cast<int>(config.get<float>("floor_scale", 8192.0f)),
                 .temperature = config.get<float>("attn_scale", 0.1f),
                 .qk_norm = config.get<bool>("use_qk_norm", true)};
-    const nlohmann::json* tuning = config.value("attn_temperature_tuning");  // true, or a number in early files
+    // True, or a number in early files.
+    const nlohmann::json* tuning = config.value("attn_temperature_tuning");
     if (tuning && (*tuning == false || *tuning == 0)) p.temperature = 0;
     const auto rotated =
         config.get<std::vector<int32_t>>("no_rope_layers", {});  // 0 where there is no rotation
