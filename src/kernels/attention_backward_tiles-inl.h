@@ -22,21 +22,25 @@ namespace {
 // D[r] = Σ dO ⊙ O and lse[r] for all rows of the task.
 void row_terms(float* D, float* lse_of, const AttentionGradients& a, int64_t base, int64_t kv_head,
                Arena& scratch) {
+    constexpr int64_t at_once = 16;  // queries
     const AttentionShape& shape = *a.shape;
-    const int64_t group = shape.heads / shape.kv_heads;
+    const int64_t group = shape.heads / shape.kv_heads, first_head = kv_head * group;
     const Arena::Mark mark = scratch.mark();
-    const Matrix out = new_matrix(scratch, group, shape.value_dim),
-                 dout = new_matrix(scratch, group, shape.value_dim);
-    for (int64_t i = 0; i < a.length; ++i) {
-        load_heads(out, a.out, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
-        load_heads(dout, a.dout, {base + i, 1, kv_head * group * shape.value_dim, group, shape.value_dim});
-        for (int64_t g = 0; g < group; ++g) {
+    const Matrix out = new_matrix(scratch, at_once * group, shape.value_dim),
+                 dout = new_matrix(scratch, at_once * group, shape.value_dim);
+    for (int64_t i = 0; i < a.length; i += at_once) {
+        const int64_t queries = std::min(at_once, a.length - i);
+        const Heads heads{base + i, queries, first_head * shape.value_dim, group, shape.value_dim};
+        load_heads(out, a.out, heads);
+        load_heads(dout, a.dout, heads);
+        for (int64_t r = 0; r < queries * group; ++r) {
             VecF sum = hn::Zero(F32());
             for (int64_t c = 0; c < out.stride; c += lanes()) {
-                sum = hn::MulAdd(hn::LoadU(F32(), out.row(g) + c), hn::LoadU(F32(), dout.row(g) + c), sum);
+                sum = hn::MulAdd(hn::LoadU(F32(), out.row(r) + c), hn::LoadU(F32(), dout.row(r) + c), sum);
             }
-            D[i * group + g] = sum_of_lanes(sum);
-            lse_of[i * group + g] = a.lse.f32()[(base + i) * shape.heads + kv_head * group + g];
+            D[i * group + r] = sum_of_lanes(sum);
+            lse_of[i * group + r] =
+                a.lse.f32()[(base + i + r / group) * shape.heads + first_head + r % group];
         }
     }
     scratch.release(mark);

@@ -115,16 +115,18 @@ Left pack_queries(const AttentionTask& task, TensorView q, const AttentionShape&
     const int64_t planes = (width / 2 + k_block - 1) / k_block;
     const Left out{{new_matrix(scratch, planes * rows, a_stride).at, a_stride}, rows};
     const Arena::Mark mark = scratch.mark();
-    const Matrix heads = new_matrix(scratch, group, width);
-    for (int64_t i = 0; i < task.queries; ++i) {
-        const int64_t column = task.kv_head * group * shape.head_dim;
-        load_heads(heads, q, {task.span->q_row + task.query + i, 1, column, group, shape.head_dim},
+    constexpr int64_t at_once = 16;  // queries
+    const Matrix heads = new_matrix(scratch, at_once * group, width);
+    for (int64_t i = 0; i < task.queries; i += at_once) {
+        const int64_t queries = std::min(at_once, task.queries - i),
+                      column = task.kv_head * group * shape.head_dim;
+        load_heads(heads, q, {task.span->q_row + task.query + i, queries, column, group, shape.head_dim},
                    shape.scale);
-        for (int64_t g = 0; g < group; ++g) {
-            pair_row(heads.row(g), width);
+        for (int64_t r = 0; r < queries * group; ++r) {
+            pair_row(heads.row(r), width);
             for (int64_t u = 0; u < width / 2; u += k_block)
-                std::copy_n(heads.row(g) + u, std::min(k_block, width / 2 - u),
-                            out.units.row(u / k_block * rows + i * group + g));
+                std::copy_n(heads.row(r) + u, std::min(k_block, width / 2 - u),
+                            out.units.row(u / k_block * rows + i * group + r));
         }
     }
     for (int64_t plane = 0; plane < planes; ++plane)

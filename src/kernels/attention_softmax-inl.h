@@ -63,8 +63,11 @@ template <typename Weights, bool masked>
 HWY_INLINE float advance(float* scores, int64_t width, KeyRange visible, float& top, float& sum) {
     const F32 d;
     if constexpr (masked) {
-        for (int64_t i = 0; i < width; i += lanes())
+        const auto hide = [&](int64_t i) HWY_ATTR {
             hn::StoreU(mask(hn::LoadU(d, scores + i), i, visible, -INFINITY), d, scores + i);
+        };
+        for (int64_t i = 0; i < visible.begin; i += lanes()) hide(i);
+        for (int64_t i = visible.end / lanes() * lanes(); i < width; i += lanes()) hide(i);
     }
     const VecF offset = largest(scores, width, top);
     const VecF added = Weights::exponentials(scores, width, offset);
