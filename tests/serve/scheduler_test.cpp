@@ -21,7 +21,7 @@ using testing::ElementsAre;
 
 constexpr SamplerOptions greedy{.temperature = 0};
 
-// What becomes of requests, by the order they were made in.
+// What becomes of requests, by the order they were made in. Must outlive the scheduler, which cancels what is left.
 struct Answers {
     std::map<size_t, std::vector<int32_t>> tokens;
     std::map<size_t, Finish> finished;
@@ -58,8 +58,8 @@ class Schedulers : public testing::TestWithParam<std::string> {};
 // Requests of all lengths, greedy and drawn, that join at different steps while others leave.
 TEST_P(Schedulers, EveryRequestGetsWhatItGetsAlone) {
     const auto model = tiny_model(GetParam());
-    Scheduler scheduler(model, {.sequences = 3, .prefill_chunk = 16});
     Answers answers;
+    Scheduler scheduler(model, {.sequences = 3, .prefill_chunk = 16});
     std::vector<std::pair<std::vector<int32_t>, GenerateOptions>> requests;
     for (size_t n = 0; n < 8; ++n) {
         const SamplerOptions drawn{.temperature = 1.5f, .top_k = 0, .top_p = 1, .min_p = 0, .seed = n};
@@ -92,8 +92,8 @@ TEST(Scheduler, CapacityIsEachSequencesOwn) {
         router.second = moe::RouterPolicy::Second::sampled;
     }
     const auto model = tiny_model(spec, test::tiny_tensors(spec));
-    Scheduler scheduler(model, {.prefill_chunk = 16});
     Answers answers;
+    Scheduler scheduler(model, {.prefill_chunk = 16});
     for (size_t n = 0; n < 4; ++n)
         scheduler.submit(answers.request(n, random_tokens(300, 3 + 5 * n, n), some(12)));
     run_all(scheduler);
@@ -107,8 +107,8 @@ TEST(Scheduler, ThreadsChangeNothing) {
     const auto model = tiny_model("qwen3moe");
     const auto run = [&](int threads) {
         set_threads(threads);
-        Scheduler scheduler(model, {.prefill_chunk = 8});
         Answers answers;
+        Scheduler scheduler(model, {.prefill_chunk = 8});
         for (size_t n = 0; n < 5; ++n)
             scheduler.submit(
                 answers.request(n, random_tokens(300, 9, n), some(9, {.temperature = 2, .seed = n})));
@@ -121,8 +121,8 @@ TEST(Scheduler, ThreadsChangeNothing) {
 
 // While a long prompt is read, what decodes gets a token each step.
 TEST(Scheduler, PromptsDoNotStarveWhatDecodes) {
-    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 2, .prefill_chunk = 4});
     Answers answers;
+    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 2, .prefill_chunk = 4});
     scheduler.submit(answers.request(0, random_tokens(300, 3), some(60)));
     scheduler.step();
     scheduler.submit(answers.request(1, random_tokens(300, 40), some(2)));
@@ -137,8 +137,8 @@ TEST(Scheduler, PromptsDoNotStarveWhatDecodes) {
 
 // Two prompts take turns; short ones share a step.
 TEST(Scheduler, PromptsTakeTurns) {
-    Scheduler scheduler(tiny_model("llama"), {.sequences = 4, .prefill_chunk = 8});
     Answers answers;
+    Scheduler scheduler(tiny_model("llama"), {.sequences = 4, .prefill_chunk = 8});
     scheduler.submit(answers.request(0, random_tokens(300, 64), some(1)));
     scheduler.submit(answers.request(1, random_tokens(300, 16), some(1)));
     scheduler.submit(answers.request(2, random_tokens(300, 3), some(1)));
@@ -149,8 +149,8 @@ TEST(Scheduler, PromptsTakeTurns) {
 
 TEST(Scheduler, EndsForEveryReason) {
     const auto model = tiny_model("llama");
-    Scheduler scheduler(model, {.context = 12});
     Answers answers;
+    Scheduler scheduler(model, {.context = 12});
     scheduler.submit(answers.request(0, random_tokens(300, 4), some(5)));
     scheduler.submit(answers.request(1, random_tokens(300, 9), some(50)));
     Request stopped = answers.request(2, random_tokens(300, 4), some(5));
@@ -186,8 +186,8 @@ TEST(Scheduler, EndsAtTheEndOfGeneration) {
     const Forward out = forward(g, *model, {.tokens = prompt, .positions = positions, .sequences = {}});
     std::copy_n(reinterpret_cast<const float*>(out.hidden_TD->value.row(2)), spec.dim,
                 head.f32() + 2 * spec.dim);
-    Scheduler scheduler(model);
     Answers answers;
+    Scheduler scheduler(model);
     scheduler.submit(answers.request(0, prompt, {.max_tokens = 4, .sampler = greedy}));
     run_all(scheduler);
     EXPECT_EQ(answers.finished.at(0), Finish::end_of_generation);
@@ -199,8 +199,8 @@ TEST(Scheduler, MemoryIsSharedInTurns) {
     const auto model = tiny_model("mixtral");
     const MemoryNeed need =
         memory_need(*model, {.context = 64, .chunk = 128 + 8, .logit_rows = 8, .cache = DType::f32});
-    Scheduler scheduler(model, {.context = 64, .memory = need.cache() + need.activations});
     Answers answers;
+    Scheduler scheduler(model, {.context = 64, .memory = need.cache() + need.activations});
     scheduler.submit(answers.request(0, random_tokens(300, 20), some(10)));
     scheduler.submit(answers.request(1, random_tokens(300, 20), some(12)));
     scheduler.submit(answers.request(2, random_tokens(300, 40), some(20)));
@@ -242,8 +242,8 @@ class Hook : public moe::RoutingHook {
 
 TEST(Scheduler, HooksTellSequencesApart) {
     Hook hook;
-    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
     Answers answers;
+    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
     scheduler.submit(answers.request(0, random_tokens(300, 2), some(2)));
     scheduler.submit(answers.request(1, random_tokens(300, 1), some(3)));
     run_all(scheduler);
@@ -252,8 +252,8 @@ TEST(Scheduler, HooksTellSequencesApart) {
 
 TEST(Scheduler, SteeringStaysWhileSequencesRun) {
     Hook hook;
-    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
     Answers answers;
+    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
     scheduler.submit(answers.request(0, random_tokens(300, 2), some(4)));
     scheduler.step();
     hook.name = "other";
@@ -269,8 +269,8 @@ TEST(Scheduler, SteeringStaysWhileSequencesRun) {
 
 TEST(Scheduler, AnErrorEndsWhatRanAndKeepsWhatWaits) {
     Hook hook;
-    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 1, .hook = &hook});
     Answers answers;
+    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 1, .hook = &hook});
     for (size_t n = 0; n < 2; ++n) scheduler.submit(answers.request(n, random_tokens(300, 2), some(4)));
     scheduler.step();
     hook.fails = true;
@@ -296,8 +296,8 @@ TEST(Scheduler, EndsEverythingWithItself) {
 // Requests come from other threads, and from callbacks.
 TEST(Scheduler, TakesRequestsFromAnywhere) {
     const auto model = tiny_model("llama");
-    Scheduler scheduler(model, {.sequences = 2});
     Answers answers;
+    Scheduler scheduler(model, {.sequences = 2});
     Request first = answers.request(0, {5}, some(3));
     first.on_finish = [&](Finish) { scheduler.submit(answers.request(1, {6}, some(3))); };
     scheduler.submit(first);
