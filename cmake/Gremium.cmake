@@ -9,6 +9,8 @@ endif()
 if(GREMIUM_SANITIZE)
   target_compile_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE} -fno-sanitize-recover=all
                                                    -fno-omit-frame-pointer)
+  # In sanitized code GCC warns of its own <regex>.
+  target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE})
 endif()
 
