@@ -55,27 +55,49 @@ struct Chunk {
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m) x_sum[m] = hn::Mul(hn::ConvertTo(d, total(m)), hn::Load(d, x[m]->scale));
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) {
-            const Lanes codes = LanesOf<type>::codes(w[c]);
-            const Affine factors = Coded<type>::factors(w[c]);
+        for (int c = 0; c < C; c += together) {
+            Lanes codes[together];
+            VecFactor scale[together], min[together];
+#pragma GCC unroll 4
+            for (int i = 0; i < together; ++i) {
+                codes[i] = LanesOf<type>::codes(w[c + i]);
+                const Affine factors = Coded<type>::factors(w[c + i]);
+                scale[i] = factors.scale.v[0];
+                min[i] = factors.min.v[0];
+            }
 #pragma GCC unroll 8
             for (int m = 0; m < M; ++m) {
-                VecI32 sum = dots(fine || !zero ? hn::Zero(I32()) : total(m), codes, x[m]->q);
+                VecI32 sum[together];
+#pragma GCC unroll 4
+                for (int i = 0; i < together; ++i) sum[i] = fine || !zero ? hn::Zero(I32()) : total(m);
+                add_dots(sum, codes, x[m]->q);
                 if constexpr (fine) {
-                    sum = hn::ShiftLeft<8>(sum);
-                    sum = dots(zero ? hn::Add(sum, total(m)) : sum, codes, x[m]->low);
+#pragma GCC unroll 4
+                    for (int i = 0; i < together; ++i)
+                        sum[i] = hn::Add(hn::ShiftLeft<8>(sum[i]), zero ? total(m) : hn::Zero(I32()));
+                    add_dots(sum, codes, x[m]->low);
                 }
-                add(c, m, sum, hn::Mul(factors.scale.v[0], hn::Load(d, x[m]->scale)));
-                if constexpr (!zero) sums[c][m] = hn::MulAdd(x_sum[m], factors.min.v[0], sums[c][m]);
+                const VecFactor x_scale = hn::Load(d, x[m]->scale);
+#pragma GCC unroll 4
+                for (int i = 0; i < together; ++i) {
+                    add(c + i, m, sum[i], hn::Mul(scale[i], x_scale));
+                    if constexpr (!zero) sums[c + i][m] = hn::MulAdd(x_sum[m], min[i], sums[c + i][m]);
+                }
             }
         }
     }
     HWY_INLINE VecI32 total(int m) const { return hn::Load(I32(), x[m]->total); }
-    static HWY_INLINE VecI32 dots(VecI32 sum, const Lanes& codes, const int8_t* q) {
+
+    // Weight rows whose codes are held while all rows of x meet them; more do not fit in registers.
+    static constexpr int together = M < 4 ? 1 : C;
+    static HWY_INLINE void add_dots(VecI32 (&sum)[together], const Lanes (&codes)[together],
+                                    const int8_t* q) {
 #pragma GCC unroll 4
-        for (int t = 0; t < 4; ++t)
-            sum = dot_bytes<wide>(sum, codes.v[t], hn::Load(I8(), q + t * code_lanes));
-        return sum;
+        for (int t = 0; t < 4; ++t) {
+            const VecI8 v = hn::Load(I8(), q + t * code_lanes);
+#pragma GCC unroll 4
+            for (int i = 0; i < together; ++i) sum[i] = dot_bytes<wide>(sum[i], codes[i].v[t], v);
+        }
     }
 
 #else
@@ -177,8 +199,8 @@ HWY_INLINE hn::Vec<Quad> sums_of_four(VecFactor v0, VecFactor v1, VecFactor v2, 
                            hn::BitCast(d, hn::InterleaveUpper(wide, low, high))));
 }
 
-constexpr int64_t bytes_ahead =
-    8 << 10;  // by measurement: memory answers in time, and the first-level cache holds it
+// By measurement: memory answers in time, and the first-level cache holds it.
+constexpr int64_t bytes_ahead = 8 << 10;
 
 // `then`: what the thread reads when it is through with these rows.
 template <DType type, int C, int M, bool fine>
