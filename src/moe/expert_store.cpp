@@ -9,7 +9,7 @@
 namespace gremium::moe {
 
 ExpertLease::ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts,
-                         std::vector<ExpertWeights> weights_E)
+                         std::vector<const ExpertWeights*> weights_E)
     : store_(store), layer_(layer), experts_(std::move(experts)), weights_E_(std::move(weights_E)) {}
 
 ExpertLease::ExpertLease(ExpertLease&& other) noexcept
@@ -37,8 +37,8 @@ class PlainStore : public ExpertStore {
     int experts(int layer) const override { return static_cast<int>(of_layer(layer).size()); }
 
     ExpertLease lease(int layer, std::span<const int32_t> experts) override {
-        std::vector<ExpertWeights> weights(of_layer(layer).size());
-        for (const int32_t e : experts) weights[static_cast<size_t>(e)] = peek({layer, e});
+        std::vector<const ExpertWeights*> weights(of_layer(layer).size());
+        for (const int32_t e : experts) weights[static_cast<size_t>(e)] = &peek({layer, e});
         return {this, layer, {experts.begin(), experts.end()}, std::move(weights)};
     }
 

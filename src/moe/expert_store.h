@@ -32,23 +32,23 @@ inline constexpr ops::Weight ExpertWeights::*expert_tensors[] = {
 
 class ExpertStore;
 
-// The right to compute with some experts of one layer for as long as the lease lives. Entries of experts that were not
-// asked for are empty. Move-only.
+// The right to compute with some experts of one layer for as long as the lease lives. Move-only.
 class ExpertLease {
   public:
     ExpertLease(ExpertStore* store, int layer, std::vector<int32_t> experts,
-                std::vector<ExpertWeights> weights_E);
+                std::vector<const ExpertWeights*> weights_E);
     ExpertLease(ExpertLease&&) noexcept;
     ExpertLease& operator=(ExpertLease&&) = delete;
     ~ExpertLease();  // returns it to the store
 
-    std::span<const ExpertWeights> weights() const { return weights_E_; }  // [E], indexed by expert
+    // [E], indexed by expert; null for those that were not asked for.
+    std::span<const ExpertWeights* const> weights() const { return weights_E_; }
 
   private:
     ExpertStore* store_;
     int layer_;
     std::vector<int32_t> experts_;
-    std::vector<ExpertWeights> weights_E_;
+    std::vector<const ExpertWeights*> weights_E_;
 };
 
 enum class Residency : uint8_t {

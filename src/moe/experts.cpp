@@ -27,13 +27,15 @@ struct Matrices {
     int64_t outputs = 0;
     bool trained = false;
 
-    Matrices(const Role& role, const ExpertLease& lease, int64_t inputs) {
-        for (const ExpertWeights& expert : lease.weights()) {
-            const ops::Weight &w = expert.*role.matrix, &bias = expert.*role.bias;
-            values.push_back(w.value);
-            grads.push_back(w.grad);
-            if (bias) biases.resize(lease.weights().size());
-            if (bias) biases[values.size() - 1] = bias;
+    Matrices(const Role& role, const ExpertLease& lease, int64_t inputs)
+        : values(lease.weights().size()), grads(values.size()) {
+        for (size_t e = 0; e < values.size(); ++e) {
+            if (!lease.weights()[e]) continue;
+            const ops::Weight &w = lease.weights()[e]->*role.matrix, &bias = lease.weights()[e]->*role.bias;
+            values[e] = w.value;
+            grads[e] = w.grad;
+            if (bias) biases.resize(values.size());
+            if (bias) biases[e] = bias;
             trained |= w.grad || bias.grad;
             if (!w) continue;
             if (w.value.cols() != inputs) {

@@ -45,9 +45,9 @@ TEST_F(Store, LeasesOnlyWhatWasAskedFor) {
     const std::vector<int32_t> wanted{0, 2};
     const ExpertLease lease = store->lease(1, wanted);
     ASSERT_EQ(lease.weights().size(), 3u);
-    EXPECT_EQ(lease.weights()[2].gate.value.data, values_[6].get().data);
-    EXPECT_EQ(lease.weights()[0].up.value.data, values_[1].get().data);
-    EXPECT_FALSE(lease.weights()[1].down);
+    EXPECT_EQ(lease.weights()[2]->gate.value.data, values_[6].get().data);
+    EXPECT_EQ(lease.weights()[0]->up.value.data, values_[1].get().data);
+    EXPECT_EQ(lease.weights()[1], nullptr);
 }
 
 TEST_F(Store, ResidentCopiesMappedDoesNot) {
@@ -66,8 +66,8 @@ TEST_F(Store, ParametersStayWhereTheirOwnerHasThem) {
     const auto store = make(Residency::resident, true);
     const std::vector<int32_t> wanted{1};
     const ExpertLease lease = store->lease(1, wanted);
-    EXPECT_EQ(lease.weights()[1].gate.value.data, values_[3].get().data);
-    EXPECT_EQ(lease.weights()[1].gate.grad.data, grad_.get().data);
+    EXPECT_EQ(lease.weights()[1]->gate.value.data, values_[3].get().data);
+    EXPECT_EQ(lease.weights()[1]->gate.grad.data, grad_.get().data);
 }
 
 TEST_F(Store, HashIsThatOfTheBytes) {
