@@ -33,7 +33,7 @@ struct Options {
 
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return values.empty() ? 0 : values[values.size() / 2];
 }
 
 std::string cpu_name() {
@@ -72,9 +72,9 @@ struct Phase {
         limits.push_back(measure());
         shares.push_back(speeds.back() * work / limits.back());
     }
-    double speed() const { return speeds.empty() ? 0 : median(speeds); }
-    double limit() const { return limits.empty() ? 0 : median(limits); }
-    double share() const { return shares.empty() ? 0 : median(shares); }
+    double speed() const { return median(speeds); }
+    double limit() const { return median(limits); }
+    double share() const { return median(shares); }
     // Milliseconds a token; `rest` is norms, residuals, the embedding and what lies between stages.
     nlohmann::ordered_json milliseconds() const {
         const double per_token = speeds.empty() ? 0 : 1e3 / static_cast<double>(tokens * std::ssize(speeds));
