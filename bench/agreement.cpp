@@ -14,9 +14,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "kernels/variant.h"
+#include "engine/session.h"
+#include "kernels/simd/variant.h"
 #include "model/model.h"
-#include "model/session.h"
 
 using namespace gremium;
 
@@ -25,7 +25,7 @@ namespace {
 constexpr int64_t chunk = 512;
 
 // Natural-log probabilities of a chunk, [chunk, V].
-std::vector<double> log_probabilities(Session& session, std::string_view variant,
+std::vector<double> log_probabilities(engine::Session& session, std::string_view variant,
                                       std::span<const int32_t> tokens) {
     kernels::force(variant);
     std::vector<double> rows;
@@ -54,10 +54,10 @@ struct Agreement {
     }
 };
 
-void measure(const std::shared_ptr<const Model>& model, std::span<const int32_t> tokens,
-             std::string_view variant, std::string_view other) {
-    const SessionOptions options{.context = std::ssize(tokens), .prefill_chunk = chunk};
-    Session mine(model, options), theirs(model, options);
+void measure(const std::shared_ptr<const Model>& model, std::span<const int32_t> tokens, std::string_view variant,
+             std::string_view other) {
+    const engine::SessionOptions options{.context = std::ssize(tokens), .prefill_chunk = chunk};
+    engine::Session mine(model, options), theirs(model, options);
     const size_t V = static_cast<size_t>(model->spec.vocab);
     std::map<int64_t, Agreement> by_distance;  // positions below the key, from half of it on
     for (size_t first = 0; first + 1 < tokens.size(); first += chunk) {
@@ -68,13 +68,13 @@ void measure(const std::shared_ptr<const Model>& model, std::span<const int32_t>
                 std::span(p).subspan(i * V, V), std::span(q).subspan(i * V, V),
                 static_cast<size_t>(tokens[first + i + 1]));
     }
-    fmt::print("{:>14} {:>8} {:>11} {:>11} {:>10} {:>10} {:>10}\n", "positions", "tokens", "nats/token",
-               "difference", "mean KL", "worst KL", "same best");
+    fmt::print("{:>14} {:>8} {:>11} {:>11} {:>10} {:>10} {:>10}\n", "positions", "tokens", "nats/token", "difference",
+               "mean KL", "worst KL", "same best");
     for (const auto& [end, a] : by_distance) {
         const double n = static_cast<double>(a.tokens);
-        fmt::print("{:>14} {:>8} {:>11.4f} {:>+11.1e} {:>10.1e} {:>10.1e} {:>9.2f}%\n",
-                   fmt::format("below {}", end), a.tokens, a.other_nats / n, (a.nats - a.other_nats) / n,
-                   a.divergence / n, a.worst, 100 * static_cast<double>(a.same_best) / n);
+        fmt::print("{:>14} {:>8} {:>11.4f} {:>+11.1e} {:>10.1e} {:>10.1e} {:>9.2f}%\n", fmt::format("below {}", end),
+                   a.tokens, a.other_nats / n, (a.nats - a.other_nats) / n, a.divergence / n, a.worst,
+                   100 * static_cast<double>(a.same_best) / n);
     }
 }
 

@@ -7,11 +7,11 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/attention.h"
-#include "kernels/limits.h"
-#include "kernels/variant.h"
+#include "bench/limits.h"
+#include "kernels/attention/attention.h"
+#include "kernels/simd/variant.h"
 #include "tensor/arena.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels {
 namespace {
@@ -73,9 +73,8 @@ int main(int argc, char** argv) {
     }
     benchmark::Initialize(&argc, argv);
     set_threads(1);
-    fmt::print(
-        "{} kernels; peak of one thread, GFLOP/s: f32 {:.0f}, bf16 {:.0f}; read bandwidth {:.1f} GB/s\n",
-        kernels::name(kernels::active()), kernels::peak_gflops(DType::f32), kernels::peak_gflops(DType::bf16),
-        kernels::read_gbs());
+    fmt::print("{} kernels; peak of one thread, GFLOP/s: f32 {:.0f}, bf16 {:.0f}; read bandwidth {:.1f} GB/s\n",
+               kernels::name(kernels::active()), bench::peak_gflops(DType::f32), bench::peak_gflops(DType::bf16),
+               bench::read_gbs());
     benchmark::RunSpecifiedBenchmarks();
 }

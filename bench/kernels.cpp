@@ -11,11 +11,11 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/grouped_matmul.h"
-#include "kernels/limits.h"
-#include "kernels/variant.h"
+#include "bench/limits.h"
+#include "kernels/matmul/grouped_matmul.h"
+#include "kernels/simd/variant.h"
 #include "tensor/arena.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels {
 namespace {
@@ -47,13 +47,12 @@ struct Problem {
             }
         };
         for (int64_t g = 1; g < l.groups; ++g) {  // a router's loads: uneven
-            const double share = (static_cast<double>(g) + l.unevenness * (random.uniform() - 0.5)) /
-                                 static_cast<double>(l.groups);
+            const double share =
+                (static_cast<double>(g) + l.unevenness * (random.uniform() - 0.5)) / static_cast<double>(l.groups);
             offsets.push_back(static_cast<int32_t>(std::lround(share * static_cast<double>(l.R))));
         }
         offsets.push_back(static_cast<int32_t>(l.R));
-        for (int64_t r = 0; l.sources && r < l.R; ++r)
-            rows.push_back(static_cast<int32_t>(random.below(l.sources)));
+        for (int64_t r = 0; l.sources && r < l.R; ++r) rows.push_back(static_cast<int32_t>(random.below(l.sources)));
         fill(x, activations, {l.sources ? l.sources : l.R, l.K});
         fill(dy, activations, {l.R, l.N});
         y = OwnedTensor(activations, {l.R, l.N});
@@ -82,12 +81,12 @@ struct Problem {
 // Peaks are measured once a number of threads and type.
 double peak(DType compute, int count) {
     static std::map<std::pair<DType, int>, double> known;
-    if (!known.contains({compute, count})) known[{compute, count}] = peak_gflops(compute);
+    if (!known.contains({compute, count})) known[{compute, count}] = bench::peak_gflops(compute);
     return known[{compute, count}];
 }
 double read_peak(int count) {
     static std::map<int, double> known;
-    if (!known.contains(count)) known[count] = read_gbs();
+    if (!known.contains(count)) known[count] = bench::read_gbs();
     return known[count];
 }
 
@@ -113,8 +112,8 @@ double best_seconds(benchmark::State& state, Work&& work) {
     return best;
 }
 
-void products(benchmark::State& state, const Layer& layer, Direction direction, DType activations,
-              DType compute, int count) {
+void products(benchmark::State& state, const Layer& layer, Direction direction, DType activations, DType compute,
+              int count) {
     set_threads(count);
     Problem problem(layer, activations, compute);
     const double flops = 2.0 * static_cast<double>(layer.R * layer.K * layer.N);
@@ -147,34 +146,29 @@ void register_all() {
         {Direction::forward, "forward"}, {Direction::dx, "dx"}, {Direction::dw, "dw"}};
     struct Types {
         const char* name;
-        DType activations,
-            compute;  // weights are stored in the type of the computation, gradients of weights in f32
+        // weights are stored in the type of the computation, gradients of weights in f32
+        DType activations, compute;
     };
-    constexpr Types types[] = {{"f32", DType::f32, DType::f32},
-                               {"bf16", DType::bf16, DType::bf16},
-                               {"bf16_of_f32", DType::f32, DType::bf16}};
+    constexpr Types types[] = {
+        {"f32", DType::f32, DType::f32}, {"bf16", DType::bf16, DType::bf16}, {"bf16_of_f32", DType::f32, DType::bf16}};
     std::vector<int> counts{1};
     if (omp_get_num_procs() > 1) counts.push_back(omp_get_num_procs());
     for (const int count : counts) {
         for (const auto& [word_of_types, activations, compute] : types) {
             for (const Layer& layer : layers) {
                 for (const auto& [direction, word] : directions) {
-                    const std::string title =
-                        fmt::format("{}/{}/{}/t{}", word_of_types, layer.name, word, count);
-                    benchmark::RegisterBenchmark(title.c_str(), products, layer, direction, activations,
-                                                 compute, count)
+                    const std::string title = fmt::format("{}/{}/{}/t{}", word_of_types, layer.name, word, count);
+                    benchmark::RegisterBenchmark(title.c_str(), products, layer, direction, activations, compute, count)
                         ->UseManualTime()
                         ->Unit(benchmark::kMicrosecond);
                 }
             }
         }
-        for (const DType weights :
-             {DType::f32, DType::bf16, DType::f16, DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,
-              DType::q8_0, DType::iq4_nl, DType::iq4_xs, DType::mxfp4, DType::q2_k, DType::q3_k, DType::q4_k,
-              DType::q5_k, DType::q6_k}) {
+        for (const DType weights : {DType::f32, DType::bf16, DType::f16, DType::q4_0, DType::q4_1, DType::q5_0,
+                                    DType::q5_1, DType::q8_0, DType::iq4_nl, DType::iq4_xs, DType::mxfp4, DType::q2_k,
+                                    DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k}) {
             for (const int64_t rows : {1, 2, 4, 5, 8}) {
-                const std::string title =
-                    fmt::format("decode/{}/rows{}/t{}", info(weights).name, rows, count);
+                const std::string title = fmt::format("decode/{}/rows{}/t{}", info(weights).name, rows, count);
                 benchmark::RegisterBenchmark(title.c_str(), decode, rows, weights, count)
                     ->UseManualTime()
                     ->Unit(benchmark::kMicrosecond);

@@ -11,15 +11,15 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "formats/gguf.h"
-#include "tensor/blocks.h"
+#include "formats/gguf/gguf.h"
+#include "tensor/quantised/blocks.h"
 
 using namespace gremium;
 
 namespace {
 
-constexpr int64_t layers = 8, dim = 2048, experts = 128, used = 8, ffn = 768, heads = 32, kv_heads = 4,
-                  head_dim = 128, vocab = 32000;
+constexpr int64_t layers = 8, dim = 2048, experts = 128, used = 8, ffn = 768, heads = 32, kv_heads = 4, head_dim = 128,
+                  vocab = 32000;
 
 Metadata metadata() {
     Metadata m;

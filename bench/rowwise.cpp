@@ -14,12 +14,12 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/attention.h"
-#include "kernels/limits.h"
-#include "kernels/rowwise.h"
-#include "kernels/variant.h"
+#include "bench/limits.h"
+#include "kernels/attention/attention.h"
+#include "kernels/rowwise/rowwise.h"
+#include "kernels/simd/variant.h"
 #include "tensor/arena.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels {
 namespace {
@@ -66,8 +66,8 @@ void add(const std::string& title, std::function<void(benchmark::State&)> run) {
 }
 
 // Rows that together exceed the last-level cache are not the point: in training these tensors come from there.
-void add_row_kernel(const std::string& name, DType dtype, int64_t rows, int64_t cols,
-                    double bytes_per_element, std::function<void(const std::vector<OwnedTensor>&)> work) {
+void add_row_kernel(const std::string& name, DType dtype, int64_t rows, int64_t cols, double bytes_per_element,
+                    std::function<void(const std::vector<OwnedTensor>&)> work) {
     add(fmt::format("{}/{}/{}x{}", name, info(dtype).name, rows, cols), [=](benchmark::State& state) {
         std::vector<OwnedTensor> t;  // two inputs and an output of the type, a gradient and four sums in f32
         for (int i = 0; i < 3; ++i) t.push_back(filled(dtype, {rows, cols}));
@@ -83,8 +83,7 @@ void add_row_kernels() {
         const double size = info(dtype).bytes;
         using T = const std::vector<OwnedTensor>&;
         const int64_t rows = 4096, cols = 256;
-        add_row_kernel("rms_norm", dtype, rows, cols, 2 * size,
-                       [=](T t) { rms_norm(t[2], t[0], t[5], 1e-5f, cols); });
+        add_row_kernel("rms_norm", dtype, rows, cols, 2 * size, [=](T t) { rms_norm(t[2], t[0], t[5], 1e-5f, cols); });
         add_row_kernel("rms_norm_backward", dtype, rows, cols, size + 12,
                        [=](T t) { rms_norm_backward(t[3], t[5], t[4], t[0], t[6], 1e-5f, cols); });
         add_row_kernel("layer_norm", dtype, rows, cols, 2 * size,
@@ -100,11 +99,10 @@ void add_row_kernels() {
         std::vector<int32_t> ids;
         for (int32_t t = 0; t < rows; ++t) ids.push_back(t * 7 % 4096);
         add_row_kernel("embedding", dtype, rows, cols, 2 * size, [=](T t) { embedding(t[2], t[0], ids); });
-        add_row_kernel("embedding_backward", dtype, rows, cols, 12,
-                       [=](T t) { embedding_backward(t[3], t[4], ids); });
+        add_row_kernel("embedding_backward", dtype, rows, cols, 12, [=](T t) { embedding_backward(t[3], t[4], ids); });
         for (const RopePairing pairing : {RopePairing::half_split, RopePairing::interleaved}) {
-            add_row_kernel(pairing == RopePairing::half_split ? "rope_halves" : "rope_pairs", dtype, rows,
-                           cols, 2 * size, [=](T t) { rope(t[0], t[3], ids, 256, 256, pairing); });
+            add_row_kernel(pairing == RopePairing::half_split ? "rope_halves" : "rope_pairs", dtype, rows, cols,
+                           2 * size, [=](T t) { rope(t[0], t[3], ids, 256, 256, pairing); });
         }
     }
     const int64_t vocabulary = 8192;
@@ -116,21 +114,19 @@ void add_row_kernels() {
     });
     add_row_kernel("sum_of_squares", DType::f32, 1024, vocabulary, 4,
                    [](const std::vector<OwnedTensor>& t) { benchmark::DoNotOptimize(sum_of_squares(t[0])); });
-    add_row_kernel("adamw", DType::f32, 1024, vocabulary, 28, [](const std::vector<OwnedTensor>& t) {
-        adamw(t[0], t[1], t[2], t[3], {}, {.lr = 1e-3f});
-    });
+    add_row_kernel("adamw", DType::f32, 1024, vocabulary, 28,
+                   [](const std::vector<OwnedTensor>& t) { adamw(t[0], t[1], t[2], t[3], {}, {.lr = 1e-3f}); });
 }
 
 void add_attention(int64_t sequences, int64_t length, const AttentionShape& shape) {
     const int64_t rows = sequences * length;
     // A query sees half the keys; a score costs its dot product and its share of the output, twice two operations a number.
-    const double pairs =
-        static_cast<double>(sequences * shape.heads) * static_cast<double>(length * (length + 1)) / 2;
+    const double pairs = static_cast<double>(sequences * shape.heads) * static_cast<double>(length * (length + 1)) / 2;
     const double forward = pairs * 2 * static_cast<double>(shape.head_dim + shape.value_dim);
     const double backward = pairs * 2 * static_cast<double>(3 * shape.head_dim + 2 * shape.value_dim);
     for (const bool back : {false, true}) {
-        add(fmt::format("attention/{}/{}x{}_heads{}_{}_dim{}", back ? "backward" : "forward", sequences,
-                        length, shape.heads, shape.kv_heads, shape.head_dim),
+        add(fmt::format("attention/{}/{}x{}_heads{}_{}_dim{}", back ? "backward" : "forward", sequences, length,
+                        shape.heads, shape.kv_heads, shape.head_dim),
             [=](benchmark::State& state) {
                 const auto q = filled(DType::f32, {rows, shape.heads * shape.head_dim});
                 const auto k = filled(DType::f32, {rows, shape.kv_heads * shape.head_dim});
@@ -138,8 +134,7 @@ void add_attention(int64_t sequences, int64_t length, const AttentionShape& shap
                 const auto out = filled(DType::f32, {rows, shape.heads * shape.value_dim}),
                            dout = filled(DType::f32, out.get().shape);
                 const auto dq = filled(DType::f32, q.get().shape), dk = filled(DType::f32, k.get().shape);
-                const auto dv = filled(DType::f32, v.get().shape),
-                           lse = filled(DType::f32, {rows, shape.heads});
+                const auto dv = filled(DType::f32, v.get().shape), lse = filled(DType::f32, {rows, shape.heads});
                 std::vector<AttentionSpan> spans;
                 const auto part = [&](TensorView t, int64_t s) {
                     return TensorView{t.row(s * length), t.dtype, {length, t.cols()}};
@@ -162,8 +157,7 @@ void add_decode(DType cache, int64_t keys, const AttentionShape& shape) {
         [=](benchmark::State& state) {
             const auto q = filled(DType::f32, {1, shape.heads * shape.head_dim}),
                        out = filled(DType::f32, q.get().shape);
-            const auto k = filled(cache, {keys, shape.kv_heads * shape.head_dim}),
-                       v = filled(cache, k.get().shape);
+            const auto k = filled(cache, {keys, shape.kv_heads * shape.head_dim}), v = filled(cache, k.get().shape);
             const AttentionSpan span{0, 1, keys - 1, k, v};
             const Seconds best = best_seconds(state, [&] { attention(out, {}, q, {&span, 1}, shape); });
             report(state, "GBs", static_cast<double>(k.get().bytes() + v.get().bytes()), best);
@@ -202,9 +196,8 @@ int main(int argc, char** argv) {
         std::rotate(argv + i, argv + i + 2, argv + argc);
         argc -= 2;
     }
-    fmt::print("{}, {} threads: peak f32 {:.0f} GFLOP/s, read {:.1f} GB/s\n",
-               kernels::name(kernels::active()), threads(), kernels::peak_gflops(DType::f32),
-               kernels::read_gbs());
+    fmt::print("{}, {} threads: peak f32 {:.0f} GFLOP/s, read {:.1f} GB/s\n", kernels::name(kernels::active()),
+               threads(), bench::peak_gflops(DType::f32), bench::read_gbs());
     benchmark::Initialize(&argc, argv);
     kernels::add_all();
     benchmark::RunSpecifiedBenchmarks();

@@ -3,6 +3,9 @@ add_library(gremium_options INTERFACE)
 target_compile_features(gremium_options INTERFACE cxx_std_20)
 target_compile_options(gremium_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                                  -fno-math-errno)
+if(CCACHE)  # which wants to see what a precompiled header brings
+  target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+endif()
 if(GREMIUM_WERROR)
   target_compile_options(gremium_options INTERFACE -Werror)
 endif()
@@ -14,30 +17,64 @@ if(GREMIUM_SANITIZE)
   target_link_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE})
 endif()
 
-# gremium_room(NAME DEPENDS rooms... LIBS libraries...): every .cpp below src/NAME is one static library. The
-# include directions of ARCHITECTURE.md follow from DEPENDS, and tests/architecture checks the includes themselves.
-function(gremium_room name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
-  add_library(gremium_${name} STATIC ${sources})
-  target_include_directories(gremium_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
-  set_target_properties(gremium_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  target_link_libraries(gremium_${name} PRIVATE gremium_options PUBLIC fmt::fmt ${ARG_LIBS})
-  foreach(room ${ARG_DEPENDS})
-    target_link_libraries(gremium_${name} PUBLIC $<BUILD_INTERFACE:gremium_${room}>)
+# gremium_rooms(): every room of src/rooms.txt is a static library gremium_ROOM of the .cpp files below its folder, without those
+# of a room inside it ("lab/tune" is gremium_lab_tune).
+function(gremium_rooms)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS rooms.txt)
+  file(STRINGS rooms.txt lines REGEX "^[^#]")
+  gremium_precompile()
+  set(rooms)
+  foreach(line ${lines})
+    string(REGEX REPLACE " *\\| *" ";" fields "${line}")
+    list(GET fields 0 room)
+    list(GET fields 1 includes)
+    list(GET fields 2 libraries)
+    separate_arguments(includes)
+    separate_arguments(libraries)
+    list(TRANSFORM includes PREPEND gremium_)
+    list(TRANSFORM includes REPLACE / _)
+    gremium_room(${room} DEPENDS ${includes} LIBS ${libraries})
+    list(APPEND rooms ${room})
   endforeach()
-  set_property(GLOBAL APPEND PROPERTY GREMIUM_ROOMS gremium_${name})
+  set_property(GLOBAL PROPERTY GREMIUM_ROOMS ${rooms})
 endfunction()
 
-# gremium_embed(ROOM DIRECTORY files...): the files of src/ROOM/DIRECTORY as string_views in gremium::ROOM::DIRECTORY,
-# which src/ROOM/DIRECTORY/DIRECTORY.h declares.
-function(gremium_embed room directory)
-  set(output ${CMAKE_CURRENT_BINARY_DIR}/${room}_${directory}.cpp)
-  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/${room}/${directory}/ OUTPUT_VARIABLE files)
+# One precompiled header for all rooms but the kernels, whose time goes to code and not to headers.
+function(gremium_precompile)
+  add_library(gremium_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/empty.cpp)
+  set_target_properties(gremium_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(gremium_pch PRIVATE gremium_options fmt::fmt nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX)
+  target_include_directories(gremium_pch PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_precompile_headers(gremium_pch PRIVATE <pch.h>)
+endfunction()
+
+function(gremium_room room)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS" ${ARGN})
+  string(REPLACE / _ target gremium_${room})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${room}/*.cpp)
+  if(room STREQUAL lab)
+    list(FILTER sources EXCLUDE REGEX /lab/tune/)
+  endif()
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_link_libraries(${target} PRIVATE gremium_options PUBLIC fmt::fmt ${ARG_LIBS})
+  if(NOT room STREQUAL kernels)
+    target_precompile_headers(${target} REUSE_FROM gremium_pch)
+  endif()
+  foreach(library ${ARG_DEPENDS})
+    target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:${library}>)
+  endforeach()
+endfunction()
+
+# gremium_embed(ROOM files...): the files of src/ROOM as string_views in gremium::ROOM, which src/ROOM/assets.h declares.
+function(gremium_embed room)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${room}_assets.cpp)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/${room}/ OUTPUT_VARIABLE files)
   add_custom_command(
     OUTPUT ${output}
-    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DHEADER=${room}/${directory}/${directory}.h
-            -DNAMESPACE=gremium::${room}::${directory} "-DFILES=${files}" -P ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} -DHEADER=${room}/assets.h -DNAMESPACE=gremium::${room} "-DFILES=${files}"
+            -P ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
     DEPENDS ${files} ${PROJECT_SOURCE_DIR}/cmake/Embed.cmake
     VERBATIM)
   target_sources(gremium_${room} PRIVATE ${output})

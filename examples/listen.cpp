@@ -4,8 +4,8 @@
 #include <map>
 
 #include "base/error.h"
-#include "model/default_model.h"
-#include "model/session.h"
+#include "engine/default_model.h"
+#include "engine/session.h"
 
 using namespace gremium;
 
@@ -18,15 +18,15 @@ struct Listener : moe::RoutingHook {
 };
 
 int main(int argc, char** argv) try {
-    const auto model = load_model(argc > 1 ? argv[1] : default_model_path());
+    const auto model = load_model(argc > 1 ? argv[1] : engine::default_model_path());
     if (!model->tokenizer) fail("{}: holds no tokenizer", model->source);
     const auto prompt = model->tokenizer->encode(argc > 2 ? argv[2] : "The first step is to");
 
     Listener listener;
-    Session session(model, {.hook = &listener});
+    engine::Session session(model, {.hook = &listener});
     StreamingDecoder text(*model->tokenizer);
     for (const int32_t token : prompt) std::fputs(text.push(token).c_str(), stdout);
-    generate(session, prompt, {.max_tokens = 40, .sampler = {.seed = 1}}, [&](int32_t token) {
+    engine::generate(session, prompt, {.max_tokens = 40, .sampler = {.seed = 1}}, [&](int32_t token) {
         std::fputs(text.push(token).c_str(), stdout);
         return true;
     });

@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "base/random.h"
-#include "moe/moe.h"
+#include "moe/mixture.h"
 
 using namespace gremium;
 constexpr int tasks = 4, dim = 16, hidden = 8, per_task = 64, tokens = tasks * per_task, steps = 1000;
@@ -34,13 +34,12 @@ int main() {
         for (int i = 0; i < tokens * dim; ++i)
             x.get().f32()[i] =
                 centres.w.get().f32()[i / dim / per_task * dim + i % dim] + 0.3f * float(random.normal());
-        for (int j = 0; j < tasks; ++j)
-            kernels::matmul(wanted.get().at(j), x.get().at(j), answers.w.get().at(j));
+        for (int j = 0; j < tasks; ++j) kernels::matmul(wanted.get().at(j), x.get().at(j), answers.w.get().at(j));
 
         ops::Graph g(arena, {.record = true});
         const ops::Var input = g.input(reshape(x.get(), {tokens, dim}));
-        const auto [y, routing] = moe::mixture(g, input, {.experts = tasks, .top_k = 1},
-                                               {.router_ED = p[0], .bias_E = {}}, *store, {});
+        const auto [y, routing] =
+            moe::mixture(g, input, {.experts = tasks, .top_k = 1}, {.router_ED = p[0], .bias_E = {}}, *store, {});
         const float *made = y->value.f32(), *answer = wanted.get().f32();
         for (int i = 0; i < tokens * dim; ++i) g.grad_of(y).f32()[i] = (made[i] - answer[i]) / tokens;
         g.grad_of(routing.balance_loss).f32()[0] = 0.2f;  // its weight beside ½·Σ (y − answer)² / tokens

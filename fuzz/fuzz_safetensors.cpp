@@ -3,13 +3,12 @@
 #include <span>
 
 #include "base/error.h"
-#include "formats/safetensors.h"
+#include "formats/safetensors/safetensors.h"
 #include "fuzz/touch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
-        const gremium::SafetensorsFile file =
-            gremium::parse_safetensors(std::as_bytes(std::span(data, size)), "input");
+        const gremium::SafetensorsFile file = gremium::parse_safetensors(std::as_bytes(std::span(data, size)), "input");
         gremium::fuzz::touch(file.tensors, size);
     } catch (const gremium::Error&) {
     }

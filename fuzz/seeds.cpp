@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "formats/gguf.h"
-#include "formats/safetensors.h"
+#include "formats/gguf/gguf.h"
+#include "formats/safetensors/safetensors.h"
 
 namespace {
 
@@ -45,8 +45,7 @@ void write_gguf(const std::filesystem::path& directory) {
 void write_safetensors(const std::filesystem::path& directory) {
     SafetensorsWriter first(directory / "two", tensors);
     fill(first);
-    SafetensorsWriter second(directory / "odd", {{"scalar", DType::f16, {}}, {"empty", DType::i32, {0, 4}}},
-                             {});
+    SafetensorsWriter second(directory / "odd", {{"scalar", DType::f16, {}}, {"empty", DType::i32, {0, 4}}}, {});
     fill(second);
 }
 
@@ -59,8 +58,7 @@ int main(int argc, char** argv) {
     }
     try {
         const std::filesystem::path directory = argv[1];
-        for (const char* format : {"gguf", "safetensors"})
-            std::filesystem::create_directories(directory / format);
+        for (const char* format : {"gguf", "safetensors"}) std::filesystem::create_directories(directory / format);
         write_gguf(directory / "gguf");
         write_safetensors(directory / "safetensors");
     } catch (const std::exception& error) {

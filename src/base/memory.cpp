@@ -50,8 +50,8 @@ int64_t left_in(const fs::path& group, const GroupFiles& files) {
     const auto limit = number_in(group / files.limit), used = number_in(group / files.used);
     if (!limit || !used) return unlimited;
     const fs::path statistics = group / "memory.stat";
-    const int64_t cached = number_after(files.inactive, statistics).value_or(0) +
-                           number_after(files.active, statistics).value_or(0);
+    const int64_t cached =
+        number_after(files.inactive, statistics).value_or(0) + number_after(files.active, statistics).value_or(0);
     return std::max<int64_t>(*limit - *used + cached, 0);
 }
 
@@ -71,10 +71,10 @@ int64_t left_in_groups(const GroupFiles& files) {
 }
 
 int64_t control_group_memory() {
-    return std::min(left_in_groups({"0::", "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file",
-                                    "active_file"}),
-                    left_in_groups({":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes",
-                                    "memory.usage_in_bytes", "total_inactive_file", "total_active_file"}));
+    return std::min(
+        left_in_groups({"0::", "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file", "active_file"}),
+        left_in_groups({":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                        "total_inactive_file", "total_active_file"}));
 }
 
 }  // namespace
@@ -82,9 +82,7 @@ int64_t control_group_memory() {
 int64_t available_memory() { return std::min(system_memory(), control_group_memory()); }
 
 ResidentMemory resident_memory() {
-    const auto bytes = [](const char* word) {
-        return number_after(word, "/proc/self/status").value_or(0) * 1024;
-    };
+    const auto bytes = [](const char* word) { return number_after(word, "/proc/self/status").value_or(0) * 1024; };
     return {.anonymous = bytes("RssAnon:"), .file = bytes("RssFile:")};
 }
 

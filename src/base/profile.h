@@ -11,17 +11,7 @@
 
 namespace gremium {
 
-enum class Stage : uint8_t {
-    projections,
-    attention,
-    state_space,
-    router,
-    dispatch,
-    experts,
-    combine,
-    dense,
-    head
-};
+enum class Stage : uint8_t { projections, attention, state_space, router, dispatch, experts, combine, dense, head };
 inline constexpr std::array<std::string_view, 9> stage_names{
     "projections", "attention", "state_space", "router", "dispatch", "experts", "combine", "dense", "head"};
 

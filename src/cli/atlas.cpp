@@ -1,5 +1,5 @@
 // gremium atlas: a page about the experts of a traced model, or of two.
-#include "lab/atlas.h"
+#include "lab/trace/atlas.h"
 #include "base/atomic_file.h"
 #include "cli/common.h"
 

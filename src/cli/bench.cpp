@@ -10,14 +10,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/profile.h"
+#include "bench/limits.h"
+#include "bench/training.h"
 #include "cli/bench_sequences.h"
 #include "cli/common.h"
-#include "kernels/limits.h"
-#include "kernels/variant.h"
-#include "model/footprint.h"
-#include "model/memory.h"
-#include "model/session.h"
-#include "train/bench.h"
+#include "engine/footprint.h"
+#include "engine/memory.h"
+#include "engine/session.h"
+#include "kernels/simd/variant.h"
 
 namespace gremium::cli {
 namespace {
@@ -92,8 +92,8 @@ struct Phase {
 };
 
 void print_profile(const nlohmann::ordered_json& prefill, const nlohmann::ordered_json& decode) {
-    fmt::print("{:<12}{:>10}{:>10}   ms a token; waiting: for other threads, within the stages above\n", "",
-               "prefill", "decode");
+    fmt::print("{:<12}{:>10}{:>10}   ms a token; waiting: for other threads, within the stages above\n", "", "prefill",
+               "decode");
     for (const auto& [stage, ms] : prefill.items())
         fmt::print("{:<12}{:>10.4f}{:>10.4f}\n", stage, ms.get<double>(), decode[stage].get<double>());
 }
@@ -104,21 +104,20 @@ void bench_model(const Options& options) {
     std::vector<int32_t> prompt(static_cast<size_t>(options.prompt));
     for (size_t i = 0; i < prompt.size(); ++i)
         prompt[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(model->spec.vocab));
-    Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
+    engine::Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
     // Pages in; arenas grow.
     session.evaluate(std::span(prompt).first(std::min<size_t>(prompt.size(), 512)));
     const bool quantised = is_quantised(model->weights.head.value.dtype);
     const DType compute = quantised ? DType::q8_0 : DType::f32;
     // A token reads its weights, and the keys and values of half the decoded context on average.
     const int64_t cached =
-        memory_need(*model, {.context = options.prompt + options.predict / 2, .cache = options.cache})
-            .cache();
+        engine::memory_need(*model, {.context = options.prompt + options.predict / 2, .cache = options.cache}).cache();
     Phase prefill{.tokens = options.prompt,
                   .work = 1e-9 * static_cast<double>(size.flops_per_token),
-                  .measure = [&] { return kernels::peak_gflops(compute); }},
+                  .measure = [&] { return bench::peak_gflops(compute); }},
         decode{.tokens = options.predict,
-               .work = 1e-9 * static_cast<double>(footprint(*model).per_token + cached),
-               .measure = kernels::read_gbs};
+               .work = 1e-9 * static_cast<double>(engine::footprint(*model).per_token + cached),
+               .measure = bench::read_gbs};
     for (int r = 0; r < options.repeats; ++r) {
         session.truncate(0);
         prefill.run(options.profile, [&] { session.evaluate(prompt); });
@@ -129,29 +128,27 @@ void bench_model(const Options& options) {
         });
     }
     if (options.common.json) {
-        nlohmann::ordered_json report{
-            {"pp", {{"n", options.prompt}, {"tps", prefill.speed()}}},
-            {"tg", {{"n", options.predict}, {"tps", decode.speed()}}},
-            {"limits",
-             {{"read_gbs", options.predict > 0 ? decode.limit() : kernels::read_gbs()},
-              {"gemm_gflops",
-               {{"f32", kernels::peak_gflops(DType::f32)},
-                {"bf16", kernels::peak_gflops(DType::bf16)},
-                {"q8_0", kernels::peak_gflops(DType::q8_0)}}}}},
-            {"share", {{"pp", prefill.share()}, {"tg", decode.share()}}},
-            {"cpu", cpu_name()},
-            {"kernels", kernels::name(kernels::active())}};
-        if (options.profile)
-            report["profile_ms"] = {{"pp", prefill.milliseconds()}, {"tg", decode.milliseconds()}};
+        nlohmann::ordered_json report{{"pp", {{"n", options.prompt}, {"tps", prefill.speed()}}},
+                                      {"tg", {{"n", options.predict}, {"tps", decode.speed()}}},
+                                      {"limits",
+                                       {{"read_gbs", options.predict > 0 ? decode.limit() : bench::read_gbs()},
+                                        {"gemm_gflops",
+                                         {{"f32", bench::peak_gflops(DType::f32)},
+                                          {"bf16", bench::peak_gflops(DType::bf16)},
+                                          {"q8_0", bench::peak_gflops(DType::q8_0)}}}}},
+                                      {"share", {{"pp", prefill.share()}, {"tg", decode.share()}}},
+                                      {"cpu", cpu_name()},
+                                      {"kernels", kernels::name(kernels::active())}};
+        if (options.profile) report["profile_ms"] = {{"pp", prefill.milliseconds()}, {"tg", decode.milliseconds()}};
         fmt::print("{}\n", report.dump());
         return;
     }
-    fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(),
-               kernels::name(kernels::active()), options.repeats);
+    fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(), kernels::name(kernels::active()),
+               options.repeats);
     const auto line = [](const char* what, const Phase& phase, const char* unit, const std::string& limit) {
-        fmt::print("{:<8}{:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} {:<7} = {:>3.0f} % of the {:.0f} {} {}\n",
-                   what, phase.tokens, phase.speed(), phase.speed() * phase.work, unit, 100 * phase.share(),
-                   phase.limit(), unit, limit);
+        fmt::print("{:<8}{:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} {:<7} = {:>3.0f} % of the {:.0f} {} {}\n", what,
+                   phase.tokens, phase.speed(), phase.speed() * phase.work, unit, 100 * phase.share(), phase.limit(),
+                   unit, limit);
     };
     line("prefill", prefill, "GFLOP/s", fmt::format("({}) measured now", info(compute).name));
     if (options.predict > 0) line("decode", decode, "GB/s", "read bandwidth measured now");
@@ -179,9 +176,8 @@ void bench_together(const Options& options) {
                                .dump());
         return;
     }
-    fmt::print("{} on {}, {} kernels, {} tokens decoded after {}, median of {}\n", model->spec.name,
-               cpu_name(), kernels::name(kernels::active()), options.predict, options.prompt,
-               options.repeats);
+    fmt::print("{} on {}, {} kernels, {} tokens decoded after {}, median of {}\n", model->spec.name, cpu_name(),
+               kernels::name(kernels::active()), options.predict, options.prompt, options.repeats);
     fmt::print("one sequence alone:   {:>9.1f} tokens/s\n", speed.alone);
     fmt::print(
         "{:>2} sequences together: {:>8.1f} tokens/s = {:.2f} times; {:.2f} is the most by bytes read "
@@ -191,13 +187,13 @@ void bench_together(const Options& options) {
 
 void bench_train(const Options& options) {
     apply(options.common);
-    const train::BenchShape shape =
-        options.shape.empty() ? train::BenchShape{} : train::parse_bench_shape(options.shape);
+    const bench::BenchShape shape =
+        options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     for (const DType dtype : {DType::bf16, DType::f32}) {
         if (!options.compute.empty() && options.compute != info(dtype).name) continue;
-        const train::TrainBench result = train::run_train_bench(shape, dtype, options.repeats);
-        const double peak = kernels::peak_gflops(dtype);
+        const bench::TrainBench result = bench::run_train_bench(shape, dtype, options.repeats);
+        const double peak = bench::peak_gflops(dtype);
         const double gflops = result.tokens_per_second * static_cast<double>(result.flops_per_token) / 1e9;
         if (options.common.json) {
             report.push_back({{"dtype", info(dtype).name},
@@ -236,13 +232,13 @@ void bench_train(const Options& options) {
 // The mixture beside the dense model with as many active parameters.
 void bench_mixture(const Options& options) {
     apply(options.common);
-    const train::BenchShape shape =
-        options.shape.empty() ? train::BenchShape{} : train::parse_bench_shape(options.shape);
+    const bench::BenchShape shape =
+        options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
     const DType dtype = options.compute == "f32" ? DType::f32 : DType::bf16;
-    const train::MixtureCost cost = train::run_mixture_bench(shape, dtype, options.repeats);
+    const bench::MixtureCost cost = bench::run_mixture_bench(shape, dtype, options.repeats);
     if (options.common.json) {
         fmt::print("{}\n", nlohmann::ordered_json{{"dtype", info(dtype).name},
-                                                  {"shape", train::to_string(shape)},
+                                                  {"shape", bench::to_string(shape)},
                                                   {"mixture_tps", cost.mixture.tokens_per_second},
                                                   {"dense_tps", cost.dense.tokens_per_second},
                                                   {"ratio", cost.ratio},
@@ -256,8 +252,7 @@ void bench_mixture(const Options& options) {
         "of it, "
         "the median of {} pairs of steps\n",
         info(dtype).name, cost.mixture.tokens_per_second, 1e-6 * static_cast<double>(cost.mixture.parameters),
-        cost.dense.tokens_per_second, 1e-6 * static_cast<double>(cost.dense.parameters), cost.ratio,
-        options.repeats);
+        cost.dense.tokens_per_second, 1e-6 * static_cast<double>(cost.dense.parameters), cost.ratio, options.repeats);
 }
 
 }  // namespace
@@ -267,12 +262,10 @@ void add_bench(CLI::App& app) {
     CLI::App* command = app.add_subcommand("bench", "Measure speed beside this machine's limits");
     add_common(*command, options->common);
     command->add_flag("--train", options->train, "measure training instead of running");
-    command->add_flag("--profile", options->profile, "where a token's time goes, in milliseconds")
-        ->excludes("--train");
+    command->add_flag("--profile", options->profile, "where a token's time goes, in milliseconds")->excludes("--train");
     command
-        ->add_flag(
-            "--dense", options->dense,
-            "with --train: beside the dense model with as many active parameters, steps of both in turn")
+        ->add_flag("--dense", options->dense,
+                   "with --train: beside the dense model with as many active parameters, steps of both in turn")
         ->needs("--train");
     command->add_option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T")->needs("--train");
     command->add_option("--compute", options->compute, "with --train: bf16 or f32 alone")
@@ -286,8 +279,7 @@ void add_bench(CLI::App& app) {
         ->capture_default_str();
     add_cache_type(*command, options->cache);
     command
-        ->add_option("--sequences", options->sequences,
-                     "instead: so many sequences decoding together beside one alone")
+        ->add_option("--sequences", options->sequences, "instead: so many sequences decoding together beside one alone")
         ->check(CLI::Range(2, 1024));
     command
         ->add_flag("--random-routing", options->random_routing,

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "base/random.h"
-#include "model/footprint.h"
-#include "serve/scheduler.h"
+#include "engine/footprint.h"
+#include "engine/scheduler.h"
 
 namespace gremium::cli {
 namespace {
@@ -30,7 +30,7 @@ class ExpertBytes final : public moe::RoutingHook {
     void after_selection(const moe::AfterSelection& s) override {
         for (const int32_t e : std::set<int32_t>(s.ids_Tk.begin(), s.ids_Tk.end())) {
             if (e < 0) continue;
-            bytes += expert_bytes(model_, {s.layer, e});
+            bytes += engine::expert_bytes(model_, {s.layer, e});
             ++experts;
         }
         ++layers;
@@ -58,14 +58,14 @@ class Bench {
     // Seconds of the steps in which `count` sequences decode.
     double run(int64_t count) {
         std::vector<int64_t> made(static_cast<size_t>(count));
-        std::vector<serve::Scheduler::Id> ids;
+        std::vector<engine::Scheduler::Id> ids;
         for (int64_t i = 0; i < count; ++i)
-            ids.push_back(scheduler_.submit(
-                {.prompt = prompt(),
-                 .generate = {.max_tokens = options_.predict + reading_steps(),
-                              .sampler = {.seed = prompts_},
-                              .ignore_end = true},
-                 .on_token = [&made, i](int32_t) { return ++made[static_cast<size_t>(i)] > 0; }}));
+            ids.push_back(
+                scheduler_.submit({.prompt = prompt(),
+                                   .generate = {.max_tokens = options_.predict + reading_steps(),
+                                                .sampler = {.seed = prompts_},
+                                                .ignore_end = true},
+                                   .on_token = [&made, i](int32_t) { return ++made[static_cast<size_t>(i)] > 0; }}));
         while (std::ranges::min(made) == 0) scheduler_.step();
         counter_.bytes = counter_.experts = counter_.layers = 0;
         const auto start = Clock::now();
@@ -80,8 +80,7 @@ class Bench {
         return static_cast<double>(counter_.bytes) / static_cast<double>(options_.predict);
     }
     double experts_used() const {
-        return static_cast<double>(counter_.experts) /
-               static_cast<double>(std::max<int64_t>(1, counter_.layers));
+        return static_cast<double>(counter_.experts) / static_cast<double>(std::max<int64_t>(1, counter_.layers));
     }
 
   private:
@@ -100,16 +99,15 @@ class Bench {
     int vocabulary_;
     uint64_t prompts_ = 0;
     ExpertBytes counter_;
-    serve::Scheduler scheduler_;
+    engine::Scheduler scheduler_;
 };
 
 }  // namespace
 
 SequencesSpeed bench_sequences(const std::shared_ptr<const Model>& model, const SequencesBench& options) {
     Bench bench(model, options);
-    const auto steps = static_cast<double>(options.predict),
-               sequences = static_cast<double>(options.sequences);
-    const auto per_token = static_cast<double>(footprint(*model).per_token);
+    const auto steps = static_cast<double>(options.predict), sequences = static_cast<double>(options.sequences);
+    const auto per_token = static_cast<double>(engine::footprint(*model).per_token);
     std::vector<double> together, alone, ratio, limit;
     double experts = 0;
     bench.run(1);  // pages in, arenas grow

@@ -10,9 +10,8 @@ namespace gremium::cli {
 struct SequencesBench {
     int64_t sequences, prompt, predict;  // tokens of each
     int repeats;
-    DType cache = DType::f32;  // of keys and values
-    bool random_routing =
-        false;  // every expert is as likely as the others: the least that sequences can share
+    DType cache = DType::f32;     // of keys and values
+    bool random_routing = false;  // every expert is as likely as the others: the least that sequences can share
 };
 
 struct SequencesSpeed {

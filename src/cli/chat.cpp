@@ -22,7 +22,7 @@ struct Options {
     std::string system;
     Context context;
     Steering steering;
-    GenerateOptions generate{.max_tokens = 2048, .sampler = {}, .ignore_end = false};
+    engine::GenerateOptions generate{.max_tokens = 2048, .sampler = {}, .ignore_end = false};
 };
 
 class Chat {
@@ -64,9 +64,9 @@ class Chat {
 
     // What was evaluated under other steering is evaluated again.
     void begin_session() {
-        session_.emplace(model_, SessionOptions{.context = options_.context.size,
-                                                .cache = options_.context.cache,
-                                                .hook = steering_.get()});
+        session_.emplace(
+            model_, engine::SessionOptions{
+                        .context = options_.context.size, .cache = options_.context.cache, .hook = steering_.get()});
         evaluated_.clear();
     }
 
@@ -126,7 +126,7 @@ class Chat {
                 ids.size(), session_->capacity());
         }
         const size_t kept = keep_prefix(ids);
-        GenerateOptions generate_options = options_.generate;
+        engine::GenerateOptions generate_options = options_.generate;
         generate_options.sampler.seed += turn_++;
         StreamingDecoder decoder(*model_->tokenizer, {.specials = false, .at_start = false});
         std::string text;
@@ -137,7 +137,7 @@ class Chat {
             std::fflush(stdout);
         };
         const auto made =
-            generate(*session_, std::span(ids).subspan(kept), generate_options, [&](int32_t token) {
+            engine::generate(*session_, std::span(ids).subspan(kept), generate_options, [&](int32_t token) {
                 show(decoder.push(token));
                 return true;
             });
@@ -149,8 +149,7 @@ class Chat {
         return text;
     }
 
-    void report(const std::string& text, size_t prompt_tokens, size_t new_tokens,
-                size_t answer_tokens) const {
+    void report(const std::string& text, size_t prompt_tokens, size_t new_tokens, size_t answer_tokens) const {
         if (!options_.common.json) return fmt::print("\n");
         Json answer = {{"role", "assistant"},
                        {"content", text},
@@ -164,8 +163,8 @@ class Chat {
     const Options& options_;
     std::shared_ptr<const Model> model_;
     ChatTemplate template_;
-    std::unique_ptr<lab::SteeringHook> steering_;
-    std::optional<Session> session_;
+    std::unique_ptr<hooks::SteeringHook> steering_;
+    std::optional<engine::Session> session_;
     Json messages_ = Json::array();
     std::vector<int32_t> evaluated_;  // what the session's cache holds
     uint64_t turn_ = 0;
@@ -175,10 +174,10 @@ class Chat {
 
 void add_chat(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand(
-        "chat",
-        "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
-        "other steering (below) from there on, '/steer' none");
+    CLI::App* command =
+        app.add_subcommand("chat",
+                           "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
+                           "other steering (below) from there on, '/steer' none");
     add_common(*command, options->common);
     command->add_option("--system", options->system, "what the model is told before the conversation");
     add_generation(*command, options->generate, options->context);

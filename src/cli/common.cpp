@@ -6,9 +6,9 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/variant.h"
-#include "lab/versions.h"
-#include "model/default_model.h"
+#include "engine/default_model.h"
+#include "kernels/simd/variant.h"
+#include "versions/versions.h"
 
 namespace gremium::cli {
 
@@ -19,8 +19,7 @@ void add_common(CLI::App& command, Common& common, bool with_model) {
                            "model that ships with "
                            "Gremium)");
     }
-    command.add_option("-t,--threads", common.threads, "threads (default: all cores)")
-        ->check(CLI::Range(1, 1024));
+    command.add_option("-t,--threads", common.threads, "threads (default: all cores)")->check(CLI::Range(1, 1024));
     command.add_option("--kernels", common.kernels,
                        "force a kernel variant: reference, scalar, sse4, avx2, avx512, amx");
     command.add_flag("--json", common.json, "machine-readable output");
@@ -31,22 +30,20 @@ void add_common(CLI::App& command, Common& common, bool with_model) {
 void add_cache_type(CLI::App& command, DType& cache) {
     const auto set = [&cache](const std::string& name) { cache = dtype_from_name(name).value(); };
     command
-        .add_option_function<std::string>("--cache-type", set,
-                                          "type of cached keys and values: f32, f16, bf16 or q8_0")
+        .add_option_function<std::string>("--cache-type", set, "type of cached keys and values: f32, f16, bf16 or q8_0")
         ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
         ->default_str(std::string(info(cache).name));
 }
 
 void add_context(CLI::App& command, Context& context) {
     command
-        .add_option("-c,--ctx-size", context.size,
-                    "context length (default: the model's, as far as memory reaches)")
+        .add_option("-c,--ctx-size", context.size, "context length (default: the model's, as far as memory reaches)")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
     add_cache_type(command, context.cache);
 }
 
-void add_generation(CLI::App& command, GenerateOptions& generate, Context& context) {
-    SamplerOptions& sampler = generate.sampler;
+void add_generation(CLI::App& command, engine::GenerateOptions& generate, Context& context) {
+    engine::SamplerOptions& sampler = generate.sampler;
     command.add_option("-n,--predict", generate.max_tokens, "tokens to make")
         ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
         ->capture_default_str();
@@ -58,17 +55,13 @@ void add_generation(CLI::App& command, GenerateOptions& generate, Context& conte
     command.add_option("--top-k", sampler.top_k, "sample among the k best; 0: all")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    command
-        .add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
+    command.add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    command
-        .add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
+    command.add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
-    command
-        .add_option("--repeat-penalty", sampler.repetition_penalty,
-                    "above 1: recent tokens become less likely")
+    command.add_option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
     command.add_option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
@@ -83,12 +76,12 @@ void apply(const Common& common) {
 }
 
 std::string model_path(const Common& common) {
-    return common.model.empty() ? default_model_path().string() : common.model;
+    return common.model.empty() ? engine::default_model_path().string() : common.model;
 }
 
 std::shared_ptr<const Model> open_model(const Common& common) {
     apply(common);
-    return lab::open_model_or_version(model_path(common));
+    return versions::open_model_or_version(model_path(common));
 }
 
 const Tokenizer& tokenizer_of(const Model& model) {
@@ -128,8 +121,8 @@ Importance open_importance(const std::string& path) {
         list += fmt::format("{} layer {} expert {} ({})", i ? "," : "", scarce[i].layer, scarce[i].expert,
                             scarce[i].tokens);
     if (scarce.size() > named) list += fmt::format(" and {} more", scarce.size() - named);
-    fmt::print(stderr, "warning: {}: {} experts met fewer than {} tokens, more text helps:{}\n", path,
-               scarce.size(), enough, list);
+    fmt::print(stderr, "warning: {}: {} experts met fewer than {} tokens, more text helps:{}\n", path, scarce.size(),
+               enough, list);
     return importance;
 }
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "model/importance.h"
+#include "engine/session.h"
+#include "model/files/importance.h"
 #include "model/model.h"
-#include "model/session.h"
 
 namespace gremium::cli {
 
@@ -29,7 +29,7 @@ struct Context {
 void add_context(CLI::App& command, Context& context);
 void add_cache_type(CLI::App& command, DType& cache);
 // What is generated: -n, the context's flags, the sampler's, --ignore-eos.
-void add_generation(CLI::App& command, GenerateOptions& generate, Context& context);
+void add_generation(CLI::App& command, engine::GenerateOptions& generate, Context& context);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load

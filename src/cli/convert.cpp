@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "cli/common.h"
-#include "lab/versions.h"
-#include "model/recipe.h"
+#include "model/files/mixtures.h"
+#include "versions/versions.h"
 
 namespace gremium::cli {
 namespace {
@@ -27,8 +27,7 @@ struct Target {
 
 Target target(const Options& options) {
     const auto dtype = dtype_from_name(options.type);
-    if (const Recipe* recipe = find_recipe(options.type))
-        return {recipe->base, options.pure ? nullptr : recipe};
+    if (const Recipe* recipe = find_recipe(options.type)) return {recipe->base, options.pure ? nullptr : recipe};
     if (!dtype || !(is_float(*dtype) || is_quantised(*dtype)))
         fail("--type {}: unknown; f32, f16, bf16, q3_k, q4_k, q5_k or one of {} expected", options.type,
              recipe_names());
@@ -48,8 +47,8 @@ class ProgressLine {
     void operator()(const SaveProgress& at) const {
         if (!live_) return;
         fmt::print("\r{:3.0f} %  {} of {}  {} ({})\x1b[K",
-                   100 * static_cast<double>(at.tensor) / static_cast<double>(at.tensors), at.tensor + 1,
-                   at.tensors, at.name, info(at.dtype).name);
+                   100 * static_cast<double>(at.tensor) / static_cast<double>(at.tensors), at.tensor + 1, at.tensors,
+                   at.name, info(at.dtype).name);
         std::fflush(stdout);
     }
 
@@ -72,7 +71,7 @@ void convert_model(const Options& options) {
     };
 
     const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
-    const auto model = lab::open_model_or_version(options.in);
+    const auto model = versions::open_model_or_version(options.in);
     std::optional<Importance> importance;
     if (weighed) {
         importance = open_importance(options.importance);
@@ -104,22 +103,18 @@ void convert_model(const Options& options) {
 
 void add_convert(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("convert", "Convert between GGUF and Hugging Face layout, and quantise");
+    CLI::App* command = app.add_subcommand("convert", "Convert between GGUF and Hugging Face layout, and quantise");
     add_common(*command, options->common, false);
     command->add_option("IN", options->in, "GGUF file or directory in Hugging Face layout")->required();
-    command
-        ->add_option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout")
+    command->add_option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout")
         ->required();
     options->type = "f32";
-    command->add_option(
-        "--type", options->type,
-        "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
-        "recipe that mixes types as llama.cpp does: " +
-            recipe_names());
-    command->add_option(
-        "--importance", options->importance,
-        "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
+    command->add_option("--type", options->type,
+                        "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
+                        "recipe that mixes types as llama.cpp does: " +
+                            recipe_names());
+    command->add_option("--importance", options->importance,
+                        "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
     command->add_flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
     command
         ->add_option("--type-for", options->overrides,

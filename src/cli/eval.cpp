@@ -11,11 +11,11 @@
 #include "base/memory.h"
 #include "cli/common.h"
 #include "cli/steering.h"
-#include "model/evaluate.h"
-#include "model/memory.h"
-#include "model/session.h"
-#include "train/documents.h"
-#include "train/token_file.h"
+#include "data/documents.h"
+#include "data/token_file.h"
+#include "engine/evaluate.h"
+#include "engine/memory.h"
+#include "engine/session.h"
 
 namespace gremium::cli {
 namespace {
@@ -34,9 +34,9 @@ struct Options {
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
 void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const Options& options,
-                    Session& session, const lab::SteeringHook* steering) {
+                    engine::Session& session, const hooks::SteeringHook* steering) {
     std::string out = fmt::format("{{\"tokens\":{},\"logprobs\":{{", nlohmann::json(ids).dump());
-    Evaluation evaluation;
+    engine::Evaluation evaluation;
     session.evaluate_all(ids, [&](int64_t position, std::span<const float> logits) {
         const float top = *std::max_element(logits.begin(), logits.end());
         double sum = 0;
@@ -57,9 +57,8 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
     out += "}}\n";
     if (!options.logprobs.empty()) write_file_atomically(options.logprobs, out);
     if (options.common.json) {
-        nlohmann::ordered_json report = {{"tokens", ids.size()},
-                                         {"nats_per_token", evaluation.mean()},
-                                         {"perplexity", std::exp(evaluation.mean())}};
+        nlohmann::ordered_json report = {
+            {"tokens", ids.size()}, {"nats_per_token", evaluation.mean()}, {"perplexity", std::exp(evaluation.mean())}};
         add_to_report(report, steering);
         fmt::print("{}\n", report.dump());
     } else if (!options.common.quiet) {
@@ -74,18 +73,18 @@ void evaluate_tokens(const Options& options) {
     if (ids.empty()) fail("--tokens: at least one token id expected");
     const auto steering = make_steering(options.steering, model->spec);
     if (!options.common.quiet && !options.common.json) announce(steering.get());
-    Session session(model, {.context = static_cast<int64_t>(ids.size()),
-                            .prefill_chunk = options.chunk,
-                            .cache = options.cache,
-                            .hook = steering.get()});
+    engine::Session session(model, {.context = static_cast<int64_t>(ids.size()),
+                                    .prefill_chunk = options.chunk,
+                                    .cache = options.cache,
+                                    .hook = steering.get()});
     write_logprobs(*model, ids, options, session, steering.get());
 }
 
 // As the trainer reads text: a NUL byte ends a document. After the last one nothing needs to be predicted.
 std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view text) {
     std::vector<int32_t> ids;
-    for (const std::string_view document : train::documents_of(text)) {
-        std::ranges::copy(train::encode_document(tokenizer, document), std::back_inserter(ids));
+    for (const std::string_view document : data::documents_of(text)) {
+        std::ranges::copy(data::encode_document(tokenizer, document), std::back_inserter(ids));
     }
     if (!ids.empty() && ids.back() == tokenizer.vocabulary().eos) ids.pop_back();
     return ids;
@@ -102,24 +101,24 @@ void evaluate_files(const Options& options) {
     if (!options.importance.empty()) recorder.emplace(*model);
     const auto steering = make_steering(options.steering, model->spec);
     const int64_t batch = std::max<int64_t>(1, tokens_at_once / window);
-    require_memory(*model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512)},
-                   available_memory());
+    engine::require_memory(*model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512)},
+                           available_memory());
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
         announce(steering.get());
-        fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
-                   "perplexity", "bits/byte");
+        fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token", "perplexity",
+                   "bits/byte");
     }
     for (const std::string& file : options.files) {
         const std::string text = read_text_file(file);
         const auto ids = encode_text(tokenizer, text);
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
-        const Evaluation e = evaluate(*model, ids,
-                                      {.window = window,
-                                       .stride = options.stride,
-                                       .batch = batch,
-                                       .hook = steering.get(),
-                                       .observer = recorder ? &*recorder : nullptr});
+        const engine::Evaluation e = engine::evaluate(*model, ids,
+                                                      {.window = window,
+                                                       .stride = options.stride,
+                                                       .batch = batch,
+                                                       .hook = steering.get(),
+                                                       .observer = recorder ? &*recorder : nullptr});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
         if (options.common.json) {
             report.push_back({{"file", file},
@@ -130,8 +129,8 @@ void evaluate_files(const Options& options) {
                               {"bits_per_byte", bits}});
             add_to_report(report.back(), steering.get());
         } else {
-            fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens,
-                       e.mean(), std::exp(e.mean()), bits);
+            fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens, e.mean(),
+                       std::exp(e.mean()), bits);
         }
     }
     if (recorder) {
@@ -145,15 +144,13 @@ void evaluate_files(const Options& options) {
 
 void add_eval(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand(
-        "eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
+    CLI::App* command =
+        app.add_subcommand("eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
     add_common(*command, options->common);
     add_steering(*command, options->steering);
     auto* files = command->add_option("--file", options->files, "text files; a zero byte ends a document");
     auto* tokens = command->add_option("--tokens", options->tokens, "token ids: 1,2,3")->excludes(files);
-    command
-        ->add_option("--logprobs", options->logprobs,
-                     "write whole rows of log-probabilities to this JSON file")
+    command->add_option("--logprobs", options->logprobs, "write whole rows of log-probabilities to this JSON file")
         ->needs(tokens);
     command
         ->add_option("--importance", options->importance,

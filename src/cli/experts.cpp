@@ -4,8 +4,8 @@
 namespace gremium::cli {
 
 void add_experts(CLI::App& app) {
-    CLI::App* command = app.add_subcommand(
-        "experts", "Find the experts behind a kind of text, change them, and keep versions");
+    CLI::App* command =
+        app.add_subcommand("experts", "Find the experts behind a kind of text, change them, and keep versions");
     command->require_subcommand(1);
     add_experts_find(*command);
     add_experts_apply(*command);

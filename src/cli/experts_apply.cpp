@@ -3,7 +3,7 @@
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
 #include "cli/experts_versions.h"
-#include "lab/edit_recipe.h"
+#include "lab/edit/edit_recipe.h"
 
 namespace gremium::cli {
 namespace {
@@ -15,7 +15,7 @@ struct Options {
     std::vector<std::string> edits, recipes, calibrate, evaluate;
     std::string out;
     CommitFlags commit;
-    lab::SampleOptions sample;
+    data::SampleOptions sample;
 };
 
 std::vector<lab::Edit> edits_of(const Options& options) {
@@ -30,19 +30,18 @@ std::vector<lab::Edit> edits_of(const Options& options) {
 void print_sizes(const lab::Edit& edit, const ModelSize& old_size, const ModelSize& size) {
     const auto count = [](int64_t n) { return human_count(static_cast<double>(n)); };
     fmt::print("{}: {} -> {} parameters, {} -> {} active\n", edit.text(), count(old_size.total_parameters),
-               count(size.total_parameters), count(old_size.active_parameters),
-               count(size.active_parameters));
+               count(size.total_parameters), count(old_size.active_parameters), count(size.active_parameters));
 }
 
 void apply_edits(const Options& options) {
     const std::vector<lab::Edit> edits = edits_of(options);
     const std::shared_ptr<const Model> base = open_model(options.common);
     CommitTarget target(options.commit, *base);
-    lab::SampleOptions sample = options.sample;
+    data::SampleOptions sample = options.sample;
     sample.window = std::min<int64_t>(sample.window, base->spec.context);
     lab::Draft draft(base);
     const MeasuredTexts texts(base, options.evaluate, sample);
-    const lab::Windows calibration = sample_files(options.calibrate, *base, sample);
+    const data::Windows calibration = sample_files(options.calibrate, *base, sample);
 
     std::vector<MeasuredTexts::Numbers> before = texts.measure(*base);
     std::shared_ptr<const Model> model = base;
@@ -53,9 +52,8 @@ void apply_edits(const Options& options) {
         model = draft.model();
         const ModelSize size = size_of(model->spec);
         const std::vector<MeasuredTexts::Numbers> after = texts.measure(*model);
-        report.push_back({{"edit", edit.text()},
-                          {"parameters", size.total_parameters},
-                          {"texts", texts.to_json(before, after)}});
+        report.push_back(
+            {{"edit", edit.text()}, {"parameters", size.total_parameters}, {"texts", texts.to_json(before, after)}});
         if (!options.common.json && !options.common.quiet) {
             print_sizes(edit, old_size, size);
             texts.print(before, after);
@@ -81,10 +79,9 @@ void add_experts_apply(CLI::App& experts) {
                                                "new model; the opened one stays as it is");
     add_common(*command, options->common);
     command
-        ->add_option(
-            "--edit", options->edits,
-            "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
-            "retype, shrink-k; several are done in turn")
+        ->add_option("--edit", options->edits,
+                     "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
+                     "retype, shrink-k; several are done in turn")
         ->allow_extra_args(false);
     command
         ->add_option("--recipe", options->recipes,
@@ -93,9 +90,7 @@ void add_experts_apply(CLI::App& experts) {
     command->add_option("--calibrate", options->calibrate,
                         "texts that tell how much experts matter, for prune and merge");
     command->add_option("--eval", options->evaluate, "texts to measure each edit on: NAME=FILE or FILE");
-    command
-        ->add_option("--tokens", options->sample.tokens,
-                     "tokens of each text, and of all calibration, at most")
+    command->add_option("--tokens", options->sample.tokens, "tokens of each text, and of all calibration, at most")
         ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
         ->capture_default_str();
     command->add_option("--window", options->sample.window, "tokens a window")

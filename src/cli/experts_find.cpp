@@ -7,8 +7,8 @@
 
 #include "base/atomic_file.h"
 #include "cli/experts.h"
-#include "lab/causal.h"
-#include "lab/find.h"
+#include "lab/find/causal.h"
+#include "lab/find/find.h"
 
 namespace gremium::cli {
 namespace {
@@ -18,10 +18,8 @@ using lab::CausalCheck;
 using lab::Effect;
 using lab::Finding;
 
-const std::map<std::string, lab::Score> scores{{"risk", lab::Score::risk},
-                                               {"gate", lab::Score::gate},
-                                               {"tokens", lab::Score::tokens},
-                                               {"npmi", lab::Score::npmi}};
+const std::map<std::string, lab::Score> scores{
+    {"risk", lab::Score::risk}, {"gate", lab::Score::gate}, {"tokens", lab::Score::tokens}, {"npmi", lab::Score::npmi}};
 
 struct Options {
     Common common;
@@ -30,7 +28,7 @@ struct Options {
     double percent = 5;
     int draws = 20;
     bool no_check = false, quick = false;
-    lab::SampleOptions sample;
+    data::SampleOptions sample;
     lab::FindOptions find;
 };
 
@@ -57,10 +55,8 @@ Json to_json(const Finding& f) {
 }
 
 Json to_json(const Effect& e) {
-    return {{"loss_for", e.loss_for},
-            {"loss_against", e.loss_against},
-            {"kl_for", e.kl_for},
-            {"kl_against", e.kl_against}};
+    return {
+        {"loss_for", e.loss_for}, {"loss_against", e.loss_against}, {"kl_for", e.kl_for}, {"kl_against", e.kl_against}};
 }
 
 Json to_json(const CausalCheck& c) {
@@ -75,12 +71,11 @@ void print_table(const std::vector<Finding>& findings, size_t rows) {
     fmt::print("{:>8} {:>8} {:>8} {:>24} {:>8} {:>8} {:>8} {:>6} {:>8}\n", "expert", "for", "against",
                "difference [95 %]", "q", "gate", "tokens", "nPMI", "again");
     for (const Finding& f : std::span(findings).first(std::min(rows, findings.size()))) {
-        fmt::print(
-            "{:>8} {:>7.1f}% {:>7.1f}% {:>24} {:>8.1e} {:>+8.4f} {:>+8.4f} {:>+6.2f} {:>+7.1f}%{}\n", name(f),
-            100 * f.share_for, 100 * f.share_against,
-            fmt::format("{:+.1f} [{:+.1f}, {:+.1f}]", 100 * f.risk, 100 * f.risk_low, 100 * f.risk_high), f.q,
-            f.gate_for - f.gate_against, f.tokens_for - f.tokens_against, f.npmi, 100 * f.again_risk,
-            f.accepted ? "" : "  not accepted");
+        fmt::print("{:>8} {:>7.1f}% {:>7.1f}% {:>24} {:>8.1e} {:>+8.4f} {:>+8.4f} {:>+6.2f} {:>+7.1f}%{}\n", name(f),
+                   100 * f.share_for, 100 * f.share_against,
+                   fmt::format("{:+.1f} [{:+.1f}, {:+.1f}]", 100 * f.risk, 100 * f.risk_low, 100 * f.risk_high), f.q,
+                   f.gate_for - f.gate_against, f.tokens_for - f.tokens_against, f.npmi, 100 * f.again_risk,
+                   f.accepted ? "" : "  not accepted");
     }
 }
 
@@ -95,38 +90,35 @@ void print_verdict(const char* how, const Effect& found, const std::vector<Effec
         "{}: the text looked for loses {:.1f} times what the other text loses, and {:.1f} times what it "
         "loses by "
         "chance (p = {:.3f})\n",
-        how, found.loss_for / found.loss_against, found.loss_for / usual.loss_for,
-        lab::chance(found.loss_for, random));
+        how, found.loss_for / found.loss_against, found.loss_for / usual.loss_for, lab::chance(found.loss_for, random));
 }
 
 void print_check(const CausalCheck& c) {
-    fmt::print("\n{:<34} {:>9} {:>9} {:>9} {:>9}\n", "nats a token, other half of the texts", "for",
-               "against", "KL for", "against");
+    fmt::print("\n{:<34} {:>9} {:>9} {:>9} {:>9}\n", "nats a token, other half of the texts", "for", "against",
+               "KL for", "against");
     fmt::print("{:<34} {:>9.4f} {:>9.4f}\n", "whole model", c.loss_for, c.loss_against);
     print_effect("muted: the next best instead", c.muted);
     print_effect("dropped: the others share", c.dropped);
     if (c.random_muted.empty()) return;
-    print_effect(fmt::format("muted at random, mean of {}", c.random_muted.size()).c_str(),
-                 mean(c.random_muted));
-    print_effect(fmt::format("dropped at random, mean of {}", c.random_dropped.size()).c_str(),
-                 mean(c.random_dropped));
+    print_effect(fmt::format("muted at random, mean of {}", c.random_muted.size()).c_str(), mean(c.random_muted));
+    print_effect(fmt::format("dropped at random, mean of {}", c.random_dropped.size()).c_str(), mean(c.random_dropped));
     print_verdict("muted", c.muted, c.random_muted);
     print_verdict("dropped", c.dropped, c.random_dropped);
 }
 
 void find(const Options& options) {
     const auto model = open_model(options.common);
-    lab::SampleOptions sample = options.sample;
+    data::SampleOptions sample = options.sample;
     sample.window = std::min(sample.window, model->spec.context * int64_t{1});
     if (options.quick) sample.tokens = std::min<int64_t>(sample.tokens, 4096);
     lab::FindOptions find = options.find;
     find.by = scores.at(options.by);
-    const lab::Halves texts = sample_halves(options.text_for, tokenizer_of(*model), sample),
-                      others = sample_halves(options.text_against, tokenizer_of(*model), sample);
+    const data::Halves texts = data::sample_halves(options.text_for, tokenizer_of(*model), sample),
+                       others = data::sample_halves(options.text_against, tokenizer_of(*model), sample);
     const std::vector<Finding> findings = find_experts(*model, texts, others, find);
 
-    const auto most = static_cast<size_t>(
-        std::max(1.0, std::round(options.percent / 100 * static_cast<double>(findings.size()))));
+    const auto most =
+        static_cast<size_t>(std::max(1.0, std::round(options.percent / 100 * static_cast<double>(findings.size()))));
     std::set<moe::ExpertId> found;
     for (const Finding& f : findings)
         if (f.accepted && found.size() < most) found.insert(f.id);
@@ -140,14 +132,13 @@ void find(const Options& options) {
             accepted, findings.size(), find.level, found.size(), options.by);
     if (text) print_table(findings, std::max<size_t>(most, 10));
     if (!options.out.empty())
-        write_file_atomically(
-            options.out, to_toml(lab::SteeringProfile{.name = "without the experts found", .mute = found}));
+        write_file_atomically(options.out,
+                              to_toml(hooks::SteeringProfile{.name = "without the experts found", .mute = found}));
 
     Json report;
     if (!text) {
         for (const Finding& f : findings) report["experts"].push_back(to_json(f));
-        for (const moe::ExpertId id : found)
-            report["found"].push_back(fmt::format("{}.{}", id.layer, id.expert));
+        for (const moe::ExpertId id : found) report["found"].push_back(fmt::format("{}.{}", id.layer, id.expert));
     }
     if (found.empty() && text) fmt::print("nothing to prove\n");
     if (!options.no_check && !found.empty()) {
@@ -167,16 +158,13 @@ void find(const Options& options) {
 void add_experts_find(CLI::App& experts) {
     auto options = std::make_shared<Options>();
     CLI::App* command = experts.add_subcommand(
-        "find",
-        "Find the experts that one kind of text uses more than another, and prove it by taking them away");
+        "find", "Find the experts that one kind of text uses more than another, and prove it by taking them away");
     add_common(*command, options->common);
-    command->add_option("--for", options->text_for, "text files of the kind; a zero byte ends a document")
-        ->required();
+    command->add_option("--for", options->text_for, "text files of the kind; a zero byte ends a document")->required();
     command->add_option("--against", options->text_against, "text files of other kinds")->required();
     command
-        ->add_option(
-            "--by", options->by,
-            "order: risk (difference of choice), gate, tokens (ESFT's scores, less the other text's), npmi")
+        ->add_option("--by", options->by,
+                     "order: risk (difference of choice), gate, tokens (ESFT's scores, less the other text's), npmi")
         ->check(CLI::IsMember(scores))
         ->capture_default_str();
     command->add_option("--percent", options->percent, "how many of all experts to take at most")
@@ -196,8 +184,7 @@ void add_experts_find(CLI::App& experts) {
         ->capture_default_str();
     auto* no_check = command->add_flag("--no-check", options->no_check, "only the statistics, no proof");
     command->add_flag("--quick", options->quick, "at most 4096 tokens and 5 draws")->excludes(no_check);
-    command->add_option("-o,--output", options->out,
-                        "write a steering profile (TOML) that mutes the experts found");
+    command->add_option("-o,--output", options->out, "write a steering profile (TOML) that mutes the experts found");
     command->callback([=] { find(*options); });
 }
 

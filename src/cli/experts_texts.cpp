@@ -8,8 +8,8 @@
 #include <numbers>
 
 #include "base/error.h"
-#include "lab/compare.h"
-#include "lab/draft.h"
+#include "lab/edit/draft.h"
+#include "lab/find/compare.h"
 
 namespace gremium::cli {
 namespace {
@@ -36,17 +36,16 @@ class LoadCounter : public moe::RoutingHook {
 
 }  // namespace
 
-MeasuredTexts::MeasuredTexts(std::shared_ptr<const Model> original,
-                             const std::vector<std::string>& named_files, const lab::SampleOptions& sample)
+MeasuredTexts::MeasuredTexts(std::shared_ptr<const Model> original, const std::vector<std::string>& named_files,
+                             const data::SampleOptions& sample)
     : original_(std::move(original)) {
     for (const std::string& named : named_files) {
         const Tokenizer& tokenizer = tokenizer_of(*original_);
         const size_t equals = named.find('=');
         const std::string file = equals == std::string::npos ? named : named.substr(equals + 1);
-        lab::Windows windows = lab::sample_file(file, tokenizer, sample);
-        const auto tokens =
-            static_cast<double>(windows.size()) * static_cast<double>(windows.front().size() - 1);
-        const auto bytes = static_cast<double>(lab::predicted_bytes(windows, tokenizer));
+        data::Windows windows = data::sample_file(file, tokenizer, sample);
+        const auto tokens = static_cast<double>(windows.size()) * static_cast<double>(windows.front().size() - 1);
+        const auto bytes = static_cast<double>(data::predicted_bytes(windows, tokenizer));
         texts_.push_back({named.substr(0, equals), std::move(windows), bytes / tokens});
     }
 }
@@ -67,8 +66,7 @@ std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model) c
 
 void MeasuredTexts::print(const std::vector<Numbers>& before, const std::vector<Numbers>& after) const {
     if (texts_.empty()) return;
-    fmt::print("  {:<20} {:>22} {:>22} {:>16} {:>18}\n", "text", "nats/token", "bits/byte", "KL to original",
-               "MaxVio");
+    fmt::print("  {:<20} {:>22} {:>22} {:>16} {:>18}\n", "text", "nats/token", "bits/byte", "KL to original", "MaxVio");
     for (size_t i = 0; i < texts_.size(); ++i) {
         const Numbers &b = before[i], &a = after[i];
         fmt::print("  {:<20} {:>22} {:>22} {:>16.5f} {:>18}\n", texts_[i].name,
@@ -80,10 +78,8 @@ void MeasuredTexts::print(const std::vector<Numbers>& before, const std::vector<
 
 Json MeasuredTexts::to_json(const std::vector<Numbers>& before, const std::vector<Numbers>& after) const {
     const auto numbers = [](const Numbers& m) {
-        return Json{{"loss", m.loss},
-                    {"bits_per_byte", m.bits_per_byte},
-                    {"kl", m.kl},
-                    {"max_violation", m.max_violation}};
+        return Json{
+            {"loss", m.loss}, {"bits_per_byte", m.bits_per_byte}, {"kl", m.kl}, {"max_violation", m.max_violation}};
     };
     Json texts = Json::object();
     for (size_t i = 0; i < texts_.size(); ++i)
@@ -91,12 +87,11 @@ Json MeasuredTexts::to_json(const std::vector<Numbers>& before, const std::vecto
     return texts;
 }
 
-lab::Windows sample_files(const std::vector<std::string>& files, const Model& model,
-                          lab::SampleOptions sample) {
-    lab::Windows all;
+data::Windows sample_files(const std::vector<std::string>& files, const Model& model, data::SampleOptions sample) {
+    data::Windows all;
     sample.tokens /= std::max<int64_t>(1, std::ssize(files));
     for (const std::string& file : files)
-        std::ranges::move(lab::sample_file(file, tokenizer_of(model), sample), std::back_inserter(all));
+        std::ranges::move(data::sample_file(file, tokenizer_of(model), sample), std::back_inserter(all));
     return all;
 }
 

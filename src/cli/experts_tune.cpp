@@ -7,10 +7,10 @@
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
 #include "cli/experts_versions.h"
-#include "lab/grow.h"
-#include "lab/named_tensors.h"
-#include "lab/steering_profile.h"
-#include "lab/tune.h"
+#include "hooks/steering_profile.h"
+#include "lab/edit/grow.h"
+#include "lab/tune/tune.h"
+#include "versions/named_tensors.h"
 
 namespace gremium::cli {
 namespace {
@@ -26,17 +26,16 @@ struct Options {
     double grow = 0;
     double percent = 0;
     lab::TuneOptions tune;
-    lab::SampleOptions sample;
+    data::SampleOptions sample;
     CommitFlags commit;
 };
 
-std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model,
-                                       const lab::SampleOptions& sample) {
+std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model, const data::SampleOptions& sample) {
     std::set<moe::ExpertId> experts;
-    if (!options.experts.empty()) lab::SteeringProfile::add_experts(experts, options.experts, "--experts");
+    if (!options.experts.empty()) hooks::SteeringProfile::add_experts(experts, options.experts, "--experts");
     if (options.percent > 0)
-        experts.merge(lab::experts_for(model, sample_files(options.text, model, sample),
-                                       options.percent / 100, options.by == "gate"));
+        experts.merge(lab::experts_for(model, sample_files(options.text, model, sample), options.percent / 100,
+                                       options.by == "gate"));
     if (experts.empty() && !options.tune.everything)
         fail("nothing to train: --experts, --percent or --everything expected");
     return experts;
@@ -44,8 +43,7 @@ std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& mode
 
 // A line for all tensors of a layer whose same experts are trained.
 void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions& tune) {
-    if (tune.everything)
-        return fmt::print("gradients go to all {} tensors but correction biases\n", slots.size());
+    if (tune.everything) return fmt::print("gradients go to all {} tensors but correction biases\n", slots.size());
     std::map<std::pair<int, bool>, std::pair<std::string, std::string>> lines;  // layer, router: names, ids
     fmt::print("gradients go to\n");
     for (const TensorSlot& slot : slots) {
@@ -63,7 +61,7 @@ void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions&
 }
 
 std::shared_ptr<const Model> with_more_experts(const Options& options, std::shared_ptr<const Model> base,
-                                               const lab::SampleOptions& sample, lab::TuneOptions& tune) {
+                                               const data::SampleOptions& sample, lab::TuneOptions& tune) {
     const lab::Grown grown = lab::grow(base, sample_files(options.text, *base, sample),
                                        sample_files(options.replay, *base, sample), options.grow / 100);
     tune.experts = grown.experts;
@@ -89,11 +87,11 @@ std::vector<std::string> provenance(const Options& options, const std::vector<st
 void tune_experts(const Options& options) {
     const std::shared_ptr<const Model> original = open_model(options.common);
     CommitTarget target(options.commit, *original);
-    lab::SampleOptions sample = options.sample, whole = options.sample;
+    data::SampleOptions sample = options.sample, whole = options.sample;
     sample.window = whole.window = std::min<int64_t>(sample.window, original->spec.context);
     whole.tokens = options.tune.steps * options.tune.batch * whole.window;
-    const lab::Windows text = sample_files(options.text, *original, whole),
-                       replay = sample_files(options.replay, *original, whole);
+    const data::Windows text = sample_files(options.text, *original, whole),
+                        replay = sample_files(options.replay, *original, whole);
     const MeasuredTexts texts(original, options.evaluate, sample);
     const bool says = !options.common.json && !options.common.quiet;
 
@@ -104,8 +102,7 @@ void tune_experts(const Options& options) {
     else
         tune.experts = chosen_experts(options, *base, sample);
     tune.routers = options.routers || (!options.no_routers && options.grow == 0 && options.adapter.empty());
-    if (tune.routers && !options.adapter.empty())
-        fail("{}: an adapter holds no router rows", options.adapter);
+    if (tune.routers && !options.adapter.empty()) fail("{}: an adapter holds no router rows", options.adapter);
     const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
     if (says) print_trained(trained, tune);
     tune.on_step = [&](int64_t step, double loss) {
@@ -116,7 +113,7 @@ void tune_experts(const Options& options) {
     const lab::Tuned tuned = lab::tune(base, text, replay, tune);
     const std::vector<std::string> changed = lab::differing_tensors(*base, *tuned.model);
     std::vector<std::string> names;
-    for (const TensorSlot& slot : trained) names.push_back(lab::name_of(slot));
+    for (const TensorSlot& slot : trained) names.push_back(versions::name_of(slot));
     for (const std::string& name : changed)
         if (std::ranges::find(names, name) == names.end()) fail("{} changed without being trained", name);
     if (says) fmt::print("{} tensors changed; all others are bit for bit what they were\n", changed.size());
@@ -126,9 +123,8 @@ void tune_experts(const Options& options) {
     if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
     target.commit(*tuned.model, provenance(options, names), says);
     if (options.common.json)
-        fmt::print(
-            "{}\n",
-            Json{{"trained", names}, {"changed", changed}, {"texts", texts.to_json(before, after)}}.dump());
+        fmt::print("{}\n",
+                   Json{{"trained", names}, {"changed", changed}, {"texts", texts.to_json(before, after)}}.dump());
     else if (!options.out.empty() && !options.common.quiet)
         fmt::print("written: {}\n", options.out);
 }
@@ -138,8 +134,7 @@ void tune_experts(const Options& options) {
 void add_experts_tune(CLI::App& experts) {
     auto options = std::make_shared<Options>();
     CLI::App* command = experts.add_subcommand(
-        "tune",
-        "Train chosen experts on a text and write a new model; everything else stays bit for bit as it is");
+        "tune", "Train chosen experts on a text and write a new model; everything else stays bit for bit as it is");
     add_common(*command, options->common);
     command->add_option("--text", options->text, "what to learn; a zero byte ends a document")->required();
     command->add_option("--replay", options->replay, "what not to forget");
@@ -147,46 +142,38 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::Range(0.0, 1.0))
         ->capture_default_str();
     auto* list = command->add_option("--experts", options->experts, "which: 3.17,4.1");
-    auto* percent =
-        command
-            ->add_option("--percent", options->percent,
-                         "of all experts, those that matter most to the text, from each layer as many as "
-                         "have the same share of it (ESFT)")
-            ->check(CLI::Range(0.0, 100.0));
-    command
-        ->add_option("--by", options->by,
-                     "what makes experts matter: tokens that choose them, or gate scores")
+    auto* percent = command
+                        ->add_option("--percent", options->percent,
+                                     "of all experts, those that matter most to the text, from each layer as many as "
+                                     "have the same share of it (ESFT)")
+                        ->check(CLI::Range(0.0, 100.0));
+    command->add_option("--by", options->by, "what makes experts matter: tokens that choose them, or gate scores")
         ->check(CLI::IsMember({"tokens", "gate"}))
         ->capture_default_str()
         ->needs(percent);
-    auto* everything =
-        command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
-            ->excludes(list)
-            ->excludes(percent);
-    auto* grow =
-        command
-            ->add_option(
-                "--grow", options->grow,
-                "one more expert in each layer instead, which the text chooses and no more than this "
-                "percentage of the tokens of --replay")
-            ->check(CLI::Range(0.1, 50.0))
-            ->excludes(list)
-            ->excludes(percent)
-            ->excludes(everything);
-    auto* rank =
-        command
-            ->add_option(
-                "--lora", options->tune.rank,
-                "train a change of this rank to each of the experts' matrices instead of themselves; "
-                "merged into them at the end")
-            ->check(CLI::Range(1, 1 << 20))
-            ->excludes(everything);
+    auto* everything = command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
+                           ->excludes(list)
+                           ->excludes(percent);
+    auto* grow = command
+                     ->add_option("--grow", options->grow,
+                                  "one more expert in each layer instead, which the text chooses and no more than this "
+                                  "percentage of the tokens of --replay")
+                     ->check(CLI::Range(0.1, 50.0))
+                     ->excludes(list)
+                     ->excludes(percent)
+                     ->excludes(everything);
+    auto* rank = command
+                     ->add_option("--lora", options->tune.rank,
+                                  "train a change of this rank to each of the experts' matrices instead of themselves; "
+                                  "merged into them at the end")
+                     ->check(CLI::Range(1, 1 << 20))
+                     ->excludes(everything);
     command->add_option("--alpha", options->tune.alpha, "the change is alpha / rank times its factors")
         ->check(CLI::PositiveNumber)
         ->capture_default_str()
         ->needs(rank);
-    CLI::Option* const routers = command->add_flag("--routers", options->routers,
-                                                   "their router rows too, as without --grow and --adapter");
+    CLI::Option* const routers =
+        command->add_flag("--routers", options->routers, "their router rows too, as without --grow and --adapter");
     command->add_flag("--no-routers", options->no_routers, "not their router rows")->excludes(routers);
     command->add_option("--steps", options->tune.steps, "updates")
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
@@ -195,12 +182,10 @@ void add_experts_tune(CLI::App& experts) {
         ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
         ->capture_default_str();
     command
-        ->add_option(
-            "--lr", options->tune.lr,
-            "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
+        ->add_option("--lr", options->tune.lr,
+                     "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
         ->check(CLI::PositiveNumber);
-    command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")
-        ->capture_default_str();
+    command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")->capture_default_str();
     command->add_option("--window", options->sample.window, "tokens a window")
         ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
         ->capture_default_str();
@@ -213,9 +198,8 @@ void add_experts_tune(CLI::App& experts) {
     command->add_option("-o,--output", options->out,
                         "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
     command
-        ->add_option(
-            "--adapter", options->adapter,
-            "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
+        ->add_option("--adapter", options->adapter,
+                     "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
         ->needs(rank)
         ->excludes(grow);
     add_commit_flags(*command, options->commit);

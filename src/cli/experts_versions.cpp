@@ -6,14 +6,14 @@
 #include "base/error.h"
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
-#include "lab/steering_profile.h"
-#include "lab/version_delta.h"
+#include "hooks/steering_profile.h"
+#include "versions/delta.h"
 
 namespace gremium::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using lab::VersionStore;
+using versions::VersionStore;
 
 struct Options {
     Common common;
@@ -21,7 +21,7 @@ struct Options {
     bool remove = false, foreign = false;
 };
 
-void report(const lab::Committed& done, const Common& common) {
+void report(const versions::Committed& done, const Common& common) {
     if (common.json)
         fmt::print("{}\n", to_json(done).dump());
     else if (!common.quiet)
@@ -30,112 +30,106 @@ void report(const lab::Committed& done, const Common& common) {
 
 void init(const Options& options) {
     apply(options.common);
-    const VersionStore store = lab::create_versions(options.store, model_path(options.common));
+    const versions::VersionStore store = versions::create_versions(options.store, model_path(options.common));
     if (options.common.quiet) return;
-    const lab::VersionState& state = store.base().state;
+    const versions::VersionState& state = store.base().state;
     fmt::print("{}: versions of {} ({}), {} experts in {} layers; its file stays as it is\n", store.name(),
-               store.base_model().string(), short_hash(store.base().base), state.experts.size(),
-               state.layers.size());
+               store.base_model().string(), short_hash(store.base().base), state.experts.size(), state.layers.size());
     fmt::print("version {} on main is that model\n", short_hash(store.head().version));
 }
 
 void commit_model(const Options& options) {
     apply(options.common);
-    VersionStore store(options.store);
+    versions::VersionStore store(options.store);
     const auto model = open_model(options.common);
-    report(lab::commit(store, *model, {.message = options.message}), options.common);
+    report(versions::commit(store, *model, {.message = options.message}), options.common);
 }
 
 // What the container could not hold as it is: a stack of experts has one type, a layout its own order.
 void compare_written(const std::string& out, const Model& version) {
-    const lab::VersionState written = lab::state_of(*load_model(out)), state = lab::state_of(version);
+    const versions::VersionState written = versions::state_of(*load_model(out)), state = versions::state_of(version);
     if (written == state) return;
-    const lab::VersionState differs = lab::changes(state, written);
-    fmt::print(
-        stderr,
-        "warning: {}: {} experts and {} other tensors are not bit for bit those of the version: this kind of "
-        "file holds them in another type or order\n",
-        out, differs.experts.size(), differs.tensors.size());
+    const versions::VersionState differs = versions::changes(state, written);
+    fmt::print(stderr,
+               "warning: {}: {} experts and {} other tensors are not bit for bit those of the version: this kind of "
+               "file holds them in another type or order\n",
+               out, differs.experts.size(), differs.tensors.size());
 }
 
 void check_out(const Options& options) {
     apply(options.common);
-    VersionStore store(options.store);
+    versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
     if (!options.out.empty()) {
-        const auto model = lab::open_version(store, version);
+        const auto model = versions::open_version(store, version);
         save_edited(*model, options.out, store.base_model());
         compare_written(options.out, *model);
     }
     if (!options.name.empty()) {
-        const VersionStore::Lock lock(store);
-        if (store.branches().contains(options.name))
-            fail("{}: branch {} exists already", store.name(), options.name);
+        const versions::VersionStore::Lock lock(store);
+        if (store.branches().contains(options.name)) fail("{}: branch {} exists already", store.name(), options.name);
         store.set_branch(lock, options.name, version);
     }
-    lab::check_out(store, options.name.empty() ? options.reference : options.name);
+    versions::check_out(store, options.name.empty() ? options.reference : options.name);
     if (options.common.quiet) return;
-    const VersionStore::Head head = store.head();
+    const versions::VersionStore::Head head = store.head();
     fmt::print("{} is at version {}{}\n", store.name(), short_hash(version),
-               head.branch.empty()
-                   ? ", on no branch: gc would take what is committed here once HEAD leaves it"
-                   : " on branch " + head.branch);
+               head.branch.empty() ? ", on no branch: gc would take what is committed here once HEAD leaves it"
+                                   : " on branch " + head.branch);
     if (!options.out.empty()) fmt::print("written: {}\n", options.out);
 }
 
 void branch(const Options& options) {
-    VersionStore store(options.store);
+    versions::VersionStore store(options.store);
     if (options.name.empty()) {
-        const VersionStore::Head head = store.head();
+        const versions::VersionStore::Head head = store.head();
         for (const auto& [name, version] : store.branches())
             fmt::print("{} {:<20} {} {}\n", name == head.branch ? '*' : ' ', name, short_hash(version),
                        store.manifest(version).message);
         return;
     }
-    const VersionStore::Lock lock(store);
+    const versions::VersionStore::Lock lock(store);
     if (options.remove) return store.remove_branch(lock, options.name);
-    if (store.branches().contains(options.name))
-        fail("{}: branch {} exists already", store.name(), options.name);
+    if (store.branches().contains(options.name)) fail("{}: branch {} exists already", store.name(), options.name);
     store.set_branch(lock, options.name, store.resolve(options.reference));
 }
 
 void revert(const Options& options) {
     apply(options.common);
-    VersionStore store(options.store);
+    versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
     const std::string message = store.manifest(version).message;
-    report(lab::revert(store, version,
-                       {.message = options.message.empty()
-                                       ? fmt::format("Revert \"{}\"", message.substr(0, message.find('\n')))
-                                       : options.message}),
+    report(versions::revert(
+               store, version,
+               {.message = options.message.empty() ? fmt::format("Revert \"{}\"", message.substr(0, message.find('\n')))
+                                                   : options.message}),
            options.common);
 }
 
 moe::ExpertId one_expert(const std::string& text, const std::string& where) {
     std::set<moe::ExpertId> experts;
-    lab::SteeringProfile::add_experts(experts, text, where);
+    hooks::SteeringProfile::add_experts(experts, text, where);
     if (experts.size() != 1) fail("{}: one expert expected, as 3.17", where);
     return *experts.begin();
 }
 
 void export_one(const Options& options) {
     apply(options.common);
-    const VersionStore store(options.store);
+    const versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
     const moe::ExpertId id = one_expert(options.expert, "export");
-    lab::export_expert(store, version, id, options.out);
+    versions::export_expert(store, version, id, options.out);
     if (options.common.quiet) return;
-    fmt::print("expert {} of version {}, with its router row: {} ({})\n", lab::to_string(id),
-               short_hash(version), options.out,
-               human_bytes(static_cast<double>(std::filesystem::file_size(options.out))));
+    fmt::print("expert {} of version {}, with its router row: {} ({})\n", versions::to_string(id), short_hash(version),
+               options.out, human_bytes(static_cast<double>(std::filesystem::file_size(options.out))));
 }
 
 void import_one(const Options& options) {
     apply(options.common);
-    VersionStore store(options.store);
-    lab::ImportOptions import{.foreign = options.foreign, .message = options.message};
+    versions::VersionStore store(options.store);
+    versions::ImportOptions import{.foreign = options.foreign, .message = options.message};
     if (!options.to.empty()) import.to = one_expert(options.to, "--as");
-    report(lab::import_expert(store, options.file, import), options.common);
+    report(versions::import_expert(store, options.file, import), options.common);
 }
 
 // "3.17 4.1 … and 12 more"
@@ -160,13 +154,11 @@ CLI::App* add_command(CLI::App& experts, const char* name, const char* says, Opt
 
 std::string short_hash(const std::string& version) { return version.substr(0, 12); }
 
-void print_committed(const lab::Committed& done) {
-    fmt::print("version {} on {}\n", short_hash(done.version),
-               done.branch.empty() ? "no branch" : done.branch);
-    const auto id = [](moe::ExpertId e) { return lab::to_string(e); };
+void print_committed(const versions::Committed& done) {
+    fmt::print("version {} on {}\n", short_hash(done.version), done.branch.empty() ? "no branch" : done.branch);
+    const auto id = [](moe::ExpertId e) { return versions::to_string(e); };
     if (!done.layers.empty())
-        fmt::print("  layers of other sizes:{}\n",
-                   listed(done.layers, [](int l) { return std::to_string(l); }));
+        fmt::print("  layers of other sizes:{}\n", listed(done.layers, [](int l) { return std::to_string(l); }));
     if (!done.experts.empty())
         fmt::print("  weights of {} experts:{}\n", done.experts.size(), listed(done.experts, id));
     if (!done.rows.empty()) fmt::print("  {} router rows:{}\n", done.rows.size(), listed(done.rows, id));
@@ -178,10 +170,10 @@ void print_committed(const lab::Committed& done) {
     for (const std::string& note : done.notes) fmt::print("  note: {}\n", note);
 }
 
-Json to_json(const lab::Committed& done) {
+Json to_json(const versions::Committed& done) {
     const auto names = [](const std::vector<moe::ExpertId>& ids) {
         Json list = Json::array();
-        for (const moe::ExpertId id : ids) list.push_back(lab::to_string(id));
+        for (const moe::ExpertId id : ids) list.push_back(versions::to_string(id));
         return list;
     };
     return {{"version", done.version},        {"branch", done.branch},
@@ -192,10 +184,9 @@ Json to_json(const lab::Committed& done) {
 }
 
 void add_commit_flags(CLI::App& command, CommitFlags& flags) {
-    auto* store =
-        command.add_option("--commit", flags.store,
-                           "a store of versions whose HEAD is the opened model: the new one becomes its "
-                           "next version");
+    auto* store = command.add_option("--commit", flags.store,
+                                     "a store of versions whose HEAD is the opened model: the new one becomes its "
+                                     "next version");
     command.add_option("--message", flags.message, "what the version is")->needs(store);
 }
 
@@ -203,13 +194,13 @@ CommitTarget::CommitTarget(const CommitFlags& flags, const Model& opened) : mess
     if (flags.store.empty()) return;
     if (message_.empty()) fail("--commit: a --message is expected, which says what the version is");
     store_.emplace(flags.store);
-    lab::require_head(*store_, opened);
+    versions::require_head(*store_, opened);
 }
 
 void CommitTarget::commit(const Model& made, std::vector<std::string> provenance, bool says) {
     if (!store_) return;
-    const lab::Committed done =
-        lab::commit(*store_, made, {.message = message_, .provenance = std::move(provenance)});
+    const versions::Committed done =
+        versions::commit(*store_, made, {.message = message_, .provenance = std::move(provenance)});
     if (says) print_committed(done);
 }
 
@@ -218,18 +209,15 @@ void add_experts_versions(CLI::App& experts) {
     CLI::App* command = add_command(experts, "init", "Make a store of versions of a model", *options, true);
     command->callback([=] { init(*options); });
 
-    command = add_command(experts, "commit", "Put what a model has otherwise than HEAD into the store",
-                          *options, true);
+    command = add_command(experts, "commit", "Put what a model has otherwise than HEAD into the store", *options, true);
     command->get_option("--model")->required();
     command->add_option("--message", options->message, "what the version is")->required();
     command->callback([=] { commit_model(*options); });
 
     const char* reference = "HEAD, a branch or digits of a version, with ~N: N before it";
-    command =
-        add_command(experts, "checkout", "Make another version HEAD, and write it as a model", *options);
+    command = add_command(experts, "checkout", "Make another version HEAD, and write it as a model", *options);
     command->add_option("reference", options->reference, reference)->capture_default_str();
-    command->add_option("-o,--output", options->out,
-                        "NAME.gguf, otherwise a directory in Hugging Face layout");
+    command->add_option("-o,--output", options->out, "NAME.gguf, otherwise a directory in Hugging Face layout");
     command->add_option("-b,--branch", options->name, "a new branch that begins there");
     command->callback([=] { check_out(*options); });
 
@@ -244,8 +232,7 @@ void add_experts_versions(CLI::App& experts) {
     command->add_option("--message", options->message, "what the version is");
     command->callback([=] { revert(*options); });
 
-    command =
-        add_command(experts, "export", "Write one expert, its router row and where they come from", *options);
+    command = add_command(experts, "export", "Write one expert, its router row and where they come from", *options);
     command->add_option("expert", options->expert, "LAYER.EXPERT")->required();
     command->add_option("--from", options->reference, reference)->capture_default_str();
     command->add_option("-o,--output", options->out, "NAME.safetensors")->required();
@@ -256,8 +243,7 @@ void add_experts_versions(CLI::App& experts) {
     command->add_option("--as", options->to, "LAYER.EXPERT (default: what it was)");
     command->add_flag("--foreign", options->foreign,
                       "also where it was made for another base model or beside other router rows");
-    command->add_option("--message", options->message,
-                        "what the version is (default: as where it comes from)");
+    command->add_option("--message", options->message, "what the version is (default: as where it comes from)");
     command->callback([=] { import_one(*options); });
 }
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
-#include "lab/versions.h"
+#include "versions/versions.h"
 
 namespace gremium::cli {
 
@@ -25,12 +25,12 @@ class CommitTarget {
     void commit(const Model& made, std::vector<std::string> provenance, bool says);
 
   private:
-    std::optional<lab::VersionStore> store_;
+    std::optional<versions::VersionStore> store_;
     std::string message_;
 };
 
-void print_committed(const lab::Committed& done);
-nlohmann::ordered_json to_json(const lab::Committed& done);
+void print_committed(const versions::Committed& done);
+nlohmann::ordered_json to_json(const versions::Committed& done);
 std::string short_hash(const std::string& version);
 
 }  // namespace gremium::cli

@@ -5,21 +5,21 @@
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
 #include "cli/experts_versions.h"
-#include "lab/version_check.h"
-#include "lab/version_diff.h"
+#include "versions/check.h"
+#include "versions/diff.h"
 
 namespace gremium::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using lab::VersionStore;
+using versions::VersionStore;
 
 struct Options {
     Common common;
     std::string store, from, to = "HEAD";
     int64_t most = 0;
     std::vector<std::string> evaluate;
-    lab::SampleOptions sample;
+    data::SampleOptions sample;
 };
 
 // Texts in a store may come from anywhere.
@@ -34,8 +34,8 @@ void print_indented(const std::string& text) {
 }
 
 // " (HEAD -> main, try)"
-std::string names_of(const VersionStore& store, const std::string& version) {
-    const VersionStore::Head head = store.head();
+std::string names_of(const versions::VersionStore& store, const std::string& version) {
+    const versions::VersionStore::Head head = store.head();
     std::vector<std::string> names;
     if (head.version == version) names.push_back(head.branch.empty() ? "HEAD" : "HEAD -> " + head.branch);
     for (const auto& [branch, at] : store.branches())
@@ -44,11 +44,11 @@ std::string names_of(const VersionStore& store, const std::string& version) {
 }
 
 void log(const Options& options) {
-    const VersionStore store(options.store);
+    const versions::VersionStore store(options.store);
     Json report = Json::array();
     int64_t shown = 0;
     for (std::string version = store.resolve(options.to); !version.empty();) {
-        const lab::Manifest m = store.manifest(version);
+        const versions::Manifest m = store.manifest(version);
         if (options.common.json) {
             report.push_back({{"version", version},
                               {"parent", m.parent},
@@ -72,59 +72,55 @@ void log(const Options& options) {
 std::string percent(double share) { return share == 0 ? "" : fmt::format("{:.2f} %", 100 * share); }
 
 std::string list_of(const std::vector<int>& experts) {
-    return fmt::format("{}{}", experts.size(),
-                       experts.empty() ? "" : fmt::format(" ({})", fmt::join(experts, " ")));
+    return fmt::format("{}{}", experts.size(), experts.empty() ? "" : fmt::format(" ({})", fmt::join(experts, " ")));
 }
 
-void print(const lab::VersionDifference& d) {
-    for (const lab::LayerDifference& l : d.layers) {
-        fmt::print("layer {}: {} -> {} experts of width {} -> {}, {} -> {} a token\n", l.layer,
-                   l.before.experts, l.after.experts, l.before.width, l.after.width, l.before.used,
-                   l.after.used);
+void print(const versions::VersionDifference& d) {
+    for (const versions::LayerDifference& l : d.layers) {
+        fmt::print("layer {}: {} -> {} experts of width {} -> {}, {} -> {} a token\n", l.layer, l.before.experts,
+                   l.after.experts, l.before.width, l.after.width, l.before.used, l.after.used);
         fmt::print("  gone: {}; new: {}\n", list_of(l.gone), list_of(l.added));
     }
-    if (!d.experts.empty())
-        fmt::print("{:<10} {:>12} {:>12} {:>12}\n", "expert", "weights", "router row", "bias");
-    for (const lab::ExpertDifference& e : d.experts)
-        fmt::print("{:<10} {:>12} {:>12} {:>12}\n", lab::to_string(e.id),
+    if (!d.experts.empty()) fmt::print("{:<10} {:>12} {:>12} {:>12}\n", "expert", "weights", "router row", "bias");
+    for (const versions::ExpertDifference& e : d.experts)
+        fmt::print("{:<10} {:>12} {:>12} {:>12}\n", versions::to_string(e.id),
                    e.weights == 0 && e.retyped ? "type only" : percent(e.weights), percent(e.row),
                    e.bias == 0 ? "" : fmt::format("{:+.4g}", e.bias));
-    for (const lab::TensorDifference& t : d.tensors) fmt::print("{}: {:.2f} %\n", t.name, 100 * t.change);
+    for (const versions::TensorDifference& t : d.tensors) fmt::print("{}: {:.2f} %\n", t.name, 100 * t.change);
 }
 
-Json to_json(const lab::VersionDifference& d) {
+Json to_json(const versions::VersionDifference& d) {
     Json layers = Json::array(), experts = Json::array(), tensors = Json::array();
-    const auto sizes = [](const lab::LayerState& l) {
+    const auto sizes = [](const versions::LayerState& l) {
         return Json{{"experts", l.experts}, {"width", l.width}, {"used", l.used}};
     };
-    for (const lab::LayerDifference& l : d.layers)
+    for (const versions::LayerDifference& l : d.layers)
         layers.push_back({{"layer", l.layer},
                           {"before", sizes(l.before)},
                           {"after", sizes(l.after)},
                           {"gone", l.gone},
                           {"new", l.added}});
-    for (const lab::ExpertDifference& e : d.experts)
+    for (const versions::ExpertDifference& e : d.experts)
         experts.push_back(
-            {{"expert", lab::to_string(e.id)}, {"weights", e.weights}, {"row", e.row}, {"bias", e.bias}});
-    for (const lab::TensorDifference& t : d.tensors)
-        tensors.push_back({{"tensor", t.name}, {"change", t.change}});
+            {{"expert", versions::to_string(e.id)}, {"weights", e.weights}, {"row", e.row}, {"bias", e.bias}});
+    for (const versions::TensorDifference& t : d.tensors) tensors.push_back({{"tensor", t.name}, {"change", t.change}});
     return {{"layers", layers}, {"experts", experts}, {"tensors", tensors}};
 }
 
 void diff(const Options& options) {
     apply(options.common);
-    const VersionStore store(options.store);
+    const versions::VersionStore store(options.store);
     const std::string b = store.resolve(options.to),
                       a = store.resolve(options.from.empty() ? options.to + "~" : options.from);
-    const lab::VersionDifference difference = lab::difference(store, a, b);
+    const versions::VersionDifference difference = versions::difference(store, a, b);
     Json report = {{"from", a}, {"to", b}, {"difference", to_json(difference)}};
     if (!options.common.json) {
         fmt::print("{} -> {}\n", short_hash(a), short_hash(b));
         print(difference);
     }
     if (!options.evaluate.empty()) {
-        const auto before = lab::open_version(store, a), after = lab::open_version(store, b);
-        lab::SampleOptions sample = options.sample;
+        const auto before = versions::open_version(store, a), after = versions::open_version(store, b);
+        data::SampleOptions sample = options.sample;
         sample.window = std::min<int64_t>(sample.window, before->spec.context);
         const MeasuredTexts texts(before, options.evaluate, sample);
         const auto numbers_before = texts.measure(*before), numbers_after = texts.measure(*after);
@@ -136,8 +132,8 @@ void diff(const Options& options) {
 
 void fsck(const Options& options) {
     apply(options.common);
-    VersionStore store(options.store);
-    const lab::StoreCheck check = lab::check_store(store);
+    versions::VersionStore store(options.store);
+    const versions::StoreCheck check = versions::check_store(store);
     if (options.common.json)
         fmt::print("{}\n", dump({{"problems", check.problems},
                                  {"versions", check.versions},
@@ -147,20 +143,19 @@ void fsck(const Options& options) {
     else {
         for (const std::string& problem : check.problems) fmt::print("{}\n", problem);
         if (!options.common.quiet)
-            fmt::print("{} versions, {} files of weights, {}; {} files unused\n", check.versions,
-                       check.objects, human_bytes(static_cast<double>(check.bytes)), check.unused);
+            fmt::print("{} versions, {} files of weights, {}; {} files unused\n", check.versions, check.objects,
+                       human_bytes(static_cast<double>(check.bytes)), check.unused);
     }
     if (!check.problems.empty()) fail("{}: {} problems", store.name(), check.problems.size());
 }
 
 void gc(const Options& options) {
-    VersionStore store(options.store);
-    const lab::Collected c = lab::collect_garbage(store);
+    versions::VersionStore store(options.store);
+    const versions::Collected c = versions::collect_garbage(store);
     if (options.common.json)
-        fmt::print("{}\n", dump({{"versions", c.versions},
-                                 {"objects", c.objects},
-                                 {"leftovers", c.leftovers},
-                                 {"bytes", c.bytes}}));
+        fmt::print(
+            "{}\n",
+            dump({{"versions", c.versions}, {"objects", c.objects}, {"leftovers", c.leftovers}, {"bytes", c.bytes}}));
     else if (!options.common.quiet)
         fmt::print("freed {}: {} versions, {} files of weights, {} halves of files\n",
                    human_bytes(static_cast<double>(c.bytes)), c.versions, c.objects, c.leftovers);
@@ -178,13 +173,12 @@ CLI::App* add_command(CLI::App& experts, const char* name, const char* says, Opt
 void add_experts_versions_show(CLI::App& experts) {
     auto options = std::make_shared<Options>();
     CLI::App* command = add_command(experts, "log", "The versions that led to one", *options);
-    command->add_option("reference", options->to, "HEAD, a branch or digits of a version")
-        ->capture_default_str();
+    command->add_option("reference", options->to, "HEAD, a branch or digits of a version")->capture_default_str();
     command->add_option("-n", options->most, "so many at most")->check(CLI::PositiveNumber);
     command->callback([=] { log(*options); });
 
-    command = add_command(experts, "diff",
-                          "How far experts, router rows and other tensors moved between versions", *options);
+    command =
+        add_command(experts, "diff", "How far experts, router rows and other tensors moved between versions", *options);
     command->add_option("from", options->from, "a version (default: the one before the other)");
     command->add_option("to", options->to, "a version")->capture_default_str();
     command->add_option("--eval", options->evaluate, "texts to measure both on: NAME=FILE or FILE");

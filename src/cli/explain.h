@@ -7,15 +7,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "lab/attribution.h"
+#include "hooks/attribution.h"
 #include "model/model.h"
 
 namespace gremium::cli {
 
 class Explainer {
   public:
-    explicit Explainer(std::shared_ptr<const Model> model)
-        : model_(std::move(model)), recorder_(model_->spec) {}
+    explicit Explainer(std::shared_ptr<const Model> model) : model_(std::move(model)), recorder_(model_->spec) {}
     moe::RoutingHook* hook() { return &recorder_; }
     void chose(int32_t token, std::span<const float> logits_V);
     void clear() { tokens_.clear(); }
@@ -25,8 +24,8 @@ class Explainer {
 
   private:
     std::shared_ptr<const Model> model_;
-    lab::ContributionRecorder recorder_;
-    std::vector<lab::Attribution> tokens_;
+    hooks::ContributionRecorder recorder_;
+    std::vector<hooks::Attribution> tokens_;
 };
 
 }  // namespace gremium::cli

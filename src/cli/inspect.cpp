@@ -3,9 +3,9 @@
 
 #include "base/memory.h"
 #include "cli/common.h"
-#include "model/footprint.h"
+#include "engine/footprint.h"
+#include "engine/memory.h"
 #include "model/kv_cache.h"
-#include "model/memory.h"
 
 namespace gremium::cli {
 namespace {
@@ -36,7 +36,7 @@ std::string describe(const moe::RouterPolicy& r) {
 
 struct Facts {
     ModelSize size;
-    Footprint bytes;
+    engine::Footprint bytes;
     int64_t kv_bytes_per_token, state_bytes;
     int moe_layers = 0, ssm_layers = 0;
     const MoeSpec* moe = nullptr;  // the first such layer's
@@ -47,7 +47,7 @@ struct Facts {
 Facts facts_of(const Model& model, DType type) {
     const auto cache = [&](int64_t context) { return KvCache::bytes(model.spec, context, type); };
     const int64_t per_token = cache(2) - cache(1);
-    Facts facts{size_of(model.spec), footprint(model), per_token, cache(1) - per_token};
+    Facts facts{size_of(model.spec), engine::footprint(model), per_token, cache(1) - per_token};
     for (const LayerSpec& layer : model.spec.layers) {
         facts.moe_layers += layer.moe() != nullptr;
         facts.ssm_layers += layer.ssm() != nullptr;
@@ -60,8 +60,8 @@ Facts facts_of(const Model& model, DType type) {
 
 // What running takes with a context, and what there is.
 struct Memory {
-    MemoryOptions options;
-    MemoryNeed need;
+    engine::MemoryOptions options;
+    engine::MemoryNeed need;
     int64_t program, available, longest_context;
 
     int64_t held() const { return program + need.converted + need.cache() + need.activations; }
@@ -69,17 +69,17 @@ struct Memory {
 };
 
 Memory memory_of(const Model& model, int64_t context, DType cache) {
-    const MemoryOptions options{.context = context,
-                                .chunk = std::min<int64_t>(SessionOptions{}.prefill_chunk, context),
-                                .cache = cache};
-    MemoryOptions unlimited = options;
+    const engine::MemoryOptions options{.context = context,
+                                        .chunk = std::min<int64_t>(engine::SessionOptions{}.prefill_chunk, context),
+                                        .cache = cache};
+    engine::MemoryOptions unlimited = options;
     unlimited.context = model.spec.context;
     const int64_t available = available_memory();
     return {.options = options,
-            .need = memory_need(model, options),
+            .need = engine::memory_need(model, options),
             .program = std::max<int64_t>(resident_memory().anonymous - model.converted_bytes, 0),
             .available = available,
-            .longest_context = fitting_context(model, unlimited, available)};
+            .longest_context = engine::fitting_context(model, unlimited, available)};
 }
 
 nlohmann::ordered_json to_json(const Memory& m) {
@@ -103,8 +103,7 @@ std::string describe(const Memory& m) {
     std::string text;
     const auto part = [&](int64_t bytes, const std::string& of_what) {
         if (bytes > 0)
-            text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_bytes(static_cast<double>(bytes)),
-                                of_what);
+            text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_bytes(static_cast<double>(bytes)), of_what);
     };
     const std::string_view type = info(m.options.cache).name;
     part(m.need.weights, "mapped weights");
@@ -123,9 +122,8 @@ std::string verdict(const Memory& m) {
     if (m.held() > m.available)
         return fmt::format("{} free: the context does not fit, {} tokens do", available, m.longest_context);
     if (m.total() > m.available)
-        return fmt::format(
-            "{} free: the context fits, parts of the weights will be read from the file again and again",
-            available);
+        return fmt::format("{} free: the context fits, parts of the weights will be read from the file again and again",
+                           available);
     return fmt::format("{} free: everything fits", available);
 }
 
@@ -150,9 +148,8 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory&
           {"kv_cache_per_token", f.kv_bytes_per_token}}},
         {"flops_per_token", f.size.flops_per_token}};
     if (f.ssm) {
-        out["state_space"] = {{"layers", f.ssm_layers},    {"inner", f.ssm->inner},
-                              {"state", f.ssm->state},     {"conv", f.ssm->conv},
-                              {"dt_rank", f.ssm->dt_rank}, {"state_bytes", f.state_bytes}};
+        out["state_space"] = {{"layers", f.ssm_layers}, {"inner", f.ssm->inner},     {"state", f.ssm->state},
+                              {"conv", f.ssm->conv},    {"dt_rank", f.ssm->dt_rank}, {"state_bytes", f.state_bytes}};
     }
     if (f.moe) {
         const moe::RouterPolicy& r = f.moe->router;
@@ -176,16 +173,14 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory&
 
 void print(const Model& model, const Facts& f, const Memory& memory) {
     const ModelSpec& s = model.spec;
-    const auto line = [](std::string_view what, const std::string& value) {
-        fmt::print("{:<22} {}\n", what, value);
-    };
+    const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<22} {}\n", what, value); };
     line("model", fmt::format("{} ({})", s.name, model.source));
     line("architecture", s.architecture);
     line("layers", fmt::format("{}, {} of them with experts", s.layers.size(), f.moe_layers));
     line("width", fmt::format("{}", s.dim));
     if (f.attention) {
-        line("attention", fmt::format("{} heads of {}, {} key/value heads", f.attention->heads,
-                                      f.attention->head_dim, f.attention->kv_heads));
+        line("attention", fmt::format("{} heads of {}, {} key/value heads", f.attention->heads, f.attention->head_dim,
+                                      f.attention->kv_heads));
     }
     if (f.ssm) {
         line("state space",
@@ -193,25 +188,24 @@ void print(const Model& model, const Facts& f, const Memory& memory) {
                          f.ssm->inner, f.ssm->state, human_bytes(static_cast<double>(f.state_bytes))));
     }
     line("vocabulary", fmt::format("{}", s.vocab));
-    line("context", fmt::format("{} tokens, {} of {} key/value cache per token", s.context,
-                                human_bytes(static_cast<double>(f.kv_bytes_per_token)),
-                                info(memory.options.cache).name));
+    line("context",
+         fmt::format("{} tokens, {} of {} key/value cache per token", s.context,
+                     human_bytes(static_cast<double>(f.kv_bytes_per_token)), info(memory.options.cache).name));
     if (f.moe) {
-        line("experts", fmt::format("{} a layer, {} wide{}", f.moe->router.experts, f.moe->hidden,
-                                    f.moe->shared_hidden
-                                        ? fmt::format(", and a shared one {} wide{}", f.moe->shared_hidden,
-                                                      f.moe->shared_gate ? " with a gate" : "")
-                                        : ""));
+        line("experts",
+             fmt::format("{} a layer, {} wide{}", f.moe->router.experts, f.moe->hidden,
+                         f.moe->shared_hidden ? fmt::format(", and a shared one {} wide{}", f.moe->shared_hidden,
+                                                            f.moe->shared_gate ? " with a gate" : "")
+                                              : ""));
         line("router", describe(f.moe->router));
     }
-    line("parameters", fmt::format("{} in all, {} active per token ({:.1f} %)",
-                                   human_count(static_cast<double>(f.size.total_parameters)),
-                                   human_count(static_cast<double>(f.size.active_parameters)),
-                                   100.0 * static_cast<double>(f.size.active_parameters) /
-                                       static_cast<double>(f.size.total_parameters)));
-    line("weights",
-         fmt::format("{} in all, {} read per token", human_bytes(static_cast<double>(f.bytes.total)),
-                     human_bytes(static_cast<double>(f.bytes.per_token))));
+    line("parameters",
+         fmt::format(
+             "{} in all, {} active per token ({:.1f} %)", human_count(static_cast<double>(f.size.total_parameters)),
+             human_count(static_cast<double>(f.size.active_parameters)),
+             100.0 * static_cast<double>(f.size.active_parameters) / static_cast<double>(f.size.total_parameters)));
+    line("weights", fmt::format("{} in all, {} read per token", human_bytes(static_cast<double>(f.bytes.total)),
+                                human_bytes(static_cast<double>(f.bytes.per_token))));
     line("work", fmt::format("{} FLOPs per token, attention scores not counted",
                              human_count(static_cast<double>(f.size.flops_per_token))));
     line("memory", describe(memory));
@@ -222,16 +216,14 @@ void print(const Model& model, const Facts& f, const Memory& memory) {
 
 void add_inspect(CLI::App& app) {
     auto common = std::make_shared<Common>();
-    CLI::App* command =
-        app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
+    CLI::App* command = app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
     add_common(*command, *common);
     auto context = std::make_shared<Context>();
     add_context(*command, *context);
     command->callback([=] {
         const auto model = open_model(*common);
         const Facts facts = facts_of(*model, context->cache);
-        const Memory memory =
-            memory_of(*model, context->size ? context->size : model->spec.context, context->cache);
+        const Memory memory = memory_of(*model, context->size ? context->size : model->spec.context, context->cache);
         if (common->json)
             fmt::print("{}\n", to_json(*model, facts, memory).dump());
         else

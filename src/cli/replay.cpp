@@ -4,9 +4,9 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
-#include "kernels/variant.h"
-#include "lab/audit.h"
-#include "lab/model_hash.h"
+#include "hooks/audit.h"
+#include "kernels/simd/variant.h"
+#include "versions/hash.h"
 
 namespace gremium::cli {
 namespace {
@@ -28,17 +28,17 @@ std::vector<std::vector<std::string>> runs_of(const std::string& file) {
     return runs;
 }
 
-lab::Replay replay(const Options& options, const std::vector<std::string>& lines) {
-    const lab::AuditSetup setup = lab::parse_setup(lines[0], options.file);
+hooks::Replay replay(const Options& options, const std::vector<std::string>& lines) {
+    const hooks::AuditSetup setup = hooks::parse_setup(lines[0], options.file);
     Common common = options.common;
     if (common.model.empty()) common.model = setup.model;
     if (common.kernels.empty()) common.kernels = setup.kernels;
     const auto model = open_model(common);
-    const std::string hash = lab::model_hash(*model);
+    const std::string hash = versions::model_hash(*model);
     if (hash != setup.model_hash)
-        fail("{}: was recorded with a model of the hash {}; {} has {}", options.file, setup.model_hash,
-             common.model, hash);
-    return lab::replay(model, setup, lines);
+        fail("{}: was recorded with a model of the hash {}; {} has {}", options.file, setup.model_hash, common.model,
+             hash);
+    return hooks::replay(model, setup, lines);
 }
 
 void replay_all(const Options& options) {
@@ -46,17 +46,14 @@ void replay_all(const Options& options) {
     size_t line = 0;
     std::string report = "[";
     for (size_t i = 0; i < runs.size(); ++i) {
-        const lab::Replay result = replay(options, runs[i]);
+        const hooks::Replay result = replay(options, runs[i]);
         if (!result.difference.empty())
-            fail(
-                "{}: run {} of {}, which begins at line {}: after {} equal positions and {} equal tokens, {}",
-                options.file, i + 1, runs.size(), line + 1, result.positions, result.tokens,
-                result.difference);
+            fail("{}: run {} of {}, which begins at line {}: after {} equal positions and {} equal tokens, {}",
+                 options.file, i + 1, runs.size(), line + 1, result.positions, result.tokens, result.difference);
         if (!options.common.json && !options.common.quiet)
-            fmt::print("run {}: {} tokens and the routing of {} positions, equal bit for bit\n", i + 1,
-                       result.tokens, result.positions);
-        report += fmt::format("{}{{\"tokens\":{},\"positions\":{}}}", i ? "," : "", result.tokens,
-                              result.positions);
+            fmt::print("run {}: {} tokens and the routing of {} positions, equal bit for bit\n", i + 1, result.tokens,
+                       result.positions);
+        report += fmt::format("{}{{\"tokens\":{},\"positions\":{}}}", i ? "," : "", result.tokens, result.positions);
         line += runs[i].size();
     }
     if (options.common.json) fmt::print("{}]\n", report);
@@ -66,8 +63,7 @@ void replay_all(const Options& options) {
 
 void add_replay(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("replay", "Repeat what 'run --audit' recorded, and say where it differs");
+    CLI::App* command = app.add_subcommand("replay", "Repeat what 'run --audit' recorded, and say where it differs");
     add_common(*command, options->common);
     command->add_option("FILE", options->file, "the record")->required();
     command->callback([=] { replay_all(*options); });

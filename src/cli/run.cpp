@@ -11,12 +11,12 @@
 #include "cli/run_batch.h"
 #include "cli/steering.h"
 #include "cli/terminal.h"
-#include "kernels/variant.h"
-#include "lab/audit.h"
-#include "lab/model_hash.h"
-#include "lab/recorder.h"
-#include "model/footprint.h"
-#include "model/session.h"
+#include "engine/footprint.h"
+#include "engine/session.h"
+#include "hooks/audit.h"
+#include "hooks/recorder.h"
+#include "kernels/simd/variant.h"
+#include "versions/hash.h"
 
 namespace gremium::cli {
 namespace {
@@ -31,13 +31,11 @@ struct Options {
     int colour_layer = -1;
     bool stats = false, explain = false;
     Steering steering;
-    GenerateOptions generate;
+    engine::GenerateOptions generate;
 };
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // Everything about one answer that --json prints and the statistics sum up.
 struct Answer {
@@ -58,9 +56,7 @@ struct Totals {
     }
 };
 
-double rate(int64_t tokens, double seconds) {
-    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
-}
+double rate(int64_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
 
 class Runner {
   public:
@@ -74,12 +70,10 @@ class Runner {
           colour_(live_ && wants_colour(stdout)) {
         tokenizer_of(*model_);
         const auto& layers = recorder_.layers();
-        layer_ = options.colour_layer >= 0 ? options.colour_layer
-                 : layers.empty()          ? -1
-                                           : layers[layers.size() / 2];
+        layer_ = options.colour_layer >= 0 ? options.colour_layer : layers.empty() ? -1 : layers[layers.size() / 2];
         if (options.colour_layer >= 0 && std::find(layers.begin(), layers.end(), layer_) == layers.end()) {
-            fail("--colour-layer {}: no experts there; {} has experts in {} of its {} layers", layer_,
-                 model_->source, layers.size(), model_->spec.layers.size());
+            fail("--colour-layer {}: no experts there; {} has experts in {} of its {} layers", layer_, model_->source,
+                 layers.size(), model_->spec.layers.size());
         }
     }
 
@@ -121,12 +115,12 @@ class Runner {
         if (steering_) hooks.push_back(steering_.get());
         if (!options_.trace.empty() || options_.stats || colour_) hooks.push_back(&recorder_);
         if (options_.explain) hooks.push_back(explainer_.hook());
-        lab::AuditRecorder audit(*model_, [&](const std::string& line) { audit_ += line + "\n"; });
+        hooks::AuditRecorder audit(*model_, [&](const std::string& line) { audit_ += line + "\n"; });
         if (!options_.audit.empty()) hooks.push_back(&audit);
         moe::HookChain chain(hooks);
-        Session session(model_, {.context = options_.context.size,
-                                 .cache = options_.context.cache,
-                                 .hook = hooks.empty() ? nullptr : &chain});
+        engine::Session session(model_, {.context = options_.context.size,
+                                         .cache = options_.context.cache,
+                                         .hook = hooks.empty() ? nullptr : &chain});
         if (live_ && !reads_source) {
             fmt::print("{}", prompt);
             std::fflush(stdout);
@@ -139,7 +133,7 @@ class Runner {
         const std::vector<int32_t> beginning = reads_source ? beginning_of_target() : answer.prompt;
         if (!options_.audit.empty()) audit_ += setup_line(prompt, source, beginning, session) + "\n";
         Clock::time_point first;
-        answer.tokens = generate(session, beginning, options_.generate, [&](int32_t token) {
+        answer.tokens = engine::generate(session, beginning, options_.generate, [&](int32_t token) {
             if (answer.text.empty() && first == Clock::time_point{}) {
                 first = Clock::now();
                 answer.prefill_seconds = std::chrono::duration<double>(first - start).count();
@@ -170,8 +164,7 @@ class Runner {
     std::vector<int32_t> source_of(const std::string& prompt) const {
         const int32_t eos = model_->tokenizer->vocabulary().eos;
         std::vector<int32_t> source = model_->tokenizer->encode(prompt, {.add_bos_eos = false});
-        if (!options_.source_language.empty())
-            source.insert(source.begin(), language(options_.source_language));
+        if (!options_.source_language.empty()) source.insert(source.begin(), language(options_.source_language));
         if (eos >= 0) source.push_back(eos);
         return source;
     }
@@ -182,21 +175,21 @@ class Runner {
     }
 
     std::string setup_line(const std::string& prompt, const std::vector<int32_t>& source,
-                           const std::vector<int32_t>& tokens, const Session& session) {
-        if (hash_.empty()) hash_ = lab::model_hash(*model_);
-        return lab::to_line({.version = GREMIUM_VERSION,
-                             .model = model_path(options_.common),
-                             .model_name = model_->spec.name,
-                             .model_hash = hash_,
-                             .kernels = std::string(kernels::name(kernels::active())),
-                             .steering = steering_ ? lab::to_toml(steering_->profile()) : "",
-                             .steering_hash = steering_ ? steering_->fingerprint() : "",
-                             .prompt = prompt,
-                             .source_tokens = source,
-                             .prompt_tokens = tokens,
-                             .context = session.capacity(),
-                             .cache = options_.context.cache,
-                             .generate = options_.generate});
+                           const std::vector<int32_t>& tokens, const engine::Session& session) {
+        if (hash_.empty()) hash_ = versions::model_hash(*model_);
+        return hooks::to_line({.version = GREMIUM_VERSION,
+                               .model = model_path(options_.common),
+                               .model_name = model_->spec.name,
+                               .model_hash = hash_,
+                               .kernels = std::string(kernels::name(kernels::active())),
+                               .steering = steering_ ? hooks::to_toml(steering_->profile()) : "",
+                               .steering_hash = steering_ ? steering_->fingerprint() : "",
+                               .prompt = prompt,
+                               .source_tokens = source,
+                               .prompt_tokens = tokens,
+                               .context = session.capacity(),
+                               .cache = options_.context.cache,
+                               .generate = options_.generate});
     }
 
     void show(const std::string& text, int32_t position) {
@@ -223,35 +216,27 @@ class Runner {
         const ModelSpec& spec = model_->spec;
         const ModelSize size = size_of(spec);
         if (!recorder_.layers().empty()) {
-            fmt::print(
-                "\nShare of tokens each expert received ({}), layers down, experts across:\n",
-                colour_ ? "dark: none, bright: the layer's maximum" : "' ' none to '@' the layer's maximum");
-            fmt::print(
-                "{}",
-                heat_map(
-                    {.rows = recorder_.layers().size(),
-                     .columns = static_cast<size_t>(recorder_.experts()),
-                     .value = [&](size_t r, size_t c) { return share_of_maximum(r, static_cast<int>(c)); },
-                     .row_label = [&](size_t r) { return fmt::format("layer {}", recorder_.layers()[r]); }},
-                    colour_));
-            if (colour_)
-                fmt::print("Colour of a token: the expert with the largest weight in layer {}.\n", layer_);
+            fmt::print("\nShare of tokens each expert received ({}), layers down, experts across:\n",
+                       colour_ ? "dark: none, bright: the layer's maximum" : "' ' none to '@' the layer's maximum");
+            fmt::print("{}",
+                       heat_map({.rows = recorder_.layers().size(),
+                                 .columns = static_cast<size_t>(recorder_.experts()),
+                                 .value = [&](size_t r, size_t c) { return share_of_maximum(r, static_cast<int>(c)); },
+                                 .row_label = [&](size_t r) { return fmt::format("layer {}", recorder_.layers()[r]); }},
+                                colour_));
+            if (colour_) fmt::print("Colour of a token: the expert with the largest weight in layer {}.\n", layer_);
         }
-        const double share =
-            static_cast<double>(size.active_parameters) / static_cast<double>(size.total_parameters);
+        const double share = static_cast<double>(size.active_parameters) / static_cast<double>(size.total_parameters);
         fmt::print("\n{:<28} {:>14} {:>26}\n", "", "this model", "dense model of equal size");
-        fmt::print("{:<28} {:>14} {:>26}\n", "parameters",
-                   human_count(static_cast<double>(size.total_parameters)),
+        fmt::print("{:<28} {:>14} {:>26}\n", "parameters", human_count(static_cast<double>(size.total_parameters)),
                    human_count(static_cast<double>(size.total_parameters)));
         fmt::print("{:<28} {:>14} {:>26}\n", "active per token",
-                   fmt::format("{} ({:.0f} %)", human_count(static_cast<double>(size.active_parameters)),
-                               100 * share),
+                   fmt::format("{} ({:.0f} %)", human_count(static_cast<double>(size.active_parameters)), 100 * share),
                    fmt::format("{} (100 %)", human_count(static_cast<double>(size.total_parameters))));
         fmt::print("{:<28} {:>14} {:>26}\n", "weight bytes per token",
-                   human_bytes(static_cast<double>(footprint(*model_).per_token)),
-                   human_bytes(static_cast<double>(footprint(*model_).total)));
-        fmt::print("{:<28} {:>14} {:>26}\n", "FLOPs per token",
-                   human_count(static_cast<double>(size.flops_per_token)),
+                   human_bytes(static_cast<double>(engine::footprint(*model_).per_token)),
+                   human_bytes(static_cast<double>(engine::footprint(*model_).total)));
+        fmt::print("{:<28} {:>14} {:>26}\n", "FLOPs per token", human_count(static_cast<double>(size.flops_per_token)),
                    human_count(2.0 * static_cast<double>(size.total_parameters)));
         fmt::print("{:<28} {:>14}\n", "prefill, tokens/s",
                    fmt::format("{:.0f}", rate(totals_.prefill_tokens, totals_.prefill_seconds)));
@@ -267,8 +252,8 @@ class Runner {
 
     const Options& options_;
     std::shared_ptr<const Model> model_;
-    std::unique_ptr<lab::SteeringHook> steering_;
-    lab::RouteRecorder recorder_;
+    std::unique_ptr<hooks::SteeringHook> steering_;
+    hooks::RouteRecorder recorder_;
     Explainer explainer_;
     std::string audit_, hash_;  // lines of the record; the model's
     bool live_, colour_;
@@ -282,10 +267,9 @@ void add_run(CLI::App& app) {
     auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("run", "Continue a prompt");
     add_common(*command, options->common);
-    auto* prompt = command
-                       ->add_option("-p,--prompt", options->prompts,
-                                    "the prompt; several are answered one after the other")
-                       ->allow_extra_args(false);
+    auto* prompt =
+        command->add_option("-p,--prompt", options->prompts, "the prompt; several are answered one after the other")
+            ->allow_extra_args(false);
     command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
     auto* batch = command
                       ->add_option("--batch", options->batch,
@@ -311,8 +295,8 @@ void add_run(CLI::App& app) {
                      "colour tokens by this layer's dominant expert (default: the middle one)")
         ->check(CLI::NonNegativeNumber);
     for (CLI::Option* other : command->get_options())
-        for (const char* name : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats",
-                                 "--colour-layer", "--source-lang", "--target-lang"})
+        for (const char* name : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats", "--colour-layer",
+                                 "--source-lang", "--target-lang"})
             if (other->check_name(name)) batch->excludes(other);
     command->callback([=] {
         if (!options->batch.empty())

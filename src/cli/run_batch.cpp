@@ -7,17 +7,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "serve/scheduler.h"
+#include "engine/scheduler.h"
 
 namespace gremium::cli {
 namespace {
 
-constexpr int64_t prefill_chunk = SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
+constexpr int64_t prefill_chunk = engine::SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
 
-std::string_view name(serve::Finish finish) {
-    return finish == serve::Finish::end_of_generation ? "end"
-           : finish == serve::Finish::max_tokens      ? "length"
-                                                      : "context";
+std::string_view name(engine::Finish finish) {
+    return finish == engine::Finish::end_of_generation ? "end"
+           : finish == engine::Finish::max_tokens      ? "length"
+                                                       : "context";
 }
 
 struct Line {
@@ -27,13 +27,10 @@ struct Line {
     std::string text = {};
     std::vector<int32_t> tokens = {};
 
-    void print(serve::Finish finish) {
+    void print(engine::Finish finish) {
         text += decoder.flush();
-        const nlohmann::ordered_json json{{"line", number},
-                                          {"prompt", prompt},
-                                          {"text", text},
-                                          {"tokens", tokens},
-                                          {"finish", name(finish)}};
+        const nlohmann::ordered_json json{
+            {"line", number}, {"prompt", prompt}, {"text", text}, {"tokens", tokens}, {"finish", name(finish)}};
         fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
         std::fflush(stdout);
     }
@@ -47,11 +44,11 @@ void run_batch(const RunBatch& options) {
     if (model->encoder) fail("{}: --batch is for models without an encoder", model->source);
     const auto steering = make_steering(options.steering, model->spec);
     if (!options.common.quiet) announce(steering.get());
-    serve::Scheduler scheduler(model, {.sequences = options.sequences,
-                                       .context = options.context.size,
-                                       .prefill_chunk = prefill_chunk,
-                                       .cache = options.context.cache,
-                                       .hook = steering.get()});
+    engine::Scheduler scheduler(model, {.sequences = options.sequences,
+                                        .context = options.context.size,
+                                        .prefill_chunk = prefill_chunk,
+                                        .cache = options.context.cache,
+                                        .hook = steering.get()});
     std::istringstream text(text_or_file("", options.file));
     int64_t number = 0, made = 0, answers = 0;
     for (std::string prompt; std::getline(text, prompt);) {
@@ -68,8 +65,8 @@ void run_batch(const RunBatch& options) {
                                       return true;
                                   },
                               .on_finish =
-                                  [&, line](serve::Finish finish) {
-                                      if (finish >= serve::Finish::stopped) return;
+                                  [&, line](engine::Finish finish) {
+                                      if (finish >= engine::Finish::stopped) return;
                                       line->print(finish);
                                       made += std::ssize(line->tokens);
                                       ++answers;

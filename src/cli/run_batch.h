@@ -13,7 +13,7 @@ struct RunBatch {
     std::string file;  // a prompt a line; empty lines are none
     int64_t sequences = 8;
     Context context;
-    GenerateOptions generate;
+    engine::GenerateOptions generate;
     Steering steering;
 };
 

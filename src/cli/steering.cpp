@@ -2,7 +2,7 @@
 
 namespace gremium::cli {
 
-using lab::SteeringProfile;
+using hooks::SteeringProfile;
 
 void add_steering(CLI::App& command, Steering& steering) {
     const auto add = [&](const char* flag, std::vector<std::string>& values, const char* help) {
@@ -13,35 +13,33 @@ void add_steering(CLI::App& command, Steering& steering) {
         "first: the "
         "hard ways below harm some models)");
     add("--mute", steering.mute, "experts that are never chosen; the next best take their place: 3.17,4.1");
-    add("--drop", steering.drop,
-        "experts that are left out when chosen; the token's others share their weight");
+    add("--drop", steering.drop, "experts that are left out when chosen; the token's others share their weight");
     add("--force", steering.force, "experts that are always chosen");
     add("--num-experts", steering.num_experts,
         "experts a token uses: K, a share of the weight as 80%, or K:80%; LAYER=… for one layer");
     add("--profile", steering.profiles, "a TOML file with such wishes; several are merged");
 }
 
-std::unique_ptr<lab::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec) {
-    SteeringProfile profile;
-    for (const std::string& file : steering.profiles) profile.merge(lab::read_profile(file));
+std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec) {
+    hooks::SteeringProfile profile;
+    for (const std::string& file : steering.profiles) profile.merge(hooks::read_profile(file));
     for (const std::string& text : steering.bias) profile.add_bias(text);
-    for (const std::string& text : steering.mute) SteeringProfile::add_experts(profile.mute, text, "--mute");
-    for (const std::string& text : steering.drop) SteeringProfile::add_experts(profile.drop, text, "--drop");
-    for (const std::string& text : steering.force)
-        SteeringProfile::add_experts(profile.force, text, "--force");
+    for (const std::string& text : steering.mute) hooks::SteeringProfile::add_experts(profile.mute, text, "--mute");
+    for (const std::string& text : steering.drop) hooks::SteeringProfile::add_experts(profile.drop, text, "--drop");
+    for (const std::string& text : steering.force) hooks::SteeringProfile::add_experts(profile.force, text, "--force");
     for (const std::string& text : steering.num_experts) profile.add_count(text);
     if (profile.empty()) return nullptr;
-    return std::make_unique<lab::SteeringHook>(std::move(profile), spec);
+    return std::make_unique<hooks::SteeringHook>(std::move(profile), spec);
 }
 
-void announce(const lab::SteeringHook* hook) {
+void announce(const hooks::SteeringHook* hook) {
     if (!hook) return;
-    const SteeringProfile& profile = hook->profile();
+    const hooks::SteeringProfile& profile = hook->profile();
     fmt::print(stderr, "steering {}{}{}: {}\n", profile.name, profile.name.empty() ? "" : " ",
-               hook->fingerprint().substr(0, 12), lab::summary(profile));
+               hook->fingerprint().substr(0, 12), hooks::summary(profile));
 }
 
-void add_to_report(nlohmann::ordered_json& report, const lab::SteeringHook* hook) {
+void add_to_report(nlohmann::ordered_json& report, const hooks::SteeringHook* hook) {
     if (hook) report["steering"] = {{"name", hook->profile().name}, {"hash", hook->fingerprint()}};
 }
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/common.h"
-#include "lab/steering.h"
+#include "hooks/steering.h"
 
 namespace gremium::cli {
 
@@ -18,10 +18,10 @@ struct Steering {
 
 void add_steering(CLI::App& command, Steering& steering);
 // Files in order, then flags. Null when nothing is wished for.
-std::unique_ptr<lab::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec);
+std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec);
 // One line on stderr: name, hash and what is steered. Nothing for null.
-void announce(const lab::SteeringHook* hook);
+void announce(const hooks::SteeringHook* hook);
 // Adds "steering": {name, hash} to a report; nothing for null.
-void add_to_report(nlohmann::ordered_json& report, const lab::SteeringHook* hook);
+void add_to_report(nlohmann::ordered_json& report, const hooks::SteeringHook* hook);
 
 }  // namespace gremium::cli

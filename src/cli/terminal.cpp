@@ -19,8 +19,7 @@ struct Rgb {
 Rgb from_hue(double hue, double saturation, double value) {
     const auto channel = [&](double shift) {
         const double x = std::fmod(hue * 6 + shift, 6.0);
-        return static_cast<int>(255 *
-                                (value - value * saturation * std::clamp(std::min(x, 4 - x), 0.0, 1.0)));
+        return static_cast<int>(255 * (value - value * saturation * std::clamp(std::min(x, 4 - x), 0.0, 1.0)));
     };
     return {channel(5), channel(3), channel(1)};
 }
@@ -33,8 +32,7 @@ Rgb heat(double x) {
     const size_t i = std::min(static_cast<size_t>(at), stops.size() - 2);
     const double f = at - static_cast<double>(i);
     const auto mix = [&](int a, int b) { return static_cast<int>(std::lround(a + (b - a) * f)); };
-    return {mix(stops[i].r, stops[i + 1].r), mix(stops[i].g, stops[i + 1].g),
-            mix(stops[i].b, stops[i + 1].b)};
+    return {mix(stops[i].r, stops[i + 1].r), mix(stops[i].g, stops[i + 1].g), mix(stops[i].b, stops[i + 1].b)};
 }
 
 }  // namespace
@@ -74,8 +72,8 @@ std::string heat_map(const HeatMap& map, bool colour) {
                 const Rgb rgb = heat(x);
                 out += fmt::format("\x1b[48;2;{};{};{}m{:{}}\x1b[0m", rgb.r, rgb.g, rgb.b, "", cell);
             } else {
-                const char shade = shades[std::min(
-                    shades.size() - 1, static_cast<size_t>(x * static_cast<double>(shades.size())))];
+                const char shade =
+                    shades[std::min(shades.size() - 1, static_cast<size_t>(x * static_cast<double>(shades.size())))];
                 out += std::string(static_cast<size_t>(cell), shade);
             }
         }

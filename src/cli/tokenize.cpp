@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
-#include "lab/versions.h"
+#include "versions/versions.h"
 
 namespace gremium::cli {
 namespace {
@@ -18,10 +18,9 @@ struct Options {
 
 void tokenize(const Options& options) {
     apply(options.common);
-    const auto tokenizer = load_tokenizer(lab::model_files(model_path(options.common)));
-    const auto ids =
-        tokenizer->encode(text_or_file(options.text, options.file),
-                          {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
+    const auto tokenizer = load_tokenizer(versions::model_files(model_path(options.common)));
+    const auto ids = tokenizer->encode(text_or_file(options.text, options.file),
+                                       {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
     if (options.common.json) {
         fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
         return;
@@ -30,9 +29,9 @@ void tokenize(const Options& options) {
         if (options.common.quiet)
             fmt::print("{}\n", id);
         else
-            fmt::print("{:>7}  {}\n", id,
-                       nlohmann::json(tokenizer->piece(id))
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+            fmt::print(
+                "{:>7}  {}\n", id,
+                nlohmann::json(tokenizer->piece(id)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     }
 }
 
@@ -45,8 +44,7 @@ void add_tokenize(CLI::App& app) {
     auto* text = command->add_option("TEXT", options->text, "the text");
     command->add_option("--file", options->file, "read the text from a file")->excludes(text);
     command->add_flag("--no-bos", options->no_bos, "no begin- or end-of-text token");
-    command->add_flag("--no-special", options->no_special,
-                      "treat the text of special tokens as ordinary text");
+    command->add_flag("--no-special", options->no_special, "treat the text of special tokens as ordinary text");
     command->callback([=] {
         if (options->text.empty() && options->file.empty()) throw CLI::RequiredError("TEXT or --file");
         tokenize(*options);

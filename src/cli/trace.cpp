@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "cli/common.h"
 #include "cli/steering.h"
-#include "lab/export.h"
-#include "lab/saturation.h"
-#include "lab/statistics.h"
-#include "train/documents.h"
+#include "data/documents.h"
+#include "lab/trace/export.h"
+#include "lab/trace/saturation.h"
+#include "lab/trace/statistics.h"
 
 namespace gremium::cli {
 namespace {
@@ -43,16 +43,12 @@ std::vector<lab::Domain> domains_of(const std::vector<std::string>& data) {
     return domains;
 }
 
-double rate(const lab::Fed& fed) {
-    return fed.seconds > 0 ? static_cast<double>(fed.tokens) / fed.seconds : 0;
-}
+double rate(const lab::Fed& fed) { return fed.seconds > 0 ? static_cast<double>(fed.tokens) / fed.seconds : 0; }
 
 class Tracer {
   public:
     explicit Tracer(const Options& options)
-        : options_(options),
-          says_(!options.common.json && !options.common.quiet),
-          domains_(domains_of(options.data)) {}
+        : options_(options), says_(!options.common.json && !options.common.quiet), domains_(domains_of(options.data)) {}
 
     void run() {
         if (options_.speed) return compare_speed();
@@ -91,8 +87,7 @@ class Tracer {
 
     void export_all(const lab::DomainTrace& domain, const lab::TraceDirectory& traces) {
         const fs::path stem = traces.path / domain.name;
-        if (options_.jsonl)
-            lab::export_trace(domain, traces, stem.string() + ".jsonl", lab::TraceFormat::jsonl);
+        if (options_.jsonl) lab::export_trace(domain, traces, stem.string() + ".jsonl", lab::TraceFormat::jsonl);
         if (options_.csv) lab::export_trace(domain, traces, stem.string() + ".csv", lab::TraceFormat::csv);
     }
 
@@ -122,19 +117,18 @@ class Tracer {
     void compare_speed() {
         const auto model = open_model(options_.common);
         std::vector<std::string> files;
-        for (const lab::Domain& domain : domains_)
-            files.insert(files.end(), domain.files.begin(), domain.files.end());
-        const train::Documents documents(files);
+        for (const lab::Domain& domain : domains_) files.insert(files.end(), domain.files.begin(), domain.files.end());
+        const data::Documents documents(files);
         const int64_t tokens = options_.text.max_tokens > 0 ? options_.text.max_tokens : 16384;
         std::vector<double> plain, traced, ratio;
         for (int round = 0; round < 7; ++round) {
             lab::FeedOptions feed{.window = options_.text.window, .max_tokens = tokens};
             plain.push_back(rate(lab::feed(model, documents.all(), feed)));
-            lab::TraceWriter writer(options_.out, {.vocab = model->spec.vocab,
-                                                   .norms = options_.text.norms,
-                                                   .layers = lab::trace_layers(model->spec)});
-            lab::TraceCollector collector(model->spec, {.norms = options_.text.norms},
-                                          [&](const lab::TraceBlock& block) { writer.write(block); });
+            lab::TraceWriter writer(
+                options_.out,
+                {.vocab = model->spec.vocab, .norms = options_.text.norms, .layers = hooks::trace_layers(model->spec)});
+            hooks::TraceCollector collector(model->spec, {.norms = options_.text.norms},
+                                            [&](const hooks::TraceBlock& block) { writer.write(block); });
             feed.hook = &collector;
             traced.push_back(rate(lab::feed(model, documents.all(), feed)));
             ratio.push_back(traced.back() / plain.back());
@@ -144,13 +138,12 @@ class Tracer {
             return x[x.size() / 2];
         };
         if (options_.common.json)
-            fmt::print("{}\n", Json{{"untraced_tps", median(plain)},
-                                    {"traced_tps", median(traced)},
-                                    {"ratio", median(ratio)}}
-                                   .dump());
+            fmt::print(
+                "{}\n",
+                Json{{"untraced_tps", median(plain)}, {"traced_tps", median(traced)}, {"ratio", median(ratio)}}.dump());
         else
-            fmt::print("prefill {:.0f} tokens/s untraced, {:.0f} traced: {:.1f} %\n", median(plain),
-                       median(traced), 100 * median(ratio));
+            fmt::print("prefill {:.0f} tokens/s untraced, {:.0f} traced: {:.1f} %\n", median(plain), median(traced),
+                       100 * median(ratio));
     }
 
     const Options& options_;
@@ -162,20 +155,15 @@ class Tracer {
 
 void add_trace(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("trace", "Which experts a model chooses for texts, and statistics of them");
+    CLI::App* command = app.add_subcommand("trace", "Which experts a model chooses for texts, and statistics of them");
     add_common(*command, options->common);
-    auto* data =
-        command->add_option("--data", options->data,
-                            "NAME=FILE: a domain and a text file or glob of it; none: only look at the "
-                            "traces in DIR again");
+    auto* data = command->add_option("--data", options->data,
+                                     "NAME=FILE: a domain and a text file or glob of it; none: only look at the "
+                                     "traces in DIR again");
     command->add_option("-o,--out", options->out, "the directory of the traces")->required();
-    command
-        ->add_option("--tokens", options->text.max_tokens,
-                     "at most so many tokens of each domain (default: all)")
+    command->add_option("--tokens", options->text.max_tokens, "at most so many tokens of each domain (default: all)")
         ->check(CLI::PositiveNumber);
-    command
-        ->add_option("--window", options->text.window, "tokens a window (default: the context, at most 2048)")
+    command->add_option("--window", options->text.window, "tokens a window (default: the context, at most 2048)")
         ->check(CLI::PositiveNumber);
     command->add_flag("--norms", options->text.norms, "also the norm of each expert's output");
     command->add_flag("--jsonl", options->jsonl, "also DIR/NAME.jsonl");
@@ -184,9 +172,7 @@ void add_trace(CLI::App& app) {
         ->add_option("--compare", options->compare,
                      "other checkpoints of the model, to be traced too: their router saturation")
         ->needs(data);
-    command
-        ->add_flag("--speed", options->speed,
-                   "instead: the speed of prefill without and with a trace, in turn")
+    command->add_flag("--speed", options->speed, "instead: the speed of prefill without and with a trace, in turn")
         ->needs(data);
     add_steering(*command, options->steering);
     command->callback([=] { Tracer(*options).run(); });

@@ -34,16 +34,14 @@ class Screen : public train::TrainObserver {
 
     void on_note(std::string_view note) override { say(note); }
     void on_start(const train::RunInfo& run) override {
-        if (!run.resumed_from.empty())
-            say(fmt::format("resuming from {} (step {})", run.resumed_from, run.first_step));
+        if (!run.resumed_from.empty()) say(fmt::format("resuming from {} (step {})", run.resumed_from, run.first_step));
         say(fmt::format("{} parameters, {} active per token; {} steps of {} tokens",
                         human_count(static_cast<double>(run.parameters)),
-                        human_count(static_cast<double>(run.active_parameters)), run.steps,
-                        run.tokens_a_step));
+                        human_count(static_cast<double>(run.active_parameters)), run.steps, run.tokens_a_step));
         for (const auto& domain : run.domains) {
-            say(fmt::format("  {:<12} {:>5.1f} % of the sequences, {} tokens ({:.2f} epochs), {} held out",
-                            domain.name, 100 * domain.share, human_count(static_cast<double>(domain.tokens)),
-                            domain.epochs, human_count(static_cast<double>(domain.heldout_tokens))));
+            say(fmt::format("  {:<12} {:>5.1f} % of the sequences, {} tokens ({:.2f} epochs), {} held out", domain.name,
+                            100 * domain.share, human_count(static_cast<double>(domain.tokens)), domain.epochs,
+                            human_count(static_cast<double>(domain.heldout_tokens))));
         }
     }
     void on_step(const train::StepReport& step) override {
@@ -64,9 +62,7 @@ class Screen : public train::TrainObserver {
         say(line);
     }
     void on_warning(std::string_view warning) override { say(fmt::format("warning: {}", warning), true); }
-    void on_checkpoint(const std::filesystem::path& path) override {
-        say(fmt::format("checkpoint {}", path.string()));
-    }
+    void on_checkpoint(const std::filesystem::path& path) override { say(fmt::format("checkpoint {}", path.string())); }
     bool keep_going() override { return !interrupted; }
 
   private:
@@ -97,8 +93,8 @@ void train_model(const Options& options) {
     } else if (!options.common.quiet) {
         fmt::print("{}{} steps, {} tokens, {:.0f} s\nmodel  {}\nreport {}\n",
                    summary.finished ? "" : "stopped early after ", summary.steps,
-                   human_count(static_cast<double>(summary.tokens)), summary.seconds,
-                   summary.checkpoint.string(), summary.report.string());
+                   human_count(static_cast<double>(summary.tokens)), summary.seconds, summary.checkpoint.string(),
+                   summary.report.string());
         if (!summary.finished) fmt::print("continue with: gremium train {} --resume\n", options.config);
     }
 }
@@ -110,8 +106,7 @@ void add_train(CLI::App& app) {
     CLI::App* command = app.add_subcommand("train", "Train a model from a recipe");
     add_common(*command, options->common, false);
     command->add_option("CONFIG", options->config, "the recipe, a TOML file")->required();
-    command->add_option("--set", options->overrides, "override a value: section.key=value")
-        ->allow_extra_args(false);
+    command->add_option("--set", options->overrides, "override a value: section.key=value")->allow_extra_args(false);
     command->add_flag("--resume", options->resume, "go on from the newest checkpoint");
     command->callback([=] { train_model(*options); });
 }

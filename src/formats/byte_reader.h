@@ -17,8 +17,7 @@ static_assert(std::endian::native == std::endian::little, "file formats are read
 
 class ByteReader {
   public:
-    ByteReader(std::span<const std::byte> bytes, const std::string& source)
-        : bytes_(bytes), source_(source) {}
+    ByteReader(std::span<const std::byte> bytes, const std::string& source) : bytes_(bytes), source_(source) {}
 
     const std::string& source() const { return source_; }
     size_t position() const { return position_; }
@@ -27,8 +26,7 @@ class ByteReader {
     // `what` names the field in the error.
     std::span<const std::byte> take(uint64_t size, std::string_view what) {
         if (size > left())
-            fail("{}: at byte {}: {} needs {} bytes, but {} are left", source_, position_, what, size,
-                 left());
+            fail("{}: at byte {}: {} needs {} bytes, but {} are left", source_, position_, what, size, left());
         const auto taken = bytes_.subspan(position_, static_cast<size_t>(size));
         position_ += taken.size();
         return taken;
@@ -47,8 +45,7 @@ class ByteReader {
         const size_t at = position_;
         const auto n = number<uint64_t>(what);
         if (n > left() / min_bytes)
-            fail("{}: at byte {}: {} is {}, more than the remaining {} bytes can hold", source_, at, what, n,
-                 left());
+            fail("{}: at byte {}: {} is {}, more than the remaining {} bytes can hold", source_, at, what, n, left());
         return n;
     }
 

@@ -121,8 +121,7 @@ std::optional<T> Metadata::find(std::string_view key) const {
     if (!found) return std::nullopt;
     std::optional<T> result = Target<T>::from(*found);
     if (!result)
-        fail("{}: key {}: found {}, expected {}", source_, in_quotes(key), described(*found),
-             Target<T>::name());
+        fail("{}: key {}: found {}, expected {}", source_, in_quotes(key), described(*found), Target<T>::name());
     return result;
 }
 

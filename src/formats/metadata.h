@@ -15,13 +15,12 @@ namespace gremium {
 
 // In both variants the index of the alternative is GGUF's value type id. Index 9 of an array (an array of
 // arrays) stays unused: GGUF readers know no nested arrays, and neither does this one.
-using MetaArray =
-    std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>, std::vector<int16_t>,
-                 std::vector<uint32_t>, std::vector<int32_t>, std::vector<float>, std::vector<bool>,
-                 std::vector<std::string>, std::monostate, std::vector<uint64_t>, std::vector<int64_t>,
-                 std::vector<double>>;
-using MetaValue = std::variant<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool,
-                               std::string, MetaArray, uint64_t, int64_t, double>;
+using MetaArray = std::variant<std::vector<uint8_t>, std::vector<int8_t>, std::vector<uint16_t>, std::vector<int16_t>,
+                               std::vector<uint32_t>, std::vector<int32_t>, std::vector<float>, std::vector<bool>,
+                               std::vector<std::string>, std::monostate, std::vector<uint64_t>, std::vector<int64_t>,
+                               std::vector<double>>;
+using MetaValue = std::variant<uint8_t, int8_t, uint16_t, int16_t, uint32_t, int32_t, float, bool, std::string,
+                               MetaArray, uint64_t, int64_t, double>;
 
 // "u32", "array of 12 string", …: the type of a value as error messages show it.
 std::string type_name(const MetaValue& value);
@@ -42,8 +41,7 @@ class Metadata {
     void erase(std::string_view key);
 
     bool contains(std::string_view key) const { return value(key) != nullptr; }
-    const MetaValue* value(
-        std::string_view key) const;  // nullptr when absent; valid until the next set or erase
+    const MetaValue* value(std::string_view key) const;  // nullptr when absent; valid until the next set or erase
 
     // T: bool, int32_t, uint32_t, int64_t, uint64_t, float, double, std::string, or std::vector of one of
     // these. Any integer type converts to any other that can hold the value, and to bool (0 or 1), float and

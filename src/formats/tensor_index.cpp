@@ -30,20 +30,18 @@ size_t checked_bytes(const TensorDecl& tensor, const std::string& source) {
         empty |= dim == 0;
         // Empty dimensions count as 1, so that no sub-shape overflows either.
         if (dim < 0 || __builtin_mul_overflow(count, std::max(dim, int64_t{1}), &count))
-            fail("{}: tensor {} has the impossible shape {}", source, in_quotes(tensor.name),
-                 to_string(tensor.shape));
+            fail("{}: tensor {} has the impossible shape {}", source, in_quotes(tensor.name), to_string(tensor.shape));
     }
     const int64_t cols = tensor.shape.rank ? tensor.shape[tensor.shape.rank - 1] : 1;
     int64_t bytes = 0;
     if (cols % type.block != 0 || __builtin_mul_overflow(count / type.block, int64_t{type.bytes}, &bytes))
-        fail("{}: tensor {} of shape {} cannot be {}, which holds whole blocks of {}", source,
-             in_quotes(tensor.name), to_string(tensor.shape), type.name, type.block);
+        fail("{}: tensor {} of shape {} cannot be {}, which holds whole blocks of {}", source, in_quotes(tensor.name),
+             to_string(tensor.shape), type.name, type.block);
     return empty ? 0 : static_cast<size_t>(bytes);
 }
 
 void TensorIndex::claim(const std::string& name, Position position) {
-    if (!positions_.try_emplace(name, position).second)
-        fail("{}: tensor {} appears twice", source_, in_quotes(name));
+    if (!positions_.try_emplace(name, position).second) fail("{}: tensor {} appears twice", source_, in_quotes(name));
 }
 
 void TensorIndex::add(TensorEntry entry) {
@@ -75,8 +73,8 @@ const OpaqueEntry* TensorIndex::find_opaque(std::string_view name) const {
 TensorView TensorIndex::require(std::string_view name) const {
     if (const TensorView* view = find(name)) return *view;
     if (const OpaqueEntry* entry = find_opaque(name))
-        fail("{}: tensor {} has type {} and {} dimensions, supported are {} of up to {}", source_,
-             in_quotes(name), entry->dtype, entry->shape.size(), safetensors_types(), Shape::max_rank);
+        fail("{}: tensor {} has type {} and {} dimensions, supported are {} of up to {}", source_, in_quotes(name),
+             entry->dtype, entry->shape.size(), safetensors_types(), Shape::max_rank);
     fail("{}: tensor {} is missing", source_, in_quotes(name));
 }
 

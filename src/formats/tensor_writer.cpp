@@ -32,8 +32,7 @@ void TensorWriter::write(std::string_view name, TensorView tensor) {
     expect(name);
     if (current().dtype != tensor.dtype || current().shape != tensor.shape)
         fail("{}: tensor {} was declared as {} {}, but {} {} was to be written", source_, in_quotes(name),
-             info(current().dtype).name, to_string(current().shape), info(tensor.dtype).name,
-             to_string(tensor.shape));
+             info(current().dtype).name, to_string(current().shape), info(tensor.dtype).name, to_string(tensor.shape));
     write(name, std::span(tensor.data, static_cast<size_t>(tensor.bytes())));
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
-#include "model/blocks.h"
+#include "model/layers/blocks.h"
 
 namespace gremium {
 
@@ -60,14 +60,12 @@ void check(const Model& model, const Batch& batch, const ForwardOptions& options
             fail("{}: token id {} is outside the vocabulary of {}", model.source, id, model.spec.vocab);
     if (model.encoder && options.caches.empty())
         fail("{}: an encoder-decoder model wants a source to be read first", model.source);
-    if (!options.caches.empty() && batch.sequence_length != 0)
-        fail("a batch of equally long sequences has no caches");
+    if (!options.caches.empty() && batch.sequence_length != 0) fail("a batch of equally long sequences has no caches");
     if (batch.sequence_length != 0 && tokens % static_cast<size_t>(batch.sequence_length) != 0)
         fail("{} tokens are not sequences of {}", tokens, batch.sequence_length);
 }
 
-std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch,
-                                       std::span<KvCache* const> caches) {
+std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch, std::span<KvCache* const> caches) {
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
     std::vector<SequenceRows> result;
@@ -80,8 +78,7 @@ std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch,
     for (int64_t row = 0, end; row < tokens; row = end) {
         const auto s = static_cast<size_t>(sequence(row));
         for (end = row + 1; end < tokens && sequence(end) == sequence(row);) ++end;
-        if (s >= caches.size() || !caches[s])
-            fail("{}: no cache for sequence {}", model.source, sequence(row));
+        if (s >= caches.size() || !caches[s]) fail("{}: no cache for sequence {}", model.source, sequence(row));
         if (met[s]) fail("{}: the tokens of sequence {} are not neighbours", model.source, s);
         if (model.encoder && !caches[s]->has_memory())
             fail("{}: an encoder-decoder model wants a source to be read first", model.source);
@@ -98,8 +95,7 @@ Tensor sinusoids(Arena& arena, std::span<const int32_t> positions, int first, in
     for (size_t t = 0; t < positions.size(); ++t) {
         auto* row = reinterpret_cast<float*>(table.row(static_cast<int64_t>(t)));
         for (int64_t j = 0; j < half; ++j) {
-            const double slower =
-                static_cast<double>(j) / static_cast<double>(std::max<int64_t>(1, half - 1));
+            const double slower = static_cast<double>(j) / static_cast<double>(std::max<int64_t>(1, half - 1));
             const double angle = (positions[t] + first) * std::pow(10000.0, -slower);
             row[j] = static_cast<float>(std::sin(angle));
             row[half + j] = static_cast<float>(std::cos(angle));
@@ -120,8 +116,8 @@ RelativeBias relative_bias(Graph& g, const Model& model, std::span<const Sequenc
     int64_t keys = 0;
     for (const SequenceRows& s : sequences) keys = std::max(keys, s.rows + (s.cache ? s.cache->length() : 0));
     const AttentionSpec* a = model.spec.layers.front().attention();
-    return make_relative_bias(g.arena(), model.spec.relative_bias, model.weights.relative_bias.value,
-                              a && a->causal, keys);
+    return make_relative_bias(g.arena(), model.spec.relative_bias, model.weights.relative_bias.value, a && a->causal,
+                              keys);
 }
 
 }  // namespace
@@ -138,8 +134,7 @@ Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
 }
 
 Graph::Options running_options(DType compute) {
-    return {
-        .record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};
+    return {.record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};
 }
 
 Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardOptions& options) {
@@ -148,15 +143,15 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
     std::vector<SequenceRows> sequences = sequences_of(model, batch, options.caches);
     const KvCache* const first = sequences.front().cache;
-    const auto context = std::make_shared<const BlockContext>(BlockContext{
-        .model = model,
-        .batch = {batch.tokens, batch.positions, batch.sequences},
-        .rope = RopeTables(g.arena(), model.spec, batch.positions, first ? first->context() : length),
-        .relative_bias = relative_bias(g, model, sequences),
-        .sequences = std::move(sequences),
-        .sequence_length = length,
-        .hook = options.hook,
-        .noise_seed = options.noise_seed});
+    const auto context = std::make_shared<const BlockContext>(
+        BlockContext{.model = model,
+                     .batch = {batch.tokens, batch.positions, batch.sequences},
+                     .rope = RopeTables(g.arena(), model.spec, batch.positions, first ? first->context() : length),
+                     .relative_bias = relative_bias(g, model, sequences),
+                     .sequences = std::move(sequences),
+                     .sequence_length = length,
+                     .hook = options.hook,
+                     .noise_seed = options.noise_seed});
     if (g.recording()) g.keep(context);
 
     Forward result;
@@ -190,8 +185,8 @@ Var logits(Graph& g, const Model& model, Var hidden_TD, std::span<const int32_t>
         g.keep(kept_rows);
         g.keep(offsets);
     }
-    const Var y = ops::grouped_linear(g, hidden_TD, std::span(&model.weights.head, 1), *offsets, *kept_rows,
-                                      DType::f32);
+    const Var y =
+        ops::grouped_linear(g, hidden_TD, std::span(&model.weights.head, 1), *offsets, *kept_rows, DType::f32);
     return model.weights.head_bias ? ops::add_bias(g, y, model.weights.head_bias) : y;
 }
 

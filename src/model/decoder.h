@@ -6,7 +6,7 @@
 
 #include "model/kv_cache.h"
 #include "model/model.h"
-#include "moe/moe.h"
+#include "moe/mixture.h"
 
 namespace gremium {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium {
 
@@ -22,8 +22,8 @@ void require_type(DType dtype, const ModelSpec& spec) {
         const CacheWidths w = cache_widths(a);
         const int64_t key = w.key / a.kv_heads, value = w.value / a.kv_heads, block = info(dtype).block;
         if (key % block != 0 || value % block != 0)
-            fail("a cache of {}: heads of {} and {} numbers are not made of blocks of {}", info(dtype).name,
-                 key, value, block);
+            fail("a cache of {}: heads of {} and {} numbers are not made of blocks of {}", info(dtype).name, key, value,
+                 block);
     });
 }
 
@@ -74,8 +74,7 @@ void KvCache::truncate(int64_t length) {
     if (length < 0 || length > length_) fail("cannot shorten a context of {} tokens to {}", length_, length);
     if (recurrent_ && length < length_) {
         if (reachable(length) != length)
-            fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_,
-                 length);
+            fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_, length);
         for (const auto* states : {&histories_, &scans_})
             for (const OwnedTensor& state : *states)
                 std::memset(state.get().data, 0, static_cast<size_t>(state.get().bytes()));

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "model/spec.h"
+#include "model/spec/spec.h"
 #include "tensor/arena.h"
 
 namespace gremium {

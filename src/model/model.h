@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "model/spec.h"
-#include "moe/expert_store.h"
+#include "model/spec/spec.h"
+#include "moe/store/expert_store.h"
 #include "ops/graph.h"
 #include "text/tokenizer.h"
 
@@ -76,8 +76,7 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const std::filesystem::path& pat
 // Binds named tensors to a model: `find` gives the weight of a canonical name (views and, for training,
 // gradients); expert stacks [E, …] are split into experts here. Where it gives nothing for a stack it is
 // asked for each expert. Used by load_model and by the trainer.
-std::shared_ptr<Model> bind_model(const ModelSpec& spec,
-                                  const std::function<ops::Weight(const TensorSlot&)>& find,
+std::shared_ptr<Model> bind_model(const ModelSpec& spec, const std::function<ops::Weight(const TensorSlot&)>& find,
                                   moe::Residency residency);
 
 enum class Container : uint8_t { gguf, hugging_face };

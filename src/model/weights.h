@@ -108,12 +108,9 @@ struct ExpertTensor {
     ops::Weight moe::ExpertWeights::*weight;
 };
 inline constexpr ExpertTensor expert_stacks[] = {
-    {"ffn_gate_exps.weight", &moe::ExpertWeights::gate},
-    {"ffn_up_exps.weight", &moe::ExpertWeights::up},
-    {"ffn_down_exps.weight", &moe::ExpertWeights::down},
-    {"ffn_gate_exps.bias", &moe::ExpertWeights::gate_bias},
-    {"ffn_up_exps.bias", &moe::ExpertWeights::up_bias},
-    {"ffn_down_exps.bias", &moe::ExpertWeights::down_bias},
+    {"ffn_gate_exps.weight", &moe::ExpertWeights::gate}, {"ffn_up_exps.weight", &moe::ExpertWeights::up},
+    {"ffn_down_exps.weight", &moe::ExpertWeights::down}, {"ffn_gate_exps.bias", &moe::ExpertWeights::gate_bias},
+    {"ffn_up_exps.bias", &moe::ExpertWeights::up_bias},  {"ffn_down_exps.bias", &moe::ExpertWeights::down_bias},
 };
 inline ops::Weight moe::ExpertWeights::*expert_tensor(const TensorSlot& slot) {
     for (const ExpertTensor& stack : expert_stacks)

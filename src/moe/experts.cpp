@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/profile.h"
-#include "kernels/moe_rows.h"
-#include "moe/moe.h"
+#include "kernels/rowwise/moe_rows.h"
+#include "moe/mixture.h"
 
 namespace gremium::moe {
 namespace {
@@ -39,8 +39,7 @@ struct Matrices {
             trained |= w.grad || bias.grad;
             if (!w) continue;
             if (w.value.cols() != inputs) {
-                fail("experts: {} is {}, its input has {} columns", role.name, to_string(w.value.shape),
-                     inputs);
+                fail("experts: {} is {}, its input has {} columns", role.name, to_string(w.value.shape), inputs);
             }
             outputs = w.value.rows();
         }
@@ -50,15 +49,13 @@ struct Matrices {
     void add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
         for (size_t e = 0; e < biases.size(); ++e) {
             const int64_t rows = offsets[e + 1] - offsets[e];
-            if (biases[e] && rows > 0)
-                kernels::add_bias(ops::rows_of(y_RN, offsets[e], rows), biases[e].value);
+            if (biases[e] && rows > 0) kernels::add_bias(ops::rows_of(y_RN, offsets[e], rows), biases[e].value);
         }
     }
     void add_bias_grads(TensorView dy_RN, kernels::GroupOffsets offsets) const {
         for (size_t e = 0; e < biases.size(); ++e) {
             const int64_t rows = offsets[e + 1] - offsets[e];
-            if (biases[e].grad && rows > 0)
-                kernels::sum_rows(biases[e].grad, ops::rows_of(dy_RN, offsets[e], rows));
+            if (biases[e].grad && rows > 0) kernels::sum_rows(biases[e].grad, ops::rows_of(dy_RN, offsets[e], rows));
         }
     }
 };
@@ -82,8 +79,7 @@ struct Pass {
         kernels::grouped_matmul(y, in, in_rows, m.values, plan.offsets, options);
         m.add_biases(y, plan.offsets);
     }
-    void weight_grads(const Matrices& m, TensorView dy, TensorView in,
-                      std::span<const int32_t> in_rows) const {
+    void weight_grads(const Matrices& m, TensorView dy, TensorView in, std::span<const int32_t> in_rows) const {
         if (!m.trained) return;
         kernels::grouped_matmul_dw(m.grads, dy, in, in_rows, plan.offsets,
                                    {.compute = options.compute, .accumulate = true});
@@ -157,8 +153,8 @@ void Pass::input_grad(Tensor dx_RD, TensorView dup_RF, TensorView dgate_RF, bool
 }  // namespace
 
 ops::Var weighted_rows(ops::Graph& g, ops::Var x_TD, ops::Var weights_Tk, const DispatchPlan& plan) {
-    const ops::Var x_RD = g.make(x_TD->value.dtype, {plan.rows(), x_TD->value.cols()},
-                                 x_TD->wants_grad || weights_Tk->wants_grad);
+    const ops::Var x_RD =
+        g.make(x_TD->value.dtype, {plan.rows(), x_TD->value.cols()}, x_TD->wants_grad || weights_Tk->wants_grad);
     kernels::combine_rows_backward(x_RD->value, {}, x_TD->value, {}, plan.row_of, weights_Tk->value);
     if (!x_RD->wants_grad) return x_RD;
     g.record({x_RD}, [&g, x_TD, weights_Tk, x_RD, &plan] {
@@ -175,8 +171,8 @@ ops::Var weighted_rows(ops::Graph& g, ops::Var x_TD, ops::Var weights_Tk, const 
     return x_RD;
 }
 
-ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const ExpertLease& lease,
-                 ops::Activation act, RowsOf rows_of) {
+ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const ExpertLease& lease, ops::Activation act,
+                 RowsOf rows_of) {
     const int64_t inputs = x->value.cols();
     Matrices up(up_role, lease, inputs), gate(gate_role, lease, inputs), down(down_role, lease, up.outputs);
     const bool trained = x->wants_grad || up.trained || gate.trained || down.trained;
@@ -204,12 +200,10 @@ ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const Expe
     return pass->y_RD;
 }
 
-ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const DispatchPlan& plan,
-                 int64_t tokens) {
+ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const DispatchPlan& plan, int64_t tokens) {
     const TensorView weights = weights_Tk ? weights_Tk->value.view() : TensorView{};
     const bool weights_trained = weights_Tk && weights_Tk->wants_grad;
-    const ops::Var y_TD =
-        g.make(DType::f32, {tokens, y_RD->value.cols()}, y_RD->wants_grad || weights_trained);
+    const ops::Var y_TD = g.make(DType::f32, {tokens, y_RD->value.cols()}, y_RD->wants_grad || weights_trained);
     kernels::combine_rows(y_TD->value, y_RD->value, plan.row_of, weights);
     if (!y_TD->wants_grad) return y_TD;
     g.record({y_TD}, [&g, y_RD, weights_Tk, weights, weights_trained, y_TD, &plan] {

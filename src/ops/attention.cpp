@@ -5,8 +5,8 @@
 
 namespace gremium::ops {
 
-Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
-         int64_t n_rot, RopePairing pairing) {
+Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
+         RopePairing pairing) {
     kernels::rope(x->value, cos_sin, positions, head_dim, n_rot, pairing);
     if (g.recording() && x->wants_grad) {
         g.record([&g, x, cos_sin, head_dim, n_rot, pairing,
@@ -17,8 +17,8 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
     return x;
 }
 
-Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
-              const AttentionShape& of_heads, int64_t sequence_length, const Weight& sinks) {
+Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& of_heads,
+              int64_t sequence_length, const Weight& sinks) {
     const int64_t tokens = q->value.rows();
     AttentionShape shape = of_heads;
     shape.sinks = sinks ? sinks.value.f32() : nullptr;
@@ -33,8 +33,8 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
         const Tensor dy = g.grad_of(y);
         if (sinks.grad) kernels::attention_sinks_backward(sinks.grad, dy, y->value, lse, shape);
         const auto backward = [&](std::span<const Tensor> d) {
-            kernels::attention_backward(d[0], d[1], v ? d[2] : Tensor{}, dy, y->value, lse, q->value,
-                                        k->value, v ? v->value : Tensor{}, sequence_length, shape);
+            kernels::attention_backward(d[0], d[1], v ? d[2] : Tensor{}, dy, y->value, lse, q->value, k->value,
+                                        v ? v->value : Tensor{}, sequence_length, shape);
         };
         if (v)
             g.fill_grads({q, k, v}, DType::f32, backward);

@@ -26,8 +26,7 @@ void multiply(Tensor t, float factor) {
 
 }  // namespace
 
-Var cross_entropy(Graph& g, Var x, const Weight& head, std::span<const int32_t> targets,
-                  CrossEntropyOptions options) {
+Var cross_entropy(Graph& g, Var x, const Weight& head, std::span<const int32_t> targets, CrossEntropyOptions options) {
     const int64_t tokens = x->value.rows(), vocabulary = head.value.rows();
     if (static_cast<int64_t>(targets.size()) != tokens) {
         fail("cross_entropy: {} targets for {} tokens", targets.size(), tokens);
@@ -52,8 +51,8 @@ Var cross_entropy(Graph& g, Var x, const Weight& head, std::span<const int32_t> 
         const Tensor logits = row_range(logits_chunk.get(), 0, end - begin);
         kernels::matmul(logits, rows, head.value, {.compute = compute, .observer = g.options().observer});
         if (bias) kernels::add_bias(logits, bias.value);
-        kernels::cross_entropy(std::span(losses).subspan(first, count), {}, logits,
-                               targets.subspan(first, count), options.grad_scale * share);
+        kernels::cross_entropy(std::span(losses).subspan(first, count), {}, logits, targets.subspan(first, count),
+                               options.grad_scale * share);
         if (dx) kernels::matmul_dx(row_range(dx->grad, begin, end), logits, head.value, {.compute = compute});
         if (dhead) {
             kernels::matmul_dw(dhead->grad, logits, rows, {.compute = compute, .accumulate = begin > 0});

@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/moe_rows.h"
+#include "kernels/rowwise/moe_rows.h"
 #include "ops/ops.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::ops {
 namespace {
@@ -112,8 +112,8 @@ Var multiply_rows(Graph& g, Var x, Var s) {
     if (!y->wants_grad) return y;
     g.record({y}, [&g, x, s, y, rows = std::move(rows)] {
         g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {
-            kernels::combine_rows_backward(d[0], s->wants_grad ? g.grad_of(s) : Tensor{}, y->grad, x->value,
-                                           rows, s->value);
+            kernels::combine_rows_backward(d[0], s->wants_grad ? g.grad_of(s) : Tensor{}, y->grad, x->value, rows,
+                                           s->value);
         });
     });
     return y;

@@ -5,8 +5,7 @@
 namespace gremium::ops {
 
 Var embedding(Graph& g, const Weight& table, std::span<const int32_t> ids) {
-    const Var y =
-        g.make(DType::f32, {static_cast<int64_t>(ids.size()), table.value.cols()}, bool(table.grad));
+    const Var y = g.make(DType::f32, {static_cast<int64_t>(ids.size()), table.value.cols()}, bool(table.grad));
     kernels::embedding(y->value, table.value, ids);
     if (y->wants_grad) {
         g.record({y}, [table, y, ids = std::vector<int32_t>(ids.begin(), ids.end())] {

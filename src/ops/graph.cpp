@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/rowwise.h"
-#include "tensor/blocks.h"
+#include "kernels/rowwise/rowwise.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::ops {
 
@@ -106,8 +106,7 @@ void Graph::unwind(size_t tape_depth) {
         const Record record = std::move(tape_.back());
         tape_.pop_back();
         const auto& outputs = record.outputs;
-        if (outputs.empty() ||
-            std::ranges::any_of(outputs, [](Var v) { return static_cast<bool>(v->grad); })) {
+        if (outputs.empty() || std::ranges::any_of(outputs, [](Var v) { return static_cast<bool>(v->grad); })) {
             record.backward();
         }
         for (const Var v : outputs) drop_grad(v);

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/grouped_matmul.h"
+#include "kernels/matmul/grouped_matmul.h"
 #include "ops/buffer_pool.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
@@ -41,8 +41,8 @@ class Graph {
   public:
     struct Options {
         bool record = false;
-        DType compute = DType::f32;     // type of matmul products; bf16: operands rounded, sums in f32
-        DType activation = DType::f32;  // storage type of values that only feed matmuls
+        DType compute = DType::f32;                   // type of matmul products; bf16: operands rounded, sums in f32
+        DType activation = DType::f32;                // storage type of values that only feed matmuls
         kernels::MatmulObserver* observer = nullptr;  // of forward products
         std::span<const int32_t> cohorts = {};        // of tokens: those of products follow (MatmulOptions)
     };

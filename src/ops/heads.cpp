@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/moe_rows.h"
+#include "kernels/rowwise/moe_rows.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {
@@ -95,8 +95,7 @@ Var concat_heads(Graph& g, Var a, Var b, int64_t heads) {
     const int64_t of_a = a->value.cols() / heads, of_b = b->value.cols() / heads;
     if (a->value.rows() != b->value.rows() || a->value.dtype != b->value.dtype)
         fail("concat_heads: {} and {} do not fit", to_string(a->value.shape), to_string(b->value.shape));
-    const Var y =
-        g.make(a->value.dtype, {a->value.rows(), heads * (of_a + of_b)}, a->wants_grad || b->wants_grad);
+    const Var y = g.make(a->value.dtype, {a->value.rows(), heads * (of_a + of_b)}, a->wants_grad || b->wants_grad);
     copy({y->value, heads, 0}, {a->value, heads, 0}, of_a);
     copy({y->value, heads, of_a}, {b->value, heads, 0}, of_b);
     if (!y->wants_grad) return y;
@@ -111,8 +110,7 @@ Var concat_heads(Graph& g, Var a, Var b, int64_t heads) {
 Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out) {
     const int64_t tokens = x->value.rows(), heads = w_HNK.value.shape[0], outputs = w_HNK.value.shape[1];
     if (w_HNK.value.shape.rank != 3 || x->value.cols() != heads * w_HNK.value.shape[2])
-        fail("heads_linear: the weight is {}, the input has {} columns", to_string(w_HNK.value.shape),
-             x->value.cols());
+        fail("heads_linear: the weight is {}, the input has {} columns", to_string(w_HNK.value.shape), x->value.cols());
     const kernels::MatmulOptions options{.compute = g.options().compute, .observer = g.options().observer};
     const Var y = g.make(out, {tokens, heads * outputs}, x->wants_grad || w_HNK.grad);
     {
@@ -133,8 +131,7 @@ Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out) {
         kernels::combine_rows(dy, row_for_each_head(g.grad_of(y), heads), order.by_head, {});
         if (w_HNK.grad) {
             kernels::grouped_matmul_dw(matrices(w_HNK.grad), dy, row_for_each_head(x->value.view(), heads),
-                                       order.by_head, order.offsets,
-                                       {.compute = options.compute, .accumulate = true});
+                                       order.by_head, order.offsets, {.compute = options.compute, .accumulate = true});
         }
         if (!x->wants_grad) return;
         const Scratch dx = g.scratch(DType::f32, {heads * tokens, x->value.cols() / heads});

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "kernels/moe_rows.h"
+#include "kernels/rowwise/moe_rows.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {
@@ -106,8 +106,7 @@ Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::Group
     }
     if (!y->wants_grad) return y;
 
-    g.record({y}, [&g, x, y, offsets, rows, options, trained, values = std::move(values),
-                   grads = std::move(grads)] {
+    g.record({y}, [&g, x, y, offsets, rows, options, trained, values = std::move(values), grads = std::move(grads)] {
         if (x->wants_grad && rows.empty()) {
             bool fresh = false;
             const Tensor dx = g.grad_of(x, &fresh);

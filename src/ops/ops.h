@@ -7,10 +7,10 @@
 #include <span>
 #include <vector>
 
-#include "kernels/attention.h"
-#include "kernels/grouped_matmul.h"
-#include "kernels/rowwise.h"
-#include "kernels/state_space.h"
+#include "kernels/attention/attention.h"
+#include "kernels/matmul/grouped_matmul.h"
+#include "kernels/recurrent/state_space.h"
+#include "kernels/rowwise/rowwise.h"
 #include "ops/graph.h"
 
 namespace gremium::ops {
@@ -68,16 +68,16 @@ Var sigmoid(Graph& g, Var x);
 
 // Rotates x in place (its earlier value is gone, also that of an input: x must come from an operation whose backward does
 // not need its result, as linear and the norms) and returns it.
-Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim,
-         int64_t n_rot, RopePairing pairing);
+Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
+         RopePairing pairing);
 
 // Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
 // covering the batch in order, with first = 0; v is null where the values are part of the keys
 // (and k and v may be when not recording). sinks: [heads].
-Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans,
-              const AttentionShape& shape, int64_t sequence_length, const Weight& sinks = {});
+Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& shape,
+              int64_t sequence_length, const Weight& sinks = {});
 
-// The two operations of a state space mixer, all f32 (kernels/state_space.h has the formulas). The T rows are sequences
+// The two operations of a state space mixer, all f32 (kernels/recurrent/state_space.h has the formulas). The T rows are sequences
 // of `length` from nothing on; or, when not recording, those that go on from their states, which are updated.
 struct GoesOn {
     int64_t row, rows;

@@ -7,13 +7,12 @@ Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t
     const Var y = g.make(DType::f32, x->value.shape, x->wants_grad || w_CK.grad || bias.grad);
     if (histories.empty()) kernels::causal_conv(y->value, x->value, w_CK.value, bias.value, length, {});
     for (const GoesOn& s : histories)
-        kernels::causal_conv(rows_of(y->value, s.row, s.rows), rows_of(x->value.view(), s.row, s.rows),
-                             w_CK.value, bias.value, s.rows, s.state);
+        kernels::causal_conv(rows_of(y->value, s.row, s.rows), rows_of(x->value.view(), s.row, s.rows), w_CK.value,
+                             bias.value, s.rows, s.state);
     if (!y->wants_grad) return y;
     g.record({y}, [&g, x, w_CK, bias, length, y] {
         g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {
-            kernels::causal_conv_backward(d[0], w_CK.grad, bias.grad, g.grad_of(y), x->value, w_CK.value,
-                                          length);
+            kernels::causal_conv_backward(d[0], w_CK.grad, bias.grad, g.grad_of(y), x->value, w_CK.value, length);
         });
     });
     return y;
@@ -21,8 +20,8 @@ Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t
 
 Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
                    std::span<const GoesOn> states_NC) {
-    const bool trained = in.x_TC->wants_grad || in.step_TC->wants_grad || in.b_TN->wants_grad ||
-                         in.c_TN->wants_grad || w.rates_CN.grad || w.skip_C.grad;
+    const bool trained = in.x_TC->wants_grad || in.step_TC->wants_grad || in.b_TN->wants_grad || in.c_TN->wants_grad ||
+                         w.rates_CN.grad || w.skip_C.grad;
     const Var y = g.make(DType::f32, in.x_TC->value.shape, trained);
     const kernels::ScanInputs inputs{.x_TC = in.x_TC->value,
                                      .step_TC = in.step_TC->value,

@@ -24,12 +24,11 @@ std::byte* map_memory(size_t bytes) {
         return data;
     }
     const size_t size = round_up(bytes, huge_page);
-    void* const found = ::mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const found =
+        ::mmap(nullptr, size + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (found == MAP_FAILED) fail("cannot allocate {} bytes of memory", bytes);
     auto* const begin = static_cast<std::byte*>(found);
-    const size_t before =
-        round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
+    const size_t before = round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
     if (before > 0) ::munmap(begin, before);
     ::munmap(begin + before + size, huge_page - before);
     ::madvise(begin + before, size, MADV_HUGEPAGE);

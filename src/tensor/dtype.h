@@ -46,9 +46,7 @@ std::optional<DType> dtype_from_name(std::string_view name);
 std::optional<DType> dtype_from_ggml(int32_t ggml_type);
 std::optional<DType> dtype_from_safetensors(std::string_view name);
 
-inline bool is_float(DType dtype) {
-    return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
-}
+inline bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 inline bool is_quantised(DType dtype) { return info(dtype).block > 1; }
 
 // Bytes of a row of n elements; n must be a multiple of the block.

@@ -50,8 +50,7 @@ struct TensorView {
     TensorView at(int64_t i) const {
         assert(shape.rank > 0 && i >= 0 && i < shape[0]);
         TensorView part{data, dtype, {}};
-        for (int d = 1; d < shape.rank; ++d)
-            part.shape.dim[static_cast<size_t>(part.shape.rank++)] = shape[d];
+        for (int d = 1; d < shape.rank; ++d) part.shape.dim[static_cast<size_t>(part.shape.rank++)] = shape[d];
         part.data += i * part.bytes();
         return part;
     }
@@ -115,9 +114,7 @@ inline TensorView reshape(TensorView t, Shape shape) {
 }
 
 // A float array as an f32 tensor.
-inline Tensor as_tensor(float* data, Shape shape) {
-    return {reinterpret_cast<std::byte*>(data), DType::f32, shape};
-}
+inline Tensor as_tensor(float* data, Shape shape) { return {reinterpret_cast<std::byte*>(data), DType::f32, shape}; }
 inline TensorView as_tensor(const float* data, Shape shape) {
     return {reinterpret_cast<const std::byte*>(data), DType::f32, shape};
 }

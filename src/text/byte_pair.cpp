@@ -41,8 +41,8 @@ class BytePairTokenizer final : public Tokenizer {
     // A token's id; for what is no token a number above all ids.
     int32_t symbol(std::string_view spelling) {
         if (const int32_t id = spellings_.find(spelling); id >= 0) return id;
-        const auto [it, is_new] = others_.try_emplace(
-            std::string(spelling), vocabulary().size() + static_cast<int32_t>(others_.size()));
+        const auto [it, is_new] =
+            others_.try_emplace(std::string(spelling), vocabulary().size() + static_cast<int32_t>(others_.size()));
         if (is_new) other_texts_.push_back(it->first);
         return it->second;
     }
@@ -79,13 +79,11 @@ class BytePairTokenizer final : public Tokenizer {
     void encode_fragment(std::string_view text, bool, std::vector<int32_t>& ids) const override {
         std::string changed;
         if (vocabulary().nfc && !utf8::is_ascii(text)) text = changed = normal_form_c(text);
-        if (vocabulary().add_space_prefix && !text.starts_with(' '))
-            text = changed = fmt::format(" {}", text);
+        if (vocabulary().add_space_prefix && !text.starts_with(' ')) text = changed = fmt::format(" {}", text);
         WordCache cache(words_);
         std::vector<int32_t> symbols;
-        splitter_.split(text, [&](std::string_view word) {
-            cache.append(word, ids, [&] { encode_word(word, symbols, ids); });
-        });
+        splitter_.split(
+            text, [&](std::string_view word) { cache.append(word, ids, [&] { encode_word(word, symbols, ids); }); });
     }
 
     void encode_word(std::string_view word, std::vector<int32_t>& symbols, std::vector<int32_t>& ids) const {

@@ -29,8 +29,7 @@ void read_flag(const Json& config, const char* key, bool& flag, const std::strin
 }
 
 // Sets `id` from a special token's field: its text, or an object with "content". Null: there is none.
-void read_token(const Json& config, const char* key, int32_t& id, const Vocabulary& v,
-                const std::string& where) {
+void read_token(const Json& config, const char* key, int32_t& id, const Vocabulary& v, const std::string& where) {
     auto field = config.find(key);
     if (field == config.end()) return;
     id = -1;
@@ -97,8 +96,7 @@ bool has_hf_tokenizer(const fs::path& directory) { return !find_model_file(direc
 
 Vocabulary read_hf_tokenizer(const fs::path& directory) {
     const fs::path file = find_model_file(directory);
-    if (file.empty())
-        fail("{}: holds no tokenizer.model, spiece.model or tokenizer.json", directory.string());
+    if (file.empty()) fail("{}: holds no tokenizer.model, spiece.model or tokenizer.json", directory.string());
     Vocabulary v = read_model_file(file);
 
     const fs::path config_path = directory / "tokenizer_config.json";
@@ -139,8 +137,7 @@ void write_hf_tokenizer(const Vocabulary& v, const fs::path& directory) {
     if (bpe) {
         write_file_atomically(directory / "tokenizer.json", write_tokenizer_json(v));
     } else {
-        write_file_atomically(directory / (unigram ? "spiece.model" : "tokenizer.model"),
-                              write_sentencepiece_model(v));
+        write_file_atomically(directory / (unigram ? "spiece.model" : "tokenizer.model"), write_sentencepiece_model(v));
     }
     write_file_atomically(directory / "tokenizer_config.json",
                           config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

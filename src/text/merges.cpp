@@ -20,8 +20,6 @@ void MergeTable::add(int32_t left, int32_t right, Merge<int32_t> merge) {
     if (slot.left < 0) slot = {left, right, merge};
 }
 
-Merge<int32_t> MergeTable::find(int32_t left, int32_t right) const {
-    return slots_[slot_of(left, right)].merge;
-}
+Merge<int32_t> MergeTable::find(int32_t left, int32_t right) const { return slots_[slot_of(left, right)].merge; }
 
 }  // namespace gremium

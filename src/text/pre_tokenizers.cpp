@@ -6,8 +6,7 @@
 
 namespace gremium {
 
-const std::string gpt2_pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+const std::string gpt2_pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -35,8 +34,7 @@ const std::string lines_and_spaces = R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 // Words as in Llama 3 and Qwen 2, which differ in how many digits go together.
 std::string words(const std::string& digits) {
-    return contraction + R"(|[^\r\n\p{L}\p{N}]?\p{L}+|)" + digits + "|" + punctuation + "|" +
-           lines_and_spaces;
+    return contraction + R"(|[^\r\n\p{L}\p{N}]?\p{L}+|)" + digits + "|" + punctuation + "|" + lines_and_spaces;
 }
 
 // Words that begin anew where a capital follows a small letter (OpenAI's o200k and its kin). `class_of` gives
@@ -64,8 +62,7 @@ const std::string tekken = cased_words("") + R"(\p{N}|)" + punctuation_or_path +
 // As o200k, but runs of Han characters are words of their own.
 const std::string kimi =
     R"([\p{Han}]+|)" +
-    cased_words([](const std::string& letters) { return R"((?:(?!\p{Han}))" + letters + ")"; },
-                contraction + "?") +
+    cased_words([](const std::string& letters) { return R"((?:(?!\p{Han}))" + letters + ")"; }, contraction + "?") +
     R"(\p{N}{1,3}|)" + punctuation + "|" + lines_and_spaces;
 
 const std::vector<PreTokenizer>& table() {
@@ -89,8 +86,7 @@ const std::vector<PreTokenizer>& table() {
         {{"default"}, {R"([\p{P}\$\+<=>\^~\|]+)", gpt2_pattern, R"(\p{N}+)", "[0-9][0-9][0-9]"}},
         {{"deepseek-llm"},
          {"[\r\n]", R"(\s?[)"s + cased_letters + "]+",
-          "\\s?[!-/:-~\uFF01-\uFF0F\uFF1A-\uFF5E\u2018-\u201F\u3000-\u3002]+", R"(\s+$)", cjk_to_hangul,
-          R"(\p{N}+)"}},
+          "\\s?[!-/:-~\uFF01-\uFF0F\uFF1A-\uFF5E\u2018-\u201F\u3000-\u3002]+", R"(\s+$)", cjk_to_hangul, R"(\p{N}+)"}},
         {{"deepseek-coder"}, {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", cjk_to_hangul, R"(\p{N})"}},
         {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {R"(\p{N}{1,3})", cjk_and_kana, deepseek3_words}},
         {{"gpt-4o", "llama4", "kanana2", "minimax-m2"}, {o200k}},
@@ -102,13 +98,11 @@ const std::vector<PreTokenizer>& table() {
          {contraction +
           "|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"}},
         {{"exaone-moe"},
-         {contraction +
-          R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|)" +
+         {contraction + R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|)" +
           R"(\s*[\r\n]|\s+(?!\S)|\s+)"}},
         {{"tiny_aya", "cohere2moe"}, {R"(\d{1,3}(?=(?:\d{3})*\b))", o200k}},
         {{"superbpe"}, {R"(\p{N}+)", R"((?=(\d{3})+(?!\d)))"}},
-        {{"bloom", "poro-chat", "gpt3-finnish"},
-         {" ?[^(\\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+"}},
+        {{"bloom", "poro-chat", "gpt3-finnish"}, {" ?[^(\\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+"}},
         {{"viking"}, {" ?[^(\\s|.,!?\u2026\u3002\uFF0C\u3001\u0964\u06D4\u060C)]+", R"(\p{N})"}},
     };
     return rows;
@@ -128,8 +122,7 @@ const PreTokenizer& pre_tokenizer(std::string_view name) {
 
 std::string_view pre_tokenizer_name(std::span<const std::string> patterns, bool ignore_merges) {
     for (const PreTokenizer& row : table()) {
-        if (row.ignore_merges == ignore_merges && std::ranges::equal(row.patterns, patterns))
-            return row.names[0];
+        if (row.ignore_merges == ignore_merges && std::ranges::equal(row.patterns, patterns)) return row.names[0];
     }
     return "";
 }

@@ -11,8 +11,8 @@ namespace gremium {
 struct PreTokenizer {
     std::vector<std::string_view> names;  // as GGUF files say; the first one is the one we write
     std::vector<std::string> patterns;    // for a Splitter, each inside the pieces of the one before it
-    bool ignore_merges = false;  // a word that is a token is not merged (llama.cpp ties this to the name)
-    bool add_bos = false;        // unless the file says otherwise
+    bool ignore_merges = false;           // a word that is a token is not merged (llama.cpp ties this to the name)
+    bool add_bos = false;                 // unless the file says otherwise
 };
 
 // "" is "default". Throws Error that lists the names supported.

@@ -41,12 +41,8 @@ class PrefixIndex {
             if (entries_[low].string.size() == size) found(entries_[low++].id, size);
             if (size == text.size()) return;
             const auto begin = entries_.begin();
-            const auto before = [&](const Entry& entry, unsigned char b) {
-                return byte(entry.string[size]) < b;
-            };
-            const auto after = [&](unsigned char b, const Entry& entry) {
-                return b < byte(entry.string[size]);
-            };
+            const auto before = [&](const Entry& entry, unsigned char b) { return byte(entry.string[size]) < b; };
+            const auto after = [&](unsigned char b, const Entry& entry) { return b < byte(entry.string[size]); };
             const auto from = std::lower_bound(begin + low, begin + high, byte(text[size]), before);
             high = std::upper_bound(from, begin + high, byte(text[size]), after) - begin;
             low = from - begin;

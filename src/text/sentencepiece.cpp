@@ -24,8 +24,7 @@ unsigned char byte_of(std::string_view token, int32_t id) {
     if (token.size() == 6 && token.starts_with("<0x") && token.ends_with('>')) {
         std::from_chars(token.data() + 3, token.data() + 5, value, 16);
     }
-    if (value > 255)
-        fail("tokenizer: token {} has type byte, but its text is \"{}\", expected <0xHH>", id, token);
+    if (value > 255) fail("tokenizer: token {} has type byte, but its text is \"{}\", expected <0xHH>", id, token);
     return static_cast<unsigned char>(value);
 }
 
@@ -61,8 +60,7 @@ class Seams {
 
     // Where the part of the text that starts at `begin` ends.
     size_t next(std::string_view text, size_t begin) const {
-        for (size_t i = begin + nominal_size(text.substr(begin)); i < text.size();
-             i += nominal_size(text.substr(i))) {
+        for (size_t i = begin + nominal_size(text.substr(begin)); i < text.size(); i += nominal_size(text.substr(i))) {
             if (!joined_[before(text, i)][after(text, i)]) return i;
         }
         return text.size();
@@ -123,8 +121,7 @@ class SentencePieceTokenizer final : public Tokenizer {
         for (size_t byte = 0; byte < byte_ids_.size(); ++byte) {
             if (byte_ids_[byte] >= 0) continue;
             const auto same = std::ranges::find(v.tokens, std::string(1, static_cast<char>(byte)));
-            byte_ids_[byte] =
-                same != v.tokens.end() ? static_cast<int32_t>(same - v.tokens.begin()) : unknown_id(v);
+            byte_ids_[byte] = same != v.tokens.end() ? static_cast<int32_t>(same - v.tokens.begin()) : unknown_id(v);
         }
     }
 
@@ -166,8 +163,7 @@ class SentencePieceTokenizer final : public Tokenizer {
     void encode_part(std::string_view part, std::vector<Span>& symbols, std::vector<int32_t>& ids) const {
         symbols.clear();
         for (size_t at = 0; at < part.size(); at += symbols.back().size)
-            symbols.push_back(
-                {static_cast<uint32_t>(at), static_cast<uint32_t>(nominal_size(part.substr(at)))});
+            symbols.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(nominal_size(part.substr(at)))});
         merge_symbols(symbols, [&](Span left, Span right) -> Merge<Span> {
             const Span both{left.begin, left.size + right.size};
             const int32_t id = words_.find(part.substr(both.begin, both.size));
@@ -195,8 +191,7 @@ class SentencePieceTokenizer final : public Tokenizer {
 }  // namespace
 
 std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(Vocabulary vocabulary) {
-    if (vocabulary.model != "llama")
-        fail("tokenizer: \"{}\" is not a SentencePiece BPE vocabulary", vocabulary.model);
+    if (vocabulary.model != "llama") fail("tokenizer: \"{}\" is not a SentencePiece BPE vocabulary", vocabulary.model);
     return std::make_unique<SentencePieceTokenizer>(std::move(vocabulary));
 }
 

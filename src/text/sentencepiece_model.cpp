@@ -46,8 +46,7 @@ void read_piece(Reader reader, Vocabulary& vocabulary, std::string_view where) {
         if (field.number == piece_field::score) score = field.float32();
         if (field.number == piece_field::type) type = field.value;
     }
-    if (type < 1 || type > 6)
-        fail("{}: piece {} has type {}, expected 1 to 6", where, vocabulary.size(), type);
+    if (type < 1 || type > 6) fail("{}: piece {} has type {}, expected 1 to 6", where, vocabulary.size(), type);
     vocabulary.tokens.emplace_back(piece);
     vocabulary.scores.push_back(score);
     vocabulary.types.push_back(static_cast<TokenType>(type));
@@ -125,18 +124,14 @@ std::string write_sentencepiece_model(const Vocabulary& v) {
         Writer piece;
         piece.bytes(piece_field::piece, v.tokens[id]);
         piece.float32(piece_field::score, v.scores[id]);
-        if (v.types[id] != TokenType::normal)
-            piece.number(piece_field::type, static_cast<uint64_t>(v.types[id]));
+        if (v.types[id] != TokenType::normal) piece.number(piece_field::type, static_cast<uint64_t>(v.types[id]));
         model.message(model_field::pieces, piece);
     }
-    const auto id = [](int32_t value) {
-        return static_cast<uint64_t>(int64_t{value});
-    };  // int32: sign-extended
+    const auto id = [](int32_t value) { return static_cast<uint64_t>(int64_t{value}); };  // int32: sign-extended
     Writer trainer;
     trainer.number(trainer_field::model_type, v.model == "t5" ? unigram : bpe);
     trainer.number(trainer_field::vocab_size, id(v.size()));
-    trainer.number(trainer_field::byte_fallback,
-                   std::count(v.types.begin(), v.types.end(), TokenType::byte) > 0);
+    trainer.number(trainer_field::byte_fallback, std::count(v.types.begin(), v.types.end(), TokenType::byte) > 0);
     trainer.number(trainer_field::unk_id, id(v.unk));
     trainer.number(trainer_field::bos_id, id(v.bos));
     trainer.number(trainer_field::eos_id, id(v.eos));

@@ -63,8 +63,8 @@ class Match {
     };
     // The first match at or after `from`; {size, size} when there is none.
     Range find(const pcre2_code* code, std::string_view text, size_t from) {
-        const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0,
-                                      data_, context_);
+        const int found =
+            pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0, data_, context_);
         if (found == PCRE2_ERROR_NOMATCH) return {text.size(), text.size()};
         if (found < 0) fail("tokenizer: a pre-tokenizer's pattern fails on this text: {}", message(found));
         const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data_);
@@ -108,13 +108,13 @@ Splitter::Splitter(std::span<const std::string> patterns) {
         const std::string spelled = with_white_space(pattern);
         int error = 0;
         PCRE2_SIZE at = 0;
-        stages_.emplace_back(pcre2_compile(
-            reinterpret_cast<PCRE2_SPTR>(spelled.data()), spelled.size(),
-            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
-            &error, &at, nullptr));
+        stages_.emplace_back(
+            pcre2_compile(reinterpret_cast<PCRE2_SPTR>(spelled.data()), spelled.size(),
+                          PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
+                          &error, &at, nullptr));
         if (!stages_.back()) fail("tokenizer: pre-tokenizer pattern \"{}\": {}", pattern, message(error));
-        pcre2_jit_compile(stages_.back().get(),
-                          PCRE2_JIT_COMPLETE);  // where there is no JIT it is interpreted
+        // where there is no JIT it is interpreted
+        pcre2_jit_compile(stages_.back().get(), PCRE2_JIT_COMPLETE);
     }
 }
 

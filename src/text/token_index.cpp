@@ -14,15 +14,12 @@ uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 }  // namespace
 
-TokenIndex::TokenIndex(size_t expected) : slots_(std::bit_ceil(2 * expected + 2)) {
-    entries_.reserve(expected);
-}
+TokenIndex::TokenIndex(size_t expected) : slots_(std::bit_ceil(2 * expected + 2)) { entries_.reserve(expected); }
 
 size_t TokenIndex::slot_of(std::string_view text, uint64_t hash) const {
     const size_t mask = slots_.size() - 1;
     size_t slot = hash & mask;
-    while (slots_[slot].entry >= 0 &&
-           (slots_[slot].tag != tag_of(hash) || entries_[slots_[slot].entry].text != text))
+    while (slots_[slot].entry >= 0 && (slots_[slot].tag != tag_of(hash) || entries_[slots_[slot].entry].text != text))
         slot = (slot + 1) & mask;
     return slot;
 }

@@ -4,9 +4,6 @@
 #include <array>
 
 #include "base/error.h"
-#include "text/byte_pair.h"
-#include "text/sentencepiece.h"
-#include "text/unigram.h"
 #include "text/utf8.h"
 
 namespace gremium {
@@ -51,8 +48,7 @@ std::vector<int32_t> find_end_of_generation(const Vocabulary& v) {
         returns |= token == "<|return|>";
         calls |= token == "<|call|>";
     }
-    if (returns && calls)
-        std::erase(ids, end);  // gpt-oss: <|end|> closes one message of several, not the answer
+    if (returns && calls) std::erase(ids, end);  // gpt-oss: <|end|> closes one message of several, not the answer
     for (int32_t id : {v.eos, v.eot}) {
         if (id >= 0) ids.push_back(id);
     }
@@ -72,8 +68,7 @@ struct Fragment {
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // Cuts every occurrence of a token out of the raw fragments.
-std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token,
-                          const SpecialToken& special) {
+std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token, const SpecialToken& special) {
     std::vector<Fragment> result;
     for (const Fragment& fragment : fragments) {
         std::string_view rest = fragment.text;
@@ -97,11 +92,8 @@ Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary))
     validate(v, "tokenizer");
     for (int32_t id = 0; id < v.size(); ++id) {
         if (is_special(v.types[id]) && !v.tokens[id].empty()) {
-            const auto in = [&](const std::vector<int32_t>& list) {
-                return std::ranges::find(list, id) != list.end();
-            };
-            specials_.push_back(
-                {id, v.types[id] == TokenType::user_defined, in(v.strip_left), in(v.strip_right)});
+            const auto in = [&](const std::vector<int32_t>& list) { return std::ranges::find(list, id) != list.end(); };
+            specials_.push_back({id, v.types[id] == TokenType::user_defined, in(v.strip_left), in(v.strip_right)});
         }
     }
     std::stable_sort(specials_.begin(), specials_.end(), [&](const SpecialToken& a, const SpecialToken& b) {
@@ -178,17 +170,6 @@ void Tokenizer::append_piece(int32_t id, bool specials, bool& at_start, std::str
         at_start = false;
     }
     out += text;
-}
-
-std::unique_ptr<Tokenizer> make_tokenizer(Vocabulary vocabulary) {
-    if (vocabulary.model == "llama") return make_sentencepiece_tokenizer(std::move(vocabulary));
-    if (vocabulary.model == "gpt2") return make_byte_pair_tokenizer(std::move(vocabulary));
-    if (vocabulary.model == "t5") return make_unigram_tokenizer(std::move(vocabulary));
-    fail(
-        "tokenizer model \"{}\" is not supported; supported: \"llama\" (SentencePiece BPE), \"gpt2\" "
-        "(byte-level BPE), "
-        "\"t5\" (SentencePiece unigram)",
-        vocabulary.model);
 }
 
 std::string StreamingDecoder::push(int32_t id) {

@@ -16,15 +16,13 @@
 namespace gremium {
 
 struct EncodeOptions {
-    bool add_bos_eos = true;  // as the vocabulary's add_bos and add_eos say
-    bool parse_special =
-        true;  // the literal text of control tokens becomes the token; false for untrusted text
+    bool add_bos_eos = true;    // as the vocabulary's add_bos and add_eos say
+    bool parse_special = true;  // the literal text of control tokens becomes the token; false for untrusted text
 };
 
 struct DecodeOptions {
     bool specials = false;  // show control and unknown tokens as their text
-    bool at_start =
-        true;  // the ids begin a text: take off the space that encode put there. False for a continuation
+    bool at_start = true;   // the ids begin a text: take off the space that encode put there. False for a continuation
 };
 
 // A token that is found by its text before anything else is encoded.
@@ -61,8 +59,7 @@ class Tokenizer {
   protected:
     // Appends the ids of a piece of text without special tokens. `starts_text`: the first, or after a special
     // token.
-    virtual void encode_fragment(std::string_view text, bool starts_text,
-                                 std::vector<int32_t>& ids) const = 0;
+    virtual void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const = 0;
 
     std::vector<std::string> pieces_;  // by id; filled by the kind's constructor
 

@@ -56,9 +56,7 @@ class Listener {
     }
     bool parse_error(size_t, const std::string&, const Json::exception&) { return false; }
 
-    const char* list() const {
-        return list_ == List::merges ? "merges" : list_ == List::none ? nullptr : "vocab";
-    }
+    const char* list() const { return list_ == List::merges ? "merges" : list_ == List::none ? nullptr : "vocab"; }
 
   private:
     enum class List { none, ids, scores, merges };
@@ -129,8 +127,7 @@ TokenizerFile read_tokenizer_file(std::string_view bytes, std::string_view where
     TokenizerFile file;
     Listener listener(file);
     if (!Json::sax_parse(bytes, &listener)) {
-        if (listener.list())
-            fail("{}: model.{} is not as the tokenizers library writes it", where, listener.list());
+        if (listener.list()) fail("{}: model.{} is not as the tokenizers library writes it", where, listener.list());
         fail("{}: not a JSON object", where);
     }
     if (!file.settings.is_object()) fail("{}: not a JSON object", where);

@@ -110,8 +110,7 @@ class Reader {
     void split(const Json& step) {
         const std::string behavior = step.at("behavior");
         const bool inverted = step.value("invert", false);
-        if (behavior == "MergedWithPrevious" && pattern(step) == " ")
-            return;  // Gemma: no space is left by then
+        if (behavior == "MergedWithPrevious" && pattern(step) == " ") return;  // Gemma: no space is left by then
         // Matches and gaps are pieces alike; or only the matches are, of a pattern that leaves no gaps.
         if (behavior != "Isolated" && !(behavior == "Removed" && inverted)) unsupported(step);
         v_.splits.push_back(pattern(step));
@@ -144,8 +143,7 @@ class Reader {
         }
         v_.types.resize(v_.tokens.size(), TokenType::normal);
         v_.splits.clear();
-        if (const Json unknown = model.value("unk_id", Json()); unknown.is_number_integer())
-            set_unknown(unknown);
+        if (const Json unknown = model.value("unk_id", Json()); unknown.is_number_integer()) set_unknown(unknown);
     }
 
     void byte_pairs(const Json& model) {
@@ -238,8 +236,7 @@ class Reader {
 
 // Texts that published files do not mark as special though they are: "<|fim_begin|>".
 bool looks_special(std::string_view text) {
-    return (text.starts_with("<|") && text.ends_with("|>")) ||
-           (text.starts_with("<｜") && text.ends_with("｜>"));
+    return (text.starts_with("<|") && text.ends_with("|>")) || (text.starts_with("<｜") && text.ends_with("｜>"));
 }
 
 }  // namespace
@@ -264,9 +261,7 @@ Json added_tokens(const Vocabulary& v) {
     Json tokens = Json::array();
     for (int32_t id = 0; id < v.size(); ++id) {
         if (v.types[id] != TokenType::control && v.types[id] != TokenType::user_defined) continue;
-        const auto in = [&](const std::vector<int32_t>& list) {
-            return std::ranges::find(list, id) != list.end();
-        };
+        const auto in = [&](const std::vector<int32_t>& list) { return std::ranges::find(list, id) != list.end(); };
         tokens.push_back({{"id", id},
                           {"content", v.tokens[id]},
                           {"single_word", false},
@@ -281,10 +276,8 @@ Json added_tokens(const Vocabulary& v) {
 Json pre_tokenizer_section(const Vocabulary& v) {
     Json steps = Json::array();
     for (const std::string& pattern : v.splits.empty() ? pre_tokenizer(v.pre).patterns : v.splits) {
-        steps.push_back({{"type", "Split"},
-                         {"pattern", {{"Regex", pattern}}},
-                         {"behavior", "Isolated"},
-                         {"invert", false}});
+        steps.push_back(
+            {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}});
     }
     steps.push_back({{"type", "ByteLevel"},
                      {"add_prefix_space", v.add_space_prefix},
@@ -315,8 +308,7 @@ Json post_processor_section(const Vocabulary& v) {
 std::string write_tokenizer_json(const Vocabulary& v) {
     Json vocabulary = Json::object();
     for (int32_t id = 0; id < v.size(); ++id) {
-        if (v.types[id] != TokenType::control && v.types[id] != TokenType::user_defined)
-            vocabulary[v.tokens[id]] = id;
+        if (v.types[id] != TokenType::control && v.types[id] != TokenType::user_defined) vocabulary[v.tokens[id]] = id;
     }
     const Json byte_level = {
         {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
@@ -352,8 +344,7 @@ void add_token(Vocabulary& v, int64_t id, const Json& token, std::string_view wh
     }
     const std::string content = token.at("content");
     const bool special = token.value("special", false) || looks_special(content);
-    if (v.types[id] != TokenType::unknown)
-        v.types[id] = special ? TokenType::control : TokenType::user_defined;
+    if (v.types[id] != TokenType::unknown) v.types[id] = special ? TokenType::control : TokenType::user_defined;
     v.tokens[id] = v.model == "llama" && !special ? replaced(content, space_symbol, " ") : content;
     const auto note = [&](const char* side, std::vector<int32_t>& list) {
         if (token.value(side, false) && std::ranges::find(list, id) == list.end())

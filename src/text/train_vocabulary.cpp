@@ -28,8 +28,7 @@ std::string show_blanks(std::string_view token) {
 }
 
 // Lines "word<TAB>count", sorted: libsentencepiece's input format "tsv".
-std::vector<std::string> count_words(const VocabularyTraining& options,
-                                     const std::function<bool(std::string&)>& next) {
+std::vector<std::string> count_words(const VocabularyTraining& options, const std::function<bool(std::string&)>& next) {
     std::unordered_map<std::string, int64_t> counts;
     for (std::string sample; next(sample); sample.clear()) {
         for (std::string_view rest = sample; !rest.empty();) {
@@ -61,8 +60,7 @@ class Lines final : public sentencepiece::SentenceIterator {
 
 }  // namespace
 
-Vocabulary train_vocabulary(const VocabularyTraining& options,
-                            const std::function<bool(std::string&)>& next) {
+Vocabulary train_vocabulary(const VocabularyTraining& options, const std::function<bool(std::string&)>& next) {
     Lines words(count_words(options, next));
     if (words.done()) fail("training a vocabulary of {} tokens: there is no text", options.size);
     const std::unordered_map<std::string, std::string> arguments = {

@@ -13,9 +13,9 @@ struct VocabularyTraining {
     int32_t size = 4096;                 // tokens in all, with <unk>, <s>, </s> and the 256 bytes
     double character_coverage = 0.9995;  // characters beyond this share of the samples are spelled as bytes
     bool split_digits = true;            // every digit is a token by itself; else up to three
-    bool add_space_prefix = false;  // false: the first word of a text is spelled as at the start of a line
-    int32_t max_token_length = 24;  // characters
-    int threads = 1;                // changes no bit of the result, and little of the time
+    bool add_space_prefix = false;       // false: the first word of a text is spelled as at the start of a line
+    int32_t max_token_length = 24;       // characters
+    int threads = 1;                     // changes no bit of the result, and little of the time
 };
 
 // `next` fills its argument with the next sample (any bytes; the end of a sample is a cut) and returns false at the

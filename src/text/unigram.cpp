@@ -38,8 +38,7 @@ class UnigramTokenizer final : public Tokenizer {
             if (v.tokens[id].find(space_symbol, 1) != std::string::npos) words_are_apart_ = false;
             if (v.types[id] == TokenType::user_defined) continue;
             pieces_[id] = replaced(v.tokens[id], space_symbol, " ");
-            if (v.types[id] == TokenType::normal)
-                unknown_score_ = std::min<double>(unknown_score_, v.scores[id]);
+            if (v.types[id] == TokenType::normal) unknown_score_ = std::min<double>(unknown_score_, v.scores[id]);
         }
         index_.build();
         unknown_score_ -= unknown_penalty;
@@ -51,8 +50,7 @@ class UnigramTokenizer final : public Tokenizer {
         const std::string normalized = normalizer_(text);
         WordCache cache(words_);
         for (std::string_view rest = normalized; !rest.empty();) {
-            const std::string_view word =
-                rest.substr(0, words_are_apart_ ? rest.find(space_symbol, 1) : rest.npos);
+            const std::string_view word = rest.substr(0, words_are_apart_ ? rest.find(space_symbol, 1) : rest.npos);
             rest.remove_prefix(word.size());
             cache.append(word, ids, [&] { encode_word(word, ids); });
         }
@@ -85,8 +83,7 @@ class UnigramTokenizer final : public Tokenizer {
         const size_t first = ids.size();
         for (size_t at = word.size(); at > 0; at = best[at].begin) {
             // Neighbouring unknown characters are one unknown token.
-            if (best[at].id != v.unk || ids.size() == first || ids.back() != v.unk)
-                ids.push_back(best[at].id);
+            if (best[at].id != v.unk || ids.size() == first || ids.back() != v.unk) ids.push_back(best[at].id);
         }
         std::reverse(ids.begin() + static_cast<std::ptrdiff_t>(first), ids.end());
     }

@@ -30,8 +30,7 @@ void validate(const Vocabulary& v, std::string_view where) {
         if (v.types[id] < TokenType::normal || v.types[id] > TokenType::byte) {
             fail("{}: token {} has type {}, expected 1 to 6", where, id, static_cast<int>(v.types[id]));
         }
-        if (!v.scores.empty() && std::isnan(v.scores[id]))
-            fail("{}: token {}'s score is not a number", where, id);
+        if (!v.scores.empty() && std::isnan(v.scores[id])) fail("{}: token {}'s score is not a number", where, id);
     }
     expect_id(v, v.bos, "BOS", where);
     expect_id(v, v.eos, "EOS", where);

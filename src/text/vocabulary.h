@@ -23,12 +23,12 @@ struct Vocabulary {
     int32_t bos = -1, eos = -1, unk = -1, pad = -1, eot = -1;  // ids; -1 = none
     std::vector<int32_t> strip_left, strip_right;  // special tokens that swallow the white space beside them
     bool add_bos = false, add_eos = false;
-    bool add_space_prefix = false;  // a space goes before the text and before text after a special token
+    bool add_space_prefix = false;          // a space goes before the text and before text after a special token
     bool remove_extra_whitespaces = false;  // runs of spaces collapse, both ends are trimmed
     bool ignore_merges = false;             // gpt2: a word that is a token is not merged
     bool nfc = false;                       // text is brought to Unicode's normal form C
-    std::string charsmap;       // llama, t5: SentencePiece's precompiled normalisation, "" for none
-    std::string chat_template;  // Jinja
+    std::string charsmap;                   // llama, t5: SentencePiece's precompiled normalisation, "" for none
+    std::string chat_template;              // Jinja
 
     int32_t size() const { return static_cast<int32_t>(tokens.size()); }
     bool operator==(const Vocabulary&) const = default;

@@ -16,8 +16,7 @@ namespace gremium {
 // by the vocabulary but seen when it is encoded, and remembered. Serves all threads.
 class TokenWords {
   public:
-    explicit TokenWords(size_t tokens)
-        : index_(tokens), seen_(std::make_unique<std::atomic<uint8_t>[]>(tokens)) {}
+    explicit TokenWords(size_t tokens) : index_(tokens), seen_(std::make_unique<std::atomic<uint8_t>[]>(tokens)) {}
 
     void add(std::string_view word, int32_t id) { index_.add(word, id); }
     int32_t find(std::string_view word) const { return index_.find(word); }

@@ -8,8 +8,8 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "formats/hf.h"
-#include "formats/safetensors.h"
+#include "formats/hugging_face/hf.h"
+#include "formats/safetensors/safetensors.h"
 #include "model/archs/layout.h"
 
 namespace gremium::train {
@@ -70,8 +70,7 @@ void write_optimiser(const fs::path& path, const Parameters& parameters) {
         }
     }
     SafetensorsWriter writer(path, std::move(declarations));
-    for (const TensorDecl& declaration : writer.tensors())
-        writer.write(declaration.name, tensors[declaration.name]);
+    for (const TensorDecl& declaration : writer.tensors()) writer.write(declaration.name, tensors[declaration.name]);
     writer.finish();
 }
 
@@ -99,10 +98,9 @@ void read_weights(const fs::path& directory, const Parameters& parameters) {
             }
             const TensorView shared = files.tensors.require(tensor.name, tensor.shape);
             if (shared.dtype != weight.dtype)
-                fail("{}: {} is {}, {} expected", files.tensors.source(), tensor.name,
-                     info(shared.dtype).name, info(weight.dtype).name);
-            archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout,
-                          weight.dtype);
+                fail("{}: {} is {}, {} expected", files.tensors.source(), tensor.name, info(shared.dtype).name,
+                     info(weight.dtype).name);
+            archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout, weight.dtype);
         }
     }
 }
@@ -125,8 +123,8 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& output) {
     return found.empty() ? std::nullopt : std::optional(found.back());
 }
 
-Checkpoint write_checkpoint(const fs::path& output, int64_t step, Learner& learner,
-                            const nlohmann::json& state, int64_t keep) {
+Checkpoint write_checkpoint(const fs::path& output, int64_t step, Learner& learner, const nlohmann::json& state,
+                            int64_t keep) {
     Checkpoint checkpoint{output / fmt::format("{}{:06}", prefix, step), step};
     const fs::path temporary = output / (std::string(unfinished) + checkpoint.path.filename().string());
     std::error_code ignored;

@@ -94,47 +94,46 @@ Field choice(std::string name, Enum& value, std::vector<std::pair<std::string, E
 std::vector<Field> fields(ModelConfig& c) {
     using Score = moe::RouterPolicy::Score;
     using Second = moe::RouterPolicy::Second;
-    return {text("architecture", c.architecture),
-            text("name", c.name),
-            number("dim", c.dim),
-            number("layers", c.layers),
-            number("context", c.context),
-            number("heads", c.heads),
-            number("kv_heads", c.kv_heads),
-            number("head_dim", c.head_dim),
-            flag("rope", c.rope),
-            number("rope_base", c.rope_base),
-            number("norm_eps", c.norm_eps),
-            choice("qk_norm", c.qk_norm,
-                   {{"none", QkNorm::none}, {"per_head", QkNorm::per_head}, {"full", QkNorm::full}}),
-            flag("qkv_bias", c.qkv_bias),
-            flag("tied_head", c.tied_head),
-            number("attention_period", c.attention_period),
-            number("attention_offset", c.attention_offset),
-            number("expert_period", c.expert_period),
-            number("expert_offset", c.expert_offset),
-            number("ssm_inner", c.ssm_inner),
-            number("ssm_state", c.ssm_state),
-            number("ssm_conv", c.ssm_conv),
-            number("ssm_dt_rank", c.ssm_dt_rank),
-            flag("ssm_norms", c.ssm_norms),
-            number("experts", c.experts),
-            number("top_k", c.top_k),
-            number("expert_hidden", c.expert_hidden),
-            number("shared_hidden", c.shared_hidden),
-            flag("shared_gate", c.shared_gate),
-            number("dense_layers", c.dense_layers),
-            number("dense_hidden", c.dense_hidden),
-            choice("score", c.score,
-                   {{"softmax", Score::softmax},
-                    {"softmax_selected", Score::softmax_selected},
-                    {"sigmoid", Score::sigmoid}}),
-            flag("normalise", c.normalise),
-            flag("correction_bias", c.correction_bias),
-            number("capacity_factor", c.capacity_factor),
-            choice("second_expert", c.second_expert,
-                   {{"best", Second::best}, {"likely", Second::likely}, {"sampled", Second::sampled}}),
-            number("scale", c.scale)};
+    return {
+        text("architecture", c.architecture),
+        text("name", c.name),
+        number("dim", c.dim),
+        number("layers", c.layers),
+        number("context", c.context),
+        number("heads", c.heads),
+        number("kv_heads", c.kv_heads),
+        number("head_dim", c.head_dim),
+        flag("rope", c.rope),
+        number("rope_base", c.rope_base),
+        number("norm_eps", c.norm_eps),
+        choice("qk_norm", c.qk_norm, {{"none", QkNorm::none}, {"per_head", QkNorm::per_head}, {"full", QkNorm::full}}),
+        flag("qkv_bias", c.qkv_bias),
+        flag("tied_head", c.tied_head),
+        number("attention_period", c.attention_period),
+        number("attention_offset", c.attention_offset),
+        number("expert_period", c.expert_period),
+        number("expert_offset", c.expert_offset),
+        number("ssm_inner", c.ssm_inner),
+        number("ssm_state", c.ssm_state),
+        number("ssm_conv", c.ssm_conv),
+        number("ssm_dt_rank", c.ssm_dt_rank),
+        flag("ssm_norms", c.ssm_norms),
+        number("experts", c.experts),
+        number("top_k", c.top_k),
+        number("expert_hidden", c.expert_hidden),
+        number("shared_hidden", c.shared_hidden),
+        flag("shared_gate", c.shared_gate),
+        number("dense_layers", c.dense_layers),
+        number("dense_hidden", c.dense_hidden),
+        choice(
+            "score", c.score,
+            {{"softmax", Score::softmax}, {"softmax_selected", Score::softmax_selected}, {"sigmoid", Score::sigmoid}}),
+        flag("normalise", c.normalise),
+        flag("correction_bias", c.correction_bias),
+        number("capacity_factor", c.capacity_factor),
+        choice("second_expert", c.second_expert,
+               {{"best", Second::best}, {"likely", Second::likely}, {"sampled", Second::sampled}}),
+        number("scale", c.scale)};
 }
 
 std::vector<Field> fields(TokenizerConfig& c) {
@@ -152,37 +151,36 @@ std::vector<Field> fields(DomainConfig& c) {
 }
 
 std::vector<Field> fields(TrainingConfig& c) {
-    return {
-        number("steps", c.steps),
-        number("tokens", c.tokens),
-        number("sequence", c.sequence),
-        number("batch_tokens", c.batch_tokens),
-        number("micro_batch", c.micro_batch),
-        number("lr", c.lr),
-        number("min_lr", c.min_lr),
-        choice("schedule", c.schedule, {{"cosine", ScheduleKind::cosine}, {"wsd", ScheduleKind::wsd}}),
-        number("warmup", c.warmup),
-        number("decay_share", c.decay_share),
-        number("beta1", c.beta1),
-        number("beta2", c.beta2),
-        number("eps", c.eps),
-        number("weight_decay", c.weight_decay),
-        number("clip", c.clip),
-        choice("compute", c.compute, {{"bf16", DType::bf16}, {"f32", DType::f32}}),
-        number("balance_coef", c.balance_coef),
-        number("z_coef", c.z_coef),
-        number("bias_rate", c.bias_rate),
-        choice("recompute", c.recompute,
-               {{"auto", Recompute::automatic}, {"always", Recompute::always}, {"never", Recompute::never}}),
-        number("activation_memory", c.activation_memory),
-        number("seed", c.seed),
-        number("threads", c.threads),
-        number("eval_every", c.eval_every),
-        number("eval_tokens", c.eval_tokens),
-        number("checkpoint_every", c.checkpoint_every),
-        number("keep", c.keep),
-        number("log_every", c.log_every),
-        number("load_window", c.load_window)};
+    return {number("steps", c.steps),
+            number("tokens", c.tokens),
+            number("sequence", c.sequence),
+            number("batch_tokens", c.batch_tokens),
+            number("micro_batch", c.micro_batch),
+            number("lr", c.lr),
+            number("min_lr", c.min_lr),
+            choice("schedule", c.schedule, {{"cosine", ScheduleKind::cosine}, {"wsd", ScheduleKind::wsd}}),
+            number("warmup", c.warmup),
+            number("decay_share", c.decay_share),
+            number("beta1", c.beta1),
+            number("beta2", c.beta2),
+            number("eps", c.eps),
+            number("weight_decay", c.weight_decay),
+            number("clip", c.clip),
+            choice("compute", c.compute, {{"bf16", DType::bf16}, {"f32", DType::f32}}),
+            number("balance_coef", c.balance_coef),
+            number("z_coef", c.z_coef),
+            number("bias_rate", c.bias_rate),
+            choice("recompute", c.recompute,
+                   {{"auto", Recompute::automatic}, {"always", Recompute::always}, {"never", Recompute::never}}),
+            number("activation_memory", c.activation_memory),
+            number("seed", c.seed),
+            number("threads", c.threads),
+            number("eval_every", c.eval_every),
+            number("eval_tokens", c.eval_tokens),
+            number("checkpoint_every", c.checkpoint_every),
+            number("keep", c.keep),
+            number("log_every", c.log_every),
+            number("load_window", c.load_window)};
 }
 
 std::vector<Field> fields(OutputConfig& c) { return {text("dir", c.dir)}; }
@@ -203,9 +201,8 @@ size_t distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view key, std::vector<std::string> valid) {
-    std::stable_sort(valid.begin(), valid.end(), [&](const std::string& a, const std::string& b) {
-        return distance(key, a) < distance(key, b);
-    });
+    std::stable_sort(valid.begin(), valid.end(),
+                     [&](const std::string& a, const std::string& b) { return distance(key, a) < distance(key, b); });
     valid.resize(std::min<size_t>(valid.size(), 3));
     return fmt::format("{}", fmt::join(valid, ", "));
 }
@@ -221,13 +218,10 @@ class Reader {
                 std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == asked; });
             if (field == fields.end()) {
                 std::vector<std::string> valid(fields.size());
-                std::transform(fields.begin(), fields.end(), valid.begin(),
-                               [](const Field& f) { return f.name; });
-                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), asked, section,
-                     nearest(asked, valid));
+                std::transform(fields.begin(), fields.end(), valid.begin(), [](const Field& f) { return f.name; });
+                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), asked, section, nearest(asked, valid));
             }
-            if (!field->read(node))
-                fail("{}: {}.{} must be {}", where(node), section, field->name, field->expected);
+            if (!field->read(node)) fail("{}: {}.{} must be {}", where(node), section, field->name, field->expected);
         }
     }
 
@@ -318,9 +312,8 @@ void apply_override(toml::table& root, const std::string& text) {
     }
     toml::table value = parse_value(text.substr(equals + 1));
     toml::table& section = section_of(root, text.substr(0, dot), text);
-    value["value"].node()->visit([&](auto& node) {
-        section.insert_or_assign(text.substr(dot + 1, equals - dot - 1), std::move(node));
-    });
+    value["value"].node()->visit(
+        [&](auto& node) { section.insert_or_assign(text.substr(dot + 1, equals - dot - 1), std::move(node)); });
 }
 
 nlohmann::json section_json(const std::vector<Field>& list) {
@@ -331,8 +324,7 @@ nlohmann::json section_json(const std::vector<Field>& list) {
 
 }  // namespace
 
-TrainConfig parse_config(std::string_view text, const std::string& source,
-                         std::span<const std::string> overrides) {
+TrainConfig parse_config(std::string_view text, const std::string& source, std::span<const std::string> overrides) {
     toml::table root = parse_toml(text, source);
     for (const std::string& text_of_one : overrides) apply_override(root, text_of_one);
     TrainConfig config;

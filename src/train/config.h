@@ -10,13 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "model/spec.h"
+#include "model/spec/spec.h"
 
 namespace gremium::train {
 
-struct ModelConfig {  // [model]
-    std::string architecture =
-        "dots1";  // a name of model/archs; must be able to say what the other keys ask for
+struct ModelConfig {                     // [model]
+    std::string architecture = "dots1";  // a name of model/archs; must be able to say what the other keys ask for
     std::string name = "gremium";
     int dim = 256, layers = 8, context = 512;
     int heads = 8, kv_heads = 8, head_dim = 0;  // head_dim 0: dim / heads
@@ -27,8 +26,8 @@ struct ModelConfig {  // [model]
     // Layers l with l % attention_period = attention_offset have attention, all others a state space mixer; period 0:
     // none has attention. The same for mixtures, behind the leading dense layers.
     int attention_period = 1, attention_offset = 0, expert_period = 1, expert_offset = 0;
-    int ssm_inner = 0, ssm_state = 16, ssm_conv = 4,
-        ssm_dt_rank = 0;                            // inner 0: 2 · dim; dt_rank 0: dim / 16
+    // inner 0: 2 · dim; dt_rank 0: dim / 16
+    int ssm_inner = 0, ssm_state = 16, ssm_conv = 4, ssm_dt_rank = 0;
     bool ssm_norms = false;                         // of step sizes, B and C (Jamba)
     int experts = 0, top_k = 2, expert_hidden = 0;  // experts 0: a dense model
     int shared_hidden = 0;                          // width of the shared experts together
@@ -76,7 +75,7 @@ struct TrainingConfig {  // [train]
     DType compute = DType::bf16;
     double balance_coef = 0.01, z_coef = 0.001, bias_rate = 0.001;
     Recompute recompute = Recompute::automatic;  // of activations in the backward; changes no bit
-    int64_t activation_memory = 0;  // MiB that activations may take before; 0: most of what is free
+    int64_t activation_memory = 0;               // MiB that activations may take before; 0: most of what is free
     int64_t seed = 0;
     int threads = 0;                                // 0: all cores
     int64_t eval_every = 250, eval_tokens = 65536;  // steps; tokens a domain (0: all of it)
@@ -102,8 +101,7 @@ struct TrainConfig {
 // Reads and validates. `overrides` are "section.key=value" ("data.NAME.key=value" for a domain), the value as in TOML or
 // a bare word. Throws Error with file, line and what was expected.
 TrainConfig read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
-TrainConfig parse_config(std::string_view text, const std::string& source,
-                         std::span<const std::string> overrides = {});
+TrainConfig parse_config(std::string_view text, const std::string& source, std::span<const std::string> overrides = {});
 
 // Fills in what is derived (steps, head_dim) and checks the values against each other.
 void complete(TrainConfig& config, const std::string& source);

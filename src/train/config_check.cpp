@@ -32,8 +32,7 @@ void check_domains(const TrainConfig& config, const std::string& source) {
             fail("{}: [[data]] \"{}\": heldout_share must be in [0, 1)", source, name);
         }
         if (domain.heldout_share > 0 && (!domain.heldout_files.empty() || domain.files.empty())) {
-            fail("{}: [[data]] \"{}\": heldout_share splits `files`; heldout_files are given apart", source,
-                 name);
+            fail("{}: [[data]] \"{}\": heldout_share splits `files`; heldout_files are given apart", source, name);
         }
     }
 }
@@ -71,8 +70,7 @@ void check_training(const TrainingConfig& train, const std::string& source) {
     };
     share("beta1", train.beta1);
     share("beta2", train.beta2);
-    if (!(train.decay_share >= 0 && train.decay_share <= 1))
-        fail("{}: train.decay_share must be in [0, 1]", source);
+    if (!(train.decay_share >= 0 && train.decay_share <= 1)) fail("{}: train.decay_share must be in [0, 1]", source);
     if (train.batch_tokens % (train.sequence * train.micro_batch) != 0) {
         fail("{}: train.batch_tokens = {} must be a multiple of sequence · micro_batch = {} · {}", source,
              train.batch_tokens, train.sequence, train.micro_batch);
@@ -88,8 +86,7 @@ void check_expressible(const ModelSpec& spec, const std::string& source) {
     said["model_type"] = architecture.hf_model_type;
     const ModelSpec heard = architecture.from_hf(HfConfig(said, source));
     const auto same = [&](bool equal, const char* keys) {
-        if (!equal)
-            fail("{}: architecture {} cannot say these values of model.{}", source, spec.architecture, keys);
+        if (!equal) fail("{}: architecture {} cannot say these values of model.{}", source, spec.architecture, keys);
     };
     same(heard.tied_head == spec.tied_head, "tied_head");
     same(heard.norm == spec.norm, "norm_eps");
@@ -103,8 +100,7 @@ void check_expressible(const ModelSpec& spec, const std::string& source) {
             same(*got.attention() == *a, "heads, kv_heads, head_dim, rope, rope_base");
         }
         same(got.mixer == asked.mixer, "ssm_inner, ssm_state, ssm_conv, ssm_dt_rank, ssm_norms");
-        same((got.moe() != nullptr) == (asked.moe() != nullptr),
-             "experts, dense_layers, expert_period, expert_offset");
+        same((got.moe() != nullptr) == (asked.moe() != nullptr), "experts, dense_layers, expert_period, expert_offset");
         if (const MoeSpec* moe = asked.moe()) {
             same(got.moe()->router == moe->router,
                  "experts, top_k, score, normalise, correction_bias, scale, capacity_factor, second_expert");
@@ -126,11 +122,9 @@ void complete(TrainConfig& config, const std::string& source) {
     check_domains(config, source);
     check_training(train, source);
     if (train.sequence > model.context) {
-        fail("{}: train.sequence = {} is longer than model.context = {}", source, train.sequence,
-             model.context);
+        fail("{}: train.sequence = {} is longer than model.context = {}", source, train.sequence, model.context);
     }
-    if ((train.steps == 0) == (train.tokens == 0))
-        fail("{}: either train.steps or train.tokens expected", source);
+    if ((train.steps == 0) == (train.tokens == 0)) fail("{}: either train.steps or train.tokens expected", source);
     if (train.steps == 0) {
         train.steps = (train.tokens + train.batch_tokens - 1) / train.batch_tokens;
         train.tokens = 0;
@@ -194,8 +188,7 @@ ModelSpec model_spec(const ModelConfig& config, int vocab) {
     for (int layer = 0; layer < config.layers; ++layer) {
         LayerSpec& added = spec.layers.emplace_back();
         added.mixer = mixer(config, layer);
-        const bool experts =
-            layer >= config.dense_layers && layer % config.expert_period == config.expert_offset;
+        const bool experts = layer >= config.dense_layers && layer % config.expert_period == config.expert_offset;
         if (config.experts > 0 && experts)
             added.feed_forward = moe;
         else if (config.dense_hidden == 0)

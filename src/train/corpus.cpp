@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/parallel.h"
+#include "data/documents.h"
 #include "model/model.h"
 #include "text/hf_tokenizer.h"
 #include "text/train_vocabulary.h"
-#include "train/documents.h"
 
 namespace gremium::train {
 namespace {
@@ -23,8 +23,8 @@ namespace fs = std::filesystem;
 std::string hash_of(const std::string& text) { return content_hash(std::as_bytes(std::span(text))); }
 
 std::string hash_of(const Vocabulary& v) {
-    std::string text = fmt::format("{} {} {} {} {} {} {} {} {}\n", v.model, v.pre, v.bos, v.eos, v.unk,
-                                   v.add_bos, v.add_eos, v.add_space_prefix, v.remove_extra_whitespaces);
+    std::string text = fmt::format("{} {} {} {} {} {} {} {} {}\n", v.model, v.pre, v.bos, v.eos, v.unk, v.add_bos,
+                                   v.add_eos, v.add_space_prefix, v.remove_extra_whitespaces);
     for (const std::string& token : v.tokens) text += fmt::format("{}:{}", token.size(), token);
     for (const float score : v.scores) text += fmt::format(" {:a}", score);
     for (const TokenType type : v.types) text += fmt::format(" {}", static_cast<int>(type));
@@ -34,7 +34,7 @@ std::string hash_of(const Vocabulary& v) {
 
 // One domain's text, split into what is trained on and what is held out.
 struct DomainText {
-    std::unique_ptr<Documents> files, heldout_files;
+    std::unique_ptr<data::Documents> files, heldout_files;
     std::vector<std::string_view> train, heldout;
     std::string hash;
 };
@@ -42,23 +42,22 @@ struct DomainText {
 DomainText read_text(const DomainConfig& config) {
     DomainText text;
     if (config.files.empty()) return text;
-    text.files = std::make_unique<Documents>(config.files);
+    text.files = std::make_unique<data::Documents>(config.files);
     text.hash = text.files->hash();
     if (config.heldout_share > 0) {
-        Split split = split_documents(text.files->all(), config.heldout_share);
+        data::Split split = data::split_documents(text.files->all(), config.heldout_share);
         text.train = std::move(split.train);
         text.heldout = std::move(split.heldout);
         text.hash = hash_of(fmt::format("{} {}", text.hash, config.heldout_share));
     } else {
         text.train.assign(text.files->all().begin(), text.files->all().end());
         if (!config.heldout_files.empty()) {
-            text.heldout_files = std::make_unique<Documents>(config.heldout_files);
+            text.heldout_files = std::make_unique<data::Documents>(config.heldout_files);
             const auto documents = text.heldout_files->all();
             text.heldout.assign(documents.begin(), documents.end());
         }
     }
-    if (text.train.empty())
-        fail("{}: no text to train on in [[data]] \"{}\"", config.files.front(), config.name);
+    if (text.train.empty()) fail("{}: no text to train on in [[data]] \"{}\"", config.files.front(), config.name);
     return text;
 }
 
@@ -67,8 +66,7 @@ std::vector<std::string_view> sample(std::span<const std::string_view> documents
     constexpr size_t piece = size_t{64} << 10;
     int64_t total = 0;
     for (const auto& document : documents) total += static_cast<int64_t>(std::min(document.size(), piece));
-    const double share =
-        std::min(1.0, static_cast<double>(budget) / static_cast<double>(std::max<int64_t>(total, 1)));
+    const double share = std::min(1.0, static_cast<double>(budget) / static_cast<double>(std::max<int64_t>(total, 1)));
     std::vector<std::string_view> samples;
     double due = 1;  // takes the first document, then one whenever the share adds up to another
     for (const auto& document : documents) {
@@ -92,20 +90,18 @@ Vocabulary train_on(const TrainConfig& config, const std::vector<DomainText>& te
         samples.insert(samples.end(), part.begin(), part.end());
     }
     size_t next = 0;
-    return train_vocabulary({.size = config.tokenizer.vocab_size, .threads = threads()},
-                            [&](std::string& text) {
-                                if (next == samples.size()) return false;
-                                text = samples[next++];
-                                return true;
-                            });
+    return train_vocabulary({.size = config.tokenizer.vocab_size, .threads = threads()}, [&](std::string& text) {
+        if (next == samples.size()) return false;
+        text = samples[next++];
+        return true;
+    });
 }
 
-std::shared_ptr<const Tokenizer> find_tokenizer(const TrainConfig& config,
-                                                const std::vector<DomainText>& texts, const Note& note) {
+std::shared_ptr<const Tokenizer> find_tokenizer(const TrainConfig& config, const std::vector<DomainText>& texts,
+                                                const Note& note) {
     if (!config.tokenizer.path.empty()) return load_tokenizer(config.tokenizer.path);
     std::string key = fmt::format("{} {}", config.tokenizer.vocab_size, config.tokenizer.sample_bytes);
-    for (size_t d = 0; d < texts.size(); ++d)
-        key += fmt::format(" {} {}", texts[d].hash, config.data[d].weight);
+    for (size_t d = 0; d < texts.size(); ++d) key += fmt::format(" {} {}", texts[d].hash, config.data[d].weight);
     const fs::path cached = fs::path(config.output.dir) / ("tokenizer-" + hash_of(key).substr(0, 16));
     if (!fs::exists(cached)) {
         note(fmt::format("training a vocabulary of {} tokens", config.tokenizer.vocab_size));
@@ -120,16 +116,15 @@ std::shared_ptr<const Tokenizer> find_tokenizer(const TrainConfig& config,
     return make_tokenizer(read_hf_tokenizer(cached));  // as files carry it, whether cached or not
 }
 
-TokenFile tokens_of(const fs::path& directory, const std::string& name, const std::string& text_hash,
-                    std::span<const std::string_view> documents, const Tokenizer& tokenizer,
-                    const Note& note) {
+data::TokenFile tokens_of(const fs::path& directory, const std::string& name, const std::string& text_hash,
+                          std::span<const std::string_view> documents, const Tokenizer& tokenizer, const Note& note) {
     const std::string hash = hash_of(text_hash + hash_of(tokenizer.vocabulary()));
     const fs::path path = directory / fmt::format("{}-{}.tokens", name, hash.substr(0, 16));
     if (!fs::exists(path)) {
         note(fmt::format("tokenising {}", name));
-        write_token_file(path, tokenizer, documents);
+        data::write_token_file(path, tokenizer, documents);
     }
-    return TokenFile(path, tokenizer.vocabulary().size());
+    return data::TokenFile(path, tokenizer.vocabulary().size());
 }
 
 Domain prepare_domain(const DomainConfig& config, const DomainText& text, const fs::path& directory,
@@ -137,8 +132,8 @@ Domain prepare_domain(const DomainConfig& config, const DomainText& text, const 
     Domain domain{config.name, config.weight, {}, {}};
     const int vocab = tokenizer.vocabulary().size();
     if (!config.tokens.empty()) {
-        domain.tokens = TokenFile(config.tokens, vocab);
-        if (!config.heldout_tokens.empty()) domain.heldout = TokenFile(config.heldout_tokens, vocab);
+        domain.tokens = data::TokenFile(config.tokens, vocab);
+        if (!config.heldout_tokens.empty()) domain.heldout = data::TokenFile(config.heldout_tokens, vocab);
         return domain;
     }
     domain.tokens = tokens_of(directory, config.name, text.hash, text.train, tokenizer, note);
@@ -162,8 +157,7 @@ Corpus prepare_corpus(const TrainConfig& config, const Note& note) {
     for (const DomainConfig& domain : config.data) texts.push_back(read_text(domain));
     Corpus corpus{.tokenizer = find_tokenizer(config, texts, note), .domains = {}};
     for (size_t d = 0; d < texts.size(); ++d) {
-        corpus.domains.push_back(
-            prepare_domain(config.data[d], texts[d], directory, *corpus.tokenizer, note));
+        corpus.domains.push_back(prepare_domain(config.data[d], texts[d], directory, *corpus.tokenizer, note));
     }
     return corpus;
 }

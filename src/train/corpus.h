@@ -9,16 +9,16 @@
 #include <string_view>
 #include <vector>
 
+#include "data/token_file.h"
 #include "train/config.h"
-#include "train/token_file.h"
 
 namespace gremium::train {
 
 struct Domain {
     std::string name;
     double weight;
-    TokenFile tokens;
-    TokenFile heldout;  // no tokens when the recipe holds nothing out
+    data::TokenFile tokens;
+    data::TokenFile heldout;  // no tokens when the recipe holds nothing out
 };
 
 struct Corpus {

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "moe/router.h"
+#include "moe/routers/router.h"
 #include "ops/ops.h"
 #include "train/optimiser.h"
 
@@ -69,13 +69,11 @@ bool Learner::activations_fit(std::span<const int32_t> inputs) {
     graph_.clear();
     arena_.clear();
     // A quarter of what is free stays for gradients on their way and for the rest of the system.
-    const int64_t limit =
-        config_.activation_memory ? config_.activation_memory << 20 : available_memory() / 4 * 3;
+    const int64_t limit = config_.activation_memory ? config_.activation_memory << 20 : available_memory() / 4 * 3;
     return needed <= limit;
 }
 
-void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets,
-                          StepResult& result) {
+void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets, StepResult& result) {
     const double share = static_cast<double>(inputs.size()) / static_cast<double>(config_.batch_tokens);
     Stopwatch watch;
     const Forward out = run(inputs);
@@ -85,8 +83,7 @@ void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32
     ops::Var loss = cross_entropy;
     for (const LayerRouting& routing : out.routing) {
         if (config_.balance_coef > 0) {
-            loss =
-                ops::add_scaled(graph_, loss, routing.balance_loss, static_cast<float>(config_.balance_coef));
+            loss = ops::add_scaled(graph_, loss, routing.balance_loss, static_cast<float>(config_.balance_coef));
         }
         if (config_.z_coef > 0) {
             loss = ops::add_scaled(graph_, loss, routing.z_loss, static_cast<float>(config_.z_coef));
@@ -114,8 +111,7 @@ void Learner::correct_routers(const std::vector<LayerLoad>& loads) {
     }
 }
 
-StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step,
-                         double lr) {
+StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step, double lr) {
     if (!recompute_) {
         recompute_ = config_.recompute == Recompute::always ||
                      (config_.recompute == Recompute::automatic && !activations_fit(inputs));

@@ -40,8 +40,7 @@ class Learner {
 
     // One step on config.batch_tokens inputs and the tokens that follow them, sequence after sequence. `step` counts
     // from 0. Throws Error when the gradient is not finite.
-    StepResult step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step,
-                    double lr);
+    StepResult step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step, double lr);
 
     Parameters& parameters() { return parameters_; }
     const Model& model() const { return *compute_; }  // what the forward reads

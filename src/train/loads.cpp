@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "moe/router.h"
+#include "moe/routers/router.h"
 
 namespace gremium::train {
 namespace {
@@ -54,8 +54,7 @@ std::string LoadWindow::warning() const {
         }
     }
     std::string line;
-    if (!crowded.empty())
-        line += fmt::format("over {}× their share: {}", collapse_factor, fmt::join(crowded, ", "));
+    if (!crowded.empty()) line += fmt::format("over {}× their share: {}", collapse_factor, fmt::join(crowded, ", "));
     if (!dead.empty()) line += fmt::format("{}dead: {}", line.empty() ? "" : "; ", fmt::join(dead, ", "));
     if (line.empty()) return line;
     return fmt::format("experts (layer/expert) over the last {} steps: {}", added_, line);

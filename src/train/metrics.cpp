@@ -14,8 +14,7 @@ std::vector<nlohmann::ordered_json> read_metrics(const std::filesystem::path& pa
     std::istringstream in(read_text_file(path));
     for (std::string line; std::getline(in, line);) {
         auto row = nlohmann::ordered_json::parse(line, nullptr, false);
-        if (row.is_object() && row.contains("step") && row["step"].is_number_integer())
-            rows.push_back(std::move(row));
+        if (row.is_object() && row.contains("step") && row["step"].is_number_integer()) rows.push_back(std::move(row));
     }
     return rows;
 }

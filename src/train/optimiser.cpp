@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
 
 namespace gremium::train {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/random.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::train {
 namespace {
@@ -27,8 +27,7 @@ bool has_shadow(TensorRole role, bool tied_head) {
 
 // The matrices that end in the residual stream.
 bool writes_residual(const std::string& name) {
-    for (const char* kind :
-         {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp.", ".ssm_out."}) {
+    for (const char* kind : {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp.", ".ssm_out."}) {
         if (name.find(kind) != std::string::npos) return true;
     }
     return false;
@@ -56,8 +55,7 @@ void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
 float deviation(const TensorSlot& slot, size_t layers) {
     const auto inputs = static_cast<float>(slot.shape[slot.shape.rank - 1]);
     // As wide as the uniform distributions of Mamba's own code.
-    if (slot.role == TensorRole::filter || slot.name.ends_with(".ssm_dt.weight"))
-        return 1 / std::sqrt(3 * inputs);
+    if (slot.role == TensorRole::filter || slot.name.ends_with(".ssm_dt.weight")) return 1 / std::sqrt(3 * inputs);
     return writes_residual(slot.name) ? 0.02f / std::sqrt(2 * static_cast<float>(layers)) : 0.02f;
 }
 
@@ -123,13 +121,12 @@ void Parameters::initialise(uint64_t seed) {
 Tensor Parameters::tensor(Buffer buffer, const Entry& entry) const {
     if (buffer != Buffer::weight && entry.offset >= trained_) return {};
     const OwnedTensor* buffers[] = {&weights_, &gradients_, &momenta_, &variances_};
-    return reshape(slice(*buffers[static_cast<int>(buffer)], entry.offset, entry.slot.shape.count()),
-                   entry.slot.shape);
+    return reshape(slice(*buffers[static_cast<int>(buffer)], entry.offset, entry.slot.shape.count()), entry.slot.shape);
 }
 
 ops::Weight Parameters::weight_of(const TensorSlot& slot, View view) const {
-    const auto entry = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& e) { return e.slot.name == slot.name; });
+    const auto entry =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.slot.name == slot.name; });
     if (entry == entries_.end()) return {};
     if (view == View::master) return {tensor(Buffer::weight, *entry), {}};
     const bool shadowed = shadows_ && has_shadow(slot.role, spec_.tied_head);

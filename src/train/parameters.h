@@ -38,8 +38,8 @@ class Parameters {
     // Flat parts of the buffers that AdamW treats alike: those with weight decay (matrices, embeddings, routers), and
     // those without (norms and biases). Router correction biases are in neither.
     struct Part {
-        Tensor weight, gradient, momentum, variance,
-            shadow;  // shadow: empty when nothing in the part has one
+        // shadow: empty when nothing in the part has one
+        Tensor weight, gradient, momentum, variance, shadow;
         bool decays;
     };
     Part decaying() const { return part(0, decaying_, true); }

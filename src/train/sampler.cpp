@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "train/permutation.h"
+#include "data/permutation.h"
 
 namespace gremium::train {
 namespace {
@@ -59,7 +59,7 @@ void SequenceSampler::sequence(int64_t n, std::span<int32_t> inputs, std::span<i
     Random random(seed_, mix64(which) + static_cast<uint64_t>(epoch));
     const int64_t slack = source.tokens->tokens() - 1 - count * length_;
     const auto shift = static_cast<int64_t>(random.below(static_cast<uint64_t>(slack) + 1));
-    const Permutation order(static_cast<uint64_t>(count), random.bits());
+    const data::Permutation order(static_cast<uint64_t>(count), random.bits());
     const auto window = static_cast<int64_t>(order(static_cast<uint64_t>(position)));
 
     source.tokens->read(shift + window * length_, window_);

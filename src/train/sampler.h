@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "train/token_file.h"
+#include "data/token_file.h"
 
 namespace gremium::train {
 
 struct Source {
-    const TokenFile* tokens;
+    const data::TokenFile* tokens;
     double weight;
 };
 

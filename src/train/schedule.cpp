@@ -7,8 +7,7 @@
 namespace gremium::train {
 
 double learning_rate(const TrainingConfig& config, int64_t step) {
-    if (step < config.warmup)
-        return config.lr * static_cast<double>(step + 1) / static_cast<double>(config.warmup);
+    if (step < config.warmup) return config.lr * static_cast<double>(step + 1) / static_cast<double>(config.warmup);
     const auto last = static_cast<double>(std::max<int64_t>(1, config.steps - 1));
     const auto now = std::min(static_cast<double>(step), last);
     if (config.schedule == ScheduleKind::wsd) {

@@ -27,9 +27,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using Row = nlohmann::ordered_json;
 
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<Source> sources(const Corpus& corpus) {
     std::vector<Source> list;
@@ -88,8 +86,7 @@ Run::Run(const TrainConfig& config, const TrainOptions& options, TrainObserver& 
     learner_.set_tokenizer(corpus_.tokenizer);
     const std::optional<Checkpoint> newest = newest_checkpoint(output_);
     if (newest && !options.resume) {
-        fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir",
-             output_.string());
+        fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir", output_.string());
     }
     if (newest) resume(*newest);
     metrics_.emplace(output_ / "metrics.jsonl", step_);
@@ -163,8 +160,7 @@ void Run::report(const StepResult& result, double step_seconds) {
         .z = result.losses.z,
         .lr = learning_rate(train_, step_ - 1),
         .gradient_norm = result.gradient_norm,
-        .tokens_per_second =
-            static_cast<double>(recent_.size()) * static_cast<double>(train_.batch_tokens) / sum,
+        .tokens_per_second = static_cast<double>(recent_.size()) * static_cast<double>(train_.batch_tokens) / sum,
         .seconds = elapsed(),
         .seconds_left = seconds_since(start_) / done * static_cast<double>(train_.steps - step_),
         .max_violation = balance.max_violation,
@@ -189,8 +185,7 @@ void Run::report(const StepResult& result, double step_seconds) {
 void Run::watch_loads(const StepResult& result) {
     if (result.loads.empty() || !window_.add(result.loads, train_.load_window)) return;
     Row layers = Row::array();
-    for (const LayerLoad& load : window_.loads())
-        layers.push_back({{"layer", load.layer}, {"load", load.load_E}});
+    for (const LayerLoad& load : window_.loads()) layers.push_back({{"layer", load.layer}, {"load", load.load_E}});
     metrics_->write({{"kind", "experts"}, {"step", step_}, {"layers", layers}});
     const std::string warning = window_.warning();
     if (warning.empty()) return;
@@ -215,8 +210,7 @@ void Run::evaluate() {
 
 // Also while the run goes on: the page can be watched.
 void Run::write_report() const {
-    write_file_atomically(report_path(),
-                          html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
+    write_file_atomically(report_path(), html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
 }
 
 nlohmann::json Run::state() const {

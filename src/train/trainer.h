@@ -3,56 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "train/config.h"
+#include "train/observer.h"
 
 namespace gremium::train {
-
-struct DomainScore {
-    std::string name;
-    double loss = 0;           // nats a token
-    double bits_per_byte = 0;  // of the held-out text
-    int64_t tokens = 0, bytes = 0;
-};
-
-struct RunInfo {
-    int64_t parameters = 0, active_parameters = 0;
-    int64_t first_step = 0, steps = 0, tokens_a_step = 0;
-    struct Domain {
-        std::string name;
-        double share;  // of the sequences
-        int64_t tokens, heldout_tokens;
-        double epochs;  // that the whole run will make
-    };
-    std::vector<Domain> domains;
-    std::string resumed_from;  // a checkpoint, or empty
-};
-
-struct StepReport {
-    int64_t step = 0, steps = 0;  // updates done, of how many
-    int64_t tokens = 0;           // seen by then
-    double loss = 0, balance = 0, z = 0, lr = 0, gradient_norm = 0;
-    double tokens_per_second = 0;          // of the last steps, evaluations and checkpoints not counted
-    double seconds = 0, seconds_left = 0;  // of the run, over all its sessions
-    double max_violation = 0;              // of this step's worst layer
-    int64_t dead_experts = 0;              // without a token in this step, all layers together
-    const std::vector<DomainScore>* scores = nullptr;  // the newest evaluation; null before the first
-};
-
-class TrainObserver {
-  public:
-    virtual ~TrainObserver() = default;
-    virtual void on_note(std::string_view) {}  // what takes a while, what was decided
-    virtual void on_start(const RunInfo&) {}
-    virtual void on_step(const StepReport&) {}
-    virtual void on_evaluation(int64_t /*step*/, const std::vector<DomainScore>&) {}
-    virtual void on_warning(std::string_view) {}
-    virtual void on_checkpoint(const std::filesystem::path&) {}
-    virtual bool keep_going() { return true; }  // false: write a checkpoint and stop
-};
 
 struct TrainOptions {
     bool resume = false;  // from the newest checkpoint, from the start if there is none

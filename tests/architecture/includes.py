@@ -1,34 +1,73 @@
 #!/usr/bin/env python3
-"""Checks who includes whom: each room of src/ may include itself and what ARCHITECTURE.md's table allows, transitively."""
+"""Checks who includes whom, from the table src/rooms.txt, and prints it: a room may include itself, the rooms the table names and
+theirs. Inside a room no two files may include each other, directly or in a circle; a header and its source are one file."""
 import pathlib
 import re
 import sys
 
-ALLOWED = {  # room: the rooms it may include directly
-    "base": [], "tensor": ["base"], "kernels": ["tensor"], "ops": ["kernels"], "moe": ["ops"],
-    "formats": ["tensor"], "text": ["base"], "model": ["moe", "formats", "text"], "train": ["model"],
-    "lab": ["train"], "serve": ["lab"], "cli": ["serve"],
-}
+source = pathlib.Path(sys.argv[1]) / "src"
+allowed = {"cli": None}  # room: the rooms it may include directly; None: all
+for line in (source / "rooms.txt").read_text().splitlines():
+    if line and not line.startswith("#"):
+        room, includes, _ = line.split("|")
+        allowed[room.strip()] = includes.split()
+
 
 def reachable(room):
-    rooms = {room}
-    for below in ALLOWED[room]:
-        rooms |= reachable(below)
-    return rooms
+    if allowed[room] is None:
+        return set(allowed)
+    return {room}.union(*(reachable(below) for below in allowed[room]))
 
-source = pathlib.Path(sys.argv[1]) / "src"
-faults, files = [], 0
+
+def room_of(path):  # "lab/tune/tune.h" -> "lab/tune"
+    return max((r for r in allowed if path.startswith(r + "/")), key=len, default=None)
+
+
+def circle(arrows):  # a circle of a graph, or nothing
+    done, way = set(), []
+
+    def visit(node):
+        if node in way:
+            return way[way.index(node):] + [node]
+        if node not in done:
+            way.append(node)
+            for after in sorted(arrows.get(node, ())):
+                if found := visit(after):
+                    return found
+            way.pop()
+            done.add(node)
+
+    for node in sorted(arrows):
+        if found := visit(node):
+            return found
+
+
+faults, files, arrows, lines = [], {}, {}, {}
 for path in sorted(source.rglob("*")):
-    if path.suffix not in (".h", ".cpp"):
+    if path.suffix not in (".h", ".cpp") or path.name == "pch.h":
         continue
-    files += 1
-    room = path.relative_to(source).parts[0]
-    if room not in ALLOWED:
-        faults.append(f"{path}: the room {room} is not in the table")
+    name = path.relative_to(source).as_posix()
+    room = room_of(name)
+    if not room:
+        faults.append(f"{name}: its room is not in src/rooms.txt")
         continue
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        match = re.match(r'\s*#\s*include\s+"([a-z_]+)/', line)
-        if match and match[1] in ALLOWED and match[1] not in reachable(room):
-            faults.append(f"{path}:{number}: {room} must not include {match[1]}")
-print("\n".join(faults) or f"{files} files keep to the include directions")
-sys.exit(bool(faults) or files == 0)
+    text = path.read_text().splitlines()
+    files[room] = files.get(room, 0) + 1
+    lines[room] = lines.get(room, 0) + len(text)
+    unit = name.rsplit(".", 1)[0]
+    for number, line in enumerate(text, 1):
+        if match := re.match(r'\s*#\s*include\s+"([\w/-]+)\.(?:h|cpp)"', line):
+            other = room_of(match[1])
+            if other and other not in reachable(room):
+                faults.append(f"{name}:{number}: {room} must not include {other}")
+            if other == room and match[1] != unit:
+                arrows.setdefault(unit, set()).add(match[1])
+if found := circle(arrows):
+    faults.append("a circle of includes: " + " -> ".join(found))
+print("\n".join(faults))
+for room in allowed:
+    if room in files:
+        below = "everything" if allowed[room] is None else ", ".join(sorted(reachable(room) - {room})) or "nothing"
+        print(f"{room:<9} {files[room]:>4} files {lines[room]:>6} lines, may include {below}")
+print(f"{sum(files.values())} files, {len(faults)} faults")
+sys.exit(bool(faults) or not files)

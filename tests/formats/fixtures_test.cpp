@@ -3,15 +3,16 @@
 
 #include <cstdlib>
 
-#include "formats/gguf.h"
+#include "formats/gguf/gguf.h"
 #include "tests/formats/files.h"
+#include "tests/source_directory.h"
 
 namespace gremium {
 namespace {
 
 std::filesystem::path fixtures() {
     const char* shared = std::getenv("GREMIUM_SHARED");
-    return std::filesystem::path(shared ? shared : GREMIUM_SOURCE_DIR "/../shared") / "fixtures";
+    return (shared ? shared : test::source_directory() / "../shared") / "fixtures";
 }
 
 std::vector<std::filesystem::path> gguf_files() {
@@ -47,10 +48,8 @@ TEST(GgufFixtures, StackedExpertsHaveTorchOrder) {
     const auto width = file.metadata.require<int64_t>("llama.embedding_length");
     const auto hidden = file.metadata.require<int64_t>("llama.feed_forward_length");
     const auto tokens = file.metadata.require<std::vector<std::string>>("tokenizer.ggml.tokens");
-    EXPECT_EQ(file.tensors.require("blk.0.ffn_gate_exps.weight", Shape{experts, hidden, width}).dtype,
-              DType::f32);
-    EXPECT_EQ(file.tensors.require("blk.0.ffn_down_exps.weight", Shape{experts, width, hidden}).dtype,
-              DType::f32);
+    EXPECT_EQ(file.tensors.require("blk.0.ffn_gate_exps.weight", Shape{experts, hidden, width}).dtype, DType::f32);
+    EXPECT_EQ(file.tensors.require("blk.0.ffn_down_exps.weight", Shape{experts, width, hidden}).dtype, DType::f32);
     EXPECT_EQ(file.tensors.require("token_embd.weight").shape[0], static_cast<int64_t>(tokens.size()));
 }
 

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "formats/gguf.h"
+#include "formats/gguf/gguf.h"
 #include "tests/formats/files.h"
 #include "tests/formats/gguf_example.h"
 
@@ -54,8 +54,7 @@ struct OneTensor {
         b.string("general.alignment").add(4).add(alignment);
         b.string(name).add(static_cast<uint32_t>(ne.size()));
         for (const int64_t n : ne) b.add(n);
-        b.add(type).add(offset).align(std::max<size_t>(alignment, 1) <= 4096 ? std::max<size_t>(alignment, 1)
-                                                                             : 1);
+        b.add(type).add(offset).align(std::max<size_t>(alignment, 1) <= 4096 ? std::max<size_t>(alignment, 1) : 1);
         return b.raw(std::string(data, '\0')).text();
     }
 };
@@ -63,34 +62,28 @@ struct OneTensor {
 TEST(GgufDamage, TensorsThatCannotBe) {
     constexpr int64_t big = int64_t{1} << 62;
     EXPECT_EQ(parse_gguf(exact(OneTensor().text()), "m.gguf").tensors.size(), 1u);
-    EXPECT_THAT(error_of_parsing(OneTensor{.ne = {}}.text()),
-                HasSubstr("\"t\" has 0 dimensions, expected 1 to 4"));
+    EXPECT_THAT(error_of_parsing(OneTensor{.ne = {}}.text()), HasSubstr("\"t\" has 0 dimensions, expected 1 to 4"));
     EXPECT_THAT(error_of_parsing(OneTensor{.ne = {1, 1, 1, 1, 1}}.text()), HasSubstr("has 5 dimensions"));
     EXPECT_THAT(error_of_parsing(OneTensor{.ne = {0, 2}}.text()), HasSubstr("a dimension of 0"));
     EXPECT_THAT(error_of_parsing(OneTensor{.ne = {4, -2}}.text()), HasSubstr("a dimension of -2"));
     EXPECT_THAT(error_of_parsing(OneTensor{.ne = {big, 4}}.text()), HasSubstr("impossible shape"));
     EXPECT_THAT(error_of_parsing(OneTensor{.ne = {big, 1}}.text()), HasSubstr("\"t\""));  // 2^64 bytes
-    EXPECT_THAT(error_of_parsing(OneTensor{.ne = {33, 2}, .type = 8}.text()),
-                HasSubstr("whole blocks of 32"));
-    EXPECT_THAT(error_of_parsing(OneTensor{.offset = 8}.text()),
-                HasSubstr("offset 8, expected a multiple of 32"));
+    EXPECT_THAT(error_of_parsing(OneTensor{.ne = {33, 2}, .type = 8}.text()), HasSubstr("whole blocks of 32"));
+    EXPECT_THAT(error_of_parsing(OneTensor{.offset = 8}.text()), HasSubstr("offset 8, expected a multiple of 32"));
     EXPECT_THAT(error_of_parsing(OneTensor{.offset = 64}.text()), HasSubstr("needs 32 bytes at offset 64"));
     EXPECT_THAT(error_of_parsing(OneTensor{.offset = ~uint64_t{31}}.text()),
                 HasSubstr("at offset 18446744073709551584"));
     EXPECT_THAT(error_of_parsing(OneTensor{.name = ""}.text()), HasSubstr("a tensor name of 0 bytes"));
-    EXPECT_THAT(error_of_parsing(OneTensor{.data = 31}.text()),
-                HasSubstr("the file has 31 bytes of tensor data"));
+    EXPECT_THAT(error_of_parsing(OneTensor{.data = 31}.text()), HasSubstr("the file has 31 bytes of tensor data"));
     for (const uint32_t alignment : {0u, 4u, 33u, 1u << 31})
-        EXPECT_THAT(error_of_parsing(OneTensor{.alignment = alignment}.text()),
-                    HasSubstr("general.alignment is"));
+        EXPECT_THAT(error_of_parsing(OneTensor{.alignment = alignment}.text()), HasSubstr("general.alignment is"));
 }
 
 TEST(GgufDamage, UnknownTypesAreNamed) {
     EXPECT_THAT(error_of_parsing(OneTensor{.type = 15}.text()),
                 AllOf(HasSubstr("tensor \"t\" has type Q8_K (15), supported are F32, F16, Q4_0")));
     EXPECT_THAT(error_of_parsing(OneTensor{.type = 4}.text()), HasSubstr("has unknown type 4"));
-    EXPECT_THAT(error_of_parsing(OneTensor{.type = 0x80000000u}.text()),
-                HasSubstr("has unknown type 2147483648"));
+    EXPECT_THAT(error_of_parsing(OneTensor{.type = 0x80000000u}.text()), HasSubstr("has unknown type 2147483648"));
 }
 
 TEST(GgufDamage, TensorsTogetherAreNoLargerThanTheFile) {
@@ -124,8 +117,7 @@ TEST(GgufDamage, CountsThatTheFileCannotHold) {
     EXPECT_THAT(error_of_parsing(one_key([](Bytes& b) { b.add(9).add(9).add(int64_t{1}); })),
                 HasSubstr("unknown element type 9"));
     EXPECT_THAT(error_of_parsing(one_key([](Bytes& b) { b.add(13); })), HasSubstr("unknown value type 13"));
-    EXPECT_THAT(error_of_parsing(one_key([](Bytes& b) { b.add(7).add(uint8_t{2}); })),
-                HasSubstr("a bool of value 2"));
+    EXPECT_THAT(error_of_parsing(one_key([](Bytes& b) { b.add(7).add(uint8_t{2}); })), HasSubstr("a bool of value 2"));
 }
 
 TEST(GgufDamage, NamesAppearOnce) {
@@ -145,8 +137,7 @@ TEST(GgufDamage, OtherFilesAreRecognised) {
     EXPECT_THAT(error_of_parsing("PK\x03\x04 and so on"), HasSubstr("not a GGUF file"));
     EXPECT_THAT(error_of_parsing(Bytes().raw("GGUF").add(0x03000000).text()), HasSubstr("big-endian"));
     for (const int version : {0, 1, 4})
-        EXPECT_THAT(error_of_parsing(Bytes().raw("GGUF").add(version).text()),
-                    HasSubstr("supported are 2 and 3"));
+        EXPECT_THAT(error_of_parsing(Bytes().raw("GGUF").add(version).text()), HasSubstr("supported are 2 and 3"));
     EXPECT_THAT(error_of([] { open_gguf("/nowhere/m.gguf"); }), HasSubstr("/nowhere/m.gguf: cannot open"));
     EXPECT_THAT(error_of([] { open_gguf("/"); }), HasSubstr("not a regular file"));
 }

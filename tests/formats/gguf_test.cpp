@@ -1,4 +1,4 @@
-#include "formats/gguf.h"
+#include "formats/gguf/gguf.h"
 
 #include <gmock/gmock.h>
 
@@ -132,8 +132,7 @@ TEST(Gguf, WriterRefusesWhatItCannotKeep) {
     const std::vector<float> values(4);
     const auto bytes = std::as_bytes(std::span(values));
     GgufWriter writer(path, Metadata(), {{"a", DType::f32, {2}}, {"b", DType::f32, {2}}});
-    EXPECT_THAT(error_of([&] { writer.write("b", bytes.first(8)); }),
-                HasSubstr("\"b\" was to be written where \"a\""));
+    EXPECT_THAT(error_of([&] { writer.write("b", bytes.first(8)); }), HasSubstr("\"b\" was to be written where \"a\""));
     EXPECT_THAT(error_of([&] { writer.write("a", bytes); }), HasSubstr("has 8 bytes, 16 were to be written"));
     EXPECT_THAT(error_of([&] {
                     writer.write("a", as_tensor(values.data(), {1, 2}));
@@ -145,8 +144,7 @@ TEST(Gguf, WriterRefusesWhatItCannotKeep) {
 }
 
 // A model in two files, the metadata in the first.
-void write_split(const test::TemporaryDirectory& directory, int32_t tensor_count = 2,
-                 uint16_t second_number = 1) {
+void write_split(const test::TemporaryDirectory& directory, int32_t tensor_count = 2, uint16_t second_number = 1) {
     for (uint16_t i = 0; i < 2; ++i) {
         Metadata m;
         if (i == 0) m.set("general.architecture", "llama");
@@ -154,8 +152,7 @@ void write_split(const test::TemporaryDirectory& directory, int32_t tensor_count
         m.set("split.count", uint16_t{2});
         m.set("split.tensors.count", tensor_count);
         const std::string name = i == 0 ? "first" : "second";
-        GgufWriter writer(directory / fmt::format("m-{:05}-of-00002.gguf", i + 1), m,
-                          {{name, DType::f32, {1}}});
+        GgufWriter writer(directory / fmt::format("m-{:05}-of-00002.gguf", i + 1), m, {{name, DType::f32, {1}}});
         const float value = i;
         writer.write(name, as_tensor(&value, {1}));
         writer.finish();
@@ -180,8 +177,7 @@ TEST(Gguf, SplitFilesMustFitTogether) {
     const auto first = directory / "m-00001-of-00002.gguf", second = directory / "m-00002-of-00002.gguf";
     EXPECT_THAT(error_of([&] { open_gguf(first); }), HasSubstr("the parts hold 2 tensors, expected 3"));
     write_split(directory, 2, 0);
-    EXPECT_THAT(error_of([&] { open_gguf(first); }),
-                HasSubstr("split.no is 0 and split.count 2, expected 1 and 2"));
+    EXPECT_THAT(error_of([&] { open_gguf(first); }), HasSubstr("split.no is 0 and split.count 2, expected 1 and 2"));
     write_split(directory);
     std::filesystem::copy(first, directory / "renamed.gguf");
     EXPECT_THAT(error_of([&] { open_gguf(directory / "renamed.gguf"); }), HasSubstr("-00001-of-00002.gguf"));

@@ -1,4 +1,4 @@
-#include "formats/hf.h"
+#include "formats/hugging_face/hf.h"
 
 #include <gmock/gmock.h>
 
@@ -12,12 +12,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 HfConfig example() {
-    return {
-        parse_json(R"({"hidden_size": 64, "num_experts": 8, "rope_theta": 1000000, "eps": 1e-6, "tie": false,
+    return {parse_json(R"({"hidden_size": 64, "num_experts": 8, "rope_theta": 1000000, "eps": 1e-6, "tie": false,
                           "window": null, "big": 5000000000, "name": "qwen", "eos": [1, 2], "negative": -1,
                           "rope_scaling": {"factor": 2.0, "type": "yarn"}})",
-                   "config.json"),
-        "config.json"};
+                       "config.json"),
+            "config.json"};
 }
 
 TEST(HfConfig, ReadsTypedValuesUnderAnyOfTheirNames) {
@@ -38,20 +37,13 @@ TEST(HfConfig, ReadsTypedValuesUnderAnyOfTheirNames) {
 
 TEST(HfConfig, ErrorsNameFileKeyFoundAndExpected) {
     const HfConfig c = example();
-    EXPECT_EQ(error_of([&] {
-                  c.require<int32_t>({"a", "b"});
-              }),
-              "config.json: a or b is missing, expected i32");
-    EXPECT_EQ(error_of([&] { c.require<int32_t>("big"); }),
-              "config.json: big: found 5000000000, expected i32");
-    EXPECT_EQ(error_of([&] { c.require<uint32_t>("negative"); }),
-              "config.json: negative: found -1, expected u32");
+    EXPECT_EQ(error_of([&] { c.require<int32_t>({"a", "b"}); }), "config.json: a or b is missing, expected i32");
+    EXPECT_EQ(error_of([&] { c.require<int32_t>("big"); }), "config.json: big: found 5000000000, expected i32");
+    EXPECT_EQ(error_of([&] { c.require<uint32_t>("negative"); }), "config.json: negative: found -1, expected u32");
     EXPECT_EQ(error_of([&] { c.require<int32_t>("eps"); }), "config.json: eps: found 1e-06, expected i32");
     EXPECT_EQ(error_of([&] { c.find<int32_t>("name"); }), "config.json: name: found \"qwen\", expected i32");
-    EXPECT_EQ(error_of([&] { c.find<bool>("hidden_size"); }),
-              "config.json: hidden_size: found 64, expected bool");
-    EXPECT_EQ(error_of([&] { c.find<std::string>("eos"); }),
-              "config.json: eos: found an array of 2, expected string");
+    EXPECT_EQ(error_of([&] { c.find<bool>("hidden_size"); }), "config.json: hidden_size: found 64, expected bool");
+    EXPECT_EQ(error_of([&] { c.find<std::string>("eos"); }), "config.json: eos: found an array of 2, expected string");
     EXPECT_EQ(error_of([&] { c.child("rope_scaling")->require<bool>("type"); }),
               "config.json: rope_scaling: type: found \"yarn\", expected bool");
     EXPECT_EQ(error_of([&] { c.child("name"); }), "config.json: name: expected a JSON object");
@@ -60,22 +52,20 @@ TEST(HfConfig, ErrorsNameFileKeyFoundAndExpected) {
 TEST(HfJson, IsBounded) {
     EXPECT_EQ(error_of([] { parse_json("{\"a\": tru}", "f"); }), "f: not valid JSON at byte 10");
     EXPECT_EQ(error_of([] { parse_json("1e999", "f"); }), "f: JSON has a number that is out of range");
-    EXPECT_EQ(error_of([] { parse_json(std::string(100000, '['), "f"); }),
-              "f: JSON is nested more than 64 deep");
+    EXPECT_EQ(error_of([] { parse_json(std::string(100000, '['), "f"); }), "f: JSON is nested more than 64 deep");
     const test::TemporaryDirectory directory;
     test::write_bytes(directory / "big.json", std::string(2000, ' '));
-    EXPECT_THAT(error_of([&] { read_json(directory / "big.json", 1000); }),
-                HasSubstr("2000 bytes, at most 1000"));
+    EXPECT_THAT(error_of([&] { read_json(directory / "big.json", 1000); }), HasSubstr("2000 bytes, at most 1000"));
 }
 
 // Writes tensors whose bytes are the first letters of their names.
 void write_model(const std::filesystem::path& directory, int64_t max_shard_bytes) {
-    const auto writer = create_hf(
-        directory,
-        {{"a", DType::f32, {4}}, {"b", DType::bf16, {2, 2}}, {"c", DType::f32, {8}}, {"d", DType::bf16, {1}}},
-        {.config = {{"model_type", "qwen2_moe"}, {"hidden_size", 4}},
-         .generation_config = {{"eos_token_id", 2}},
-         .shards = {.max_bytes = max_shard_bytes}});
+    const auto writer =
+        create_hf(directory,
+                  {{"a", DType::f32, {4}}, {"b", DType::bf16, {2, 2}}, {"c", DType::f32, {8}}, {"d", DType::bf16, {1}}},
+                  {.config = {{"model_type", "qwen2_moe"}, {"hidden_size", 4}},
+                   .generation_config = {{"eos_token_id", 2}},
+                   .shards = {.max_bytes = max_shard_bytes}});
     for (const TensorDecl& t : writer->tensors())
         writer->write(t.name, test::bytes_of(std::string(checked_bytes(t, "t"), t.name[0])));
     writer->finish();
@@ -121,8 +111,7 @@ TEST(HfDirectory, ErrorsSayWhatIsMissing) {
     const test::TemporaryDirectory directory;
     EXPECT_THAT(error_of([&] { open_hf(directory.path()); }), HasSubstr("config.json: not a readable file"));
     test::write_bytes(directory / "config.json", "[]");
-    EXPECT_THAT(error_of([&] { open_hf(directory.path()); }),
-                HasSubstr("config.json: expected a JSON object"));
+    EXPECT_THAT(error_of([&] { open_hf(directory.path()); }), HasSubstr("config.json: expected a JSON object"));
     test::write_bytes(directory / "config.json", "{}");
     EXPECT_THAT(error_of([&] { open_hf(directory.path()); }), HasSubstr("expected model.safetensors or"));
 }
@@ -136,8 +125,7 @@ TEST(HfDirectory, IndexesMustBeTrue) {
     };
     EXPECT_THAT(error_of_index(R"({"weight_map": {"c": "model-00001-of-00003.safetensors"}})"),
                 HasSubstr("model-00001-of-00003.safetensors: tensor \"c\" is missing"));
-    EXPECT_THAT(error_of_index(R"({"weight_map": {"c": "../c.safetensors"}})"),
-                HasSubstr("beside the index"));
+    EXPECT_THAT(error_of_index(R"({"weight_map": {"c": "../c.safetensors"}})"), HasSubstr("beside the index"));
     EXPECT_THAT(error_of_index(R"({"weight_map": {"c": "/etc/passwd"}})"), HasSubstr("beside the index"));
     EXPECT_THAT(error_of_index(R"({"weight_map": {"c": 1}})"), HasSubstr("\"c\": expected a string"));
     EXPECT_THAT(error_of_index(R"({"weight_map": {"c": "gone.safetensors"}})"),
@@ -145,9 +133,9 @@ TEST(HfDirectory, IndexesMustBeTrue) {
     EXPECT_THAT(error_of_index(R"({"weight_map": {}})"), HasSubstr("at least one tensor"));
     EXPECT_THAT(error_of_index("[]"), HasSubstr("weight_map"));
     std::filesystem::copy(directory / "model-00001-of-00003.safetensors", directory / "again.safetensors");
-    EXPECT_THAT(error_of_index(
-                    R"({"weight_map": {"a": "model-00001-of-00003.safetensors", "b": "again.safetensors"}})"),
-                HasSubstr("appears twice"));
+    EXPECT_THAT(
+        error_of_index(R"({"weight_map": {"a": "model-00001-of-00003.safetensors", "b": "again.safetensors"}})"),
+        HasSubstr("appears twice"));
 }
 
 }  // namespace

@@ -41,18 +41,15 @@ TEST(Metadata, IntegersAreReadInAnyWidthThatHoldsTheValue) {
 
 TEST(Metadata, ErrorsNameFileKeyFoundAndExpected) {
     const Metadata m = example();
-    EXPECT_EQ(error_of([&] { m.require<uint32_t>("absent"); }),
-              "model.gguf: key \"absent\" is missing, expected u32");
+    EXPECT_EQ(error_of([&] { m.require<uint32_t>("absent"); }), "model.gguf: key \"absent\" is missing, expected u32");
     EXPECT_EQ(error_of([&] { m.require<uint32_t>("negative"); }),
               "model.gguf: key \"negative\": found i16 -3, expected u32");
     EXPECT_EQ(error_of([&] { m.find<uint32_t>("wide"); }),
               "model.gguf: key \"wide\": found u64 1099511627776, expected u32");
     EXPECT_EQ(error_of([&] { m.get<float>("double", 1.0f); }),
               "model.gguf: key \"double\": found f64 1e+300, expected f32");
-    EXPECT_EQ(error_of([&] { m.find<uint32_t>("half"); }),
-              "model.gguf: key \"half\": found f32 0.5, expected u32");
-    EXPECT_EQ(error_of([&] { m.find<uint32_t>("yes"); }),
-              "model.gguf: key \"yes\": found bool true, expected u32");
+    EXPECT_EQ(error_of([&] { m.find<uint32_t>("half"); }), "model.gguf: key \"half\": found f32 0.5, expected u32");
+    EXPECT_EQ(error_of([&] { m.find<uint32_t>("yes"); }), "model.gguf: key \"yes\": found bool true, expected u32");
     EXPECT_EQ(error_of([&] { m.find<std::string>("tokens"); }),
               "model.gguf: key \"tokens\": found array of 3 string, expected string");
     EXPECT_EQ(error_of([&] { m.find<std::vector<bool>>("mixed"); }),
@@ -90,8 +87,7 @@ TEST(Metadata, SetKeepsOrderAndEraseClosesTheGap) {
 
 TEST(Metadata, HostileKeysStayOnOneLine) {
     const Metadata m("f");
-    EXPECT_EQ(error_of([&] { m.require<bool>("a\nb\x1b[2J"); }),
-              "f: key \"a\\nb\\x1b[2J\" is missing, expected bool");
+    EXPECT_EQ(error_of([&] { m.require<bool>("a\nb\x1b[2J"); }), "f: key \"a\\nb\\x1b[2J\" is missing, expected bool");
     EXPECT_LT(error_of([&] { m.require<bool>(std::string(100000, 'x')); }).size(), 300u);
 }
 

@@ -1,4 +1,4 @@
-#include "formats/safetensors.h"
+#include "formats/safetensors/safetensors.h"
 
 #include <gmock/gmock.h>
 
@@ -15,9 +15,7 @@ using testing::HasSubstr;
 using testing::Pair;
 using testing::StartsWith;
 
-std::string with_header(std::string_view json, std::string_view data) {
-    return Bytes().string(json).raw(data).text();
-}
+std::string with_header(std::string_view json, std::string_view data) { return Bytes().string(json).raw(data).text(); }
 
 // By hand: a 2×2 f32, an f16 pair, and an I64 buffer no model computes with. The header has 210 + 6 = 216 bytes.
 std::string example() {
@@ -64,8 +62,8 @@ TEST(Safetensors, ReadsTensorsInFileOrderAndKeepsOthersOpaque) {
 
 TEST(Safetensors, UnalignedTensorsAreCopiedToMemory) {
     for (const std::string pad : {"", " ", "  ", "   "}) {
-        const std::vector<std::byte> bytes = exact(with_header(
-            R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" + pad, Bytes().add(0.75f).text()));
+        const std::vector<std::byte> bytes = exact(
+            with_header(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})" + pad, Bytes().add(0.75f).text()));
         const SafetensorsFile file = parse_safetensors(bytes, "m");
         const TensorView w = file.tensors.require("w");
         EXPECT_EQ(reinterpret_cast<uintptr_t>(w.data) % 4, 0u);
@@ -111,9 +109,7 @@ TEST(Safetensors, WhatIsReadAndWrittenBackIsIdentical) {
 
 TEST(Safetensors, WriterRefusesWhatTheFormatCannotHold) {
     const test::TemporaryDirectory directory;
-    const auto writer_for = [&](TensorDecl tensor) {
-        SafetensorsWriter(directory / "m", {std::move(tensor)});
-    };
+    const auto writer_for = [&](TensorDecl tensor) { SafetensorsWriter(directory / "m", {std::move(tensor)}); };
     EXPECT_THAT(error_of([&] {
                     writer_for({"t", DType::q8_0, {32}});
                 }),
@@ -130,15 +126,14 @@ TEST(SafetensorsDamage, EveryTruncationIsAnError) {
     const std::string whole = example();
     for (size_t size = 0; size < whole.size(); ++size)
         EXPECT_THAT(error_of_parsing(whole.substr(0, size)), StartsWith("m.safetensors: ")) << size;
-    EXPECT_THAT(error_of_parsing(whole + '\0'),
-                HasSubstr("the tensors end at byte 28 of the data, expected 29"));
+    EXPECT_THAT(error_of_parsing(whole + '\0'), HasSubstr("the tensors end at byte 28 of the data, expected 29"));
 }
 
 TEST(SafetensorsDamage, EveryFlippedBitIsAnErrorOrAValidFile) {
     const std::string whole = example();
     const size_t header_end = whole.size() - 28;
-    const test::Outcomes outcomes = test::flip_every_bit(
-        whole, header_end, [](const auto& bytes) { return parse_safetensors(bytes, "m"); });
+    const test::Outcomes outcomes =
+        test::flip_every_bit(whole, header_end, [](const auto& bytes) { return parse_safetensors(bytes, "m"); });
     EXPECT_EQ(outcomes.valid + outcomes.errors, header_end * 8);
     EXPECT_GT(outcomes.errors, 1000u);
     EXPECT_GT(outcomes.valid, 20u);  // letters of names, padding
@@ -170,8 +165,7 @@ TEST(SafetensorsDamage, DescriptionsThatCannotBe) {
     EXPECT_THAT(error_of_header(shaped("[4611686018427387904,4]")), HasSubstr("size overflows"));
     EXPECT_THAT(error_of_header(shaped("[18446744073709551615]")), HasSubstr("size overflows"));
     EXPECT_THAT(error_of_header(shaped("[0,4611686018427387904,4]")), HasSubstr("size overflows"));
-    EXPECT_THAT(error_of_header(shaped("[36893488147419103232]")),
-                HasSubstr("an array of whole numbers as its shape"));
+    EXPECT_THAT(error_of_header(shaped("[36893488147419103232]")), HasSubstr("an array of whole numbers as its shape"));
     EXPECT_THAT(error_of_header(shaped("[-1]")), HasSubstr("an array of whole numbers as its shape"));
     EXPECT_THAT(error_of_header(shaped("[1.5]")), HasSubstr("an array of whole numbers as its shape"));
     EXPECT_THAT(error_of_header(shaped("[[1]]")), HasSubstr("nested too deep at \"t\""));
@@ -179,10 +173,8 @@ TEST(SafetensorsDamage, DescriptionsThatCannotBe) {
     EXPECT_THAT(error_of_header(shaped("3")), HasSubstr("an array as its shape"));
     EXPECT_THAT(error_of_header(shaped("[0]", "F31")), HasSubstr("unknown dtype \"F31\""));
     EXPECT_THAT(error_of_header(shaped("[1]", "F4")), HasSubstr("does not fill whole bytes"));
-    EXPECT_THAT(error_of_header(one(R"("shape":[],"data_offsets":[0,0])")),
-                HasSubstr("a string as its dtype"));
-    EXPECT_THAT(error_of_header(one(R"("dtype":"F32","data_offsets":[0,0])")),
-                HasSubstr("an array as its shape"));
+    EXPECT_THAT(error_of_header(one(R"("shape":[],"data_offsets":[0,0])")), HasSubstr("a string as its dtype"));
+    EXPECT_THAT(error_of_header(one(R"("dtype":"F32","data_offsets":[0,0])")), HasSubstr("an array as its shape"));
     EXPECT_THAT(error_of_header(one(R"("dtype":"F32","shape":[],"data_offsets":[0])")),
                 HasSubstr("two numbers as its data_offsets"));
     EXPECT_THAT(error_of_header(one(R"("dtype":"F32","shape":[],"data_offsets":[-1,0])")),
@@ -196,16 +188,14 @@ TEST(SafetensorsDamage, HeadersThatCannotBe) {
     EXPECT_THAT(error_of_parsing("1234567"), HasSubstr("the header's length needs 8 bytes"));
     EXPECT_THAT(error_of_parsing(Bytes().add(uint64_t{100'000'001}).text()), HasSubstr("at most 100000000"));
     EXPECT_THAT(error_of_parsing(Bytes().add(~uint64_t{0}).text()), HasSubstr("at most 100000000"));
-    EXPECT_THAT(error_of_parsing(Bytes().add(uint64_t{9}).raw("{}").text()),
-                HasSubstr("the header needs 9 bytes"));
+    EXPECT_THAT(error_of_parsing(Bytes().add(uint64_t{9}).raw("{}").text()), HasSubstr("the header needs 9 bytes"));
     EXPECT_THAT(error_of_header(""), HasSubstr("not a safetensors file"));
     EXPECT_THAT(error_of_header("[]"), HasSubstr("not a safetensors file"));
     EXPECT_THAT(error_of_header("{} x"), HasSubstr("not valid JSON at byte 11"));
     EXPECT_THAT(error_of_header("{\"\xFF\":{}}"), HasSubstr("not valid JSON at byte 10"));
     EXPECT_THAT(error_of_header(R"({"t":1})"), HasSubstr("\"t\" is not described by a JSON object"));
     EXPECT_THAT(error_of_header(R"({"t":[]})"), HasSubstr("\"t\" is not described by a JSON object"));
-    EXPECT_THAT(error_of_header(R"({"__metadata__":{"a":1}})"),
-                HasSubstr("__metadata__ \"a\" is not a string"));
+    EXPECT_THAT(error_of_header(R"({"__metadata__":{"a":1}})"), HasSubstr("__metadata__ \"a\" is not a string"));
     EXPECT_THAT(error_of_header("{\"a\":" + std::string(100000, '[')), HasSubstr("\"a\" is not described"));
     EXPECT_THAT(error_of_header(R"({"t":{"x":{"y":1}}})"), HasSubstr("nested too deep"));
     std::string metadata = R"({"__metadata__":{"0":"")";

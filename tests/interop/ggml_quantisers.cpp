@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "base/random.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace {
 
 using namespace gremium;
 
 // ggml.h: quantises rows of f32; returns the bytes written.
-using QuantizeChunk = size_t (*)(int type, const float* src, void* dst, int64_t start, int64_t rows,
-                                 int64_t per_row, const float* importance);
+using QuantizeChunk = size_t (*)(int type, const float* src, void* dst, int64_t start, int64_t rows, int64_t per_row,
+                                 const float* importance);
 
 constexpr int64_t rows = 64, cols = 512;
 
@@ -49,8 +49,7 @@ double relative_rms(const std::vector<float>& x, const std::vector<std::byte>& b
     dequantise_row(dtype, bytes.data(), y.data(), std::ssize(y));
     double error = 0, size = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-        const double w = importance ? double{importance[i % cols]} : 1,
-                     difference = double{x[i]} - double{y[i]};
+        const double w = importance ? double{importance[i % cols]} : 1, difference = double{x[i]} - double{y[i]};
         error += w * difference * difference;
         size += w * double{x[i]} * double{x[i]};
     }
@@ -75,11 +74,9 @@ int main(int argc, char** argv) {
         if (type.block == 1) continue;
         for (const Rows& kind : kinds) {
             for (const float* weights : {static_cast<const float*>(nullptr), importance.data()}) {
-                std::vector<std::byte> a(static_cast<size_t>(row_bytes(type.dtype, rows * cols))),
-                    b(a.size());
+                std::vector<std::byte> a(static_cast<size_t>(row_bytes(type.dtype, rows * cols))), b(a.size());
                 for (int64_t r = 0; r < rows; ++r) {
-                    quantise_row(type.dtype, kind.x.data() + r * cols,
-                                 a.data() + r * row_bytes(type.dtype, cols), cols,
+                    quantise_row(type.dtype, kind.x.data() + r * cols, a.data() + r * row_bytes(type.dtype, cols), cols,
                                  weights ? std::span(importance) : std::span<const float>());
                 }
                 theirs(type.ggml_type, kind.x.data(), b.data(), 0, rows, cols, weights);
@@ -88,8 +85,8 @@ int main(int argc, char** argv) {
                 const bool fine = ours <= 1.02 * ggml;
                 good = good && fine;
                 std::printf("%s %-7s %-10s %-10s ours %.5f ggml %.5f ratio %.4f%s\n", fine ? "ok  " : "FAIL",
-                            std::string(type.name).c_str(), kind.name, weights ? "importance" : "plain", ours,
-                            ggml, ours / ggml, a == b ? " (same bits)" : "");
+                            std::string(type.name).c_str(), kind.name, weights ? "importance" : "plain", ours, ggml,
+                            ours / ggml, a == b ? " (same bits)" : "");
             }
         }
     }

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "formats/gguf.h"
-#include "model/recipe.h"
+#include "formats/gguf/gguf.h"
+#include "model/files/mixtures.h"
 #include "tests/model/tiny_model.h"
 
 namespace {
@@ -49,8 +49,8 @@ struct Llama {
 };
 
 bool is_matrix(const TensorSlot& slot) {
-    return slot.role == TensorRole::embedding || slot.role == TensorRole::head ||
-           slot.role == TensorRole::matrix || slot.role == TensorRole::expert;
+    return slot.role == TensorRole::embedding || slot.role == TensorRole::head || slot.role == TensorRole::matrix ||
+           slot.role == TensorRole::expert;
 }
 
 // All columns matter the same.
@@ -62,8 +62,8 @@ struct EvenImportance {
         for (const TensorSlot& slot : slots) {
             if (!is_matrix(slot)) continue;
             const int64_t matrices = slot.shape.rank == 3 ? slot.shape[0] : 1;
-            entries.push_back({slot.name.c_str(), ones.data(),
-                               static_cast<size_t>(matrices * slot.shape[slot.shape.rank - 1])});
+            entries.push_back(
+                {slot.name.c_str(), ones.data(), static_cast<size_t>(matrices * slot.shape[slot.shape.rank - 1])});
         }
         entries.push_back({nullptr, nullptr, 0});
     }
@@ -86,13 +86,12 @@ int differences(const Llama& llama, const Recipe& recipe, bool with_importance, 
     const GgufFile theirs = open_gguf(out);
     for (const TensorSlot& slot : tensor_slots(spec)) {
         if (!is_matrix(slot)) continue;
-        const DType ours = fitting_type(recipe_type(recipe, spec, slot, with_importance),
-                                        slot.shape[slot.shape.rank - 1]),
+        const DType ours =
+                        fitting_type(recipe_type(recipe, spec, slot, with_importance), slot.shape[slot.shape.rank - 1]),
                     ggml = theirs.tensors.require(slot.name).dtype;
         if (ours == ggml) continue;
-        std::printf("FAIL %s, %s: %s is %s, llama.cpp gives %s\n", spec.name.c_str(),
-                    std::string(recipe.name).c_str(), slot.name.c_str(), std::string(info(ours).name).c_str(),
-                    std::string(info(ggml).name).c_str());
+        std::printf("FAIL %s, %s: %s is %s, llama.cpp gives %s\n", spec.name.c_str(), std::string(recipe.name).c_str(),
+                    slot.name.c_str(), std::string(info(ours).name).c_str(), std::string(info(ggml).name).c_str());
         ++count;
     }
     const auto file_type = theirs.metadata.require<int64_t>("general.file_type");
@@ -104,8 +103,7 @@ int compare(const Llama& llama, const std::filesystem::path& work) {
     const std::pair<const char*, test::TinyShape> models[] = {
         {"llama", {.layers = 16, .dim = 256, .kv_heads = 1, .head_dim = 64, .hidden = 256, .tied = true}},
         {"mixtral", {.layers = 16, .dim = 256, .head_dim = 64, .experts = 8, .expert_hidden = 32}},
-        {"qwen3moe",
-         {.layers = 9, .dim = 256, .kv_heads = 1, .head_dim = 64, .experts = 4, .expert_hidden = 32}},
+        {"qwen3moe", {.layers = 9, .dim = 256, .kv_heads = 1, .head_dim = 64, .experts = 4, .expert_hidden = 32}},
         {"qwen2moe", {.layers = 3, .dim = 96, .head_dim = 24, .expert_hidden = 32, .shared_hidden = 64}},
     };
     int failures = 0;
@@ -121,8 +119,7 @@ int compare(const Llama& llama, const std::filesystem::path& work) {
                 ++compared;
             }
         }
-        std::printf("%s %s: %d files, %d differences\n", here ? "FAIL" : "ok  ", architecture, compared,
-                    here);
+        std::printf("%s %s: %d files, %d differences\n", here ? "FAIL" : "ok  ", architecture, compared, here);
         failures += here;
     }
     return failures;

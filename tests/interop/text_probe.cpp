@@ -28,8 +28,7 @@ static Json render(const Json& cases) {
     for (const Json& c : cases) {
         try {
             results.push_back(
-                {{"text",
-                  gremium::ChatTemplate(c.at("template").get<std::string>()).render(c.at("variables"))}});
+                {{"text", gremium::ChatTemplate(c.at("template").get<std::string>()).render(c.at("variables"))}});
         } catch (const gremium::Error& error) {
             results.push_back({{"error", error.what()}});
         }

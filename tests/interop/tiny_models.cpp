@@ -38,9 +38,9 @@ int main(int argc, char** argv) {
         std::filesystem::create_directories(directory);
         for (const std::string& architecture : test::tiny_architectures()) {
             if (architecture == "moe_mamba") continue;  // a layout of our own
-            const test::TinyShape wide{// four layers: llama.cpp loads no llama4 without one that has no RoPE
-                                       .layers = 4,  .dim = 64,  .head_dim = 16,     .hidden = 96,
-                                       .experts = 8, .top_k = 3, .expert_hidden = 32};
+            const test::TinyShape wide{
+                // four layers: llama.cpp loads no llama4 without one that has no RoPE
+                .layers = 4, .dim = 64, .head_dim = 16, .hidden = 96, .experts = 8, .top_k = 3, .expert_hidden = 32};
             const test::TinyShape tied{.layers = 4, .experts = 16, .top_k = 4, .tied = true};
             save(architecture, wide, 1, directory / (architecture + ".gguf"));
             save(architecture, tied, 2, directory / (architecture + "-tied.gguf"));

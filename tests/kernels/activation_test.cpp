@@ -1,4 +1,4 @@
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -24,15 +24,12 @@ double value_64(Activation kind, double x) {
     return 0;
 }
 
-double slope_64(Activation kind, double x) {
-    return (value_64(kind, x + 1e-6) - value_64(kind, x - 1e-6)) / 2e-6;
-}
+double slope_64(Activation kind, double x) { return (value_64(kind, x + 1e-6) - value_64(kind, x - 1e-6)) / 2e-6; }
 
 TEST_P(Activations, GatedAndPlain) {
     for (const Activation kind : kinds) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
-            const OwnedTensor gate = random_tensor(dtype, {7, 65}, 1, 4),
-                              up = random_tensor(dtype, {7, 65}, 2);
+            const OwnedTensor gate = random_tensor(dtype, {7, 65}, 1, 4), up = random_tensor(dtype, {7, 65}, 2);
             const OwnedTensor gated(dtype, {7, 65}), plain(dtype, {7, 65});
             activate(gated, gate, up, kind);
             activate(plain, gate, {}, kind);
@@ -47,11 +44,9 @@ TEST_P(Activations, GatedAndPlain) {
 TEST_P(Activations, Backward) {
     for (const Activation kind : kinds) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
-            const OwnedTensor gate = random_tensor(dtype, {5, 255}, 1, 4),
-                              up = random_tensor(dtype, {5, 255}, 2);
+            const OwnedTensor gate = random_tensor(dtype, {5, 255}, 1, 4), up = random_tensor(dtype, {5, 255}, 2);
             const OwnedTensor dy = random_tensor(DType::f32, {5, 255}, 3);
-            const OwnedTensor dgate(DType::f32, {5, 255}), dup(DType::f32, {5, 255}),
-                plain(DType::f32, {5, 255});
+            const OwnedTensor dgate(DType::f32, {5, 255}), dup(DType::f32, {5, 255}), plain(DType::f32, {5, 255});
             activate_backward(dgate, dup, dy, gate, up, kind);
             activate_backward(plain, {}, dy, gate, {}, kind);
             const Doubles x = doubles(gate), u = doubles(up), g = doubles(dy);

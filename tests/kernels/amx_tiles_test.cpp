@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "kernels/gemm.h"
+#include "kernels/matmul/gemm.h"
 #include "tests/kernels/emulated_tiles.h"
 
 namespace gremium::kernels::amx {
@@ -28,8 +28,7 @@ Config config_for(Shape s) {
 
 // c + a · b.
 template <typename T>
-std::vector<float> dot(Shape s, std::vector<float> c, const std::vector<float>& a,
-                       const std::vector<float>& b) {
+std::vector<float> dot(Shape s, std::vector<float> c, const std::vector<float>& a, const std::vector<float>& b) {
     std::vector<uint16_t> left, right;
     for (const float v : a) left.push_back(f32_to_bf16(v));
     for (const float v : b) right.push_back(f32_to_bf16(v));
@@ -50,8 +49,7 @@ TEST(AmxTiles, SumsEvenAndOddNumbersApartAndThenAddsToWhatWasThere) {
     // 1 + 2⁻²⁴ rounds to 1, but the two products together are enough to be seen.
     EXPECT_EQ(dot<EmulatedTiles>(one, {1}, {0x1p-12f, 0x1p-12f}, {0x1p-12f, 0x1p-12f}), Floats{1 + 0x1p-23f});
     // Even: 1 + 2⁻²⁴ = 1, then 2⁻²⁴ with the odd 2⁻²⁴ would be seen, were they not apart.
-    EXPECT_EQ(dot<EmulatedTiles>(two_steps, {0}, {1, 0, 0x1p-12f, 0x1p-12f}, {1, 0, 0x1p-12f, 0x1p-12f}),
-              Floats{1});
+    EXPECT_EQ(dot<EmulatedTiles>(two_steps, {0}, {1, 0, 0x1p-12f, 0x1p-12f}, {1, 0, 0x1p-12f, 0x1p-12f}), Floats{1});
 }
 
 TEST(AmxTiles, TakesWhatIsNotNormalForZero) {
@@ -73,8 +71,7 @@ void expect_products() {
             for (float& v : out) v = static_cast<float>(random.below(31)) - 15;
             return out;
         };
-        const Floats c = integers(s.m * s.n), a = integers(2 * s.m * s.pairs),
-                     b = integers(2 * s.pairs * s.n);
+        const Floats c = integers(s.m * s.n), a = integers(2 * s.m * s.pairs), b = integers(2 * s.pairs * s.n);
         Floats want = c;
         for (int i = 0; i < s.m * s.n; ++i) {
             for (int k = 0; k < 2 * s.pairs; ++k)

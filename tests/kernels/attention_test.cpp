@@ -1,10 +1,10 @@
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 
 #include <map>
 
 #include "base/error.h"
-#include "kernels/cpu.h"
-#include "kernels/gemm.h"
+#include "kernels/matmul/gemm.h"
+#include "kernels/simd/cpu.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -130,9 +130,7 @@ struct Case {
                 compute};
     }
     // How far from float64 a result may be: bf16 has 8 bits.
-    double tolerance() const {
-        return compute == DType::bf16 && active() != Variant::reference ? 1e-2 : 3e-6;
-    }
+    double tolerance() const { return compute == DType::bf16 && active() != Variant::reference ? 1e-2 : 3e-6; }
     // The values that an independent computation multiplies with.
     TensorView values(TensorView v) const { return shared ? TensorView{} : v; }
 };
@@ -224,8 +222,8 @@ struct Truth {
 
 void expect_forward(std::span<const Case> cases, std::map<int64_t, Truth>& truths) {
     for (const Case& c : cases) {
-        const int64_t keys = c.first + c.queries,
-                      pad = 2;  // rows of other sequences around ours stay as they are
+        // rows of other sequences around ours stay as they are
+        const int64_t keys = c.first + c.queries, pad = 2;
         const OwnedTensor q = random_tensor(c.dtype, {pad + c.queries + 1, c.heads * c.head_dim}, 1);
         const OwnedTensor k = random_tensor(c.cache, {keys, c.kv_heads * c.head_dim}, 2);
         const OwnedTensor v = random_tensor(c.cache, {keys, c.kv_heads * c.value_dim}, 3);
@@ -237,10 +235,8 @@ void expect_forward(std::span<const Case> cases, std::map<int64_t, Truth>& truth
 
         const Truth& truth = once(truths, &c - cases.data(), [&] {
             Truth fresh;
-            const Doubles values =
-                c.shared ? first_of_heads(doubles(k), c.head_dim, c.value_dim) : doubles(v);
-            const Sequence sequence{c.shape(),  c.queries, c.first, rows_of(q, pad, c.queries),
-                                    doubles(k), values};
+            const Doubles values = c.shared ? first_of_heads(doubles(k), c.head_dim, c.value_dim) : doubles(v);
+            const Sequence sequence{c.shape(), c.queries, c.first, rows_of(q, pad, c.queries), doubles(k), values};
             fresh.out = sequence.forward(&fresh.lse);
             return fresh;
         });
@@ -284,8 +280,7 @@ TEST_P(Attention, RoundsWhereThereIsArithmetic) {
 
 TEST_P(Attention, LargeScoresDoNotOverflow) {
     const Case c{1, 1, 16, 16, 70};
-    const OwnedTensor q = random_tensor(DType::f32, {70, 16}, 1, 100),
-                      k = random_tensor(DType::f32, {70, 16}, 2, 100);
+    const OwnedTensor q = random_tensor(DType::f32, {70, 16}, 1, 100), k = random_tensor(DType::f32, {70, 16}, 2, 100);
     const OwnedTensor v = random_tensor(DType::f32, {70, 16}, 3), out(DType::f32, {70, 16});
     const AttentionSpan span{0, 70, 0, k, v};
     attention(out, {}, q, {&span, 1}, c.shape());
@@ -296,8 +291,7 @@ TEST_P(Attention, SequencesOfABatchAreIndependent) {
     const AttentionShape shape = Case{4, 2, 32, 32, 0}.shape();
     const OwnedTensor q = random_tensor(DType::f32, {90, 128}, 1), out(DType::f32, {90, 128}),
                       alone(DType::f32, {90, 128});
-    const OwnedTensor k0 = random_tensor(DType::f32, {60, 64}, 2),
-                      k1 = random_tensor(DType::f16, {1030, 64}, 3);
+    const OwnedTensor k0 = random_tensor(DType::f32, {60, 64}, 2), k1 = random_tensor(DType::f16, {1030, 64}, 3);
     const AttentionSpan spans[] = {{0, 60, 0, k0, k0}, {60, 0, 7, k0, k0}, {60, 30, 1000, k1, k1}};
     attention(out, {}, q, spans, shape);
     for (const AttentionSpan& span : spans) attention(alone, {}, q, {&span, 1}, shape);
@@ -308,8 +302,7 @@ TEST_P(Attention, ChunkedPrefillEqualsOneShot) {
     for (const int64_t window : {0, 70}) {
         const AttentionShape shape = Case{4, 2, 64, 64, 0, 0, window}.shape();
         const int64_t keys = 333;
-        const OwnedTensor q = random_tensor(DType::f32, {keys, 256}, 1),
-                          k = random_tensor(DType::f32, {keys, 128}, 2);
+        const OwnedTensor q = random_tensor(DType::f32, {keys, 256}, 1), k = random_tensor(DType::f32, {keys, 128}, 2);
         const OwnedTensor v = random_tensor(DType::f32, {keys, 128}, 3), whole(DType::f32, {keys, 256}),
                           parts(DType::f32, {keys, 256});
         const AttentionSpan all{0, keys, 0, k, v};
@@ -347,12 +340,9 @@ struct Training {
         for (int64_t s = 0; s < batch; ++s)
             spans.push_back({s * c.queries, c.queries, 0, part(k, s), c.values(part(v, s))});
         attention(out, lse, q, spans, c.shape());
-        attention_backward(dq, dk, c.shared ? Tensor{} : dv, dout, out, lse, q, k, c.values(v), c.queries,
-                           c.shape());
+        attention_backward(dq, dk, c.shared ? Tensor{} : dv, dout, out, lse, q, k, c.values(v), c.queries, c.shape());
     }
-    TensorView part(TensorView t, int64_t s) const {
-        return {t.row(s * c.queries), t.dtype, {c.queries, t.cols()}};
-    }
+    TensorView part(TensorView t, int64_t s) const { return {t.row(s * c.queries), t.dtype, {c.queries, t.cols()}}; }
     Sequence sequence(int64_t s) const {
         const Doubles keys = doubles(part(k, s));
         return {c.shape(), c.queries,
@@ -403,8 +393,7 @@ TEST_P(Attention, Backward) {
         const Training t(c, 2);
         const std::string what = std::to_string(&c - backward_cases);
         // Tiles of bf16 round P and dS too.
-        const bool tiles =
-            c.dtype == DType::bf16 && choose_leaf(DType::bf16, DType::bf16).panel == Panel::bf16;
+        const bool tiles = c.dtype == DType::bf16 && choose_leaf(DType::bf16, DType::bf16).panel == Panel::bf16;
         const double tolerance = tiles ? 2e-2 : 1e-5;
         for (int64_t s = 0; s < 2; ++s) {
             const Gradients& g = once(truths, 2 * (&c - backward_cases) + s,
@@ -467,9 +456,9 @@ TEST_P(Attention, NoBitDependsOnThreads) {
 TEST_P(Attention, HeadsThatDoNotDivideAreAnError) {
     const OwnedTensor t(DType::f32, {1, 48});
     const AttentionSpan span{0, 1, 0, t, t};
-    EXPECT_THROW(attention(t, {}, t, {&span, 1},
-                           {.heads = 3, .kv_heads = 2, .head_dim = 16, .value_dim = 16, .scale = 1}),
-                 Error);
+    EXPECT_THROW(
+        attention(t, {}, t, {&span, 1}, {.heads = 3, .kv_heads = 2, .head_dim = 16, .value_dim = 16, .scale = 1}),
+        Error);
 }
 
 GREMIUM_EACH_VARIANT(Attention);

@@ -11,9 +11,9 @@
 #define HWY_WANT_AVX3_DL
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/kernels/dot_bytes_test.cpp"
-#include "kernels/dispatch.h"
+#include "kernels/simd/dispatch.h"
 
-#include "kernels/dot_bytes-inl.h"
+#include "kernels/quantised/dot_bytes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {

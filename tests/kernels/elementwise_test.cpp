@@ -1,7 +1,7 @@
 // Sums of tensors, embeddings, rows of other types, AdamW.
 #include "base/error.h"
-#include "kernels/rows.h"
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
+#include "kernels/simd/rows.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -27,8 +27,7 @@ TEST_P(Elementwise, Axpby) {
 TEST_P(Elementwise, BiasAndItsGradient) {
     for (const int64_t cols : {1, 3, 64, 255}) {
         const int64_t rows = 301;
-        const OwnedTensor y = random_tensor(DType::bf16, {rows, cols}, 1),
-                          bias = random_tensor(DType::f32, {cols}, 2);
+        const OwnedTensor y = random_tensor(DType::bf16, {rows, cols}, 1), bias = random_tensor(DType::f32, {cols}, 2);
         const OwnedTensor dbias = random_tensor(DType::f32, {cols}, 3);
         Doubles expected = doubles(y), sums = doubles(dbias);
         const Doubles b = doubles(bias);
@@ -56,8 +55,7 @@ TEST_P(Elementwise, SumsDoNotDependOnThreads) {
 TEST_P(Elementwise, SumOfSquares) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
         for (const int64_t n : {0, 1, 15, 16385, 70001}) {
-            const OwnedTensor x =
-                random_tensor(dtype, {n}, 1, 1e10);  // squares beyond what f32 sums would keep
+            const OwnedTensor x = random_tensor(dtype, {n}, 1, 1e10);  // squares beyond what f32 sums would keep
             const Doubles x64 = doubles(x);
             EXPECT_NEAR(sum_of_squares(x), dot(x64, x64), 1e-12 * dot(x64, x64));
         }
@@ -83,8 +81,7 @@ TEST_P(Elementwise, Bf16RoundsToNearestEven) {
                                 3.4e38f,     INFINITY,    -INFINITY,    1.1f,    2.7f,      1e-20f,
                                 -5.5f,       1.0039063f,  0.99f,        65504.f, 12345.678f};
     std::vector<uint16_t> out(in.size() + 1, 0x7777);
-    store_row(DType::bf16, in.data(), reinterpret_cast<std::byte*>(out.data()),
-              static_cast<int64_t>(in.size()));
+    store_row(DType::bf16, in.data(), reinterpret_cast<std::byte*>(out.data()), static_cast<int64_t>(in.size()));
     for (size_t i = 0; i < in.size(); ++i) EXPECT_EQ(out[i], f32_to_bf16(in[i])) << in[i];
     EXPECT_EQ(out[0], 0x3F80);  // half way between 1 and the next: even is 1
     EXPECT_EQ(out.back(), 0x7777);
@@ -96,8 +93,7 @@ TEST_P(Elementwise, Bf16RoundsToNearestEven) {
 TEST_P(Elementwise, Embedding) {
     const std::vector<int32_t> ids{3, 0, 3, 9};
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
-        const OwnedTensor table = random_tensor(dtype, {10, 96}, 1), y(DType::f32, {4, 96}),
-                          y16(DType::bf16, {4, 96});
+        const OwnedTensor table = random_tensor(dtype, {10, 96}, 1), y(DType::f32, {4, 96}), y16(DType::bf16, {4, 96});
         embedding(y, table, ids);
         embedding(y16, table, ids);
         const Doubles rows = doubles(table);
@@ -157,8 +153,7 @@ TEST_P(Elementwise, AdamWFollowsThePaper) {
         const double grad = g64[i] * o.grad_scale, beta1 = o.beta1, beta2 = o.beta2;
         m64[i] = beta1 * m64[i] + (1 - beta1) * grad;
         v64[i] = beta2 * v64[i] + (1 - beta2) * grad * grad;
-        w64[i] -= o.lr *
-                  (m64[i] / o.correction_m / (std::sqrt(v64[i] / o.correction_v) + o.eps) + o.decay * w64[i]);
+        w64[i] -= o.lr * (m64[i] / o.correction_m / (std::sqrt(v64[i] / o.correction_v) + o.eps) + o.decay * w64[i]);
     }
     adamw(w, m, v, g, shadow, o);
     expect_near(w, w64, 1e-6);

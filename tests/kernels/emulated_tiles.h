@@ -1,4 +1,4 @@
-// AMX's tile registers in software, with the functions of kernels/amx_tiles.h. By the Intel 64 and IA-32 Architectures
+// AMX's tile registers in software, with the functions of kernels/matmul/amx_tiles.h. By the Intel 64 and IA-32 Architectures
 // Software Developer's Manual, volume 2: LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED, TDPBF16PS. Where the
 // processor would raise #GP or #UD, these throw.
 #pragma once
@@ -10,15 +10,13 @@
 #include <limits>
 
 #include "base/error.h"
-#include "kernels/amx_tiles.h"
-#include "tensor/blocks.h"
+#include "kernels/matmul/amx_tiles.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels::amx {
 
 // Numbers below the normal ones count as 0, before and after.
-inline float flushed(float v) {
-    return std::fabs(v) < std::numeric_limits<float>::min() ? std::copysign(0.f, v) : v;
-}
+inline float flushed(float v) { return std::fabs(v) < std::numeric_limits<float>::min() ? std::copysign(0.f, v) : v; }
 
 struct EmulatedTile {
     int rows = 0, bytes_per_row = 0;

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/grouped_matmul.h"
-#include "kernels/variant.h"
+#include "kernels/matmul/grouped_matmul.h"
+#include "kernels/simd/variant.h"
 #include "tensor/dtype.h"
 #include "tests/kernels/numbers.h"
 
@@ -48,8 +48,8 @@ class EndOfFile : public testing::TestWithParam<Variant> {
 
 TEST_P(EndOfFile, ProductsStayWithinTheirWeights) {
     using enum DType;
-    for (const DType type : {f32, f16, bf16, f8_e4m3, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, mxfp4, q2_k, q3_k,
-                             q4_k, q5_k, q6_k, iq4_xs}) {
+    for (const DType type :
+         {f32, f16, bf16, f8_e4m3, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, mxfp4, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_xs}) {
         const int64_t block = info(type).block;
         for (const int64_t K : {block, 5 * block, int64_t{512}}) {
             const OwnedTensor w = random_tensor(type, {3, K}, 1);
@@ -58,14 +58,13 @@ TEST_P(EndOfFile, ProductsStayWithinTheirWeights) {
                 const OwnedTensor x = random_tensor(f32, {rows, K}, 2);
                 for (const bool fine : {false, true}) {
                     for (const DType compute : {f32, bf16, q8_0}) {
-                        SCOPED_TRACE(fmt::format("{}, K {}, {} rows, {}", info(type).name, K, rows,
-                                                 info(compute).name));
+                        SCOPED_TRACE(
+                            fmt::format("{}, K {}, {} rows, {}", info(type).name, K, rows, info(compute).name));
                         const OwnedTensor here(f32, {rows, 3}), there(f32, {rows, 3});
                         matmul(here, x, w, {.compute = compute, .fine = fine});
                         matmul(there, x, end.view(), {.compute = compute, .fine = fine});
-                        EXPECT_EQ(std::memcmp(here.get().data, there.get().data,
-                                              static_cast<size_t>(here.get().bytes())),
-                                  0);
+                        EXPECT_EQ(
+                            std::memcmp(here.get().data, there.get().data, static_cast<size_t>(here.get().bytes())), 0);
                     }
                 }
             }

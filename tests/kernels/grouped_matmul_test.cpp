@@ -1,5 +1,5 @@
 // Every variant of the three products against sums in float64, over one table of cases.
-#include "kernels/grouped_matmul.h"
+#include "kernels/matmul/grouped_matmul.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -15,9 +15,9 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "tensor/arena.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels {
 namespace {
@@ -57,27 +57,11 @@ std::vector<Case> named_cases() {
          .sources = 31,
          .w = bf16,
          .compute = bf16},
-        {.name = "all_rows_on_one_group",
-         .K = 64,
-         .N = 64,
-         .group_rows = {0, 0, 65, 0},
-         .x = bf16,
-         .compute = bf16},
+        {.name = "all_rows_on_one_group", .K = 64, .N = 64, .group_rows = {0, 0, 65, 0}, .x = bf16, .compute = bf16},
         {.name = "all_groups_empty", .K = 32, .N = 16, .group_rows = {0, 0}},
-        {.name = "whole_tiles",
-         .K = 256,
-         .N = 128,
-         .group_rows = {224, 224},
-         .x = bf16,
-         .w = bf16,
-         .compute = bf16},
+        {.name = "whole_tiles", .K = 256, .N = 128, .group_rows = {224, 224}, .x = bf16, .w = bf16, .compute = bf16},
         {.name = "several_blocks", .K = 530, .N = 270, .group_rows = {260, 2}},
-        {.name = "several_blocks_bf16",
-         .K = 1111,
-         .N = 270,
-         .group_rows = {270, 3},
-         .y = bf16,
-         .compute = bf16},
+        {.name = "several_blocks_bf16", .K = 1111, .N = 270, .group_rows = {270, 3}, .y = bf16, .compute = bf16},
         {.name = "accumulate", .K = 300, .N = 70, .group_rows = {20, 4, 0}, .accumulate = true},
         {.name = "accumulate_bf16",
          .K = 530,
@@ -208,8 +192,7 @@ struct Problem {
         for (const int32_t n : c.group_rows) offsets.push_back(offsets.back() + n);
         R = offsets.back();
         Random random(7);
-        for (int64_t r = 0; c.sources && r < R; ++r)
-            rows.push_back(static_cast<int32_t>(random.below(c.sources)));
+        for (int64_t r = 0; c.sources && r < R; ++r) rows.push_back(static_cast<int32_t>(random.below(c.sources)));
         x = random_tensor(c.x, {c.sources ? c.sources : R, c.K}, 1);
         dy = random_tensor(c.x, {R, c.N}, 2);
         y = random_tensor(c.y, {R, c.N}, 3);
@@ -222,9 +205,7 @@ struct Problem {
         }
     }
     int64_t source(int64_t r) const { return rows.empty() ? r : rows[static_cast<size_t>(r)]; }
-    MatmulOptions options() const {
-        return {.compute = c.compute, .accumulate = c.accumulate, .fine = c.fine};
-    }
+    MatmulOptions options() const { return {.compute = c.compute, .accumulate = c.accumulate, .fine = c.fine}; }
     void forward() { grouped_matmul(y, x, rows, w_views, offsets, options()); }
     void backward() {
         if (c.compute == DType::q8_0) return;  // for running only
@@ -286,8 +267,8 @@ const Truth& truth(const Problem& p) {
     return known.try_emplace(p.c.name + (rounds_rows(p.c) ? " rounded" : ""), p).first->second;
 }
 
-void expect_close(TensorView got, const std::vector<float>& before, std::span<const Sum> want,
-                  bool accumulate, double relative) {
+void expect_close(TensorView got, const std::vector<float>& before, std::span<const Sum> want, bool accumulate,
+                  double relative) {
     const std::vector<float> values = to_floats(got);
     for (size_t i = 0; i < values.size(); ++i) {
         const double exact = want[i].value + (accumulate ? before[i] : 0);
@@ -372,8 +353,7 @@ TEST_P(GroupedMatmulTest, GradientsEqualFloat64) {
         if (is_float(c.w)) expect_close(p.dx, dx_before, truth(p).dx, c.accumulate, f32_sums);
         const size_t each = static_cast<size_t>(c.N * c.K);
         for (size_t g = 0; g < p.dw.size(); ++g) {
-            expect_close(p.dw[g], dw_before[g], std::span(truth(p).dw).subspan(g * each, each), c.accumulate,
-                         f32_sums);
+            expect_close(p.dw[g], dw_before[g], std::span(truth(p).dw).subspan(g * each, each), c.accumulate, f32_sums);
         }
     }
 }

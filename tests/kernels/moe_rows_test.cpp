@@ -1,4 +1,4 @@
-#include "kernels/moe_rows.h"
+#include "kernels/rowwise/moe_rows.h"
 
 #include "tests/kernels/numbers.h"
 
@@ -48,10 +48,8 @@ TEST_P(MoeRows, CombineBackward) {
     const OwnedTensor weights = random_tensor(DType::f32, {tokens, top_k}, 3);
     for (const int64_t cols : {1, 7, 16, 67}) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
-            const OwnedTensor x = random_tensor(dtype, {rows, cols}, 1),
-                              dy = random_tensor(dtype, {tokens, cols}, 2);
-            const OwnedTensor dx(dtype, {rows, cols}),
-                dweights = random_tensor(DType::f32, {tokens, top_k}, 4);
+            const OwnedTensor x = random_tensor(dtype, {rows, cols}, 1), dy = random_tensor(dtype, {tokens, cols}, 2);
+            const OwnedTensor dx(dtype, {rows, cols}), dweights = random_tensor(DType::f32, {tokens, top_k}, 4);
             Doubles expected_dx(static_cast<size_t>(rows * cols)), expected_dweights = doubles(dweights);
             const Doubles in = doubles(x), grad = doubles(dy);
             for (size_t i = 0; i < table.size(); ++i) {

@@ -1,4 +1,4 @@
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -24,8 +24,7 @@ Doubles layer_norm_64(const Doubles& x, const Doubles& w, const Doubles& b, doub
         for (size_t i = 0; i < cols; ++i) mean += x[at + i] / static_cast<double>(cols);
         for (size_t i = 0; i < cols; ++i) var += std::pow(x[at + i] - mean, 2) / static_cast<double>(cols);
         for (size_t i = 0; i < cols; ++i) {
-            y[at + i] =
-                (x[at + i] - mean) / std::sqrt(var + eps) * (w.empty() ? 1 : w[i]) + (b.empty() ? 0 : b[i]);
+            y[at + i] = (x[at + i] - mean) / std::sqrt(var + eps) * (w.empty() ? 1 : w[i]) + (b.empty() ? 0 : b[i]);
         }
     }
     return y;
@@ -57,8 +56,7 @@ TEST_P(Norm, Rms) {
 TEST_P(Norm, RmsBackward) {
     for (const Case& c : cases) {
         if (c.cols > 300) continue;
-        const OwnedTensor x = random_tensor(c.dtype, {c.rows, c.cols}, 1),
-                          w = random_tensor(DType::f32, {c.group}, 2);
+        const OwnedTensor x = random_tensor(c.dtype, {c.rows, c.cols}, 1), w = random_tensor(DType::f32, {c.group}, 2);
         const OwnedTensor dy = random_tensor(DType::f32, {c.rows, c.cols}, 3);
         const OwnedTensor dx = random_tensor(DType::f32, {c.rows, c.cols}, 4),
                           dw = random_tensor(DType::f32, {c.group}, 5);
@@ -68,16 +66,14 @@ TEST_P(Norm, RmsBackward) {
         rms_norm_backward(dx, c.weighted ? dw.get() : Tensor{}, dy, x, weight, eps, c.group);
 
         const size_t cols = static_cast<size_t>(c.cols);
-        for (size_t t = 0; t < static_cast<size_t>(c.rows);
-             ++t) {  // rows are independent: differentiate one at a time
+        for (size_t t = 0; t < static_cast<size_t>(c.rows); ++t) {  // rows are independent: differentiate one at a time
             Doubles row(&x64[t * cols], &x64[t * cols] + cols);
             const Doubles out(&dy64[t * cols], &dy64[t * cols] + cols);
-            const Doubles grad = gradient(
-                row, [&] { return dot(out, rms_norm_64(row, w64, eps, static_cast<size_t>(c.group))); });
+            const Doubles grad =
+                gradient(row, [&] { return dot(out, rms_norm_64(row, w64, eps, static_cast<size_t>(c.group))); });
             for (size_t i = 0; i < cols; ++i) {
                 const double expected = dx_before[t * cols + i] + grad[i];
-                ASSERT_NEAR(dx.get().f32()[t * cols + i], expected, 1e-5 * (1 + std::abs(expected)))
-                    << c.cols;
+                ASSERT_NEAR(dx.get().f32()[t * cols + i], expected, 1e-5 * (1 + std::abs(expected))) << c.cols;
             }
         }
         if (!c.weighted) continue;
@@ -89,43 +85,36 @@ TEST_P(Norm, RmsBackward) {
 TEST_P(Norm, Layer) {
     for (const Case& c : cases) {
         const OwnedTensor x = random_tensor(c.dtype, {c.rows, c.cols}, 1, 3);
-        const OwnedTensor w = random_tensor(DType::f32, {c.cols}, 2),
-                          b = random_tensor(DType::f32, {c.cols}, 3);
+        const OwnedTensor w = random_tensor(DType::f32, {c.cols}, 2), b = random_tensor(DType::f32, {c.cols}, 3);
         const OwnedTensor y(c.dtype, {c.rows, c.cols});
         const TensorView weight = c.weighted ? w.get().view() : TensorView{},
                          bias = c.weighted ? b.get().view() : TensorView{};
         layer_norm(y, x, weight, bias, eps);
-        expect_near(
-            y, layer_norm_64(doubles(x), doubles(weight), doubles(bias), eps, static_cast<size_t>(c.cols)),
-            5e-6);
+        expect_near(y, layer_norm_64(doubles(x), doubles(weight), doubles(bias), eps, static_cast<size_t>(c.cols)),
+                    5e-6);
     }
 }
 
 TEST_P(Norm, LayerBackward) {
     for (const Case& c : cases) {
         if (c.cols > 300) continue;
-        const OwnedTensor x = random_tensor(c.dtype, {c.rows, c.cols}, 1),
-                          w = random_tensor(DType::f32, {c.cols}, 2);
+        const OwnedTensor x = random_tensor(c.dtype, {c.rows, c.cols}, 1), w = random_tensor(DType::f32, {c.cols}, 2);
         const OwnedTensor dy = random_tensor(DType::f32, {c.rows, c.cols}, 3);
         const OwnedTensor dx = random_tensor(DType::f32, {c.rows, c.cols}, 4);
-        const OwnedTensor dw = random_tensor(DType::f32, {c.cols}, 5),
-                          db = random_tensor(DType::f32, {c.cols}, 6);
+        const OwnedTensor dw = random_tensor(DType::f32, {c.cols}, 5), db = random_tensor(DType::f32, {c.cols}, 6);
         const TensorView weight = c.weighted ? w.get().view() : TensorView{};
         const size_t cols = static_cast<size_t>(c.cols);
         Doubles x64 = doubles(x), w64 = doubles(weight), b64(cols);
-        const Doubles dx_before = doubles(dx), dw_before = doubles(dw), db_before = doubles(db),
-                      dy64 = doubles(dy);
+        const Doubles dx_before = doubles(dx), dw_before = doubles(dw), db_before = doubles(db), dy64 = doubles(dy);
         layer_norm_backward(dx, c.weighted ? dw.get() : Tensor{}, db, dy, x, weight, eps);
 
         for (size_t t = 0; t < static_cast<size_t>(c.rows); ++t) {
             Doubles row(&x64[t * cols], &x64[t * cols] + cols);
             const Doubles out(&dy64[t * cols], &dy64[t * cols] + cols);
-            const Doubles grad =
-                gradient(row, [&] { return dot(out, layer_norm_64(row, w64, b64, eps, cols)); });
+            const Doubles grad = gradient(row, [&] { return dot(out, layer_norm_64(row, w64, b64, eps, cols)); });
             for (size_t i = 0; i < cols; ++i) {
                 const double expected = dx_before[t * cols + i] + grad[i];
-                ASSERT_NEAR(dx.get().f32()[t * cols + i], expected, 1e-5 * (1 + std::abs(expected)))
-                    << c.cols;
+                ASSERT_NEAR(dx.get().f32()[t * cols + i], expected, 1e-5 * (1 + std::abs(expected))) << c.cols;
             }
         }
         const auto loss = [&] { return dot(dy64, layer_norm_64(x64, w64, b64, eps, cols)); };
@@ -135,8 +124,7 @@ TEST_P(Norm, LayerBackward) {
 }
 
 TEST_P(Norm, SumsOverRowsDoNotDependOnThreads) {
-    const OwnedTensor x = random_tensor(DType::f32, {1000, 65}, 1),
-                      dy = random_tensor(DType::f32, {1000, 65}, 2);
+    const OwnedTensor x = random_tensor(DType::f32, {1000, 65}, 1), dy = random_tensor(DType::f32, {1000, 65}, 2);
     expect_same_bits_for_any_threads([&] {
         OwnedTensor dx(DType::f32, {1000, 65}), sums(DType::f32, {3, 65});
         rms_norm_backward(dx, sums.get().at(0), dy, x, {}, eps, 65);

@@ -11,9 +11,9 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "tensor/arena.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::kernels {
 
@@ -85,9 +85,7 @@ void expect_same_bits_for_any_threads(Compute&& compute) {
     for (const int n : {2, 3}) {
         set_threads(n);
         const OwnedTensor actual = compute();
-        EXPECT_EQ(
-            std::memcmp(actual.get().data, expected.get().data, static_cast<size_t>(expected.get().bytes())),
-            0)
+        EXPECT_EQ(std::memcmp(actual.get().data, expected.get().data, static_cast<size_t>(expected.get().bytes())), 0)
             << n << " threads";
     }
     set_threads(0);

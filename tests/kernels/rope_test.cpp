@@ -1,6 +1,6 @@
 #include <complex>
 
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -12,8 +12,8 @@ OwnedTensor angles(int64_t positions, int64_t n_rot) {
     OwnedTensor out(DType::f32, {positions, n_rot});
     for (int64_t p = 0; p < positions; ++p) {
         for (int64_t i = 0; i < n_rot / 2; ++i) {
-            const double angle = static_cast<double>(p) *
-                                 std::pow(10000, -2.0 * static_cast<double>(i) / static_cast<double>(n_rot));
+            const double angle =
+                static_cast<double>(p) * std::pow(10000, -2.0 * static_cast<double>(i) / static_cast<double>(n_rot));
             out.get().f32()[p * n_rot + i] = static_cast<float>(std::cos(angle));
             out.get().f32()[p * n_rot + n_rot / 2 + i] = static_cast<float>(std::sin(angle));
         }
@@ -22,8 +22,8 @@ OwnedTensor angles(int64_t positions, int64_t n_rot) {
 }
 
 // Each pair is a complex number that is multiplied by e^{iθ}.
-Doubles rope_64(Doubles x, TensorView cos_sin, const std::vector<int32_t>& positions, size_t heads,
-                size_t head_dim, size_t n_rot, RopePairing pairing) {
+Doubles rope_64(Doubles x, TensorView cos_sin, const std::vector<int32_t>& positions, size_t heads, size_t head_dim,
+                size_t n_rot, RopePairing pairing) {
     for (size_t t = 0; t < positions.size(); ++t) {
         const float* cos = cos_sin.f32() + positions[t] * static_cast<int32_t>(n_rot);
         for (size_t h = 0; h < heads; ++h) {
@@ -52,11 +52,9 @@ TEST_P(Rope, TurnsPairs) {
     const std::vector<int32_t> positions{0, 7, 3, 3, 99, 1};
     for (const Case& c : cases) {
         for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
-            const OwnedTensor table = angles(100, c.n_rot),
-                              x = random_tensor(c.dtype, {6, c.heads * c.head_dim}, 1);
-            const Doubles expected =
-                rope_64(doubles(x), table, positions, static_cast<size_t>(c.heads),
-                        static_cast<size_t>(c.head_dim), static_cast<size_t>(c.n_rot), pairing);
+            const OwnedTensor table = angles(100, c.n_rot), x = random_tensor(c.dtype, {6, c.heads * c.head_dim}, 1);
+            const Doubles expected = rope_64(doubles(x), table, positions, static_cast<size_t>(c.heads),
+                                             static_cast<size_t>(c.head_dim), static_cast<size_t>(c.n_rot), pairing);
             rope(x, table, positions, c.head_dim, c.n_rot, pairing);
             expect_near(x, expected, 1e-6);
         }
@@ -67,8 +65,7 @@ TEST_P(Rope, InverseTurnsBack) {
     const std::vector<int32_t> positions{0, 7, 3, 3, 99, 1};
     for (const Case& c : cases) {
         for (const RopePairing pairing : {RopePairing::interleaved, RopePairing::half_split}) {
-            const OwnedTensor table = angles(100, c.n_rot),
-                              x = random_tensor(DType::f32, {6, c.heads * c.head_dim}, 1);
+            const OwnedTensor table = angles(100, c.n_rot), x = random_tensor(DType::f32, {6, c.heads * c.head_dim}, 1);
             const Doubles before = doubles(x);
             rope(x, table, positions, c.head_dim, c.n_rot, pairing);
             rope(x, table, positions, c.head_dim, c.n_rot, pairing, true);

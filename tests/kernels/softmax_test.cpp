@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "kernels/rowwise.h"
+#include "kernels/rowwise/rowwise.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {
@@ -57,8 +57,7 @@ TEST_P(Softmax, MaskedColumnsAreExactlyZero) {
 TEST_P(Softmax, Backward) {
     for (const int64_t cols : {1, 3, 17, 64}) {
         const OwnedTensor x = random_tensor(DType::f32, {3, cols}, 1), y(DType::f32, {3, cols});
-        const OwnedTensor dy = random_tensor(DType::f32, {3, cols}, 2),
-                          dx = random_tensor(DType::f32, {3, cols}, 3);
+        const OwnedTensor dy = random_tensor(DType::f32, {3, cols}, 2), dx = random_tensor(DType::f32, {3, cols}, 3);
         const Doubles before = doubles(dx), dy64 = doubles(dy);
         softmax(y, x);
         softmax_backward(dx, dy, y);
@@ -81,14 +80,12 @@ TEST_P(Softmax, CrossEntropy) {
         const float scale = 0.125f;
         cross_entropy(loss, logsumexp, logits, targets, scale);
         for (size_t t = 0; t < 9; ++t) {
-            const size_t row = t * static_cast<size_t>(vocabulary),
-                         target = row + static_cast<size_t>(targets[t]);
+            const size_t row = t * static_cast<size_t>(vocabulary), target = row + static_cast<size_t>(targets[t]);
             const double lse = logsumexp_64(&x[row], static_cast<size_t>(vocabulary));
             EXPECT_NEAR(logsumexp[t], lse, 2e-6 * (1 + std::abs(lse)));
             EXPECT_NEAR(loss[t], t == 4 ? 0 : lse - x[target], 5e-6 * (1 + std::abs(lse)));
             if (t != 4) expected[target] -= 1;
-            for (size_t i = 0; i < static_cast<size_t>(vocabulary); ++i)
-                expected[row + i] *= t == 4 ? 0 : scale;
+            for (size_t i = 0; i < static_cast<size_t>(vocabulary); ++i) expected[row + i] *= t == 4 ? 0 : scale;
         }
         expect_near(logits, expected, 1e-6);
         cross_entropy(loss, {}, logits, targets, scale);  // the logsumexps are optional

@@ -1,4 +1,4 @@
-#include "kernels/state_space.h"
+#include "kernels/recurrent/state_space.h"
 
 #include "tests/kernels/numbers.h"
 
@@ -77,8 +77,7 @@ struct ScanTensors {
           skip(random_tensor(DType::f32, {k.channels}, 6)),
           log_rates(k.log_rates) {
         if (!log_rates)
-            for (int64_t i = 0; i < rates.get().count(); ++i)
-                rates.get().f32()[i] = -std::abs(rates.get().f32()[i]);
+            for (int64_t i = 0; i < rates.get().count(); ++i) rates.get().f32()[i] = -std::abs(rates.get().f32()[i]);
     }
     ScanInputs inputs() const { return {x, step, rates, b, c, skip, log_rates}; }
     Scan in_double(const Case& k) const {
@@ -108,9 +107,7 @@ Conv in_double(const ConvTensors& t, const Case& k) {
             doubles(t.bias)};
 }
 
-TensorView part(TensorView t, int64_t begin, int64_t rows) {
-    return {t.row(begin), t.dtype, {rows, t.cols()}};
-}
+TensorView part(TensorView t, int64_t begin, int64_t rows) { return {t.row(begin), t.dtype, {rows, t.cols()}}; }
 Tensor part(Tensor t, int64_t begin, int64_t rows) { return {t.row(begin), t.dtype, {rows, t.cols()}}; }
 
 TEST_P(StateSpace, Convolution) {
@@ -127,8 +124,9 @@ TEST_P(StateSpace, ConvolutionGradients) {
         if (k.sequences * k.length * k.channels * k.width > 800) continue;  // differences take their time
         const ConvTensors t(k);
         const OwnedTensor dy = random_tensor(DType::f32, t.x.get().shape, 7), dx(DType::f32, t.x.get().shape);
+        // added to
         const OwnedTensor dw = random_tensor(DType::f32, t.w.get().shape, 8),
-                          dbias = random_tensor(DType::f32, t.bias.get().shape, 9);  // added to
+                          dbias = random_tensor(DType::f32, t.bias.get().shape, 9);
         const Doubles dw_before = doubles(dw), dbias_before = doubles(dbias);
         causal_conv_backward(dx, dw, dbias, dy, t.x, t.w, k.length);
         Conv conv = in_double(t, k);
@@ -155,8 +153,9 @@ TEST_P(StateSpace, ScanGradients) {
         const OwnedTensor dy = random_tensor(DType::f32, t.x.get().shape, 7), dx(DType::f32, t.x.get().shape),
                           dstep(DType::f32, t.x.get().shape), db(DType::f32, t.b.get().shape),
                           dc(DType::f32, t.c.get().shape);
+        // added to
         const OwnedTensor drates = random_tensor(DType::f32, t.rates.get().shape, 8),
-                          dskip = random_tensor(DType::f32, t.skip.get().shape, 9);  // added to
+                          dskip = random_tensor(DType::f32, t.skip.get().shape, 9);
         const Doubles drates_before = doubles(drates), dskip_before = doubles(dskip);
         selective_scan_backward({dx, dstep, db, dc, drates, dskip}, dy, t.inputs(), k.length);
         Scan scan = t.in_double(k);
@@ -174,8 +173,7 @@ TEST_P(StateSpace, ScanGradients) {
 TEST_P(StateSpace, ExtremeSteps) {
     const Case k{1, 11, 4, 2, true};
     const ScanTensors t(k);
-    for (int64_t i = 0; i < t.step.get().count(); ++i)
-        t.step.get().f32()[i] = static_cast<float>(i / 4 * 10 - 50);
+    for (int64_t i = 0; i < t.step.get().count(); ++i) t.step.get().f32()[i] = static_cast<float>(i / 4 * 10 - 50);
     const OwnedTensor y(DType::f32, t.x.get().shape);
     selective_scan(y, t.inputs(), k.length, {});
     expect_near(y, t.in_double(k)(), 1e-5);
@@ -197,8 +195,8 @@ TEST_P(StateSpace, PiecesContinueFromTheState) {
         ScanInputs in = t.inputs();
         for (TensorView* view : {&in.x_TC, &in.step_TC, &in.b_TN, &in.c_TN}) *view = part(*view, begin, rows);
         selective_scan(part(pieces.get(), begin, rows), in, rows, state);
-        causal_conv(part(conv_pieces.get(), begin, rows), part(v.x.get().view(), begin, rows), v.w, v.bias,
-                    rows, history);
+        causal_conv(part(conv_pieces.get(), begin, rows), part(v.x.get().view(), begin, rows), v.w, v.bias, rows,
+                    history);
         begin += rows;
     }
     ASSERT_EQ(begin, k.length);

@@ -1,9 +1,9 @@
-// In place of src/kernels/gemm_amx.cpp: every machine with AVX-512 has tiles here. The tests beside it are those of
+// In place of src/kernels/matmul/gemm_amx.cpp: every machine with AVX-512 has tiles here. The tests beside it are those of
 // tests/kernels on the variant `amx`, down to the driver, packing and attention in the library's own objects.
 #include <gtest/gtest.h>
 
-#include "kernels/gemm_amx.h"
-#include "kernels/variant.h"
+#include "kernels/matmul/gemm_amx.h"
+#include "kernels/simd/variant.h"
 #include "tests/kernels/emulated_tiles.h"
 
 namespace gremium::kernels {

@@ -1,5 +1,5 @@
 // Edits: each against something that says the same in another way.
-#include "lab/edits.h"
+#include "lab/edit/edits.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "lab/edit_recipe.h"
-#include "lab/steering.h"
-#include "tensor/blocks.h"
+#include "hooks/steering.h"
+#include "lab/edit/edit_recipe.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -63,14 +63,14 @@ TEST(Prune, IsTheModelWithTheExpertsMuted) {
         Draft draft(model);
         prune(draft, least_are_1_and_4(model->spec), {.share = 1.0 / 3});
         const auto pruned = draft.model();
-        SteeringProfile muted;
+        hooks::SteeringProfile muted;
         for (const DraftLayer& layer : draft.layers()) {
             muted.mute.insert({layer.layer, 1});
             muted.mute.insert({layer.layer, 4});
             EXPECT_EQ(pruned->spec.layers[static_cast<size_t>(layer.layer)].moe()->router.experts, 4);
             EXPECT_EQ(pruned->experts->hash({layer.layer, 2}), model->experts->hash({layer.layer, 3}));
         }
-        SteeringHook hook(muted, model->spec);
+        hooks::SteeringHook hook(muted, model->spec);
         // 4.3e-5 was seen for MoE-Mamba, about what one rounding of its weights does (tests/model/reference_test.cpp).
         const double limit = name == std::string_view("moe_mamba") ? 1e-4 : 1e-5;
         EXPECT_LT(worst(all_logprobs(pruned, ids), all_logprobs(model, ids, {.hook = &hook})), limit) << name;
@@ -112,8 +112,7 @@ TEST(Prune, RefusesTooMuch) {
     const SaliencyTable saliency = least_are_1_and_4(draft.base().spec);
     EXPECT_THAT(refusal([&] { prune(draft, saliency, {.share = 0.7}); }), HasSubstr("cannot go"));
     EXPECT_THAT(refusal([&] { prune(draft, saliency, {.share = 1}); }), HasSubstr("between 0 and 1"));
-    EXPECT_THAT(refusal([&] { prune(draft, saliency, {.share = 0.3, .across = true}); }),
-                HasSubstr("groups"));
+    EXPECT_THAT(refusal([&] { prune(draft, saliency, {.share = 0.3, .across = true}); }), HasSubstr("groups"));
     EXPECT_EQ(draft.layers()[0].count(), 6);
     EXPECT_THROW(Draft(tiny_model("llama")), Error);
 }
@@ -125,7 +124,7 @@ TEST(Saliency, ReapIsProportionalToTheOutput) {
     const Tensor down = louder->at("blk.0.ffn_down_exps.weight").get().at(2);
     for (int64_t i = 0; i < down.count(); ++i) down.f32()[i] *= 3;
     const auto one = test::tiny_model(spec, tensors), other = test::tiny_model(spec, louder);
-    Windows windows;
+    data::Windows windows;
     for (uint64_t seed : {1, 2, 3}) windows.push_back(random_tokens(300, 32, seed));
     const auto reap = measure_saliency(*one, Saliency::reap, windows)[0],
                reap_louder = measure_saliency(*other, Saliency::reap, windows)[0];
@@ -158,8 +157,7 @@ TEST(Merge, FindsThePermutationOfHiddenUnits) {
     Draft draft(model);
     merge(draft, {{9, 8, 7, 0, 6, 5}}, {{1, 1, 3, 2, 1, 1}}, 1.0 / 6);
     ASSERT_EQ(draft.layers()[0].count(), 5);
-    for (const auto tensor :
-         {&moe::ExpertWeights::gate, &moe::ExpertWeights::up, &moe::ExpertWeights::down}) {
+    for (const auto tensor : {&moe::ExpertWeights::gate, &moe::ExpertWeights::up, &moe::ExpertWeights::down}) {
         const auto merged = to_floats((draft.layers()[0].experts[2].*tensor).value),
                    old = to_floats((model->experts->peek({0, 2}).*tensor).value);
         for (size_t i = 0; i < old.size(); ++i) ASSERT_NEAR(merged[i], old[i], 1e-6);
@@ -199,7 +197,7 @@ TEST(Add, ChangesNoBitUntilItIsTrained) {
     }
 }
 
-TEST(Split, IsTheSameFunctionInFinerGrains) {
+TEST(data::Split, IsTheSameFunctionInFinerGrains) {
     for (const std::string& name : mixtures()) {
         const auto model = tiny_model(name);
         Draft draft(model);
@@ -234,12 +232,8 @@ TEST(Replace, CopyAndResetChangeOneExpert) {
     EXPECT_TRUE(std::equal(router.begin() + 32, router.begin() + 64, theirs.begin() + 4 * 32));
     EXPECT_TRUE(std::equal(router.begin() + 64, router.end(), ours.begin() + 64));
     for (const float x : to_floats(edited->experts->peek({2, 2}).down.value)) EXPECT_EQ(x, 0);
-    EXPECT_NE(to_floats(edited->experts->peek({2, 2}).up.value),
-              to_floats(model->experts->peek({2, 2}).up.value));
-    EXPECT_THAT(refusal([&] {
-                    replace(draft, {1, 6}, {2, 0});
-                }),
-                HasSubstr("there is no expert 1.6: layer 1 has 6"));
+    EXPECT_NE(to_floats(edited->experts->peek({2, 2}).up.value), to_floats(model->experts->peek({2, 2}).up.value));
+    EXPECT_THAT(refusal([&] { replace(draft, {1, 6}, {2, 0}); }), HasSubstr("there is no expert 1.6: layer 1 has 6"));
     EXPECT_THAT(refusal([&] { replace(draft, {0, 0}, {2, 0}); }), HasSubstr("layer 0"));
     EXPECT_THROW(copy(draft, {1, 1}, tiny_model("dots1", {.expert_hidden = 8}), {1, 4}, false), Error);
     EXPECT_THROW(copy(draft, {1, 1}, tiny_model("qwen2moe"), {1, 4}, true), Error);
@@ -250,8 +244,7 @@ TEST(Retype, RoundsOneExpertAndAStackTakesTheWidestType) {
     Draft draft(model);
     retype(draft, 1, 2, DType::q8_0);
     const auto edited = draft.model();
-    const TensorView rounded = edited->experts->peek({1, 2}).up.value,
-                     old = model->experts->peek({1, 2}).up.value;
+    const TensorView rounded = edited->experts->peek({1, 2}).up.value, old = model->experts->peek({1, 2}).up.value;
     EXPECT_EQ(rounded.dtype, DType::q8_0);
     std::vector<float> row(32);
     std::vector<std::byte> block(static_cast<size_t>(row_bytes(DType::q8_0, 32)));
@@ -259,7 +252,7 @@ TEST(Retype, RoundsOneExpertAndAStackTakesTheWidestType) {
     EXPECT_TRUE(std::equal(block.begin(), block.end(), rounded.data));
     const auto path = std::filesystem::temp_directory_path() / "gremium_retype_test.gguf";
     save_model(*edited, path, stored_types(*edited, Container::gguf));
-    const SessionOptions exact{.compute = DType::f32};  // rows are not rounded for the quantised one
+    const engine::SessionOptions exact{.compute = DType::f32};  // rows are not rounded for the quantised one
     EXPECT_LT(worst(all_logprobs(load_model(path), ids, exact), all_logprobs(edited, ids, exact)), 1e-5);
     for (int e = 0; e < 6; ++e) retype(draft, 1, e, DType::q8_0);
     save_model(*draft.model(), path, stored_types(*draft.model(), Container::gguf));
@@ -274,7 +267,7 @@ TEST(ShrinkK, IsSteeringToFewerExperts) {
     const auto model = tiny_model("qwen3moe");
     Draft draft(model);
     shrink_k(draft, -1, 1);
-    SteeringHook hook({.count = {.top_k = 1}}, model->spec);
+    hooks::SteeringHook hook({.count = {.top_k = 1}}, model->spec);
     EXPECT_EQ(worst(all_logprobs(draft.model(), ids), all_logprobs(model, ids, {.hook = &hook})), 0);
     EXPECT_THROW(shrink_k(draft, 0, 7), Error);
 }
@@ -298,12 +291,12 @@ TEST(EditRecipe, OfTextAndOfToml) {
     const Edit edit = parse_edit("prune share=25%  by=frequency", "--edit");
     EXPECT_EQ(edit.operation, "prune");
     EXPECT_EQ(edit.text(), "prune by=frequency share=25%");
-    const auto edits = parse_edits(
-        "[[edit]]\ndo = 'prune'\nshare = '25%'\nby = 'frequency'\n[[edit]]\ndo = 'shrink-k'\nk = 1", "r");
+    const auto edits =
+        parse_edits("[[edit]]\ndo = 'prune'\nshare = '25%'\nby = 'frequency'\n[[edit]]\ndo = 'shrink-k'\nk = 1", "r");
     ASSERT_EQ(edits.size(), 2u);
     EXPECT_EQ(edits[0].text(), edit.text());
     Draft draft(tiny_model("mixtral", {.experts = 8}));
-    const Windows text{random_tokens(300, 32, 1), random_tokens(300, 32, 2)};
+    const data::Windows text{random_tokens(300, 32, 1), random_tokens(300, 32, 2)};
     for (const Edit& e : edits) apply_edit(draft, e, text);
     EXPECT_EQ(draft.layers()[1].count(), 6);
     EXPECT_EQ(draft.layers()[1].spec.router.top_k, 1);
@@ -311,10 +304,9 @@ TEST(EditRecipe, OfTextAndOfToml) {
 
 TEST(EditRecipe, EveryOperationIsReadAndDone) {
     for (const char* text :
-         {"prune share=34% by=gate seed=3", "merge share=17%", "replace expert=1.1 from=1.2",
-          "reset expert=1.1", "add like=1.1", "split parts=2", "retype type=bf16", "retype type=bf16 layer=1",
-          "retype type=f16 expert=1.1", "shrink-k k=1", "shrink-k k=1 layer=1",
-          "prune share=20% by=random across=true"}) {
+         {"prune share=34% by=gate seed=3", "merge share=17%", "replace expert=1.1 from=1.2", "reset expert=1.1",
+          "add like=1.1", "split parts=2", "retype type=bf16", "retype type=bf16 layer=1", "retype type=f16 expert=1.1",
+          "shrink-k k=1", "shrink-k k=1 layer=1", "prune share=20% by=random across=true"}) {
         const auto model = tiny_model("dots1");
         Draft draft(model);
         apply_edit(draft, parse_edit(text, "--edit"), {random_tokens(300, 32, 1), random_tokens(300, 32, 2)});
@@ -325,17 +317,16 @@ TEST(EditRecipe, EveryOperationIsReadAndDone) {
 TEST(EditRecipe, RefusesWhatItCannotRead) {
     for (const char* text :
          {"", "prun share=25%", "prune", "prune share=25", "prune share=x%", "prune share=25% by=luck",
-          "prune share=25% layer=3", "replace expert=1 from=1.2", "split parts=two", "retype type=q99",
-          "prune share", "copy expert=1.1 from=1.1 model=x router=maybe"})
+          "prune share=25% layer=3", "replace expert=1 from=1.2", "split parts=two", "retype type=q99", "prune share",
+          "copy expert=1.1 from=1.1 model=x router=maybe"})
         EXPECT_THAT(refusal([&] { parse_edit(text, "--edit"); }), HasSubstr("--edit: ")) << text;
     for (const char* text :
          {"edit = 3", "[[edits]]\ndo='add'", "[[edit]]\nk = 3", "[[edit]]\ndo='split'\nparts=2.5", "[[edit"})
         EXPECT_THAT(refusal([&] { parse_edits(text, "r.toml"); }), HasSubstr("r.toml")) << text;
     Draft draft(tiny_model("mixtral"));
-    EXPECT_THAT(refusal([&] {
-                    apply_edit(draft, parse_edit("copy expert=1.1 from=1.1 model=/no/such", "--edit"), {});
-                }),
-                HasSubstr("--edit: copy: "));
+    EXPECT_THAT(
+        refusal([&] { apply_edit(draft, parse_edit("copy expert=1.1 from=1.1 model=/no/such", "--edit"), {}); }),
+        HasSubstr("--edit: copy: "));
     EXPECT_THAT(refusal([&] { apply_edit(draft, parse_edit("prune share=25%", "--edit"), {}); }),
                 HasSubstr("--calibrate"));
 }

@@ -1,5 +1,5 @@
 // Finding experts and proving it: planted experts, published examples, and sums done the long way.
-#include "lab/find.h"
+#include "lab/find/find.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,10 +10,10 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "lab/causal.h"
-#include "lab/compare.h"
-#include "lab/recorder.h"
-#include "lab/steering.h"
+#include "hooks/recorder.h"
+#include "hooks/steering.h"
+#include "lab/find/causal.h"
+#include "lab/find/compare.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -63,9 +63,9 @@ std::shared_ptr<Model> planted_model() {
 }
 
 // Every second token is the answer, after cues or after other tokens.
-Windows answered_windows(int first, uint64_t range, size_t count, uint64_t seed) {
+data::Windows answered_windows(int first, uint64_t range, size_t count, uint64_t seed) {
     Random random(seed, 3);
-    Windows windows(count);
+    data::Windows windows(count);
     for (auto& w : windows)
         for (int i = 0; i < 16; ++i) {
             w.push_back(first + static_cast<int32_t>(random.below(range)));
@@ -73,11 +73,11 @@ Windows answered_windows(int first, uint64_t range, size_t count, uint64_t seed)
         }
     return windows;
 }
-Windows cue_windows(size_t count, uint64_t seed) { return answered_windows(cue, cues, count, seed); }
-Windows plain_windows(size_t count, uint64_t seed) { return answered_windows(150, 150, count, seed); }
+data::Windows cue_windows(size_t count, uint64_t seed) { return answered_windows(cue, cues, count, seed); }
+data::Windows plain_windows(size_t count, uint64_t seed) { return answered_windows(150, 150, count, seed); }
 
-Windows other_windows(size_t count, uint64_t seed) {
-    Windows windows;
+data::Windows other_windows(size_t count, uint64_t seed) {
+    data::Windows windows;
     for (size_t i = 0; i < count; ++i) {
         windows.push_back(random_tokens(150, 32, seed + i));
         for (int32_t& t : windows.back()) t += 150;
@@ -99,19 +99,17 @@ double auroc(const std::vector<Finding>& findings, Score by) {
 
 TEST(Find, PlantedExpertsByEveryScoreAndTheProofThatTheyCarryTheBehaviour) {
     const auto model = planted_model();
-    const Halves cues_text{cue_windows(20, 1), cue_windows(20, 2)},
+    const data::Halves cues_text{cue_windows(20, 1), cue_windows(20, 2)},
         others{plain_windows(20, 100), plain_windows(20, 200)};
     const auto findings = find_experts(*model, cues_text, others);
-    for (const Score by : {Score::risk, Score::gate, Score::tokens, Score::npmi})
-        EXPECT_GE(auroc(findings, by), 0.95);
+    for (const Score by : {Score::risk, Score::gate, Score::tokens, Score::npmi}) EXPECT_GE(auroc(findings, by), 0.95);
     for (const Finding& f : findings) {
         if (!planted.contains(f.id)) continue;
         EXPECT_TRUE(f.accepted) << f.id.layer << "." << f.id.expert;
         EXPECT_LT(f.risk_low, f.risk);
         EXPECT_GT(f.risk_high, f.again_risk - 0.1);
     }
-    const CausalCheck check =
-        check_causally(*model, planted, findings, cues_text.second, others.second, {.draws = 20});
+    const CausalCheck check = check_causally(*model, planted, findings, cues_text.second, others.second, {.draws = 20});
     ASSERT_EQ(check.random_muted.size(), 20u);
     const Effect usual = mean(check.random_muted);
     EXPECT_GT(check.muted.loss_for, 1);
@@ -124,7 +122,7 @@ TEST(Find, PlantedExpertsByEveryScoreAndTheProofThatTheyCarryTheBehaviour) {
 
 TEST(Find, NothingWhereTextsAreAlike) {
     const auto model = tiny_model("dots1", {.experts = 16});
-    const Halves a{other_windows(20, 1), other_windows(20, 1000)},
+    const data::Halves a{other_windows(20, 1), other_windows(20, 1000)},
         b{other_windows(20, 2000), other_windows(20, 3000)};
     const auto findings = find_experts(*model, a, b);
     EXPECT_EQ(findings.size(), 32u);
@@ -133,7 +131,7 @@ TEST(Find, NothingWhereTextsAreAlike) {
 
 TEST(Find, RareExpertsAreNotTested) {
     const auto model = tiny_model("mixtral");
-    const Halves a{cue_windows(4, 1), cue_windows(4, 2)}, b{other_windows(4, 1), other_windows(4, 50)};
+    const data::Halves a{cue_windows(4, 1), cue_windows(4, 2)}, b{other_windows(4, 1), other_windows(4, 50)};
     for (const Finding& f : find_experts(*model, a, b, {.least_chosen = 1'000'000})) {
         EXPECT_EQ(f.q, 1);
         EXPECT_FALSE(f.accepted);
@@ -152,16 +150,16 @@ TEST(Find, FalseDiscoveryRates) {
 
 TEST(Use, IsWhatTheRecorderSees) {
     const auto model = tiny_model("deepseek2");
-    const Windows windows = other_windows(5, 7);
-    RouteRecorder recorder(model->spec);
+    const data::Windows windows = other_windows(5, 7);
+    hooks::RouteRecorder recorder(model->spec);
     for (const auto& w : windows) {
-        Session session(model, {.hook = &recorder});
+        engine::Session session(model, {.hook = &recorder});
         session.evaluate(w);
     }
     std::map<int, double> gates, ratios;
     for (const ExpertUse& use : measure_use(*model, windows)) {
-        const size_t row = static_cast<size_t>(std::ranges::find(recorder.layers(), use.id.layer) -
-                                               recorder.layers().begin());
+        const size_t row =
+            static_cast<size_t>(std::ranges::find(recorder.layers(), use.id.layer) - recorder.layers().begin());
         EXPECT_EQ(use.chosen, recorder.load(row, use.id.expert));
         EXPECT_NEAR(use.share(), static_cast<double>(use.chosen) / (5 * 32), 1e-9);
         gates[use.id.layer] += use.gate();
@@ -175,8 +173,8 @@ TEST(Use, IsWhatTheRecorderSees) {
 TEST(Compare, LossAndDivergenceAreWhatTheProbabilitiesSay) {
     for (const std::string name : {"dots1", "phimoe"}) {
         const auto model = tiny_model(name), other = tiny_model(name, {}, 2);
-        SteeringHook hook({.mute = {{1, 2}}}, model->spec);
-        const Windows windows = other_windows(3, 7);
+        hooks::SteeringHook hook({.mute = {{1, 2}}}, model->spec);
+        const data::Windows windows = other_windows(3, 7);
         double loss[3] = {}, kl[3] = {};
         for (const auto& w : windows) {
             const std::vector<std::vector<double>> rows[] = {
@@ -238,9 +236,9 @@ TEST(Sample, HalvesHaveNoDocumentInCommon) {
     const auto path = std::filesystem::temp_directory_path() / "gremium_sample_test.txt";
     write_file_atomically(path, text);
     const auto model = tiny_model("mixtral");
-    const Halves halves = sample_halves(path, *model->tokenizer, {.window = 64, .tokens = 2048});
+    const data::Halves halves = data::sample_halves(path, *model->tokenizer, {.window = 64, .tokens = 2048});
     std::filesystem::remove(path);
-    const auto bytes_of = [&](const Windows& windows) {
+    const auto bytes_of = [&](const data::Windows& windows) {
         std::set<int32_t> ids;
         for (const auto& w : windows)
             for (const int32_t id : w)
@@ -252,7 +250,7 @@ TEST(Sample, HalvesHaveNoDocumentInCommon) {
     for (const int32_t id : a) EXPECT_FALSE(b.contains(id)) << id;
     EXPECT_LE(halves.first.size(), 32u);
     for (const auto& w : halves.first) EXPECT_EQ(w.size(), 64u);
-    EXPECT_THROW(sample_halves("/no/such/file", *model->tokenizer), Error);
+    EXPECT_THROW(data::sample_halves("/no/such/file", *model->tokenizer), Error);
 }
 
 }  // namespace

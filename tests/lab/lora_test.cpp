@@ -5,15 +5,15 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "lab/adapter.h"
-#include "lab/compare.h"
-#include "lab/edit_recipe.h"
-#include "lab/named_tensors.h"
-#include "lab/tune.h"
-#include "tensor/blocks.h"
+#include "lab/edit/adapter.h"
+#include "lab/edit/edit_recipe.h"
+#include "lab/find/compare.h"
+#include "lab/tune/tune.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/formats/files.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
+#include "versions/named_tensors.h"
 
 namespace gremium::lab {
 namespace {
@@ -23,8 +23,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-Windows circle(size_t count) {
-    Windows windows;
+data::Windows circle(size_t count) {
+    data::Windows windows;
     for (size_t i = 0; i < count; ++i) {
         std::vector<int32_t> w;
         for (int t = 0; t < 24; ++t) w.push_back(10 + (static_cast<int>(i) * 7 + t) % 40);
@@ -86,18 +86,13 @@ TEST(Lora, FactorsDescendAsTheirDefinitionSays) {
 
 TEST(Lora, LearnsAndIsTheModelPlusItsFactors) {
     const auto model = tiny_model("mixtral");
-    const Windows text = circle(30);
-    const Tuned tuned = tune(model, text, {},
-                             {.experts = experts_for(*model, text, 0.5),
-                              .rank = 4,
-                              .alpha = 8,
-                              .steps = 60,
-                              .batch = 4,
-                              .lr = 2e-2});
-    EXPECT_LT(compare({tuned.model.get()}, {}, text).original.loss,
-              compare({model.get()}, {}, text).original.loss - 1);
+    const data::Windows text = circle(30);
+    const Tuned tuned =
+        tune(model, text, {},
+             {.experts = experts_for(*model, text, 0.5), .rank = 4, .alpha = 8, .steps = 60, .batch = 4, .lr = 2e-2});
+    EXPECT_LT(compare({tuned.model.get()}, {}, text).original.loss, compare({model.get()}, {}, text).original.loss - 1);
     ASSERT_EQ(tuned.adapter.parts.size(), 27u);  // gate, up and down of nine experts
-    const NamedTensors before(*model), after(*tuned.model);
+    const versions::NamedTensors before(*model), after(*tuned.model);
     for (const Adapter::Part& part : tuned.adapter.parts) {
         const auto old = to_floats(before(part.slot)), now = to_floats(after(part.slot));
         const Tensor a = part.change.a_Kr, b = part.change.b_Nr;
@@ -117,10 +112,9 @@ TEST(Lora, OnlyTheChosenExpertsMatricesChange) {
     const auto model = tiny_model("gptoss");  // whose experts have biases
     const TuneOptions options{.experts = {{1, 2}}, .rank = 2, .steps = 3};
     const Tuned tuned = tune(model, circle(8), {}, options);
-    EXPECT_THAT(
-        differing_tensors(*model, *tuned.model),
-        UnorderedElementsAre("blk.1.ffn_gate_exps.weight of expert 2", "blk.1.ffn_up_exps.weight of expert 2",
-                             "blk.1.ffn_down_exps.weight of expert 2"));
+    EXPECT_THAT(differing_tensors(*model, *tuned.model),
+                UnorderedElementsAre("blk.1.ffn_gate_exps.weight of expert 2", "blk.1.ffn_up_exps.weight of expert 2",
+                                     "blk.1.ffn_down_exps.weight of expert 2"));
     EXPECT_EQ(trained_slots(*model, options).size(), 3u);
 }
 
@@ -129,8 +123,7 @@ class AdapterFile : public testing::Test {
     std::shared_ptr<const Model> model_ = tiny_model("dots1");
     test::TemporaryDirectory folder_;
     std::filesystem::path path_ = folder_.path() / "adapter.safetensors";
-    Tuned tuned_ =
-        tune(model_, circle(10), {}, {.experts = {{1, 0}, {2, 3}}, .rank = 2, .steps = 4, .lr = 1e-2});
+    Tuned tuned_ = tune(model_, circle(10), {}, {.experts = {{1, 0}, {2, 3}}, .rank = 2, .steps = 4, .lr = 1e-2});
 };
 
 TEST_F(AdapterFile, MakesTheTunedModelOfTheOldOne) {

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "lab/export.h"
-#include "lab/saturation.h"
-#include "lab/statistics.h"
+#include "lab/trace/export.h"
+#include "lab/trace/saturation.h"
+#include "lab/trace/statistics.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::lab {
@@ -20,8 +20,7 @@ using testing::ElementsAre;
 
 class Folder {
   public:
-    Folder()
-        : path_(fs::temp_directory_path() / fmt::format("gremium-statistics-{}-{}", ::getpid(), made_++)) {
+    Folder() : path_(fs::temp_directory_path() / fmt::format("gremium-statistics-{}-{}", ::getpid(), made_++)) {
         fs::create_directories(path_);
     }
     ~Folder() { fs::remove_all(path_); }
@@ -44,11 +43,10 @@ struct Text {
 TraceDirectory made_by_hand(const fs::path& folder, const std::vector<Text>& texts, size_t block = 100) {
     nlohmann::json domains;
     for (const Text& text : texts) {
-        TraceWriter writer(
-            folder / (text.domain + ".trace"),
-            {.domain = text.domain, .model = "m", .hash = "h", .vocab = 20, .layers = {{3, 3}}});
+        TraceWriter writer(folder / (text.domain + ".trace"),
+                           {.domain = text.domain, .model = "m", .hash = "h", .vocab = 20, .layers = {{3, 3}}});
         for (size_t begin = 0; begin < text.tokens.size(); begin += block) {
-            TraceBlock b;
+            hooks::TraceBlock b;
             b.layers.resize(1);
             b.layers[0].top_k = 2;
             for (size_t t = begin; t < std::min(begin + block, text.tokens.size()); ++t) {
@@ -65,24 +63,22 @@ TraceDirectory made_by_hand(const fs::path& folder, const std::vector<Text>& tex
         writer.finish();
         domains.push_back({{"name", text.domain}, {"tokens", text.tokens.size()}});
     }
-    write(folder / "trace.json", nlohmann::json{{"format", "gremium-trace-1"},
-                                                {"model", "m"},
-                                                {"hash", "h"},
-                                                {"architecture", "a"},
-                                                {"domains", domains}}
-                                     .dump());
+    write(folder / "trace.json",
+          nlohmann::json{
+              {"format", "gremium-trace-1"}, {"model", "m"}, {"hash", "h"}, {"architecture", "a"}, {"domains", domains}}
+              .dump());
     write(folder / "pieces.json", R"([[5,"five"],[6,[240,159]]])");
     return open_traces(folder);
 }
 
 TEST(Statistics, FollowTheDefinitions) {
     const Folder folder;
-    const auto traces = made_by_hand(
-        folder,
-        {{"x", {5, 5, 5, 5}, {0, 1, 0, 1, 0, 1, 0, 2}},
-         {"y", {6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5, 5, 5}, {2, 0, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2,
-                                                         1, 2, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1, 2}}},
-        3);
+    const auto traces =
+        made_by_hand(folder,
+                     {{"x", {5, 5, 5, 5}, {0, 1, 0, 1, 0, 1, 0, 2}},
+                      {"y", {6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5, 5, 5}, {2, 0, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2,
+                                                                      1, 2, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1, 2}}},
+                     3);
     const Statistics s = statistics_of(traces);
     ASSERT_EQ(s.layers.size(), 1u);
     EXPECT_THAT(s.domains, ElementsAre("x", "y"));
@@ -166,7 +162,7 @@ TEST(TraceDomains, TextBecomesWindowsOfItsTokens) {
     const TraceDirectory traces = open_traces(folder / "out");
     TraceReader reader(traces.domains.at(0).path);
     std::vector<int32_t> tokens;
-    TraceBlock block;
+    hooks::TraceBlock block;
     while (reader.next(block)) {
         for (size_t t = 0; t < block.size(); ++t) {
             EXPECT_EQ(block.positions[t], static_cast<int32_t>(tokens.size() % 8));
@@ -174,11 +170,9 @@ TEST(TraceDomains, TextBecomesWindowsOfItsTokens) {
         }
     }
     EXPECT_EQ(tokens, expected);
-    for (const int32_t id : expected)
-        EXPECT_EQ(traces.pieces[static_cast<size_t>(id)], model->tokenizer->piece(id));
+    for (const int32_t id : expected) EXPECT_EQ(traces.pieces[static_cast<size_t>(id)], model->tokenizer->piece(id));
 
-    trace_domains(model, {{"t", {(folder / "t.txt").string()}}}, folder / "out",
-                  {.window = 8, .max_tokens = 11}, {});
+    trace_domains(model, {{"t", {(folder / "t.txt").string()}}}, folder / "out", {.window = 8, .max_tokens = 11}, {});
     EXPECT_EQ(statistics_of(open_traces(folder / "out")).tokens.at(0), 11);
     export_trace(traces.domains[0], traces, folder / "t.csv", TraceFormat::csv);
     std::ifstream csv(folder / "t.csv");

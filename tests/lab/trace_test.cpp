@@ -11,9 +11,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "lab/counts.h"
-#include "lab/trace_file.h"
-#include "model/session.h"
+#include "engine/session.h"
+#include "lab/trace/counts.h"
+#include "lab/trace/trace_file.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::lab {
@@ -33,11 +33,12 @@ class TraceTest : public testing::Test {
     fs::path folder_;
 };
 
-std::vector<TraceBlock> collect(std::shared_ptr<const Model> model, std::span<const int32_t> tokens,
-                                int64_t chunk) {
-    std::vector<TraceBlock> blocks;
-    TraceCollector collector(model->spec, {.norms = true}, [&](const TraceBlock& b) { blocks.push_back(b); });
-    Session session(model, {.prefill_chunk = chunk, .hook = &collector});
+std::vector<hooks::TraceBlock> collect(std::shared_ptr<const Model> model, std::span<const int32_t> tokens,
+                                       int64_t chunk) {
+    std::vector<hooks::TraceBlock> blocks;
+    hooks::TraceCollector collector(model->spec, {.norms = true},
+                                    [&](const hooks::TraceBlock& b) { blocks.push_back(b); });
+    engine::Session session(model, {.prefill_chunk = chunk, .hook = &collector});
     session.evaluate(tokens);
     collector.finish();
     return blocks;
@@ -49,7 +50,7 @@ TraceHeader header_of(const Model& model) {
             .hash = "h",
             .vocab = model.spec.vocab,
             .norms = true,
-            .layers = trace_layers(model.spec)};
+            .layers = hooks::trace_layers(model.spec)};
 }
 
 // Everything the hook says, kept as it is said.
@@ -77,19 +78,19 @@ TEST_F(TraceTest, HoldsWhatTheHookSaidInAnyChunks) {
     const auto tokens = test::random_tokens(model->spec.vocab, 50);
     for (const int64_t chunk : {7, 64}) {
         Witness witness;
-        Session(model, {.prefill_chunk = chunk, .hook = &witness}).evaluate(tokens);
+        engine::Session(model, {.prefill_chunk = chunk, .hook = &witness}).evaluate(tokens);
         const auto blocks = collect(model, tokens, chunk);
         ASSERT_EQ(blocks.size(), static_cast<size_t>((50 + chunk - 1) / chunk));
         std::vector<int32_t> seen;
-        for (const TraceBlock& b : blocks) {
+        for (const hooks::TraceBlock& b : blocks) {
             EXPECT_EQ(b.positions.front(), static_cast<int32_t>(seen.size()));
             seen.insert(seen.end(), b.tokens.begin(), b.tokens.end());
         }
         EXPECT_EQ(seen, tokens);
         for (size_t r = 0; r < 2; ++r) {
             const int layer = static_cast<int>(r) + 1;
-            TraceBlock::Layer all;
-            for (const TraceBlock& b : blocks) {
+            hooks::TraceBlock::Layer all;
+            for (const hooks::TraceBlock& b : blocks) {
                 const auto& l = b.layers.at(r);
                 all.ids_Tk.insert(all.ids_Tk.end(), l.ids_Tk.begin(), l.ids_Tk.end());
                 all.weights_Tk.insert(all.weights_Tk.end(), l.weights_Tk.begin(), l.weights_Tk.end());
@@ -108,11 +109,11 @@ TEST_F(TraceTest, LookingChangesNoBit) {
     const auto model = test::tiny_model("qwen2moe");
     const auto tokens = test::random_tokens(model->spec.vocab, 40);
     const auto logits = [&](moe::RoutingHook* hook) {
-        Session session(model, {.hook = hook});
+        engine::Session session(model, {.hook = hook});
         const auto out = session.evaluate(tokens);
         return std::vector<float>(out.begin(), out.end());
     };
-    TraceCollector collector(model->spec, {.norms = true}, [](const TraceBlock&) {});
+    hooks::TraceCollector collector(model->spec, {.norms = true}, [](const hooks::TraceBlock&) {});
     EXPECT_EQ(logits(nullptr), logits(&collector));
 }
 
@@ -122,15 +123,15 @@ TEST_F(TraceTest, WrittenAndReadBackIsTheSame) {
     blocks[0].layers[0].ids_Tk[1] = -1;
     blocks[0].layers[0].margin_T[2] = std::numeric_limits<float>::infinity();
     TraceWriter writer(path("a"), header_of(*model));
-    for (const TraceBlock& b : blocks) writer.write(b);
+    for (const hooks::TraceBlock& b : blocks) writer.write(b);
     EXPECT_FALSE(fs::exists(path("a")));
     writer.finish();
 
     TraceReader reader(path("a"));
     EXPECT_EQ(reader.header(), header_of(*model));
     for (int round = 0; round < 2; ++round) {
-        TraceBlock got;
-        for (const TraceBlock& b : blocks) {
+        hooks::TraceBlock got;
+        for (const hooks::TraceBlock& b : blocks) {
             ASSERT_TRUE(reader.next(got));
             EXPECT_EQ(got.tokens, b.tokens);
             EXPECT_EQ(got.positions, b.positions);
@@ -154,7 +155,7 @@ void write(const std::string& path, std::string_view bytes) {  // without the sy
 
 void read_all(const std::string& path) {
     TraceReader reader(path);
-    TraceBlock block;
+    hooks::TraceBlock block;
     while (reader.next(block)) {
     }
 }
@@ -189,9 +190,9 @@ std::string by_hand(const std::function<void(std::vector<std::string>&)>& change
 TEST_F(TraceTest, LayoutIsAsDocumented) {
     write(path("a"), by_hand());
     TraceReader reader(path("a"));
-    TraceBlock b;
+    hooks::TraceBlock b;
     ASSERT_TRUE(reader.next(b));
-    EXPECT_EQ(reader.header().layers, (std::vector<TraceLayer>{{4, 3}}));
+    EXPECT_EQ(reader.header().layers, (std::vector<hooks::TraceLayer>{{4, 3}}));
     EXPECT_EQ(b.tokens, (std::vector<int32_t>{5, 9}));
     EXPECT_EQ(b.layers[0].ids_Tk, (std::vector<int32_t>{2, -1}));
     EXPECT_EQ(b.layers[0].weights_Tk, (std::vector<float>{0.5f, 0}));
@@ -211,8 +212,7 @@ TEST_F(TraceTest, HostileFilesAreClearErrors) {
         {"magic", by_hand(set(0, 7, '2'))},
         {"header size", by_hand(set(1, 6, 1))},
         {"not JSON", by_hand(set(2, 0, 'x'))},
-        {"no experts",
-         by_hand([](auto& p) { p[2].replace(p[2].find("\"experts\":3"), 11, "\"experts\":0"); })},
+        {"no experts", by_hand([](auto& p) { p[2].replace(p[2].find("\"experts\":3"), 11, "\"experts\":0"); })},
         {"negative layer", by_hand([](auto& p) {
              p[2].replace(p[2].find("\"layer\":4"), 9, "\"layer\":-1");
              p[1][0]++;
@@ -252,7 +252,7 @@ TEST_F(TraceTest, HostileFilesAreClearErrors) {
 }
 
 TEST(RouteCounts, CountsChoicesAndPairs) {
-    TraceBlock block{.tokens = {1, 2, 3}, .positions = {0, 1, 2}, .layers = {}};
+    hooks::TraceBlock block{.tokens = {1, 2, 3}, .positions = {0, 1, 2}, .layers = {}};
     block.layers.push_back({.top_k = 2,
                             .ids_Tk = {0, 2, 2, 0, 1, -1},
                             .weights_Tk = {0.5f, 0.25f, 1, 2, 4, 0},

@@ -1,5 +1,5 @@
 // Training only some experts.
-#include "lab/tune.h"
+#include "lab/tune/tune.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "lab/compare.h"
-#include "lab/edits.h"
-#include "lab/find.h"
-#include "tensor/blocks.h"
+#include "lab/edit/edits.h"
+#include "lab/find/compare.h"
+#include "lab/find/find.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -26,8 +26,8 @@ using testing::ElementsAre;
 using testing::UnorderedElementsAreArray;
 
 // A text that can be learnt: tokens that follow each other in a circle of 40.
-Windows circle(size_t count, int first = 10) {
-    Windows windows;
+data::Windows circle(size_t count, int first = 10) {
+    data::Windows windows;
     for (size_t i = 0; i < count; ++i) {
         std::vector<int32_t> w;
         for (int t = 0; t < 24; ++t) w.push_back(first + (static_cast<int>(i) * 7 + t) % 40);
@@ -36,9 +36,7 @@ Windows circle(size_t count, int first = 10) {
     return windows;
 }
 
-double loss(const Model& model, const Windows& windows) {
-    return compare({&model}, {}, windows).original.loss;
-}
+double loss(const Model& model, const data::Windows& windows) { return compare({&model}, {}, windows).original.loss; }
 
 TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     const auto model = tiny_model("dots1");
@@ -47,8 +45,7 @@ TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     std::vector<std::string> expected;
     for (const char* expert : {"1 0", "1 4", "2 3"})
         for (const char* name : {"gate", "up", "down"})
-            expected.push_back(
-                fmt::format("blk.{}.ffn_{}_exps.weight of expert {}", expert[0], name, expert[2]));
+            expected.push_back(fmt::format("blk.{}.ffn_{}_exps.weight of expert {}", expert[0], name, expert[2]));
     expected.push_back("blk.1.ffn_gate_inp.weight");
     expected.push_back("blk.2.ffn_gate_inp.weight");
     EXPECT_THAT(differing_tensors(*model, *tuned.model), UnorderedElementsAreArray(expected));
@@ -57,9 +54,9 @@ TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
         const auto before = to_floats(model->weights.layers[layer].moe.router.value),
                    after = to_floats(tuned.model->weights.layers[layer].moe.router.value);
         for (size_t e = 0; e < 6; ++e) {
-            const bool same = std::equal(before.begin() + static_cast<long>(e) * 32,
-                                         before.begin() + static_cast<long>(e + 1) * 32,
-                                         after.begin() + static_cast<long>(e) * 32);
+            const bool same =
+                std::equal(before.begin() + static_cast<long>(e) * 32, before.begin() + static_cast<long>(e + 1) * 32,
+                           after.begin() + static_cast<long>(e) * 32);
             EXPECT_EQ(same, !(layer == 1 ? e == 0 || e == 4 : e == 3)) << layer << "." << e;
         }
     }
@@ -67,7 +64,7 @@ TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
 
 TEST(Tune, LearnsAndReplayKeeps) {
     const auto model = tiny_model("mixtral");
-    const Windows fresh = circle(40), old = circle(40, 200);
+    const data::Windows fresh = circle(40), old = circle(40, 200);
     TuneOptions options{.experts = experts_for(*model, fresh, 0.5), .steps = 60, .batch = 4, .lr = 5e-3};
     std::vector<double> losses;
     options.on_step = [&](int64_t, double value) { losses.push_back(value); };
@@ -83,7 +80,7 @@ TEST(Tune, LearnsAndReplayKeeps) {
 // What a step does to a tensor does not depend on what else is trained, beside the clipping of both: compared in direction.
 TEST(Tune, GradientsAreThoseOfTrainingEverything) {
     const auto model = tiny_model("qwen3moe");
-    const Windows text = circle(8);
+    const data::Windows text = circle(8);
     const TuneOptions one{.experts = {{1, 2}}, .steps = 1, .lr = 1e-3};
     TuneOptions all = one;
     all.everything = true;
@@ -134,7 +131,7 @@ TEST(Tune, EveryArchitectureWithExpertsCanLearn) {
 // Of one layer the best, of all layers as many as have the same sum of relevance.
 TEST(Tune, EsftTakesWhatHasTheSameRelevanceInEachLayer) {
     const auto model = tiny_model("mixtral");
-    const Windows text = circle(10);
+    const data::Windows text = circle(10);
     const auto uses = measure_use(*model, text);
     for (const bool by_gate : {false, true}) {
         const auto relevance = [&](const ExpertUse& use) { return by_gate ? use.gate() : use.token_ratio; };

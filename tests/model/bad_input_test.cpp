@@ -10,9 +10,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "formats/gguf.h"
-#include "formats/hf.h"
-#include "model/session.h"
+#include "engine/session.h"
+#include "formats/gguf/gguf.h"
+#include "formats/hugging_face/hf.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::test {
@@ -64,8 +64,7 @@ class BadInput : public testing::Test {
         const std::string message = error_of([&] { load_model(path); });
         fragments.push_back(path.string());
         for (const std::string& fragment : fragments)
-            EXPECT_NE(message.find(fragment), std::string::npos)
-                << "expected \"" << fragment << "\" in: " << message;
+            EXPECT_NE(message.find(fragment), std::string::npos) << "expected \"" << fragment << "\" in: " << message;
         EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     }
 
@@ -78,13 +77,11 @@ class BadInput : public testing::Test {
 };
 
 TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
-    expect_gguf_error(
-        "qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
-        {"\"rwkv\"", "deepseek2 (deepseek_v3), dots1, glm4moe (glm4_moe), gptoss (gpt_oss), granitemoe, ",
-         "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, "
-         "qwen3moe (qwen3_moe)"});
-    expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; },
-                    {"\"rwkv\"", "qwen2_moe", "mixtral"});
+    expect_gguf_error("qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
+                      {"\"rwkv\"", "deepseek2 (deepseek_v3), dots1, glm4moe (glm4_moe), gptoss (gpt_oss), granitemoe, ",
+                       "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, "
+                       "qwen3moe (qwen3_moe)"});
+    expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; }, {"\"rwkv\"", "qwen2_moe", "mixtral"});
 }
 
 TEST_F(BadInput, MissingTensors) {
@@ -93,8 +90,7 @@ TEST_F(BadInput, MissingTensors) {
           "blk.0.ffn_norm.weight", "blk.1.ffn_up_exps.weight", "blk.0.attn_k_norm.weight"})
         expect_gguf_error(
             "qwen3moe",
-            [&](auto&, auto& decls) { std::erase_if(decls, [&](const auto& d) { return d.name == name; }); },
-            {name});
+            [&](auto&, auto& decls) { std::erase_if(decls, [&](const auto& d) { return d.name == name; }); }, {name});
     expect_hf_error("qwen3moe", [](nlohmann::json& c) { c["num_hidden_layers"] = 4; }, {"model.layers.3."});
 }
 
@@ -104,8 +100,7 @@ TEST_F(BadInput, WrongShapes) {
             "mixtral", [&](auto&, auto& decls) { tensor(decls, name).shape = shape; }, std::move(fragments));
     };
     reshaped("blk.1.attn_q.weight", {31, 32}, {"blk.1.attn_q.weight", "[31, 32]", "[32, 32]"});
-    reshaped("blk.0.ffn_down_exps.weight", {5, 32, 12},
-             {"blk.0.ffn_down_exps.weight", "[5, 32, 12]", "[6, 32, 12]"});
+    reshaped("blk.0.ffn_down_exps.weight", {5, 32, 12}, {"blk.0.ffn_down_exps.weight", "[5, 32, 12]", "[6, 32, 12]"});
     reshaped("blk.2.attn_norm.weight", {33}, {"blk.2.attn_norm.weight", "[33]", "[32]"});
     reshaped("token_embd.weight", {299, 32}, {"token_embd.weight", "[299, 32]", "[300, 32]"});
 }
@@ -181,8 +176,7 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
     with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
     with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
     with("mixtral", "sliding_window", 16, {"sliding window"});
-    expect_hf_error("qwen3",
-                    [](nlohmann::json& c) { c["use_sliding_window"] = true, c["sliding_window"] = 16; },
+    expect_hf_error("qwen3", [](nlohmann::json& c) { c["use_sliding_window"] = true, c["sliding_window"] = 16; },
                     {"sliding window"});
     with("qwen3moe", "mlp_only_layers", {1}, {"model.layers.1.mlp.gate_proj.weight"});
     with("dots1", "n_group", 4, {"4 groups", "6 experts"});
@@ -192,13 +186,12 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
 }
 
 TEST_F(BadInput, MoreTokensThanEmbeddings) {
-    expect_gguf_error(
-        "llama",
-        [](Metadata& m, auto& decls) {
-            m.set("llama.vocab_size", uint32_t{299});
-            tensor(decls, "token_embd.weight").shape = tensor(decls, "output.weight").shape = {299, 32};
-        },
-        {"300 tokens", "299"});
+    expect_gguf_error("llama",
+                      [](Metadata& m, auto& decls) {
+                          m.set("llama.vocab_size", uint32_t{299});
+                          tensor(decls, "token_embd.weight").shape = tensor(decls, "output.weight").shape = {299, 32};
+                      },
+                      {"300 tokens", "299"});
 }
 
 // Without a tokenizer that is understood, a model still computes, and says why there is none; it cannot be written, for
@@ -234,8 +227,7 @@ TEST_F(BadInput, UnsupportedTensorTypes) {
     const std::string name = "output_norm.weight";  // followed by rank, one dimension and the type
     bytes[bytes.find(name) + name.size() + 4 + 8] = 21;
     write_file_atomically(other, bytes);
-    expect_error(other,
-                 {"tensor \"output_norm.weight\" has type IQ3_S (21)", "supported are F32, F16, Q4_0"});
+    expect_error(other, {"tensor \"output_norm.weight\" has type IQ3_S (21)", "supported are F32, F16, Q4_0"});
 }
 
 TEST_F(BadInput, PathsThatAreNoModel) {
@@ -260,7 +252,7 @@ TEST_F(BadInput, FlippedBytesNeverCrash) {
             std::ofstream(bad, std::ios::binary) << damaged;
             try {
                 const auto model = load_model(bad);
-                Session(model, {.context = 4}).evaluate(std::vector<int32_t>{0, 1, 2});
+                engine::Session(model, {.context = 4}).evaluate(std::vector<int32_t>{0, 1, 2});
                 ++loaded;
             } catch (const Error& error) {
                 EXPECT_STRNE(error.what(), "");

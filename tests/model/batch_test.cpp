@@ -5,9 +5,9 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "model/decoder.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::test {
@@ -49,8 +49,8 @@ std::vector<float> evaluate(const Model& model, const Step& step, std::span<KvCa
     ops::Graph::Options how = running_options(DType::q8_0);
     how.cohorts = sequences;
     ops::Graph g(arena, how);
-    const Forward out = forward(g, model, {.tokens = tokens, .positions = positions, .sequences = sequences},
-                                {.caches = caches});
+    const Forward out =
+        forward(g, model, {.tokens = tokens, .positions = positions, .sequences = sequences}, {.caches = caches});
     std::vector<int32_t> rows(tokens.size());
     std::iota(rows.begin(), rows.end(), 0);
     return values(logits(g, model, out.hidden_TD, rows)->value);
@@ -65,12 +65,12 @@ void expect_alone(const Model& model) {
         caches.push_back(together.back().get());
     }
     for (const Step& step : script) {
-        const std::vector<float> all = evaluate(model, step, caches);
+        const std::vector<float> all = engine::evaluate(model, step, caches);
         std::vector<float> each;
         for (const Part& part : step) {
             std::vector<KvCache*> one(4);
             one[static_cast<size_t>(part.sequence)] = alone[static_cast<size_t>(part.sequence)].get();
-            const std::vector<float> own = evaluate(model, {part}, one);
+            const std::vector<float> own = engine::evaluate(model, {part}, one);
             each.insert(each.end(), own.begin(), own.end());
         }
         ASSERT_EQ(all.size(), each.size());
@@ -96,8 +96,8 @@ TEST_P(Batches, EqualSequencesAloneQuantised) {
     const ModelSpec spec = tiny_spec(GetParam(), {.dim = 64, .hidden = 64, .expert_hidden = 32});
     const auto tensors = tiny_tensors(spec);
     for (const TensorSlot& slot : tensor_slots(spec)) {
-        const bool matrix = slot.role == TensorRole::matrix || slot.role == TensorRole::expert ||
-                            slot.role == TensorRole::head;
+        const bool matrix =
+            slot.role == TensorRole::matrix || slot.role == TensorRole::expert || slot.role == TensorRole::head;
         if (!matrix || slot.shape[slot.shape.rank - 1] % 32 != 0) continue;
         OwnedTensor quantised(DType::q4_0, slot.shape);
         convert(tensors->at(slot.name), quantised);
@@ -121,8 +121,7 @@ TEST(Batch, RefusesWhatItCannotTellApart) {
     const auto run = [&](std::vector<int32_t> sequences) {
         Arena arena;
         ops::Graph g(arena, {});
-        forward(g, *model, {.tokens = tokens, .positions = positions, .sequences = sequences},
-                {.caches = caches});
+        forward(g, *model, {.tokens = tokens, .positions = positions, .sequences = sequences}, {.caches = caches});
     };
     EXPECT_THROW(run({0, 2, 0}), Error);  // not neighbours
     EXPECT_THROW(run({0, 1, 1}), Error);  // no such cache

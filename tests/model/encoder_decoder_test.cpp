@@ -7,9 +7,10 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "kernels/variant.h"
-#include "model/relative_bias.h"
+#include "kernels/simd/variant.h"
+#include "model/layers/relative_bias.h"
 #include "tests/model/fixtures.h"
+#include "tests/source_directory.h"
 
 namespace gremium {
 namespace {
@@ -18,7 +19,7 @@ class EncoderDecoder : public testing::Test {
   protected:
     static void SetUpTestSuite() {
         const std::string command =
-            "python3 " GREMIUM_SOURCE_DIR "/tests/model/encoder_decoder.py " + directory();
+            "python3 " + (test::source_directory() / "tests/model/encoder_decoder.py ").string() + directory();
         written_ = std::system(command.c_str()) == 0;
     }
     static void TearDownTestSuite() { std::filesystem::remove_all(directory()); }
@@ -28,18 +29,16 @@ class EncoderDecoder : public testing::Test {
     void TearDown() override { kernels::force(usual_); }
 
     static std::string directory() {
-        return std::filesystem::temp_directory_path() /
-               ("gremium-encoder-decoder-" + std::to_string(getpid()));
+        return std::filesystem::temp_directory_path() / ("gremium-encoder-decoder-" + std::to_string(getpid()));
     }
     static std::string path(const std::string& name) { return directory() + "/" + name; }
 
     // The largest difference from the golden, the tokens given `step` at a time.
-    static double difference(const std::shared_ptr<const Model>& model, const std::string& name,
-                             size_t step) {
+    static double difference(const std::shared_ptr<const Model>& model, const std::string& name, size_t step) {
         const nlohmann::json golden = nlohmann::json::parse(read_text_file(path(name) + "/golden.json"));
         const auto source = golden["source"].get<std::vector<int32_t>>(),
                    tokens = golden["tokens"].get<std::vector<int32_t>>();
-        Session session(model);
+        engine::Session session(model);
         session.encode(source);
         double most = 0;
         for (size_t begin = 0; begin < tokens.size(); begin += step)
@@ -48,8 +47,7 @@ class EncoderDecoder : public testing::Test {
                                      const auto expected = golden["logprobs"][static_cast<size_t>(position)];
                                      const std::vector<double> actual = log_softmax(logits);
                                      for (size_t i = 0; i < actual.size(); ++i)
-                                         most =
-                                             std::max(most, std::abs(actual[i] - expected[i].get<double>()));
+                                         most = std::max(most, std::abs(actual[i] - expected[i].get<double>()));
                                  });
         return most;
     }
@@ -91,7 +89,7 @@ TEST_F(EncoderDecoder, WrittenAndReadBack) {
 TEST_F(EncoderDecoder, AnotherSourceForgetsTheFirst) {
     const auto model = load_model(path("nllb"));
     const std::vector<int32_t> one{3, 4, 5}, other{6, 7}, tokens{2, 9, 8};
-    Session fresh(model), used(model);
+    engine::Session fresh(model), used(model);
     fresh.encode(other);
     const std::span<const float> expected = fresh.evaluate(tokens);
     used.encode(one);
@@ -102,7 +100,7 @@ TEST_F(EncoderDecoder, AnotherSourceForgetsTheFirst) {
 }
 
 TEST_F(EncoderDecoder, ASourceIsWanted) {
-    Session session(load_model(path("switch")));
+    engine::Session session(load_model(path("switch")));
     EXPECT_THROW(session.evaluate(std::vector<int32_t>{0}), Error);
 }
 
@@ -111,11 +109,9 @@ TEST(RelativeBuckets, AreT5s) {
     const RelativeBiasSpec spec{.buckets = 32, .max_distance = 128};
     const std::pair<int, int> both_ways[] = {{-128, 15}, {-20, 10}, {-8, 8},  {-1, 1},  {0, 0},   {1, 17},
                                              {8, 24},    {12, 25},  {16, 26}, {64, 30}, {128, 31}};
-    for (const auto& [distance, bucket] : both_ways)
-        EXPECT_EQ(bucket_of(distance, spec, false), bucket) << distance;
+    for (const auto& [distance, bucket] : both_ways) EXPECT_EQ(bucket_of(distance, spec, false), bucket) << distance;
     const std::pair<int, int> causal[] = {{-16, 16}, {-32, 21}, {-64, 26}, {-128, 31}, {0, 0}, {5, 0}};
-    for (const auto& [distance, bucket] : causal)
-        EXPECT_EQ(bucket_of(distance, spec, true), bucket) << distance;
+    for (const auto& [distance, bucket] : causal) EXPECT_EQ(bucket_of(distance, spec, true), bucket) << distance;
 }
 
 }  // namespace

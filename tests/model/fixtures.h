@@ -7,14 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "model/session.h"
+#include "engine/session.h"
+#include "tests/source_directory.h"
 
 namespace gremium {
 
 // A file of ../shared/fixtures without its ending, or an empty path where that is absent.
 inline std::filesystem::path shared_fixture(const std::string& name) {
     const char* named = std::getenv("GREMIUM_SHARED");
-    const std::filesystem::path shared = named ? named : GREMIUM_SOURCE_DIR "/../shared";
+    const std::filesystem::path shared = named ? named : test::source_directory() / "../shared";
     const std::filesystem::path path = shared / "fixtures" / name;
     return std::filesystem::exists(path.string() + ".gguf") ? path : std::filesystem::path{};
 }
@@ -31,14 +32,13 @@ inline std::vector<double> log_softmax(std::span<const float> logits) {
 // Log-probabilities after each token, given to a fresh session `step` tokens at a time.
 inline std::vector<std::vector<double>> all_logprobs(std::shared_ptr<const Model> model,
                                                      std::span<const int32_t> tokens,
-                                                     const SessionOptions& options = {},
+                                                     const engine::SessionOptions& options = {},
                                                      size_t step = SIZE_MAX) {
-    Session session(std::move(model), options);
+    engine::Session session(std::move(model), options);
     std::vector<std::vector<double>> rows;
     for (size_t begin = 0; begin < tokens.size(); begin += std::min(step, tokens.size()))
-        session.evaluate_all(
-            tokens.subspan(begin, std::min(step, tokens.size() - begin)),
-            [&](int64_t, std::span<const float> logits) { rows.push_back(log_softmax(logits)); });
+        session.evaluate_all(tokens.subspan(begin, std::min(step, tokens.size() - begin)),
+                             [&](int64_t, std::span<const float> logits) { rows.push_back(log_softmax(logits)); });
     return rows;
 }
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "tests/model/fixtures.h"
 
 namespace gremium {
@@ -23,15 +23,12 @@ Golden read_golden(const std::filesystem::path& path) {
 // The largest difference from the golden, over all whole rows and top lists.
 double worst(const Golden& golden, const std::vector<std::vector<double>>& logprobs) {
     double most = 0;
-    const auto compare = [&](double expected, double actual) {
-        most = std::max(most, std::abs(expected - actual));
-    };
+    const auto compare = [&](double expected, double actual) { most = std::max(most, std::abs(expected - actual)); };
     for (const auto& [position, row] : golden.rows.items())
         for (size_t token = 0; token < row.size(); ++token)
             compare(row[token].get<double>(), logprobs[std::stoul(position)][token]);
     for (size_t position = 0; position < golden.top.size(); ++position)
-        for (const auto& [token, logprob] :
-             golden.top[position].get<std::vector<std::pair<size_t, double>>>())
+        for (const auto& [token, logprob] : golden.top[position].get<std::vector<std::pair<size_t, double>>>())
             compare(logprob, logprobs[position][token]);
     return most;
 }
@@ -46,10 +43,10 @@ class Goldens : public testing::TestWithParam<const char*> {
     }
     void TearDown() override { kernels::force(usual_); }
 
-    void expect_close(const char* how, SessionOptions options, size_t step) {
+    void expect_close(const char* how, engine::SessionOptions options, size_t step) {
         const double most = worst(golden_, all_logprobs(model_, golden_.tokens, options, step));
-        std::cout << GetParam() << ", " << kernels::name(kernels::active()) << ", " << how
-                  << ": largest difference " << most << "\n";
+        std::cout << GetParam() << ", " << kernels::name(kernels::active()) << ", " << how << ": largest difference "
+                  << most << "\n";
         EXPECT_LE(most, limit());
     }
 
@@ -84,9 +81,9 @@ TEST_P(Goldens, AgreeTokenByToken) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Goldens,
-                         testing::Values("llama-dense", "qwen3-dense", "mixtral", "qwen3moe", "olmoe",
-                                         "qwen2moe", "granitemoe", "phimoe", "gpt-oss", "llama4",
-                                         "deepseek2-lite", "deepseek2-v3", "jamba"),
+                         testing::Values("llama-dense", "qwen3-dense", "mixtral", "qwen3moe", "olmoe", "qwen2moe",
+                                         "granitemoe", "phimoe", "gpt-oss", "llama4", "deepseek2-lite", "deepseek2-v3",
+                                         "jamba"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::erase(name, '-');

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "formats/hf.h"
-#include "kernels/variant.h"
+#include "formats/hugging_face/hf.h"
+#include "kernels/simd/variant.h"
 #include "tensor/float_formats.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/hf_layout.h"
@@ -57,8 +57,7 @@ class HfFamilies : public testing::TestWithParam<std::string> {
         kernels::force(usual_);
     }
     std::filesystem::path path(const std::string& name) const { return directory_ / name; }
-    std::shared_ptr<const Model> loaded(const Json& config, const RawTensors& tensors,
-                                        size_t shards = 1) const {
+    std::shared_ptr<const Model> loaded(const Json& config, const RawTensors& tensors, size_t shards = 1) const {
         write_hf(path("hf"), config, tensors, shards);
         return load_model(path("hf"));
     }
@@ -186,10 +185,8 @@ TEST_P(HfQuantised, Fp8) {
         tensor = rounded(raw_f32(tensor.shape, values), false);
     }
     Json config = layout.config();
-    config["quantization_config"] = {{"activation_scheme", "dynamic"},
-                                     {"fmt", "e4m3"},
-                                     {"quant_method", "fp8"},
-                                     {"weight_block_size", {128, 128}}};
+    config["quantization_config"] = {
+        {"activation_scheme", "dynamic"}, {"fmt", "e4m3"}, {"quant_method", "fp8"}, {"weight_block_size", {128, 128}}};
     const auto model = loaded(config, published);
     EXPECT_EQ(model->experts->peek({1, 3}).down.value.dtype, DType::bf16);
     const Rows actual = outputs(model);

@@ -31,8 +31,7 @@ inline void write_safetensors(const std::filesystem::path& path, const RawTensor
     Json header;
     size_t end = 0;
     for (const auto& [name, t] : tensors) {
-        header[name] = {
-            {"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {end, end + t.bytes.size()}}};
+        header[name] = {{"dtype", t.dtype}, {"shape", t.shape}, {"data_offsets", {end, end + t.bytes.size()}}};
         end += t.bytes.size();
     }
     std::string text = header.dump();
@@ -60,8 +59,7 @@ inline void write_hf(const std::filesystem::path& directory, const Json& config,
         index["weight_map"][name] = fmt::format("model-{:05}-of-{:05}.safetensors", shard + 1, shards);
     }
     for (size_t i = 0; i < shards; ++i)
-        write_safetensors(directory / fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards),
-                          parts[i]);
+        write_safetensors(directory / fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards), parts[i]);
     std::ofstream(directory / "model.safetensors.index.json") << index.dump(2);
 }
 
@@ -127,8 +125,7 @@ class HfLayout {
         if (!values) return;
         const Shape& shape = canonical_.at(canonical).get().shape;
         std::vector<int64_t> dims(shape.dim.begin(), shape.dim.begin() + shape.rank);
-        tensors_[name] =
-            raw_f32(std::move(dims), {values, values + canonical_.at(canonical).get().shape.count()});
+        tensors_[name] = raw_f32(std::move(dims), {values, values + canonical_.at(canonical).get().shape.count()});
     }
     void put_linear(const std::string& name, const std::string& canonical) {
         put(name + ".weight", canonical + ".weight");
@@ -224,8 +221,7 @@ class HfLayout {
                 const int64_t rows = down ? spec_.dim : m.hidden, cols = down ? m.hidden : spec_.dim;
                 fill(fmt::format("{}experts.{}.{}.weight", block, e,
                                  sparse_block ? letter : name + std::string("_proj")),
-                     {rows, cols},
-                     [=](int64_t, int64_t i, int64_t k) { return w[(e * rows + i) * cols + k]; });
+                     {rows, cols}, [=](int64_t, int64_t i, int64_t k) { return w[(e * rows + i) * cols + k]; });
             }
         const std::string shared = block + (is("qwen2moe") ? "shared_expert." : "shared_experts.");
         for (const char* name : {"gate", "up", "down"})
@@ -242,8 +238,7 @@ class HfLayout {
         put(p + "block_sparse_moe.router.layer.weight", c + "ffn_gate_inp.weight");
         fill(p + "block_sparse_moe.input_linear.weight", {m.router.experts, 2 * hidden, dim},
              [=](int64_t e, int64_t i, int64_t k) {
-                 return i < hidden ? gate[(e * hidden + i) * dim + k]
-                                   : up[(e * hidden + i - hidden) * dim + k];
+                 return i < hidden ? gate[(e * hidden + i) * dim + k] : up[(e * hidden + i - hidden) * dim + k];
              });
         put(p + "block_sparse_moe.output_linear.weight", c + "ffn_down_exps.weight");
     }
@@ -254,12 +249,10 @@ class HfLayout {
         put_linear(p + "router", c + "ffn_gate_inp");
         const float *gate = find(c + "ffn_gate_exps.weight"), *up = find(c + "ffn_up_exps.weight");
         const float *gate_bias = find(c + "ffn_gate_exps.bias"), *up_bias = find(c + "ffn_up_exps.bias");
-        fill(p + "experts.gate_up_proj", {experts, dim, 2 * hidden}, [=](int64_t e, int64_t k, int64_t i) {
-            return (i % 2 ? up : gate)[(e * hidden + i / 2) * dim + k];
-        });
-        fill(p + "experts.gate_up_proj_bias", {experts, 2 * hidden}, [=](int64_t, int64_t e, int64_t i) {
-            return (i % 2 ? up_bias : gate_bias)[e * hidden + i / 2];
-        });
+        fill(p + "experts.gate_up_proj", {experts, dim, 2 * hidden},
+             [=](int64_t e, int64_t k, int64_t i) { return (i % 2 ? up : gate)[(e * hidden + i / 2) * dim + k]; });
+        fill(p + "experts.gate_up_proj_bias", {experts, 2 * hidden},
+             [=](int64_t, int64_t e, int64_t i) { return (i % 2 ? up_bias : gate_bias)[e * hidden + i / 2]; });
         down_transposed(p, c, m);
         put(p + "experts.down_proj_bias", c + "ffn_down_exps.bias");
     }
@@ -269,11 +262,9 @@ class HfLayout {
         const int64_t dim = spec_.dim, hidden = m.hidden;
         const float *gate = find(c + "ffn_gate_exps.weight"), *up = find(c + "ffn_up_exps.weight");
         put(p + "router.weight", c + "ffn_gate_inp.weight");
-        fill(p + "experts.gate_up_proj", {m.router.experts, dim, 2 * hidden},
-             [=](int64_t e, int64_t k, int64_t i) {
-                 return i < hidden ? gate[(e * hidden + i) * dim + k]
-                                   : up[(e * hidden + i - hidden) * dim + k];
-             });
+        fill(p + "experts.gate_up_proj", {m.router.experts, dim, 2 * hidden}, [=](int64_t e, int64_t k, int64_t i) {
+            return i < hidden ? gate[(e * hidden + i) * dim + k] : up[(e * hidden + i - hidden) * dim + k];
+        });
         down_transposed(p, c, m);
         for (const char* name : {"gate", "up", "down"})
             put(p + "shared_expert." + name + "_proj.weight", c + "ffn_" + name + "_shexp.weight");
@@ -287,9 +278,9 @@ class HfLayout {
     }
 
     std::string model_type() const {
-        const std::map<std::string, std::string> others{
-            {"qwen2moe", "qwen2_moe"}, {"qwen3moe", "qwen3_moe"},    {"gptoss", "gpt_oss"},
-            {"llama4", "llama4_text"}, {"deepseek2", "deepseek_v3"}, {"glm4moe", "glm4_moe"}};
+        const std::map<std::string, std::string> others{{"qwen2moe", "qwen2_moe"},    {"qwen3moe", "qwen3_moe"},
+                                                        {"gptoss", "gpt_oss"},        {"llama4", "llama4_text"},
+                                                        {"deepseek2", "deepseek_v3"}, {"glm4moe", "glm4_moe"}};
         const auto other = others.find(spec_.architecture);
         return other == others.end() ? spec_.architecture : other->second;
     }
@@ -323,8 +314,7 @@ class HfLayout {
         const auto mixture = std::ranges::find_if(spec_.layers, &LayerSpec::moe);
         const auto dense = std::ranges::find_if(spec_.layers, [](const LayerSpec& l) { return !l.moe(); });
         const int wide = dense == spec_.layers.end() ? 0 : std::get<DenseSpec>(dense->feed_forward).hidden;
-        const Json no_window{
-            {"use_sliding_window", false}, {"sliding_window", 4096}, {"max_window_layers", 28}};
+        const Json no_window{{"use_sliding_window", false}, {"sliding_window", 4096}, {"max_window_layers", 28}};
         const auto with = [](Json keys, const Json& more) {
             keys.update(more);
             return keys;
@@ -375,8 +365,7 @@ class HfLayout {
         }
         if (is("mixtral")) return with(keys, {{"sliding_window", nullptr}, {"router_jitter_noise", 0.0}});
         if (is("qwen2moe"))
-            return with(qwen,
-                        {{"shared_expert_intermediate_size", m.shared_hidden}, {"norm_topk_prob", false}});
+            return with(qwen, {{"shared_expert_intermediate_size", m.shared_hidden}, {"norm_topk_prob", false}});
         if (is("qwen3moe")) return with(qwen, {{"norm_topk_prob", true}, {"attention_bias", false}});
         if (is("olmoe"))
             return {{"intermediate_size", m.hidden},

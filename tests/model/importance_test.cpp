@@ -1,5 +1,5 @@
 // What the columns of matrices meet, against sums worked out here and the routing that a hook sees.
-#include "model/importance.h"
+#include "model/files/importance.h"
 
 #include <gtest/gtest.h>
 
@@ -8,11 +8,12 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "formats/gguf.h"
-#include "model/evaluate.h"
-#include "tensor/blocks.h"
+#include "engine/evaluate.h"
+#include "formats/gguf/gguf.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
+#include "tests/source_directory.h"
 
 namespace gremium::test {
 namespace {
@@ -66,8 +67,7 @@ TEST_F(ImportanceTest, SumsSquaresOfTheRowsThatMeetAMatrix) {
     EXPECT_TRUE(read.of(slot_of(*model, "token_embd.weight")).empty());
     const GgufFile file = open_gguf(path_);
     EXPECT_EQ(file.metadata.require<std::string>("general.type"), "imatrix");
-    EXPECT_EQ(file.metadata.require<std::vector<std::string>>("imatrix.datasets"),
-              std::vector<std::string>{"a text"});
+    EXPECT_EQ(file.metadata.require<std::vector<std::string>>("imatrix.datasets"), std::vector<std::string>{"a text"});
     EXPECT_EQ(file.tensors.require("blk.0.ffn_up_exps.weight.in_sum2").shape, (Shape{4, 32}));
     EXPECT_EQ(file.tensors.require("blk.0.ffn_up_exps.weight.counts").shape, (Shape{4, 1}));
 }
@@ -102,8 +102,9 @@ TEST_F(ImportanceTest, EvaluationCountsWhatRoutingSays) {
     const auto tokens = random_tokens(model->spec.vocab, 65);
     ImportanceRecorder recorder(*model);
     Load load;
-    const Evaluation watched = evaluate(*model, tokens, {.window = 16, .hook = &load, .observer = &recorder});
-    EXPECT_EQ(watched.nats, evaluate(*model, tokens, {.window = 16}).nats);
+    const engine::Evaluation watched =
+        engine::evaluate(*model, tokens, {.window = 16, .hook = &load, .observer = &recorder});
+    EXPECT_EQ(watched.nats, engine::evaluate(*model, tokens, {.window = 16}).nats);
     recorder.save(path_, {}, 16);
     const TensorIndex file = open_gguf(path_).tensors;
     for (const TensorSlot& slot : tensor_slots(model->spec)) {
@@ -113,8 +114,7 @@ TEST_F(ImportanceTest, EvaluationCountsWhatRoutingSays) {
         }
         if (slot.role != TensorRole::expert) continue;
         const auto& expected = load.tokens.at(slot.layer);
-        EXPECT_EQ(to_floats(file.require(slot.name + ".counts")),
-                  std::vector<float>(expected.begin(), expected.end()));
+        EXPECT_EQ(to_floats(file.require(slot.name + ".counts")), std::vector<float>(expected.begin(), expected.end()));
     }
 }
 
@@ -122,7 +122,7 @@ TEST_F(ImportanceTest, EvaluationCountsWhatRoutingSays) {
 TEST_F(ImportanceTest, StacksOfHeads) {
     const auto model = tiny_model("deepseek2");
     ImportanceRecorder recorder(*model);
-    evaluate(*model, random_tokens(model->spec.vocab, 17), {.window = 16, .observer = &recorder});
+    engine::evaluate(*model, random_tokens(model->spec.vocab, 17), {.window = 16, .observer = &recorder});
     recorder.save(path_, {}, 16);
     const TensorIndex file = open_gguf(path_).tensors;
     const TensorSlot slot = slot_of(*model, "blk.1.attn_v_b.weight");
@@ -147,8 +147,7 @@ TEST_F(ImportanceTest, WeighsTheQuantiser) {
         const auto before = to_floats(model->experts->peek({0, 1}).up.value),
                    after = to_floats(load_model(path_)->experts->peek({0, 1}).up.value);
         double sum = 0;
-        for (size_t i = 5; i < before.size(); i += 32)
-            sum += std::pow(double{before[i]} - double{after[i]}, 2);
+        for (size_t i = 5; i < before.size(); i += 32) sum += std::pow(double{before[i]} - double{after[i]}, 2);
         return sum;
     };
     const auto importance = [&](const TensorSlot& slot, int expert) {
@@ -169,13 +168,12 @@ double divergence(std::shared_ptr<const Model> exact, std::shared_ptr<const Mode
 
 // What it is for: a model that learnt something, quantised for one text, comes closer to itself on another.
 TEST_F(ImportanceTest, KeepsATrainedModelCloserToItself) {
-    const auto model = load_model(GREMIUM_SOURCE_DIR "/models/default.gguf");
+    const auto model = load_model(test::source_directory() / "models/default.gguf");
     const auto read = [&](const char* file, size_t begin, size_t length) {
-        return model->tokenizer->encode(
-            read_text_file(std::filesystem::path(GREMIUM_SOURCE_DIR) / file).substr(begin, length));
+        return model->tokenizer->encode(read_text_file(test::source_directory() / file).substr(begin, length));
     };
     ImportanceRecorder recorder(*model);
-    evaluate(*model, read("README.md", 0, 6000), {.window = 512, .observer = &recorder});
+    engine::evaluate(*model, read("README.md", 0, 6000), {.window = 512, .observer = &recorder});
     recorder.save(path_, {"README.md"}, 512);
     const Importance importance(path_);
     importance.require_same_shapes(model->spec);
@@ -185,8 +183,7 @@ TEST_F(ImportanceTest, KeepsATrainedModelCloserToItself) {
     for (const DType dtype : {DType::q2_k, DType::q4_k, DType::iq4_xs}) {
         const auto distance = [&](bool weighed) {
             SaveOptions options{.dtype = dtype};
-            if (weighed)
-                options.importance = [&](const TensorSlot& slot, int m) { return importance.of(slot, m); };
+            if (weighed) options.importance = [&](const TensorSlot& slot, int m) { return importance.of(slot, m); };
             save_model(*model, out, options);
             return divergence(model, load_model(out), tokens);
         };
@@ -216,9 +213,9 @@ TEST_F(ImportanceTest, OtherFilesAreRefused) {
     const auto write = [&](std::vector<float> squares, std::vector<float> rows, const char* counts) {
         Metadata metadata;
         metadata.set("general.type", std::string("imatrix"));
-        GgufWriter writer(path_, metadata,
-                          {{"w.in_sum2", DType::f32, {1, std::ssize(squares)}},
-                           {counts, DType::f32, {std::ssize(rows), 1}}});
+        GgufWriter writer(
+            path_, metadata,
+            {{"w.in_sum2", DType::f32, {1, std::ssize(squares)}}, {counts, DType::f32, {std::ssize(rows), 1}}});
         writer.write("w.in_sum2", std::as_bytes(std::span(squares)));
         writer.write(counts, std::as_bytes(std::span(rows)));
         writer.finish();
@@ -240,8 +237,7 @@ TEST_F(ImportanceTest, OtherFilesAreRefused) {
 
     ImportanceRecorder(*tiny_model("mixtral")).save(path_, {}, 16);
     for (const TinyShape& shape : {TinyShape{.experts = 5}, TinyShape{.dim = 40}})
-        expect_error([&] { Importance(path_).require_same_shapes(tiny_spec("mixtral", shape)); },
-                     "the model has");
+        expect_error([&] { Importance(path_).require_same_shapes(tiny_spec("mixtral", shape)); }, "the model has");
     Importance(path_).require_same_shapes(tiny_spec("mixtral"));
 }
 

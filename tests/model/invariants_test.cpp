@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -16,7 +16,7 @@ using Rows = std::vector<std::vector<double>>;
 
 class Invariants : public testing::TestWithParam<std::string> {};
 
-Rows outputs(const std::shared_ptr<Model>& model, const SessionOptions& options = {}) {
+Rows outputs(const std::shared_ptr<Model>& model, const engine::SessionOptions& options = {}) {
     return all_logprobs(model, random_tokens(model->spec.vocab, 40), options);
 }
 
@@ -53,7 +53,7 @@ TEST_P(Invariants, ThreadsChangeNoBit) {
 TEST_P(Invariants, TruncatedAndContinuedEqualsFresh) {
     const auto model = tiny_model(GetParam());
     const auto tokens = random_tokens(model->spec.vocab, 30);
-    Session fresh(model), edited(model);
+    engine::Session fresh(model), edited(model);
     const std::span<const float> expected = fresh.evaluate(tokens);
     edited.evaluate(std::span(tokens).first(20));
     edited.evaluate(random_tokens(model->spec.vocab, 8, 7));
@@ -80,8 +80,7 @@ struct Trained {
 Trained run(const ModelSpec& spec, Tensors& tensors, int64_t length, bool record, bool recompute = false) {
     Tensors gradients;
     if (record)
-        for (const auto& [name, tensor] : tensors)
-            gradients.emplace(name, OwnedTensor(DType::f32, tensor.get().shape));
+        for (const auto& [name, tensor] : tensors) gradients.emplace(name, OwnedTensor(DType::f32, tensor.get().shape));
     const auto weight = [&](const TensorSlot& slot) {
         return ops::Weight{tensors.at(slot.name), record ? gradients.at(slot.name).get() : Tensor{}};
     };
@@ -93,16 +92,15 @@ Trained run(const ModelSpec& spec, Tensors& tensors, int64_t length, bool record
 
     Arena arena;
     ops::Graph g(arena, {.record = record});
-    const Forward out = forward(
-        g, *model, {.tokens = tokens, .positions = positions, .sequences = {}, .sequence_length = length},
-        {.recompute = recompute});
+    const Forward out =
+        forward(g, *model, {.tokens = tokens, .positions = positions, .sequences = {}, .sequence_length = length},
+                {.recompute = recompute});
     Trained result;
-    result.hidden.assign(out.hidden_TD->value.f32(),
-                         out.hidden_TD->value.f32() + out.hidden_TD->value.count());
+    result.hidden.assign(out.hidden_TD->value.f32(), out.hidden_TD->value.f32() + out.hidden_TD->value.count());
     result.routing = out.routing;
     if (!record) return result;
-    ops::Var loss = ops::cross_entropy(g, out.hidden_TD, model->weights.head, targets,
-                                       {.bias = model->weights.head_bias});
+    ops::Var loss =
+        ops::cross_entropy(g, out.hidden_TD, model->weights.head, targets, {.bias = model->weights.head_bias});
     for (const LayerRouting& layer : out.routing) {
         loss = ops::add_scaled(g, loss, layer.balance_loss, 0.01f);
         loss = ops::add_scaled(g, loss, layer.z_loss, 0.001f);
@@ -137,8 +135,7 @@ TEST_P(Invariants, RecomputationChangesNoBit) {
         const bool zero = std::ranges::all_of(gradient, [](float v) { return v == 0; });
         EXPECT_EQ(zero, selection_only) << name;
     }
-    for (size_t l = 0; l < kept.routing.size(); ++l)
-        EXPECT_EQ(kept.routing[l].load_E, recomputed.routing[l].load_E);
+    for (size_t l = 0; l < kept.routing.size(); ++l) EXPECT_EQ(kept.routing[l].load_E, recomputed.routing[l].load_E);
 }
 
 // Sequences side by side are what each is alone with a cache.
@@ -156,8 +153,7 @@ TEST_P(Invariants, SequencesDoNotSeeEachOther) {
         std::vector<int32_t> positions(12);
         for (size_t i = 0; i < 12; ++i) positions[i] = static_cast<int32_t>(i);
         const Forward alone = forward(
-            g, *model,
-            {.tokens = std::span(tokens).subspan(12 * s, 12), .positions = positions, .sequences = {}},
+            g, *model, {.tokens = std::span(tokens).subspan(12 * s, 12), .positions = positions, .sequences = {}},
             {.caches = std::span(&used, 1)});
         const float* hidden = alone.hidden_TD->value.f32();
         for (size_t i = 0; i < 12 * static_cast<size_t>(spec.dim); ++i)
@@ -172,8 +168,7 @@ TEST_P(Invariants, Bf16ComputeAndF16CacheStayNear) {
     const auto kl = [&](const Rows& rows) {
         double sum = 0;
         for (size_t t = 0; t < rows.size(); ++t)
-            for (size_t i = 0; i < rows[t].size(); ++i)
-                sum += std::exp(exact[t][i]) * (exact[t][i] - rows[t][i]);
+            for (size_t i = 0; i < rows[t].size(); ++i) sum += std::exp(exact[t][i]) * (exact[t][i] - rows[t][i]);
         return sum / static_cast<double>(rows.size());
     };
     EXPECT_LT(kl(outputs(model, {.cache = DType::f16})), 1e-3);
@@ -253,10 +248,8 @@ TEST(ForwardErrors, BatchesThatMakeNoSense) {
     ops::Graph g(arena, {});
     const auto run_batch = [&](Batch batch) { forward(g, *model, batch); };
     EXPECT_THROW(run_batch({}), Error);
-    EXPECT_THROW(run_batch({.tokens = tokens, .positions = std::span(positions).first(2), .sequences = {}}),
-                 Error);
-    EXPECT_THROW(run_batch({.tokens = tokens, .positions = positions, .sequences = {}, .sequence_length = 2}),
-                 Error);
+    EXPECT_THROW(run_batch({.tokens = tokens, .positions = std::span(positions).first(2), .sequences = {}}), Error);
+    EXPECT_THROW(run_batch({.tokens = tokens, .positions = positions, .sequences = {}, .sequence_length = 2}), Error);
     for (const int32_t id : {-1, 300}) {
         const std::vector<int32_t> outside{1, id, 3};
         EXPECT_THROW(run_batch({.tokens = outside, .positions = positions, .sequences = {}}), Error);

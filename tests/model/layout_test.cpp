@@ -23,23 +23,22 @@ void check(const Matrices& shape, const Layout& layout, DType type) {
     std::vector<Number> file(static_cast<size_t>(file_shape.count * file_shape.rows * file_shape.cols));
     std::iota(file.begin(), file.end(), Number{1});
     std::vector<Number> canonical(static_cast<size_t>(shape.count * shape.rows * shape.cols));
-    gather(reinterpret_cast<std::byte*>(canonical.data()), shape,
-           reinterpret_cast<const std::byte*>(file.data()), file_shape, layout, type);
+    gather(reinterpret_cast<std::byte*>(canonical.data()), shape, reinterpret_cast<const std::byte*>(file.data()),
+           file_shape, layout, type);
     std::vector<Number> expected;
     for (int64_t m = 0; m < shape.count; ++m)
         for (int64_t r = 0; r < shape.rows; ++r)
             for (int64_t c = 0; c < shape.cols; ++c) {
                 int64_t i = layout.transposed ? c : r, j = layout.transposed ? r : c;
                 (layout.columns ? j : i) = place(layout.part, layout.columns ? j : i, mine, extent);
-                expected.push_back(
-                    file[static_cast<size_t>((m * file_shape.rows + i) * file_shape.cols + j)]);
+                expected.push_back(file[static_cast<size_t>((m * file_shape.rows + i) * file_shape.cols + j)]);
             }
     ASSERT_EQ(canonical, expected);
 
     // Back into a file of zeros: what was taken, and nothing else.
     std::vector<Number> rebuilt(file.size());
-    scatter(reinterpret_cast<const std::byte*>(canonical.data()), shape,
-            reinterpret_cast<std::byte*>(rebuilt.data()), file_shape, layout, type);
+    scatter(reinterpret_cast<const std::byte*>(canonical.data()), shape, reinterpret_cast<std::byte*>(rebuilt.data()),
+            file_shape, layout, type);
     size_t written = 0;
     for (size_t k = 0; k < file.size(); ++k) {
         if (rebuilt[k] == 0) continue;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
-#include "kernels/variant.h"
+#include "kernels/simd/variant.h"
 #include "tests/model/fixtures.h"
 
 namespace gremium {
@@ -57,10 +57,9 @@ class QuantisedGoldens : public testing::TestWithParam<kernels::Variant> {
         for (const std::string& type : types) {
             const std::string base = shared_fixture("models/mixtral-" + type).string();
             const Exact exact = read_exact(base + ".json");
-            const Distance d =
-                distance(exact, all_logprobs(load_model(base + ".gguf"), exact.tokens, {}, step));
-            std::cout << type << ", " << kernels::name(GetParam()) << ": largest difference " << d.largest
-                      << ", KL " << d.kl << " (llama.cpp: " << exact.llamacpp_kl << ")\n";
+            const Distance d = distance(exact, all_logprobs(load_model(base + ".gguf"), exact.tokens, {}, step));
+            std::cout << type << ", " << kernels::name(GetParam()) << ": largest difference " << d.largest << ", KL "
+                      << d.kl << " (llama.cpp: " << exact.llamacpp_kl << ")\n";
             EXPECT_LE(d.kl, 5e-3) << type;
             // Faster kernels may round activations; the reference may not.
             EXPECT_LE(d.largest, GetParam() == kernels::Variant::reference ? 1e-4 : 1) << type;

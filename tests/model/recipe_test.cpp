@@ -1,6 +1,6 @@
 // Quantisation recipes. The expected types are what llama.cpp's quantiser chose for models of these shapes
 // (tests/interop asks it again, for all recipes).
-#include "model/recipe.h"
+#include "model/files/mixtures.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "formats/gguf.h"
+#include "formats/gguf/gguf.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -28,9 +28,7 @@ std::vector<DType> types(std::string_view recipe, const ModelSpec& spec, const s
     return result;
 }
 
-std::vector<DType> all(int layers, DType dtype) {
-    return std::vector<DType>(static_cast<size_t>(layers), dtype);
-}
+std::vector<DType> all(int layers, DType dtype) { return std::vector<DType>(static_cast<size_t>(layers), dtype); }
 
 const TinyShape deep{.layers = 16, .dim = 256, .head_dim = 64, .hidden = 256, .expert_hidden = 256};
 
@@ -131,8 +129,7 @@ std::string temporary_file(const char* name) {
 double mean_kl(const std::vector<std::vector<double>>& truth, const std::vector<std::vector<double>>& other) {
     double kl = 0;
     for (size_t t = 0; t < truth.size(); ++t)
-        for (size_t i = 0; i < truth[t].size(); ++i)
-            kl += std::exp(truth[t][i]) * (truth[t][i] - other[t][i]);
+        for (size_t i = 0; i < truth[t].size(); ++i) kl += std::exp(truth[t][i]) * (truth[t][i] - other[t][i]);
     return kl / static_cast<double>(truth.size());
 }
 
@@ -172,10 +169,9 @@ TEST(Recipes, MixedFilesRun) {
     for (const char* name : {"Q2_K", "Q4_K_M", "Q6_K", "Q8_0"}) {
         const Recipe& recipe = *find_recipe(name);
         const std::string path = temporary_file("few-bits"), plain = temporary_file("as-f32");
-        save_model(*model, path,
-                   {.dtype = recipe.base, .type_of = [&](const ModelSpec& spec, const TensorSlot& slot) {
-                        return recipe_type(recipe, spec, slot);
-                    }});
+        save_model(*model, path, {.dtype = recipe.base, .type_of = [&](const ModelSpec& spec, const TensorSlot& slot) {
+                                      return recipe_type(recipe, spec, slot);
+                                  }});
         const auto few_bits = load_model(path);
         save_model(*few_bits, plain, {.dtype = f32});
         const auto rows = all_logprobs(few_bits, tokens);

@@ -66,8 +66,7 @@ class ReferenceForward {
             const double mean = std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
             double squares = 0;
             for (double& v : x) v -= mean, squares += v * v;
-            const double factor =
-                1 / std::sqrt(squares / static_cast<double>(x.size()) + double{spec_.norm.eps});
+            const double factor = 1 / std::sqrt(squares / static_cast<double>(x.size()) + double{spec_.norm.eps});
             for (size_t i = 0; i < x.size(); ++i) x[i] *= factor * at(name + ".weight", i);
         } else {
             x = rms_norm(x, name + ".weight", x.size());
@@ -81,8 +80,7 @@ class ReferenceForward {
     static double yarn_share(const RopeSpec& rope, double i) {
         const double n = rope.dims;
         const auto dimension = [&](double turns) {
-            return n * std::log(rope.original_context / (2 * M_PI * turns)) /
-                   (2 * std::log(double{rope.base}));
+            return n * std::log(rope.original_context / (2 * M_PI * turns)) / (2 * std::log(double{rope.base}));
         };
         double low = dimension(rope.yarn.beta_fast), high = dimension(rope.yarn.beta_slow);
         if (rope.yarn.truncate) low = std::floor(low), high = std::ceil(high);
@@ -97,9 +95,8 @@ class ReferenceForward {
         const std::vector<float>& divisors = beyond ? rope.long_divisors : rope.divisors;
         for (size_t head = 0; head < x.size(); head += head_dim) {
             for (size_t i = 0; i < n / 2; ++i) {
-                double angle =
-                    position / rope.linear_factor *
-                    std::pow(double{rope.base}, -2.0 * static_cast<double>(i) / static_cast<double>(n));
+                double angle = position / rope.linear_factor *
+                               std::pow(double{rope.base}, -2.0 * static_cast<double>(i) / static_cast<double>(n));
                 if (!divisors.empty()) angle /= divisors[i];
                 if (rope.yarn.factor != 1) {
                     const double share = yarn_share(rope, static_cast<double>(i));
@@ -137,8 +134,7 @@ class ReferenceForward {
     }
 
     // As the paper of DeepSeek-V2 defines it: every head's keys and values out of the latent.
-    Projected project_latent(const Vector& x, const AttentionSpec& a, const std::string& p,
-                             double position) const {
+    Projected project_latent(const Vector& x, const AttentionSpec& a, const std::string& p, double position) const {
         const auto heads = static_cast<size_t>(a.heads), rank = static_cast<size_t>(a.latent.rank);
         const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
         const auto turned = static_cast<size_t>(a.rope.dims), plain = d - turned;
@@ -147,8 +143,7 @@ class ReferenceForward {
             from = product(p + "attn_q_a.weight", x, static_cast<size_t>(a.latent.query_rank));
             from = rms_norm(from, p + "attn_q_a_norm.weight", from.size());
         }
-        const Vector q =
-            product(p + (a.latent.query_rank > 0 ? "attn_q_b.weight" : "attn_q.weight"), from, heads * d);
+        const Vector q = product(p + (a.latent.query_rank > 0 ? "attn_q_b.weight" : "attn_q.weight"), from, heads * d);
         const Vector kv = product(p + "attn_kv_a_mqa.weight", x, rank + turned);
         const Vector latent =
             rms_norm({kv.begin(), kv.begin() + static_cast<long>(rank)}, p + "attn_kv_a_norm.weight", rank);
@@ -184,8 +179,7 @@ class ReferenceForward {
         Projected now = is_latent ? project_latent(x, a, p, position) : project(x, a, p, position);
         if (a.temperature > 0)
             for (double& v : now.q)
-                v *= 1 +
-                     double{a.temperature} * std::log(1 + std::floor((position + 1) / a.temperature_stretch));
+                v *= 1 + double{a.temperature} * std::log(1 + std::floor((position + 1) / a.temperature_stretch));
         keys_[l].push_back(now.k);
         values_[l].push_back(now.v);
 
@@ -221,8 +215,7 @@ class ReferenceForward {
         for (size_t c = 0; c < channels; ++c) {
             x[c] = at(p + "ssm_conv1d.bias", c);
             for (size_t back = 0; back < std::min(taps, past.size()); ++back)
-                x[c] +=
-                    at(p + "ssm_conv1d.weight", c * taps + taps - 1 - back) * past[past.size() - 1 - back][c];
+                x[c] += at(p + "ssm_conv1d.weight", c * taps + taps - 1 - back) * past[past.size() - 1 - back][c];
             x[c] /= 1 + std::exp(-x[c]);
         }
 
@@ -251,22 +244,20 @@ class ReferenceForward {
     }
 
     // down(silu(gate x) · up x), of the expert'th matrix of a stack; or gpt-oss's form of it.
-    Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden,
-                  size_t expert = 0, bool clamped = false) const {
+    Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden, size_t expert = 0,
+                  bool clamped = false) const {
         const auto dim = static_cast<size_t>(spec_.dim);
         Vector g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
         const Vector u = product(p + "ffn_up" + suffix + ".weight", x, hidden, expert * hidden);
         for (size_t i = 0; i < hidden; ++i) {
             const double gate = std::min(g[i], 7.0), up = std::clamp(u[i], -7.0, 7.0);
-            g[i] = clamped ? gate / (1 + std::exp(-1.702 * gate)) * (up + 1)
-                           : g[i] / (1 + std::exp(-g[i])) * u[i];
+            g[i] = clamped ? gate / (1 + std::exp(-1.702 * gate)) * (up + 1) : g[i] / (1 + std::exp(-g[i])) * u[i];
         }
         return product(p + "ffn_down" + suffix + ".weight", g, dim, expert * dim);
     }
 
     // SparseMixer: the chosen experts and their weights, one after the other.
-    static std::vector<std::pair<size_t, double>> sparsemixer(const Vector& logits, size_t k,
-                                                              double epsilon) {
+    static std::vector<std::pair<size_t, double>> sparsemixer(const Vector& logits, size_t k, double epsilon) {
         std::vector<std::pair<size_t, double>> chosen;
         Vector left = logits;
         for (size_t j = 0; j < k; ++j) {
@@ -286,8 +277,7 @@ class ReferenceForward {
         const auto groups = static_cast<size_t>(r.groups), size = choice.size() / groups;
         std::vector<std::pair<double, size_t>> ranked;
         for (size_t g = 0; g < groups; ++g) {
-            Vector of(choice.begin() + static_cast<long>(g * size),
-                      choice.begin() + static_cast<long>((g + 1) * size));
+            Vector of(choice.begin() + static_cast<long>(g * size), choice.begin() + static_cast<long>((g + 1) * size));
             std::ranges::sort(of, std::greater());
             const bool two = r.group_score == moe::RouterPolicy::GroupScore::two_best;
             ranked.emplace_back(of[0] + (two ? of[1] : 0), g);
@@ -297,12 +287,10 @@ class ReferenceForward {
             for (size_t e = 0; e < size; ++e) choice[ranked[g].second * size + e] = -INFINITY;
     }
 
-    std::vector<std::pair<size_t, double>> route(const Vector& x, const MoeSpec& m,
-                                                 const std::string& p) const {
+    std::vector<std::pair<size_t, double>> route(const Vector& x, const MoeSpec& m, const std::string& p) const {
         const auto experts = static_cast<size_t>(m.router.experts), k = static_cast<size_t>(m.router.top_k);
         Vector score = product(p + "ffn_gate_inp.weight", x, experts);
-        if (m.router.score == Score::sparsemixer)
-            return sparsemixer(score, k, double{m.router.sparse_epsilon});
+        if (m.router.score == Score::sparsemixer) return sparsemixer(score, k, double{m.router.sparse_epsilon});
         const bool sigmoid = m.router.score == Score::sigmoid;
         if (!sigmoid) softmax(score);
         for (double& s : score) s = sigmoid ? 1 / (1 + std::exp(-s)) : s;
@@ -349,8 +337,7 @@ class ReferenceForward {
             const std::string p = fmt::format("blk.{}.", l);
             const LayerSpec& layer = spec_.layers[l];
             const Vector mixed = norm(x, p + "attn_norm");
-            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position),
-                spec_.residual_scale);
+            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position), spec_.residual_scale);
             if (!layer.has_feed_forward()) continue;
             const Vector normed = norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);

@@ -40,8 +40,7 @@ void expect_as_reference(const ModelSpec& spec, uint64_t seed) {
     const double limit = 5 * effect_of_rounding(spec, seed, tokens, expected);
     const auto model = tiny_model(spec, tensors);
     EXPECT_LE(largest_difference(all_logprobs(model, tokens), expected), limit) << "one batch";
-    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 7}), expected), limit)
-        << "chunks";
+    EXPECT_LE(largest_difference(all_logprobs(model, tokens, {.prefill_chunk = 7}), expected), limit) << "chunks";
     EXPECT_LE(largest_difference(all_logprobs(model, tokens, {}, 1), expected), limit) << "token by token";
 }
 
@@ -67,14 +66,12 @@ TEST_P(Reference, WideHeadsAndOddWidths) {
 }
 
 TEST_P(Reference, OneHeadOneExpert) {
-    const TinyShape shape{
-        .layers = 1, .dim = 16, .heads = 1, .kv_heads = 1, .head_dim = 16, .experts = 1, .top_k = 1};
+    const TinyShape shape{.layers = 1, .dim = 16, .heads = 1, .kv_heads = 1, .head_dim = 16, .experts = 1, .top_k = 1};
     expect_as_reference(tiny_spec(GetParam(), shape), 3);
 }
 
 TEST_P(Reference, AllExpertsManyLayers) {
-    const TinyShape shape{
-        .layers = 7, .dim = 24, .heads = 2, .kv_heads = 1, .head_dim = 12, .experts = 4, .top_k = 4};
+    const TinyShape shape{.layers = 7, .dim = 24, .heads = 2, .kv_heads = 1, .head_dim = 12, .experts = 4, .top_k = 4};
     expect_as_reference(tiny_spec(GetParam(), shape), 4);
 }
 

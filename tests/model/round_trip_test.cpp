@@ -5,9 +5,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "formats/gguf.h"
-#include "formats/hf.h"
-#include "tensor/blocks.h"
+#include "formats/gguf/gguf.h"
+#include "formats/hugging_face/hf.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 
@@ -37,8 +37,7 @@ class RoundTrip : public testing::TestWithParam<std::string> {
     void TearDown() override { std::filesystem::remove_all(directory_); }
     std::filesystem::path path(const std::string& name) const { return directory_ / name; }
 
-    std::shared_ptr<const Model> saved(const Model& model, const std::string& name,
-                                       SaveOptions options = {}) const {
+    std::shared_ptr<const Model> saved(const Model& model, const std::string& name, SaveOptions options = {}) const {
         save_model(model, path(name), options);
         return load_model(path(name));
     }
@@ -101,8 +100,8 @@ TEST_P(RoundTrip, GgufToHuggingFaceToGguf) {
 TEST(Fixtures, GgufToHuggingFaceToGguf) {
     const std::filesystem::path directory =
         std::filesystem::temp_directory_path() / ("gremium-fixtures-" + std::to_string(getpid()));
-    for (const char* name : {"deepseek2-lite", "deepseek2-v3", "gpt-oss", "granitemoe", "llama-dense",
-                             "llama4", "mixtral", "olmoe", "phimoe", "qwen2moe", "qwen3-dense", "qwen3moe"}) {
+    for (const char* name : {"deepseek2-lite", "deepseek2-v3", "gpt-oss", "granitemoe", "llama-dense", "llama4",
+                             "mixtral", "olmoe", "phimoe", "qwen2moe", "qwen3-dense", "qwen3moe"}) {
         const std::filesystem::path fixture = shared_fixture(std::string("models/") + name);
         if (fixture.empty()) GTEST_SKIP() << "the models of ../shared/fixtures are not here";
         const auto first = load_model(fixture.string() + ".gguf");
@@ -163,8 +162,7 @@ TEST_P(Files, QuantisedTypesFallBackToF16) {
     for (size_t i = 0; i < expected[15].size(); ++i)
         total += std::exp(expected[15][i]) * std::abs(expected[15][i] - actual[15][i]);
     EXPECT_LT(total, 0.05);
-    EXPECT_THROW(save_model(*model, path("hf"), {.container = Container::hugging_face, .dtype = DType::q8_0}),
-                 Error);
+    EXPECT_THROW(save_model(*model, path("hf"), {.container = Container::hugging_face, .dtype = DType::q8_0}), Error);
     EXPECT_FALSE(std::filesystem::exists(path("hf")));
     EXPECT_FALSE(std::filesystem::exists(path("hf.tmp")));
 }
@@ -196,8 +194,7 @@ TEST_P(Files, SharedKeysAreRepeatedWhereGgufWantsThem) {
         const auto model = tiny_model(architecture);
         EXPECT_EQ(saved(*model, "hf", hf)->spec.layers[1].attention()->kv_heads, 2);
         EXPECT_EQ(saved(*model, "model.gguf")->spec.layers[1].attention()->kv_heads, 4);
-        const TensorIndex gguf = open_gguf(path("model.gguf")).tensors,
-                          directory = open_hf(path("hf")).tensors;
+        const TensorIndex gguf = open_gguf(path("model.gguf")).tensors, directory = open_hf(path("hf")).tensors;
         const TensorView all = gguf.require("blk.1.attn_v.weight", {32, 32});
         const TensorView shared = directory.require("model.layers.1.self_attn.v_proj.weight", {16, 32});
         for (int64_t head = 0; head < 4; ++head)
@@ -214,12 +211,10 @@ TEST_P(Files, OldAndFusedExpertTensors) {
     const auto rewrite = [&](const std::string& name, bool fused) {
         std::vector<TensorDecl> decls;
         std::map<std::string, std::string> bytes;
-        const auto put = [&](const std::string& tensor, Shape shape,
-                             std::initializer_list<TensorView> parts) {
+        const auto put = [&](const std::string& tensor, Shape shape, std::initializer_list<TensorView> parts) {
             decls.push_back({tensor, DType::f32, shape});
             for (const TensorView& part : parts)
-                bytes[tensor].append(reinterpret_cast<const char*>(part.data),
-                                     static_cast<size_t>(part.bytes()));
+                bytes[tensor].append(reinterpret_cast<const char*>(part.data), static_cast<size_t>(part.bytes()));
         };
         for (const TensorEntry& t : file.tensors) {
             const size_t exps = t.name.find("_exps");
@@ -228,8 +223,7 @@ TEST_P(Files, OldAndFusedExpertTensors) {
                 put(t.name, t.view.shape, {t.view});
             } else if (!fused) {
                 for (int64_t e = 0; e < t.view.shape[0]; ++e)
-                    put(fmt::format("{}.{}.weight", t.name.substr(0, exps), e), t.view.at(e).shape,
-                        {t.view.at(e)});
+                    put(fmt::format("{}.{}.weight", t.name.substr(0, exps), e), t.view.at(e).shape, {t.view.at(e)});
             } else if (t.name.find("gate") != std::string::npos) {
                 const TensorView up = file.tensors.require(layer + "up_exps.weight");
                 put(layer + "gate_up_exps.weight", {6, 24, 32}, {});
@@ -240,8 +234,7 @@ TEST_P(Files, OldAndFusedExpertTensors) {
             }
         }
         GgufWriter writer(path(name), file.metadata, decls);
-        for (const TensorDecl& decl : decls)
-            writer.write(decl.name, std::as_bytes(std::span(bytes.at(decl.name))));
+        for (const TensorDecl& decl : decls) writer.write(decl.name, std::as_bytes(std::span(bytes.at(decl.name))));
         writer.finish();
         return outputs(load_model(path(name)));
     };
@@ -259,9 +252,8 @@ TEST_P(Files, SplitFilesAndVersionTwo) {
         metadata.set("split.no", static_cast<uint16_t>(part));
         metadata.set("split.count", uint16_t{3});
         metadata.set("split.tensors.count", static_cast<int32_t>(all.size()));
-        const std::vector<TensorDecl> decls(
-            all.begin() + static_cast<std::ptrdiff_t>(part * all.size() / 3),
-            all.begin() + static_cast<std::ptrdiff_t>((part + 1) * all.size() / 3));
+        const std::vector<TensorDecl> decls(all.begin() + static_cast<std::ptrdiff_t>(part * all.size() / 3),
+                                            all.begin() + static_cast<std::ptrdiff_t>((part + 1) * all.size() / 3));
         GgufWriter writer(path(fmt::format("split-{:05}-of-00003.gguf", part + 1)), metadata, decls);
         for (const TensorDecl& decl : decls) writer.write(decl.name, file.tensors.require(decl.name));
         writer.finish();
@@ -300,8 +292,7 @@ TEST_P(Files, LatentTensorsOfOlderFiles) {
         if (at == std::string::npos) continue;
         const TensorView keys = t.view, v = file.tensors.require(t.name.substr(0, at) + "attn_v_b.weight");
         const int64_t heads = keys.shape[0], rank = keys.shape[1], plain = keys.shape[2], value = v.shape[1];
-        decls.back() = {
-            t.name.substr(0, at) + "attn_kv_b.weight", DType::f32, {heads * (plain + value), rank}};
+        decls.back() = {t.name.substr(0, at) + "attn_kv_b.weight", DType::f32, {heads * (plain + value), rank}};
         std::vector<float>& joined = values[decls.back().name];
         for (int64_t h = 0; h < heads; ++h) {
             for (int64_t i = 0; i < plain; ++i)
@@ -310,8 +301,7 @@ TEST_P(Files, LatentTensorsOfOlderFiles) {
         }
     }
     GgufWriter writer(path("older.gguf"), metadata, decls);
-    for (const TensorDecl& decl : decls)
-        writer.write(decl.name, std::as_bytes(std::span(values.at(decl.name))));
+    for (const TensorDecl& decl : decls) writer.write(decl.name, std::as_bytes(std::span(values.at(decl.name))));
     writer.finish();
     EXPECT_EQ(load_model(path("older.gguf"))->spec, load_model(path("model.gguf"))->spec);
     EXPECT_EQ(outputs(load_model(path("older.gguf"))), outputs(load_model(path("model.gguf"))));
@@ -360,8 +350,7 @@ TEST_P(Files, RotaryDivisorsTravel) {
     // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original
     // context of 8192.
     const float smooth = static_cast<float>((8192.0 / (2 * M_PI * std::pow(500000.0, 0.5)) - 1) / 3);
-    for (LayerSpec& layer : spec.layers)
-        layer.attention()->rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};
+    for (LayerSpec& layer : spec.layers) layer.attention()->rope.divisors = {1, 1, 1 / ((1 - smooth) / 8 + smooth), 8};
     const auto model = tiny_model(spec, tiny_tensors(spec));
     const auto gguf = saved(*model, "model.gguf");
     EXPECT_EQ(gguf->spec.layers[0].attention()->rope.divisors, spec.layers[0].attention()->rope.divisors);
@@ -413,8 +402,7 @@ TEST_P(Files, TokenizerAlone) {
 
     save_model(*model, path("model.gguf"));
     GgufWriter(path("vocabulary.gguf"), open_gguf(path("model.gguf")).metadata, {}).finish();
-    EXPECT_EQ(load_tokenizer(path("vocabulary.gguf"))->encode("the hat"),
-              model->tokenizer->encode("the hat"));
+    EXPECT_EQ(load_tokenizer(path("vocabulary.gguf"))->encode("the hat"), model->tokenizer->encode("the hat"));
     EXPECT_THROW(load_tokenizer(directory_), Error);
 }
 

@@ -1,12 +1,12 @@
 // Weights in two tensors, as gpt-oss and DeepSeek-V3 publish them.
-#include "model/scaled_pairs.h"
+#include "model/files/scaled_pairs.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/error.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::test {

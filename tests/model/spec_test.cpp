@@ -1,4 +1,4 @@
-#include "model/spec.h"
+#include "model/spec/spec.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "model/archs/architecture.h"
-#include "model/rope_table.h"
+#include "model/layers/rope_table.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium {
@@ -167,8 +167,7 @@ TEST(ModelSize, FlopsAreTwiceTheMatricesATokenMeets) {
     // head 300·32.
     const int64_t layer = 1024 + 512 + 512 + 1024 + 6 * 32 + 2 * 3 * 12 * 32;
     EXPECT_EQ(size_of(test::tiny_spec("mixtral")).flops_per_token, 2 * (3 * layer + 300 * 32));
-    EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).flops_per_token,
-              2 * (3 * layer + 300 * 32));
+    EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).flops_per_token, 2 * (3 * layer + 300 * 32));
     EXPECT_EQ(size_of(test::tiny_spec("mixtral", {.tied = true})).total_parameters + 300 * 32,
               size_of(test::tiny_spec("mixtral")).total_parameters);
 }
@@ -203,9 +202,7 @@ TEST(RopeTable, YarnFrequencies) {
         const RopeSpec& rope = spec.layers[0].attention()->rope;
         const TensorView table = tables.of(rope);
         for (const auto& [i, frequency] : frequencies)
-            EXPECT_NEAR(table.f32()[rope.dims / 2 + i], rope.magnitude * std::sin(frequency),
-                        1e-5 * frequency)
-                << i;
+            EXPECT_NEAR(table.f32()[rope.dims / 2 + i], rope.magnitude * std::sin(frequency), 1e-5 * frequency) << i;
     };
     expect(deepseek_v3(), {{1, .749894},
                            {10, .0562341},
@@ -256,32 +253,25 @@ TEST(Architectures, HuggingFaceNames) {
     };
     EXPECT_EQ(name("mixtral", "blk.7.ffn_down_exps.weight", 7, 5),
               "model.layers.7.block_sparse_moe.experts.5.w2.weight");
-    EXPECT_EQ(name("mixtral", "blk.7.ffn_up_exps.weight", 7, 5),
-              "model.layers.7.block_sparse_moe.experts.5.w3.weight");
-    EXPECT_EQ(name("mixtral", "blk.0.ffn_gate_inp.weight", 0, -1),
-              "model.layers.0.block_sparse_moe.gate.weight");
+    EXPECT_EQ(name("mixtral", "blk.7.ffn_up_exps.weight", 7, 5), "model.layers.7.block_sparse_moe.experts.5.w3.weight");
+    EXPECT_EQ(name("mixtral", "blk.0.ffn_gate_inp.weight", 0, -1), "model.layers.0.block_sparse_moe.gate.weight");
     EXPECT_EQ(name("qwen2moe", "blk.11.ffn_gate_inp_shexp.weight", 11, -1),
               "model.layers.11.mlp.shared_expert_gate.weight");
     EXPECT_EQ(name("qwen2", "blk.1.attn_q.bias", 1, -1), "model.layers.1.self_attn.q_proj.bias");
-    EXPECT_EQ(name("dots1", "blk.3.exp_probs_b.bias", 3, -1),
-              "model.layers.3.mlp.gate.e_score_correction_bias");
-    EXPECT_EQ(name("dots1", "blk.3.ffn_up_shexp.weight", 3, -1),
-              "model.layers.3.mlp.shared_experts.up_proj.weight");
+    EXPECT_EQ(name("dots1", "blk.3.exp_probs_b.bias", 3, -1), "model.layers.3.mlp.gate.e_score_correction_bias");
+    EXPECT_EQ(name("dots1", "blk.3.ffn_up_shexp.weight", 3, -1), "model.layers.3.mlp.shared_experts.up_proj.weight");
     EXPECT_EQ(name("dots1", "blk.0.ffn_up.weight", 0, -1), "model.layers.0.mlp.up_proj.weight");
     EXPECT_EQ(name("olmoe", "output.weight", -1, -1), "lm_head.weight");
     EXPECT_EQ(name("phimoe", "output.bias", -1, -1), "lm_head.bias");
     EXPECT_EQ(name("granitemoe", "blk.4.ffn_up_exps.weight", 4, -1),
               "model.layers.4.block_sparse_moe.input_linear.weight");
-    EXPECT_EQ(name("gptoss", "blk.4.ffn_up_exps.bias", 4, -1),
-              "model.layers.4.mlp.experts.gate_up_proj_bias");
+    EXPECT_EQ(name("gptoss", "blk.4.ffn_up_exps.bias", 4, -1), "model.layers.4.mlp.experts.gate_up_proj_bias");
     EXPECT_EQ(name("gptoss", "blk.4.attn_sinks.weight", 4, -1), "model.layers.4.self_attn.sinks");
-    EXPECT_EQ(name("llama4", "blk.1.ffn_gate_exps.weight", 1, -1),
-              "model.layers.1.feed_forward.experts.gate_up_proj");
+    EXPECT_EQ(name("llama4", "blk.1.ffn_gate_exps.weight", 1, -1), "model.layers.1.feed_forward.experts.gate_up_proj");
     EXPECT_EQ(name("deepseek2", "blk.3.attn_v_b.weight", 3, -1), "model.layers.3.self_attn.kv_b_proj.weight");
     EXPECT_EQ(name("deepseek2", "blk.3.attn_kv_a_norm.weight", 3, -1),
               "model.layers.3.self_attn.kv_a_layernorm.weight");
-    EXPECT_EQ(name("llama", "blk.2.ffn_norm.weight", 2, -1),
-              "model.layers.2.post_attention_layernorm.weight");
+    EXPECT_EQ(name("llama", "blk.2.ffn_norm.weight", 2, -1), "model.layers.2.post_attention_layernorm.weight");
 }
 
 TEST(Architectures, NamesAreDistinct) {
@@ -311,13 +301,11 @@ TEST(Validate, NamesTheFirstContradiction) {
     expect_error([](ModelSpec& s) { s.context = 0; }, "context length is 0");
     expect_error([](ModelSpec& s) { s.layers.clear(); }, "number of layers is 0");
     expect_error([](ModelSpec& s) { s.norm.eps = std::nanf(""); }, "epsilon");
-    expect_error([](ModelSpec& s) { s.layers[2].attention()->kv_heads = 3; },
-                 "layer 2 has 4 attention heads");
+    expect_error([](ModelSpec& s) { s.layers[2].attention()->kv_heads = 3; }, "layer 2 has 4 attention heads");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->head_dim = 0; }, "key length");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.dims = 5; }, "rotary dimensions is 5");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.base = -1; }, "rotary base");
-    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1}; },
-                 "1 rotary frequency divisors");
+    expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1}; }, "1 rotary frequency divisors");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1, 1, 0, 1}; }, "divisor is 0");
     expect_error([&](ModelSpec& s) { moe(s).router.top_k = 7; }, "experts used by a token is 7");
     expect_error([&](ModelSpec& s) { moe(s).router.experts = 0; }, "number of experts is 0");

@@ -166,8 +166,7 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
         LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
         if (is("mamba", "moe_mamba") || (is("jamba") && l % 3 != 1)) layer.mixer = ssm;
         if (is("mamba")) layer.feed_forward = NoFeedForward{};
-        const bool dense =
-            (is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense) || (is("jamba") && l % 2 == 0);
+        const bool dense = (is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense) || (is("jamba") && l % 2 == 0);
         if (mixture && !dense) layer.feed_forward = m;
         spec.layers.push_back(layer);
     }
@@ -176,9 +175,9 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
 }
 
 inline const std::vector<std::string>& tiny_architectures() {
-    static const std::vector<std::string> all{
-        "llama",  "mixtral", "qwen2",  "qwen3",     "qwen2moe", "qwen3moe", "olmoe", "dots1",    "granitemoe",
-        "phimoe", "gptoss",  "llama4", "deepseek2", "glm4moe",  "jamba",    "mamba", "moe_mamba"};
+    static const std::vector<std::string> all{"llama",     "mixtral", "qwen2",      "qwen3",  "qwen2moe", "qwen3moe",
+                                              "olmoe",     "dots1",   "granitemoe", "phimoe", "gptoss",   "llama4",
+                                              "deepseek2", "glm4moe", "jamba",      "mamba",  "moe_mamba"};
     return all;
 }
 
@@ -201,8 +200,7 @@ inline Vocabulary tiny_vocabulary(int size) {
     for (int b = 0; b < 256; ++b) add(fmt::format("<0x{:02X}>", b), TokenType::byte, 0);
     for (const char* piece : {"\u2581", "a", "e", "h", "n", "r", "s", "t", "th", "he", "er", "\u2581the"})
         add(piece, TokenType::normal, -static_cast<float>(v.tokens.size()));
-    while (v.size() < size)
-        add(fmt::format("w{}", v.size()), TokenType::normal, -static_cast<float>(v.tokens.size()));
+    while (v.size() < size) add(fmt::format("w{}", v.size()), TokenType::normal, -static_cast<float>(v.tokens.size()));
     return v;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "model/gguf_vocabulary.h"
+#include "model/files/gguf_vocabulary.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 #include "text/hf_tokenizer.h"
@@ -132,8 +132,7 @@ TEST(GgufVocabulary, RealIdsTravel) {
         const std::shared_ptr<const Tokenizer> back = make_tokenizer(*read_gguf_vocabulary(metadata));
         EXPECT_EQ(back->vocabulary(), given->vocabulary()) << name;
 
-        const std::string inputs = read_text_file(base.string() + ".inp"),
-                          separator = "\n__ggml_vocab_test__\n";
+        const std::string inputs = read_text_file(base.string() + ".inp"), separator = "\n__ggml_vocab_test__\n";
         std::istringstream outputs(read_text_file(base.string() + ".out"));
         int cases = 0;
         for (size_t begin = 0; begin < inputs.size(); ++cases) {

@@ -1,4 +1,4 @@
-#include "moe/expert_store.h"
+#include "moe/store/expert_store.h"
 
 #include <gtest/gtest.h>
 
@@ -26,9 +26,7 @@ class Store : public testing::Test {
     std::unique_ptr<ExpertStore> make(Residency residency, bool trained = false) {
         std::vector<std::vector<ExpertWeights>> experts(2);
         for (size_t e = 0; e < 3; ++e) {
-            const auto weight = [&](size_t m) {
-                return ops::Weight{values_[e * 3 + m], trained ? grad_ : Tensor{}};
-            };
+            const auto weight = [&](size_t m) { return ops::Weight{values_[e * 3 + m], trained ? grad_ : Tensor{}}; };
             experts[1].push_back({weight(0), weight(1), weight(2)});
         }
         return make_expert_store(std::move(experts), residency);

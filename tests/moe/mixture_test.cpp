@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "moe/moe.h"
+#include "moe/mixture.h"
 #include "tests/ops/gradient_check.h"
 
 namespace gremium::moe {
@@ -46,15 +46,14 @@ struct Layer {
     }
     MoeOutput run(Graph& g, Var x, const RouterPolicy& policy, RoutingHook* hook = nullptr) {
         const Weight no_bias;
-        return mixture(g, x, policy,
-                       {.router_ED = router, .bias_E = no_bias, .correction_E = {}, .hook = hook}, *store,
+        return mixture(g, x, policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}, .hook = hook}, *store,
                        Activation::silu);
     }
 };
 
 // Output, then gradients of x and all weights under fixed random output gradients and both losses.
-std::vector<float> output_and_gradients(Layer& layer, const OwnedTensor& x, const RouterPolicy& policy,
-                                        DType compute, RoutingHook* hook = nullptr) {
+std::vector<float> output_and_gradients(Layer& layer, const OwnedTensor& x, const RouterPolicy& policy, DType compute,
+                                        RoutingHook* hook = nullptr) {
     for (const OwnedTensor& d : layer.grads) std::ranges::fill(floats(d), 0.0f);
     Arena arena(1 << 16);
     Graph g(arena, {.record = true, .compute = compute, .activation = compute});
@@ -89,8 +88,8 @@ TEST(Mixture, GradientsOfEveryPolicy) {
             std::vector<int32_t> chosen;
             check.run([&](Graph& g, auto x) {
                 const MoeOutput out =
-                    mixture(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}},
-                            *store, Activation::silu);
+                    mixture(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}}, *store,
+                            Activation::silu);
                 if (chosen.empty()) chosen = out.routing.ids_Tk;
                 EXPECT_EQ(out.routing.ids_Tk, chosen) << "choose another seed";
                 return out.y_TD;
@@ -118,31 +117,28 @@ TEST(Mixture, GradientsOfExpertsWithBiases) {
         const auto store = make_expert_store({experts}, Residency::mapped);
         const Activation act = gated ? Activation::clamped_swiglu : Activation::silu;
         check.run([&](Graph& g, auto x) {
-            return mixture(g, x[0], policy, {.router_ED = router, .bias_E = router_bias, .correction_E = {}},
-                           *store, act)
+            return mixture(g, x[0], policy, {.router_ED = router, .bias_E = router_bias, .correction_E = {}}, *store,
+                           act)
                 .y_TD;
         });
     }
 }
 
 TEST(Mixture, DroppedChoicesAndIdleExperts) {
-    const std::vector<int32_t> ids{0, 2,  -1, 0,
-                                   2, -1, -1, -1};  // four tokens; expert 1 idle, token 3 dropped
+    const std::vector<int32_t> ids{0, 2, -1, 0, 2, -1, -1, -1};  // four tokens; expert 1 idle, token 3 dropped
     const DispatchPlan plan = dispatch(ids, 2, 3);
     GradientCheck check;
     check.input({4, 4});
     check.input({4, 2});
     std::vector<ExpertWeights> experts(3);
-    for (const size_t e : {0, 2})
-        experts[e] = {check.weight({3, 4}), check.weight({3, 4}), check.weight({4, 3})};
+    for (const size_t e : {0, 2}) experts[e] = {check.weight({3, 4}), check.weight({3, 4}), check.weight({4, 3})};
     const auto store = make_expert_store({experts}, Residency::mapped);
     const std::vector<int32_t> used{0, 2};
     const ExpertLease lease = store->lease(0, used);
     check.run([&](Graph& g, auto x) {
         const Var y = moe::experts(g, x[0], plan, lease, Activation::gelu);
         const Var out = combine(g, y, x[1], plan, 4);
-        for (int64_t i = 0; i < 4; ++i)
-            EXPECT_EQ(out->value.f32()[3 * 4 + i], 0) << "a dropped token's output";
+        for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(out->value.f32()[3 * 4 + i], 0) << "a dropped token's output";
         return out;
     });
 }
@@ -155,8 +151,7 @@ TEST(Mixture, NoRowsAtAll) {
     const OwnedTensor x = random_tensor({2, 4}, 1), weights = random_tensor({2, 1}, 2);
     Arena arena(1 << 16);
     Graph g(arena, {});
-    const Var y =
-        combine(g, experts(g, g.input(x), plan, lease, Activation::silu), g.input(weights), plan, 2);
+    const Var y = combine(g, experts(g, g.input(x), plan, lease, Activation::silu), g.input(weights), plan, 2);
     for (const float v : floats(y->value)) EXPECT_EQ(v, 0);
 }
 
@@ -172,8 +167,7 @@ TEST(Mixture, OneExpertIsTheDenseFeedForward) {
         Graph g(arena, {.record = true, .compute = compute, .activation = compute});
         const Var in = g.input(x, true);
         const ExpertWeights& w = layer.store->peek({0, 0});
-        const Var inner =
-            ops::activate(g, ops::linear(g, in, w.gate), ops::linear(g, in, w.up), Activation::silu);
+        const Var inner = ops::activate(g, ops::linear(g, in, w.gate), ops::linear(g, in, w.up), Activation::silu);
         const Var y = ops::linear(g, inner, w.down);
         std::ranges::copy(ops::random_factors(y->value.count()), g.grad_of(y).f32());
         std::vector<float> dense = to_floats(y->value);
@@ -216,8 +210,7 @@ TEST(Mixture, AllExpertsAreTheDenseMixture) {
                 const double gate = dot(w.gate.value, f, in);
                 inner.push_back(gate / (1 + std::exp(-gate)) * dot(w.up.value, f, in));
             }
-            for (int64_t d = 0; d < dim; ++d)
-                expected[static_cast<size_t>(d)] += score * dot(w.down.value, d, inner);
+            for (int64_t d = 0; d < dim; ++d) expected[static_cast<size_t>(d)] += score * dot(w.down.value, d, inner);
         }
         for (int64_t d = 0; d < dim; ++d) {
             EXPECT_NEAR(y->value.f32()[t * dim + d], expected[static_cast<size_t>(d)] / total, 2e-5);
@@ -275,8 +268,7 @@ TEST(Mixture, RecomputationChangesNoBit) {
         const Var in = g.input(x, true);
         const auto body = [&](Graph& graph, Var v) {
             const MoeOutput out = layer.run(graph, v, policy);
-            return std::vector<Var>{ops::add(graph, v, out.y_TD), out.routing.balance_loss,
-                                    out.routing.z_loss};
+            return std::vector<Var>{ops::add(graph, v, out.y_TD), out.routing.balance_loss, out.routing.z_loss};
         };
         const std::vector<Var> out = recompute ? ops::checkpoint(g, in, body) : body(g, in);
         std::ranges::copy(ops::random_factors(out[0]->value.count()), g.grad_of(out[0]).f32());
@@ -284,8 +276,7 @@ TEST(Mixture, RecomputationChangesNoBit) {
         std::vector<float> result{*loss->value.f32()};
         g.backward(loss);
         result.insert(result.end(), floats(in->grad).begin(), floats(in->grad).end());
-        for (const OwnedTensor& d : layer.grads)
-            result.insert(result.end(), floats(d).begin(), floats(d).end());
+        for (const OwnedTensor& d : layer.grads) result.insert(result.end(), floats(d).begin(), floats(d).end());
         return result;
     };
     EXPECT_EQ(gradients(true), gradients(false));

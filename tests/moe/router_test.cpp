@@ -1,4 +1,4 @@
-#include "moe/router.h"
+#include "moe/routers/router.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -76,11 +76,7 @@ Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vect
                              .batch = &batch,
                              .layer = 5});
     const std::span<float> weights = floats(r.weights_Tk->value);
-    return {r.ids_Tk,
-            {weights.begin(), weights.end()},
-            *r.balance_loss->value.f32(),
-            *r.z_loss->value.f32(),
-            r.load_E};
+    return {r.ids_Tk, {weights.begin(), weights.end()}, *r.balance_loss->value.f32(), *r.z_loss->value.f32(), r.load_E};
 }
 
 // The golden router numbers of the models that each policy describes.
@@ -100,9 +96,8 @@ TEST(Route, Olmoe) {
 }
 
 TEST(Route, Qwen3AndGptOss) {
-    for (const RouterPolicy& policy :
-         {RouterPolicy{.experts = 8, .top_k = 4, .normalise = true},
-          RouterPolicy{.experts = 8, .top_k = 4, .score = Score::softmax_selected}}) {
+    for (const RouterPolicy& policy : {RouterPolicy{.experts = 8, .top_k = 4, .normalise = true},
+                                       RouterPolicy{.experts = 8, .top_k = 4, .score = Score::softmax_selected}}) {
         const Decision d = decide(policy, logits8);
         EXPECT_THAT(d.ids, ElementsAre(2, 6, 0, 4));
         EXPECT_THAT(d.weights, near({.445049f, .269936f, .163725f, .12129f}));
@@ -117,13 +112,11 @@ TEST(Route, Llama4Score) {
 
 // Sigmoids of large logits are all 1: the logits decide.
 TEST(Route, Llama4SelectsByLogits) {
-    EXPECT_THAT(decide({.experts = 4, .top_k = 2, .score = Score::sigmoid}, {90, 110, 100, 95}).ids,
-                ElementsAre(1, 2));
+    EXPECT_THAT(decide({.experts = 4, .top_k = 2, .score = Score::sigmoid}, {90, 110, 100, 95}).ids, ElementsAre(1, 2));
 }
 
 TEST(Route, DeepSeekV2) {
-    const Decision d =
-        decide({.experts = 8, .top_k = 3, .scale = 16, .groups = 4, .groups_used = 2}, logits8);
+    const Decision d = decide({.experts = 8, .top_k = 3, .scale = 16, .groups = 4, .groups_used = 2}, logits8);
     EXPECT_THAT(d.ids, ElementsAre(2, 6, 3));
     EXPECT_THAT(d.weights, Pointwise(FloatNear(2e-5f), {5.952806f, 3.61056f, 1.08748f}));
 }
@@ -170,15 +163,13 @@ TEST(Route, SequencesOfABatchDecideAlone) {
     std::vector<float> logits;
     for (int t = 0; t < 10; ++t) logits.insert(logits.end(), {2, 1.9f, static_cast<float>(t % 5) / 4});
     const std::vector<int32_t> none(10, 0), sequences{4, 4, 4, 4, 4, 2, 2, 2, 2, 2};
-    for (RouterPolicy policy :
-         {RouterPolicy{.experts = 3, .top_k = 1, .capacity = 3},
-          RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled},
-          RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::likely}}) {
+    for (RouterPolicy policy : {RouterPolicy{.experts = 3, .top_k = 1, .capacity = 3},
+                                RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled},
+                                RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::likely}}) {
         const std::vector<int32_t> both = decide(policy, logits, {}, nullptr, {none, none, sequences}).ids;
         const std::vector<int32_t> alone = decide(policy, {logits.begin(), logits.begin() + 15}).ids;
         EXPECT_TRUE(std::equal(alone.begin(), alone.end(), both.begin()));
-        EXPECT_TRUE(
-            std::equal(alone.begin(), alone.end(), both.begin() + static_cast<ptrdiff_t>(alone.size())));
+        EXPECT_TRUE(std::equal(alone.begin(), alone.end(), both.begin() + static_cast<ptrdiff_t>(alone.size())));
     }
 }
 
@@ -206,8 +197,7 @@ TEST(Route, LikelySecondChoicesAreKeptByTheirWeight) {
 
 TEST(Route, SampledSecondChoicesFollowTheSoftmax) {
     std::vector<float> logits;
-    for (int t = 0; t < 2000; ++t)
-        logits.insert(logits.end(), {0, 5, std::log(3.0f)});  // 1/4 and 3/4 beside the best
+    for (int t = 0; t < 2000; ++t) logits.insert(logits.end(), {0, 5, std::log(3.0f)});  // 1/4 and 3/4 beside the best
     const Decision d = decide({.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled}, logits);
     EXPECT_EQ(d.load[1], 2000);
     EXPECT_NEAR(static_cast<double>(d.load[2]), 1500, 5 * std::sqrt(375));
@@ -226,8 +216,7 @@ TEST(Route, SelectionEqualsASort) {
     std::vector<float> values(floats(logits).begin(), floats(logits).end());
     for (float& v : values) v = std::round(v * 4) / 4;  // many ties
     for (const int top_k : {1, 2, 5, 13}) {
-        const Decision d =
-            decide({.experts = experts, .top_k = top_k, .score = Score::softmax_selected}, values);
+        const Decision d = decide({.experts = experts, .top_k = top_k, .score = Score::softmax_selected}, values);
         for (size_t t = 0; t < tokens; ++t) {
             std::vector<int32_t> order(static_cast<size_t>(experts));
             for (int32_t e = 0; e < experts; ++e) order[static_cast<size_t>(e)] = e;
@@ -277,8 +266,8 @@ TEST(Route, RefusesRulesItCannotKeep) {
 TEST(Route, MutedStaysMuted) {
     Hook hook;
     hook.muted = {1};
-    const Decision d = decide({.experts = 3, .top_k = 2, .score = Score::sigmoid, .correction_bias = true},
-                              {0, 0, 0}, {0, 100, 0}, &hook);
+    const Decision d = decide({.experts = 3, .top_k = 2, .score = Score::sigmoid, .correction_bias = true}, {0, 0, 0},
+                              {0, 100, 0}, &hook);
     EXPECT_THAT(d.ids, ElementsAre(0, 2));
 }
 
@@ -355,8 +344,7 @@ TEST(Route, GradientsOfSparseMixer) {
     const Weight router = check.weight({5, 4}), no_bias;
     bool competed = false;
     check.run([&](Graph& g, auto x) {
-        const Routing r =
-            route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
+        const Routing r = route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
         for (const float w : floats(r.weights_Tk->value)) competed |= w < 1.6f;
         return r.weights_Tk;
     });
@@ -383,8 +371,8 @@ TEST(Route, GradientsOfEveryPolicy) {
                 const Weight router = check.weight({experts, 5}), bias = check.weight({experts});
                 std::vector<int32_t> chosen;
                 check.run([&](Graph& g, auto x) {
-                    Routing r = route(g, x[0], policy,
-                                      {.router_ED = router, .bias_E = bias, .correction_E = correction});
+                    Routing r =
+                        route(g, x[0], policy, {.router_ED = router, .bias_E = bias, .correction_E = correction});
                     if (chosen.empty()) chosen = r.ids_Tk;
                     EXPECT_EQ(r.ids_Tk, chosen) << "choose another seed";
                     return r.weights_Tk;
@@ -409,8 +397,7 @@ TEST(Route, GradientsWithDroppedChoices) {
         const Weight router = check.weight({4, 5}), no_bias;
         std::vector<int32_t> chosen;
         check.run([&](Graph& g, auto x) {
-            const Routing r =
-                route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
+            const Routing r = route(g, x[0], policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}});
             if (chosen.empty()) chosen = r.ids_Tk;
             EXPECT_EQ(r.ids_Tk, chosen) << "choose another seed";
             return r.weights_Tk;
@@ -431,8 +418,7 @@ TEST(Route, GradientsOfTheLosses) {
             Arena arena(1 << 16);
             Graph g(arena, {.record = true});
             const Var x = g.input(logits, true);
-            const Routing r =
-                route(g, x, policy, {.router_ED = router_ED, .bias_E = no_bias, .correction_E = {}});
+            const Routing r = route(g, x, policy, {.router_ED = router_ED, .bias_E = no_bias, .correction_E = {}});
             const Var weight = ops::scale(g, r.balance_loss, 0.5f);
             const Var total = ops::add_scaled(g, weight, r.z_loss, 0.25f);
             const double value = 0.5 * *r.balance_loss->value.f32() + 0.25 * *r.z_loss->value.f32();

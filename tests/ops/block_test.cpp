@@ -42,8 +42,7 @@ class Decoder {
             };
             x = recompute ? checkpoint(g, x, body).front() : body(g, x).front();
         }
-        const Var loss =
-            cross_entropy(g, rms_norm(g, x, weight({dim}), 1e-5f, dim, compute_), table, targets);
+        const Var loss = cross_entropy(g, rms_norm(g, x, weight({dim}), 1e-5f, dim, compute_), table, targets);
         std::vector<float> result{*loss->value.f32()};
         g.backward(loss);
         for (const OwnedTensor& d : grads_) result.insert(result.end(), floats(d).begin(), floats(d).end());
@@ -71,11 +70,8 @@ class Decoder {
             };
             spans.push_back({s * length, length, 0, rows(k), rows(v)});
         }
-        const AttentionShape shape{.heads = heads,
-                                   .kv_heads = heads,
-                                   .head_dim = dim / heads,
-                                   .value_dim = dim / heads,
-                                   .scale = 0.35f};
+        const AttentionShape shape{
+            .heads = heads, .kv_heads = heads, .head_dim = dim / heads, .value_dim = dim / heads, .scale = 0.35f};
         const Var attended = attention(g, q, k, v, spans, shape, length);
         x = add(g, x, linear(g, attended, weight({dim, dim}), {}, DType::f32));
         h = rms_norm(g, x, weight({dim}), 1e-5f, dim, compute_);
@@ -161,8 +157,7 @@ TEST(CrossEntropy, EqualsDoublePrecision) {
         Arena arena(1 << 16);
         Graph g(arena, {.record = record});
         std::vector<float> losses;
-        const Var loss =
-            cross_entropy(g, g.input(x, true), {head, {}}, targets, {.chunk = 4, .token_losses = &losses});
+        const Var loss = cross_entropy(g, g.input(x, true), {head, {}}, targets, {.chunk = 4, .token_losses = &losses});
         EXPECT_NEAR(*loss->value.f32(), sum / counted, 1e-5);
         ASSERT_EQ(losses.size(), targets.size());
         EXPECT_EQ(losses[3], 0);

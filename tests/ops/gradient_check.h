@@ -18,7 +18,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "ops/graph.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 
 namespace gremium::ops {
 
@@ -65,8 +65,7 @@ class GradientCheck {
     };
     Leaf& leaf(const char* kind, Shape shape, float scale) {
         const auto index = leaves_.size();
-        return leaves_.emplace_back(Leaf{fmt::format("{} {}", kind, index),
-                                         random_tensor(shape, 100 + index, scale),
+        return leaves_.emplace_back(Leaf{fmt::format("{} {}", kind, index), random_tensor(shape, 100 + index, scale),
                                          OwnedTensor(DType::f32, shape)});
     }
 

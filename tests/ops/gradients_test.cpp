@@ -35,8 +35,7 @@ TEST(Gradients, LinearOfInputUsedTwice) {
 TEST(Gradients, GroupedLinear) {
     GradientCheck check;
     check.input({6, 5});
-    const std::vector<Weight> w{
-        check.weight({4, 5}), {}, check.weight({4, 5})};  // the second expert is empty
+    const std::vector<Weight> w{check.weight({4, 5}), {}, check.weight({4, 5})};  // the second expert is empty
     const std::vector<int32_t> offsets{0, 4, 4, 6};
     check.run([&](Graph& g, auto x) { return grouped_linear(g, x[0], w, offsets, {}, DType::f32); });
 }
@@ -45,8 +44,7 @@ TEST(Gradients, GroupedLinearGathers) {
     GradientCheck check;
     check.input({4, 5});
     const std::vector<Weight> w{check.weight({3, 5}), check.weight({3, 5}), check.weight({3, 5})};
-    const std::vector<int32_t> offsets{0, 3, 3, 6},
-        rows{0, 1, 3, 0, 3, 0};  // token 2 is dropped, expert 1 idle
+    const std::vector<int32_t> offsets{0, 3, 3, 6}, rows{0, 1, 3, 0, 3, 0};  // token 2 is dropped, expert 1 idle
     check.run([&](Graph& g, auto x) { return grouped_linear(g, x[0], w, offsets, rows, DType::f32); });
 }
 
@@ -109,8 +107,7 @@ TEST(Gradients, GatedActivations) {
 }
 
 TEST(Gradients, PlainActivations) {
-    for (const Activation kind :
-         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu}) {
         GradientCheck check;
         check.step = 1e-3;  // relu: no element is that near its corner
         check.input({4, 7});
@@ -144,8 +141,7 @@ TEST(Gradients, Rope) {
         }
         GradientCheck check;
         check.input({4, 12});  // two heads of 6, of which 4 dimensions turn
-        check.run(
-            [&](Graph& g, auto x) { return rope(g, scale(g, x[0], 2), cos_sin, positions, 6, 4, pairing); });
+        check.run([&](Graph& g, auto x) { return rope(g, scale(g, x[0], 2), cos_sin, positions, 6, 4, pairing); });
     }
 }
 
@@ -235,8 +231,7 @@ TEST(Gradients, AttentionWithSinksAndChunks) {
     GradientCheck check;
     for (const int64_t columns : {4 * 3, 2 * 3, 2 * 4}) check.input({length * sequences, columns});
     const Weight sinks = check.weight({4});
-    const AttentionShape shape{
-        .heads = 4, .kv_heads = 2, .head_dim = 3, .value_dim = 4, .scale = 0.5f, .chunk = 3};
+    const AttentionShape shape{.heads = 4, .kv_heads = 2, .head_dim = 3, .value_dim = 4, .scale = 0.5f, .chunk = 3};
     check.run([&](Graph& g, auto x) {
         return attention(g, x[0], x[1], x[2], own_rows(x[1], x[2], length), shape, length, sinks);
     });

@@ -82,8 +82,7 @@ TEST(BytePair, EqualsTheDefinitionOnRandomMergesAndWords) {
         std::vector<std::string> known = {"a", "b", "c", "\xC3", "\xA4"};
         std::vector<std::pair<std::string, std::string>> merges;
         while (merges.size() < 30) {
-            const std::string left = known[random.below(known.size())],
-                              right = known[random.below(known.size())];
+            const std::string left = known[random.below(known.size())], right = known[random.below(known.size())];
             const auto same = [&](const auto& merge) { return merge.first + merge.second == left + right; };
             if (std::ranges::any_of(merges, same)) continue;
             merges.emplace_back(left, right);

@@ -64,10 +64,8 @@ const std::vector<Case> expressions = {
      "umlaut[1] }} "
      "{{ list[5:] }} {{ umlaut[::-1] }} {{ list[-9:2] }}",
      "3 2 [1, 2] [3, 1] [2, 1, 3] or ö [] üöä [3, 1]"},
-    {"{{ map.k }} {{ map['k'] }} {{ map.missing }}| {{ people[1]['name'] }} {{ people.0.name }}",
-     "v v | Bob Ann"},
-    {"{{ missing }}|{{ missing is defined }} {{ map.nothing is undefined }} {{ none_ is none }}",
-     "|False True True"},
+    {"{{ map.k }} {{ map['k'] }} {{ map.missing }}| {{ people[1]['name'] }} {{ people.0.name }}", "v v | Bob Ann"},
+    {"{{ missing }}|{{ missing is defined }} {{ map.nothing is undefined }} {{ none_ is none }}", "|False True True"},
     {"{{ -n }} {{ +n }} {{ -n|abs }} {{ 10 - 2 - 3 }}", "-3 3 3 5"},
     {"{{ 'a\\nb' }}{{ 'tab\\t' }}{{ '\\'' }}", "a\nbtab\t'"},
     {"{{ (1, 2)|length }}{{ ()|length }}{{ (1,)|length }}{{ (1)|string }}", "2011"},
@@ -76,8 +74,7 @@ const std::vector<Case> expressions = {
 const std::vector<Case> statements = {
     {"{% if n == 3 %}three{% elif n == 4 %}four{% else %}other{% endif %}", "three"},
     {"{% if missing %}a{% elif empty %}b{% else %}c{% endif %}", "c"},
-    {"{% for i in list %}{{ loop.index }}:{{ i }}{% if not loop.last %}, {% endif %}{% endfor %}",
-     "1:3, 2:1, 3:2"},
+    {"{% for i in list %}{{ loop.index }}:{{ i }}{% if not loop.last %}, {% endif %}{% endfor %}", "1:3, 2:1, 3:2"},
     {"{% for i in list %}{{ loop.index0 }}{{ loop.revindex }}{{ loop.first }}{{ loop.length }};{% endfor %}",
      "03True3;12False3;21False3;"},
     {"{% for i in list %}{{ loop.previtem }}<{{ i }}<{{ loop.nextitem }} {% endfor %}", "<3<1 3<1<2 1<2< "},
@@ -94,10 +91,8 @@ const std::vector<Case> statements = {
     {"{% set ns = namespace(a=1) %}{% for i in list %}{% set ns.a = ns.a + i %}{% endfor %}{{ ns.a }}", "7"},
     {"{% set a, b = 1, 2 %}{{ b }}{{ a }}{% set text %}<{{ name }}>{% endset %}{{ text }}", "21<World>"},
     {"{% set t | upper %}a{{ n }}{% endset %}{{ t }}{% filter lower | trim %} ABC {% endfilter %}", "A3abc"},
-    {"{% macro m(a, b='x') %}[{{ a }}{{ b }}]{% endmacro %}{{ m(1) }}{{ m(1, 2) }}{{ m(b=3, a=4) }}",
-     "[1x][12][43]"},
-    {"{% macro m() %}<{{ caller('q') }}>{% endmacro %}{% call(v) m() %}{{ v }}{{ name }}{% endcall %}",
-     "<qWorld>"},
+    {"{% macro m(a, b='x') %}[{{ a }}{{ b }}]{% endmacro %}{{ m(1) }}{{ m(1, 2) }}{{ m(b=3, a=4) }}", "[1x][12][43]"},
+    {"{% macro m() %}<{{ caller('q') }}>{% endmacro %}{% call(v) m() %}{{ v }}{{ name }}{% endcall %}", "<qWorld>"},
     {"{% macro f(i) %}{% if i > 0 %}{{ i }}{{ f(i - 1) }}{% endif %}{% endmacro %}{{ f(3) }}", "321"},
     {"{% generation %}a{{ n }}{% endgeneration %}{% raw %}{{ n }}{% endraw %}{# no #}", "a3{{ n }}"},
     {"{{ range(3)|list }}{{ range(1, 7, 2)|list }}{{ range(3, 0, -1)|list }}", "[0, 1, 2][1, 3, 5][3, 2, 1]"},
@@ -121,10 +116,8 @@ const std::vector<Case> white_space = {
 const std::vector<Case> filters = {
     {"{{ '  a '|trim }}|{{ name|upper }}{{ name|lower }}{{ 'hELLO wORLD'|title }}{{ 'aBC'|capitalize }}",
      "a|WORLDworldHello WorldAbc"},
-    {"{{ list|length }}{{ umlaut|length }}{{ map|length }}{{ list|first }}{{ list|last }}{{ list|sum }}",
-     "332326"},
-    {"{{ list|join(', ') }} {{ people|join('+', attribute='name') }} {{ 'abc'|join('-') }}",
-     "3, 1, 2 Ann+Bob a-b-c"},
+    {"{{ list|length }}{{ umlaut|length }}{{ map|length }}{{ list|first }}{{ list|last }}{{ list|sum }}", "332326"},
+    {"{{ list|join(', ') }} {{ people|join('+', attribute='name') }} {{ 'abc'|join('-') }}", "3, 1, 2 Ann+Bob a-b-c"},
     {"{{ list|sort }} {{ words|sort|join }} {{ list|sort(reverse=true) }} {{ "
      "people|sort(attribute='age')|map(attribute='name')|list }}",
      "[1, 2, 3] Abc [3, 2, 1] ['Bob', 'Ann']"},
@@ -163,8 +156,7 @@ const std::vector<Case> tests_and_methods = {
      "{{ n is not none and name is defined }}",
      "True True True False True True True"},
     {"{{ '\u3000 a\u00A0\n'|trim }}|{{ none_.attribute }}|", "a||"},
-    {"{{ ' a '.strip() }}|{{ 'xax'.strip('x') }} {{ 'xax'.lstrip('x') }} {{ 'xax'.rstrip('x') }}",
-     "a|a ax xa"},
+    {"{{ ' a '.strip() }}|{{ 'xax'.strip('x') }} {{ 'xax'.lstrip('x') }} {{ 'xax'.rstrip('x') }}", "a|a ax xa"},
     {"{{ 'a,b,c'.split(',') }} {{ 'a,b,c'.split(',', 1) }} {{ ' a  b '.split() }} {{ 'a,b,c'.rsplit(',', "
      "1)[0] }} "
      "{{ 'x</think>y'.split('</think>')[-1] }}",
@@ -200,8 +192,7 @@ TEST(ChatTemplate, AConversation) {
 TEST(ChatTemplate, ErrorsSayWhere) {
     EXPECT_EQ(message_of("a\n{{ raise_exception('roles must alternate') }}"),
               "chat template: line 2: the template refuses this conversation: roles must alternate");
-    EXPECT_EQ(message_of("{{ missing.attribute }}"),
-              "chat template: line 1: 'missing' (undefined) has no 'attribute'");
+    EXPECT_EQ(message_of("{{ missing.attribute }}"), "chat template: line 1: 'missing' (undefined) has no 'attribute'");
     EXPECT_EQ(message_of("{{ 1 + 'a' }}"), "chat template: line 1: expected an integer, not a string");
     EXPECT_EQ(message_of("{{ 1 // 0 }}"), "chat template: line 1: division by zero");
     EXPECT_EQ(message_of("{{ name.shout() }}"), "chat template: line 1: a string has no method 'shout'");
@@ -224,8 +215,7 @@ TEST(ChatTemplate, ErrorsSayWhere) {
 TEST(ChatTemplate, HostileTemplatesEnd) {
     const auto ends = [](const std::string& source) {
         const std::string message = message_of(source);
-        EXPECT_TRUE(message.starts_with("chat template: "))
-            << source.substr(0, 80) << ": " << message.substr(0, 200);
+        EXPECT_TRUE(message.starts_with("chat template: ")) << source.substr(0, 80) << ": " << message.substr(0, 200);
     };
     ends("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}");
     ends("{{ range(10 ** 12) }}");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "tests/source_directory.h"
 #include "text/pre_tokenizers.h"
 #include "text/vocabulary.h"
 
@@ -18,7 +19,7 @@ namespace gremium::test {
 
 inline std::filesystem::path fixtures() {
     const char* shared = std::getenv("GREMIUM_SHARED");
-    return std::filesystem::path(shared ? shared : GREMIUM_SOURCE_DIR "/../shared") / "fixtures";
+    return (shared ? shared : test::source_directory() / "../shared") / "fixtures";
 }
 
 // Reads the tokenizer.ggml.* metadata of a trusted, well-formed GGUF file (the room under test links no GGUF

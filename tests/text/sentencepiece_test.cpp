@@ -36,8 +36,7 @@ std::vector<int32_t> merge_slowly(const Vocabulary& v, const std::string& text) 
         for (size_t i = 1; i < symbols.size(); ++i) {
             const auto pair = ids.find(symbols[i - 1] + symbols[i]);
             if (pair == ids.end()) continue;
-            if (best == 0 || v.scores[pair->second] > v.scores[ids.at(symbols[best - 1] + symbols[best])])
-                best = i;
+            if (best == 0 || v.scores[pair->second] > v.scores[ids.at(symbols[best - 1] + symbols[best])]) best = i;
         }
         if (best == 0) break;
         symbols[best - 1] += symbols[best];
@@ -56,10 +55,9 @@ std::vector<int32_t> merge_slowly(const Vocabulary& v, const std::string& text) 
 
 TEST(SentencePiece, EqualsTheDefinitionOnRandomVocabulariesAndTexts) {
     const std::vector<std::string> alphabet = {"a", "b", "c", "▁", "▁", "\n", "ä", "€", "🦙", "\t"};
-    const std::vector<std::string> letters = {
-        "a", "b",       "c", " ",    " ",    "\n",   "ä",
-        "€", "🦙",    "x", "\xFF", "\xE2", "\x80", std::string(1, '\0'),
-        "▁", "\xF0\x9F"};
+    const std::vector<std::string> letters = {"a", "b",       "c", " ",    " ",    "\n",   "ä",
+                                              "€", "🦙",    "x", "\xFF", "\xE2", "\x80", std::string(1, '\0'),
+                                              "▁", "\xF0\x9F"};
     for (uint64_t seed = 0; seed < 60; ++seed) {
         Random random(seed);
         std::vector<std::string> tokens;
@@ -214,8 +212,7 @@ TEST(SentencePieceModel, DamagedBytesAreAnErrorOrAWorkingVocabulary) {
         std::string damaged = model;
         for (uint64_t n = 1 + random.below(4); n > 0; --n) {
             // Half of the damage goes to the specs and the last pieces.
-            const size_t at =
-                random.below(2) ? random.below(model.size()) : model.size() - 1 - random.below(120);
+            const size_t at = random.below(2) ? random.below(model.size()) : model.size() - 1 - random.below(120);
             damaged[at] = static_cast<char>(damaged[at] ^ (1 << random.below(8)));
         }
         try {
@@ -234,10 +231,9 @@ TEST(SentencePieceModel, NamesWhatIsNotSupported) {
         read_sentencepiece_model(word, "t5/tokenizer.model");
         FAIL();
     } catch (const Error& error) {
-        EXPECT_STREQ(
-            error.what(),
-            "t5/tokenizer.model: SentencePiece model type 3 is not supported; supported: 1 (unigram), "
-            "2 (BPE)");
+        EXPECT_STREQ(error.what(),
+                     "t5/tokenizer.model: SentencePiece model type 3 is not supported; supported: 1 (unigram), "
+                     "2 (BPE)");
     }
 }
 

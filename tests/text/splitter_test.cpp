@@ -27,10 +27,9 @@ TEST(Splitter, EveryNameHasPatternsThatKeepTheText) {
         "Hello, world's 12345 tests!\n\n\t  It'S \u0645\u0631\u062D\u0628\u0627 \u4F60\u597D\u3053\u3093 "
         "cafe\u0301 x\u00B2 \xFF\x80 \U0001F999?!  \r\n";
     for (const char* name :
-         {"llama-bpe", "dbrx",     "qwen2",   "qwen35",       "gpt-2",          "starcoder",
-          "falcon",    "default",  "",        "deepseek-llm", "deepseek-coder", "deepseek-v3",
-          "gpt-4o",    "tekken",   "kimi-k2", "bailingmoe",   "seed-coder",     "exaone-moe",
-          "tiny_aya",  "superbpe", "bloom",   "viking"}) {
+         {"llama-bpe",  "dbrx",         "qwen2",          "qwen35",      "gpt-2",  "starcoder", "falcon",  "default",
+          "",           "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken",    "kimi-k2", "bailingmoe",
+          "seed-coder", "exaone-moe",   "tiny_aya",       "superbpe",    "bloom",  "viking"}) {
         std::string joined;
         for (const std::string& word : words(name, text)) {
             EXPECT_FALSE(word.empty()) << name;
@@ -53,8 +52,7 @@ TEST(Splitter, Llama3AndQwen2) {
     EXPECT_THAT(words("llama-bpe", "IT'S 12345 (abc);\n\n  foo"),
                 ElementsAre("IT", "'S", " ", "123", "45", " (", "abc", ");\n\n", " ", " foo"));
     EXPECT_THAT(words("qwen2", "a 123"), ElementsAre("a", " ", "1", "2", "3"));
-    EXPECT_THAT(words("llama-bpe", " \n \nx"),
-                ElementsAre(" \n \n", "x"));  // up to the last line end of the run
+    EXPECT_THAT(words("llama-bpe", " \n \nx"), ElementsAre(" \n \n", "x"));  // up to the last line end of the run
     EXPECT_THAT(words("llama-bpe", "x   "), ElementsAre("x", "   "));
 }
 
@@ -62,8 +60,8 @@ TEST(Splitter, O200kAndTekkenBeginAnewAtCapitals) {
     EXPECT_THAT(words("gpt-4o", "camelCase don't 1234 a//\n"),
                 ElementsAre("camel", "Case", " don't", " ", "123", "4", " a", "//\n"));
     EXPECT_THAT(words("tekken", "don't 12"), ElementsAre("don", "'t", " ", "1", "2"));
-    EXPECT_THAT(words("gpt-4o", "\u0444\u0443\u0424\u0443"),
-                ElementsAre("\u0444\u0443", "\u0424\u0443"));  // true case, also beyond ASCII
+    // true case, also beyond ASCII
+    EXPECT_THAT(words("gpt-4o", "\u0444\u0443\u0424\u0443"), ElementsAre("\u0444\u0443", "\u0424\u0443"));
     EXPECT_THAT(words("kimi-k2", "ab\u4F60\u597Dab"), ElementsAre("ab", "\u4F60\u597D", "ab"));
 }
 
@@ -97,9 +95,8 @@ TEST(Splitter, AHostilePatternEnds) {
 }
 
 TEST(PreTokenizers, PatternsFindTheirNames) {
-    for (const char* name :
-         {"llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "falcon", "default", "deepseek-llm",
-          "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "kimi-k2", "viking"}) {
+    for (const char* name : {"llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "falcon", "default", "deepseek-llm",
+                             "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "kimi-k2", "viking"}) {
         const PreTokenizer& row = pre_tokenizer(name);
         EXPECT_EQ(pre_tokenizer_name(row.patterns, row.ignore_merges), name);
     }

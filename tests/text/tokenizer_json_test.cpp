@@ -130,16 +130,13 @@ TEST(TokenizerJson, NamesWhatIsNotSupported) {
         file[section] = value;
         return message_of(file);
     };
-    EXPECT_TRUE(
-        after("model", {{"type", "WordPiece"}})
-            .starts_with("tokenizer.json: model \"WordPiece\" is not supported; supported: BPE, Unigram"));
+    EXPECT_TRUE(after("model", {{"type", "WordPiece"}})
+                    .starts_with("tokenizer.json: model \"WordPiece\" is not supported; supported: BPE, Unigram"));
     EXPECT_TRUE(
         after("normalizer", {{"type", "Lowercase"}})
-            .starts_with(
-                "tokenizer.json: normalizer {\"type\":\"Lowercase\"} is not supported; supported: NFC, "));
-    EXPECT_TRUE(
-        after("pre_tokenizer", {{"type", "BertPreTokenizer"}})
-            .starts_with("tokenizer.json: pre_tokenizer {\"type\":\"BertPreTokenizer\"} is not supported"));
+            .starts_with("tokenizer.json: normalizer {\"type\":\"Lowercase\"} is not supported; supported: NFC, "));
+    EXPECT_TRUE(after("pre_tokenizer", {{"type", "BertPreTokenizer"}})
+                    .starts_with("tokenizer.json: pre_tokenizer {\"type\":\"BertPreTokenizer\"} is not supported"));
     EXPECT_TRUE(after("model", 5).starts_with("tokenizer.json: not as the tokenizers library writes it: "));
     EXPECT_TRUE(after("model", {{"type", "BPE"}, {"vocab", {{"a", 1 << 30}}}, {"merges", Json::array()}})
                     .starts_with("tokenizer.json: token \"a\" has id 1073741824"));

@@ -65,8 +65,7 @@ TEST(Tokenizer, DecodeHidesControlTokensUnlessAsked) {
     EXPECT_EQ(t->decode(Ids{261, 261}, {.at_start = false}), " a a");
     EXPECT_EQ(t->piece(261), " a");
     EXPECT_EQ(t->piece(test::byte_id('\n')), "\n");
-    EXPECT_EQ(message_of([&] { t->decode(Ids{266}); }),
-              "token id 266 is not in the vocabulary of 266 tokens");
+    EXPECT_EQ(message_of([&] { t->decode(Ids{266}); }), "token id 266 is not in the vocabulary of 266 tokens");
     EXPECT_THROW(t->piece(-1), Error);
 }
 
@@ -75,9 +74,8 @@ TEST(Tokenizer, AnyBytesComeBackAsTheyWere) {
         Vocabulary v = with_specials();
         v.add_space_prefix = prefix;
         const auto t = make_tokenizer(v);
-        for (const char* text :
-             {"", " ", "  ", "\n", "\t\ta", "   a  a ", "\r\n\r\n", " <u> <u>", "\xEF\xBB\xBF a", "é€🦙",
-              "\xC3", "\xF0\x9F\xA6", "\xED\xA0\x80", "\xC0\x80", "\xFF\xFE"}) {
+        for (const char* text : {"", " ", "  ", "\n", "\t\ta", "   a  a ", "\r\n\r\n", " <u> <u>", "\xEF\xBB\xBF a",
+                                 "é€🦙", "\xC3", "\xF0\x9F\xA6", "\xED\xA0\x80", "\xC0\x80", "\xFF\xFE"}) {
             EXPECT_EQ(t->decode(t->encode(text)), text);
         }
         Random random(3);
@@ -94,8 +92,7 @@ TEST(Tokenizer, AnyBytesComeBackAsTheyWere) {
 TEST(Tokenizer, StreamingGivesWholeCharactersAndTheSameText) {
     const auto t = make_tokenizer(with_specials());
     Random random(5);
-    const std::vector<std::string> characters = {"a",  " ",   "é",          "€",     "🦙",
-                                                 "\n", "<u>", "\U0010FFFF", "\uFFFD"};
+    const std::vector<std::string> characters = {"a", " ", "é", "€", "🦙", "\n", "<u>", "\U0010FFFF", "\uFFFD"};
     for (int i = 0; i < 200; ++i) {
         std::string text;
         for (uint64_t n = random.below(40); n > 0; --n) text += characters[random.below(characters.size())];
@@ -158,10 +155,8 @@ TEST(Tokenizer, VocabulariesThatContradictThemselvesAreErrors) {
     };
     EXPECT_EQ(error_after([](Vocabulary& v) { v.bos = 266; }),
               "tokenizer: the BOS token's id is 266, but the vocabulary has 266 tokens");
-    EXPECT_EQ(error_after([](Vocabulary& v) { v.scores.pop_back(); }),
-              "tokenizer: 266 tokens, but 265 scores");
-    EXPECT_EQ(error_after([](Vocabulary& v) { v.types.clear(); }),
-              "tokenizer: 266 tokens, but 0 token types");
+    EXPECT_EQ(error_after([](Vocabulary& v) { v.scores.pop_back(); }), "tokenizer: 266 tokens, but 265 scores");
+    EXPECT_EQ(error_after([](Vocabulary& v) { v.types.clear(); }), "tokenizer: 266 tokens, but 0 token types");
     EXPECT_EQ(error_after([](Vocabulary& v) { v.types[4] = TokenType{9}; }),
               "tokenizer: token 4 has type 9, expected 1 to 6");
     EXPECT_EQ(error_after([](Vocabulary& v) { v.scores[5] = std::numeric_limits<float>::quiet_NaN(); }),

@@ -83,8 +83,8 @@ TEST(TrainVocabulary, HasTheSizeAskedForAndTokensThatSuitCode) {
 TEST(TrainVocabulary, EveryTextComesBack) {
     for (bool prefix : {false, true}) {
         const auto t = make_tokenizer(train({.size = 380, .add_space_prefix = prefix}));
-        for (const std::string text : {"def f():\n\tif x:\n        return  self.value\r\n",
-                                       "  König 漢字 🦙", "\xFF\t\t \xC3", "\n"}) {
+        for (const std::string text :
+             {"def f():\n\tif x:\n        return  self.value\r\n", "  König 漢字 🦙", "\xFF\t\t \xC3", "\n"}) {
             EXPECT_EQ(t->decode(t->encode(text)), text);
         }
         const auto ids = t->encode("the value", {.add_bos_eos = false});

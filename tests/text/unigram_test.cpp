@@ -20,11 +20,9 @@ namespace {
 using test::add;
 using Ids = std::vector<int32_t>;
 
-const std::vector<std::string> words = {"one",          "two",       "three",
-                                        "fourth",       "fifty",     "Six",
-                                        "seven8",       "caf\u00E9", "\uFF34\uFF45\uFF53\uFF54",
-                                        "\u4F60\u597D", "o",         "on",
-                                        "ones"};
+const std::vector<std::string> words = {
+    "one",          "two", "three", "fourth", "fifty", "Six", "seven8", "caf\u00E9", "\uFF34\uFF45\uFF53\uFF54",
+    "\u4F60\u597D", "o",   "on",    "ones"};
 
 std::string random_text(Random& random, const std::vector<std::string>& parts) {
     std::string text;
@@ -57,8 +55,7 @@ std::string train(const std::string& kind) {
     Sentences sentences;
     std::string model;
     const auto status = sentencepiece::SentencePieceTrainer::Train(
-        "--model_type=" + kind + " --vocab_size=60 --hard_vocab_limit=false --minloglevel=3", &sentences,
-        &model);
+        "--model_type=" + kind + " --vocab_size=60 --hard_vocab_limit=false --minloglevel=3", &sentences, &model);
     EXPECT_TRUE(status.ok()) << status.ToString();
     return model;
 }
@@ -76,8 +73,8 @@ TEST_P(Trained, IdsEqualLibsentencepieces) {
     const auto tokenizer = make_tokenizer(v);
 
     std::vector<std::string> parts = words;
-    for (const char* part : {" ", " ", "  ", "\t", "\n", "\u3000", "\uFF34", "\u2460", "\uFB01", "e\u0301",
-                             "\uAC00", "Zz", "\u200B"}) {
+    for (const char* part :
+         {" ", " ", "  ", "\t", "\n", "\u3000", "\uFF34", "\u2460", "\uFB01", "e\u0301", "\uAC00", "Zz", "\u200B"}) {
         parts.push_back(part);
     }
     Random random(2);

@@ -108,15 +108,13 @@ TEST(Config, StateSpacesAndMixturesByPeriod) {
         EXPECT_EQ(spec.layers[l].has_feed_forward(), l % 2 == 1);
     }
     EXPECT_FALSE(spec.layers[2].attention()->rope.enabled);
-    EXPECT_EQ(*spec.layers[0].ssm(),
-              (SsmSpec{.inner = 80, .state = 16, .conv = 4, .dt_rank = 3, .log_rates = true}));
+    EXPECT_EQ(*spec.layers[0].ssm(), (SsmSpec{.inner = 80, .state = 16, .conv = 4, .dt_rank = 3, .log_rates = true}));
 }
 
 TEST(Config, OverridesWin) {
-    const TrainConfig config =
-        parse_config(recipe, "r.toml",
-                     std::vector<std::string>{"train.lr=0.5", "output.dir=elsewhere/x", "data.code.weight=3",
-                                              "model.tied_head=false"});
+    const TrainConfig config = parse_config(recipe, "r.toml",
+                                            std::vector<std::string>{"train.lr=0.5", "output.dir=elsewhere/x",
+                                                                     "data.code.weight=3", "model.tied_head=false"});
     EXPECT_EQ(config.train.lr, 0.5);
     EXPECT_EQ(config.output.dir, "elsewhere/x");
     EXPECT_EQ(config.data[1].weight, 3);

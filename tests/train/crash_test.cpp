@@ -32,8 +32,8 @@ int status_of(pid_t child) {
 }
 
 TrainConfig crash_recipe(const ScratchDirectory& dir, const std::string& output) {
-    return toy_recipe(
-        dir, output, {"train.threads=1", "train.steps=60", "train.checkpoint_every=2", "train.eval_every=0"});
+    return toy_recipe(dir, output,
+                      {"train.threads=1", "train.steps=60", "train.checkpoint_every=2", "train.eval_every=0"});
 }
 
 int train_quietly(const TrainConfig& config) {

@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "data/documents.h"
+#include "data/permutation.h"
+#include "data/token_file.h"
 #include "tests/train/scratch.h"
-#include "train/documents.h"
 #include "train/heldout.h"
-#include "train/permutation.h"
 #include "train/sampler.h"
-#include "train/token_file.h"
 
 namespace gremium::train {
 namespace {
@@ -21,15 +21,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::string_view_literals;
 
-TEST(Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
+TEST(data::Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
     for (const uint64_t n : {1u, 2u, 3u, 5u, 16u, 17u, 1000u, 4097u}) {
         std::set<uint64_t> seen;
-        const Permutation order(n, 42);
+        const data::Permutation order(n, 42);
         for (uint64_t i = 0; i < n; ++i) seen.insert(order(i));
         EXPECT_EQ(seen.size(), n);
         EXPECT_EQ(*seen.rbegin(), n - 1);
     }
-    const Permutation one(1000, 1), two(1000, 2);
+    const data::Permutation one(1000, 1), two(1000, 2);
     int same = 0, fixed = 0;
     for (uint64_t i = 0; i < 1000; ++i) {
         same += one(i) == two(i);
@@ -39,46 +39,46 @@ TEST(Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
     EXPECT_LT(fixed, 20);
 }
 
-TEST(Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
+TEST(data::Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
     const ScratchDirectory dir;
     write_text(dir / "a.txt", "one\0\0two"sv);
     write_text(dir / "b.txt", "three\0"sv);
-    const Documents documents(std::vector<std::string>{(dir / "*.txt").string()});
+    const data::Documents documents(std::vector<std::string>{(dir / "*.txt").string()});
     EXPECT_THAT(documents.all(), ElementsAre("one", "two", "three"));
-    EXPECT_THROW(Documents(std::vector<std::string>{(dir / "*.none").string()}), Error);
+    EXPECT_THROW(data::Documents(std::vector<std::string>{(dir / "*.none").string()}), Error);
 }
 
-TEST(Documents, CutsLongOnesAtALineEnd) {
+TEST(data::Documents, CutsLongOnesAtALineEnd) {
     const ScratchDirectory dir;
     std::string text((size_t{1} << 20) - 10, 'x');
     text += "\n";
     text += std::string(100, 'y');
     write_text(dir / "long.txt", text);
-    const Documents documents(std::vector<std::string>{(dir / "long.txt").string()});
+    const data::Documents documents(std::vector<std::string>{(dir / "long.txt").string()});
     ASSERT_EQ(documents.all().size(), 2u);
     EXPECT_EQ(documents.all()[0].back(), '\n');
     EXPECT_EQ(documents.all()[1], std::string(100, 'y'));
 }
 
-TEST(Documents, SplitGoesByContent) {
+TEST(data::Documents, SplitGoesByContent) {
     std::vector<std::string> text;
     for (int i = 0; i < 2000; ++i) text.push_back("document " + std::to_string(i));
     std::vector<std::string_view> documents(text.begin(), text.end());
-    const Split split = split_documents(documents, 0.1);
+    const data::Split split = data::split_documents(documents, 0.1);
     EXPECT_NEAR(static_cast<double>(split.heldout.size()), 200, 50);
     EXPECT_EQ(split.heldout.size() + split.train.size(), 2000u);
     std::reverse(documents.begin(), documents.end());
-    Split reversed = split_documents(documents, 0.1);
+    data::Split reversed = data::split_documents(documents, 0.1);
     std::reverse(reversed.heldout.begin(), reversed.heldout.end());
     EXPECT_EQ(reversed.heldout, split.heldout);
 }
 
-TEST(TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
+TEST(data::TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const std::vector<std::string_view> documents = {"the bat", " a", "\xff\x01 the the"};
-    write_token_file(dir / "t", *tokenizer, documents);
-    const TokenFile file(dir / "t", tokenizer->vocabulary().size());
+    data::write_token_file(dir / "t", *tokenizer, documents);
+    const data::TokenFile file(dir / "t", tokenizer->vocabulary().size());
     std::vector<int32_t> expected;
     int64_t bytes = 0;
     for (const auto document : documents) {
@@ -97,16 +97,16 @@ TEST(TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
     EXPECT_THROW(file.read(1, ids), Error);
 }
 
-TEST(TokenFile, TheNumberOfThreadsChangesNothing) {
+TEST(data::TokenFile, TheNumberOfThreadsChangesNothing) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const std::string text = toy_text(300, 1);
     write_text(dir / "text", text);
-    const Documents documents(std::vector<std::string>{(dir / "text").string()});
+    const data::Documents documents(std::vector<std::string>{(dir / "text").string()});
     std::string files[2];
     for (int t = 0; t < 2; ++t) {
         set_threads(1 + t);
-        write_token_file(dir / "t", *tokenizer, documents.all());
+        data::write_token_file(dir / "t", *tokenizer, documents.all());
         std::ifstream in(dir / "t", std::ios::binary);
         files[t].assign(std::istreambuf_iterator<char>(in), {});
     }
@@ -114,39 +114,39 @@ TEST(TokenFile, TheNumberOfThreadsChangesNothing) {
     EXPECT_EQ(files[0], files[1]);
 }
 
-TEST(TokenFile, DamageIsAnError) {
+TEST(data::TokenFile, DamageIsAnError) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const int vocab = tokenizer->vocabulary().size();
-    write_token_file(dir / "t", *tokenizer, std::vector<std::string_view>{"the bat"});
-    EXPECT_THROW(TokenFile(dir / "t", vocab + 1), Error);
+    data::write_token_file(dir / "t", *tokenizer, std::vector<std::string_view>{"the bat"});
+    EXPECT_THROW(data::TokenFile(dir / "t", vocab + 1), Error);
     std::filesystem::copy_file(dir / "t", dir / "cut");
     std::filesystem::resize_file(dir / "cut", std::filesystem::file_size(dir / "t") - 3);
-    EXPECT_THROW(TokenFile(dir / "cut", vocab), Error);
+    EXPECT_THROW(data::TokenFile(dir / "cut", vocab), Error);
     write_text(dir / "empty", "");
-    EXPECT_THROW(TokenFile(dir / "empty", vocab), Error);
+    EXPECT_THROW(data::TokenFile(dir / "empty", vocab), Error);
     std::fstream(dir / "t", std::ios::in | std::ios::out | std::ios::binary).write("\xff\xff", 2);
     std::vector<int32_t> ids(2);
-    EXPECT_THROW(TokenFile(dir / "t", vocab).read(0, ids), Error);  // an id outside the vocabulary
+    EXPECT_THROW(data::TokenFile(dir / "t", vocab).read(0, ids), Error);  // an id outside the vocabulary
 }
 
 class Sampling : public testing::Test {
   protected:
     // Files of ascending ids 3, 4, …: a window tells where it was cut.
-    TokenFile counting(const std::string& name, int bytes) {
+    data::TokenFile counting(const std::string& name, int bytes) {
         Vocabulary v = byte_vocabulary();
         v.add_bos = v.add_space_prefix = false;
         const auto tokenizer = make_tokenizer(v);
         std::string text;
         for (int i = 0; i < bytes; ++i) text += static_cast<char>(128 + i % 60);  // bytes that are no letters
-        write_token_file(dir_ / name, *tokenizer, std::vector<std::string_view>{text});
-        return TokenFile(dir_ / name, v.size());
+        data::write_token_file(dir_ / name, *tokenizer, std::vector<std::string_view>{text});
+        return data::TokenFile(dir_ / name, v.size());
     }
     ScratchDirectory dir_;
 };
 
 TEST_F(Sampling, EveryWindowOnceAnEpochInAnotherOrder) {
-    const TokenFile file = counting("t", 59);  // 60 tokens with the end
+    const data::TokenFile file = counting("t", 59);  // 60 tokens with the end
     SequenceSampler sampler({{&file, 1.0}}, 6, 7);
     std::vector<int32_t> inputs(6), targets(6);
     std::vector<std::vector<int32_t>> epochs;
@@ -167,7 +167,7 @@ TEST_F(Sampling, EveryWindowOnceAnEpochInAnotherOrder) {
 }
 
 TEST_F(Sampling, WeightsAreKeptCloselyAndAnySequenceCanBeFoundAgain) {
-    const TokenFile one = counting("one", 500), two = counting("two", 700), three = counting("three", 300);
+    const data::TokenFile one = counting("one", 500), two = counting("two", 700), three = counting("three", 300);
     const std::vector<Source> sources = {{&one, 3}, {&two, 1}, {&three, 0.5}};
     SequenceSampler sampler(sources, 10, 3), again(sources, 10, 3), other(sources, 10, 4);
     std::vector<int32_t> inputs(10), targets(10), seek(10), elsewhere(10);
@@ -188,7 +188,7 @@ TEST_F(Sampling, WeightsAreKeptCloselyAndAnySequenceCanBeFoundAgain) {
 }
 
 TEST_F(Sampling, ATextShorterThanAWindowIsAnError) {
-    const TokenFile file = counting("t", 5);
+    const data::TokenFile file = counting("t", 5);
     EXPECT_THROW(SequenceSampler({{&file, 1.0}}, 64, 1), Error);
 }
 

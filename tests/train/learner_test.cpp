@@ -7,7 +7,7 @@
 namespace gremium::train {
 namespace {
 
-// Sequences so long that attention of a running model rounds its operands (model/attention_layer.cpp).
+// Sequences so long that attention of a running model rounds its operands (model/layers/attention_layer.cpp).
 TEST(Learner, RecomputationChangesNoBitOfLongSequencesInBf16) {
     const ScratchDirectory dir;
     TrainConfig config = toy_recipe(dir, "out", {"model.context=1100"});

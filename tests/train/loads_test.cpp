@@ -35,8 +35,7 @@ TEST(Loads, WindowsSumAndStartAfresh) {
 TEST(Loads, CollapseIsSaidAloud) {
     LoadWindow window;
     window.add({{3, {41, 2, 2, 2, 1, 1, 1, 0}}}, 1);
-    EXPECT_THAT(window.warning(),
-                AllOf(HasSubstr("3/0 (6.6×)"), HasSubstr("dead: 3/7"), Not(HasSubstr("3/1"))));
+    EXPECT_THAT(window.warning(), AllOf(HasSubstr("3/0 (6.6×)"), HasSubstr("dead: 3/7"), Not(HasSubstr("3/1"))));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "tensor/blocks.h"
+#include "tensor/quantised/blocks.h"
 #include "tests/train/toy_run.h"
 #include "train/optimiser.h"
 
@@ -44,8 +44,7 @@ TEST(Parameters, InitialisationFollowsTheRoles) {
         } else if (entry.slot.role == TensorRole::correction || entry.slot.role == TensorRole::bias) {
             EXPECT_EQ(squares, 0) << name;
         } else if (n > 400) {
-            const bool residual =
-                name.find("down") != std::string::npos || name.find("output") != std::string::npos;
+            const bool residual = name.find("down") != std::string::npos || name.find("output") != std::string::npos;
             const double deviation = residual ? 0.02 / std::sqrt(2.0 * 2) : 0.02;  // two layers
             EXPECT_NEAR(std::sqrt(squares / n), deviation, 5 * deviation / std::sqrt(2 * n)) << name;
             EXPECT_NEAR(sum / n, 0, 5 * deviation / std::sqrt(n)) << name;
@@ -74,8 +73,7 @@ TEST(Parameters, ShadowsAreTheRoundedWeights) {
     EXPECT_EQ(model->weights.layers[0].attention_norm.weight.value.dtype, DType::f32);
     EXPECT_EQ(model->weights.layers[1].moe.router.value.dtype, DType::f32);
     EXPECT_FALSE(model->weights.layers[1].moe.correction.grad);
-    EXPECT_EQ(parameters.bind(Parameters::View::master)->weights.layers[0].attention.q.value.dtype,
-              DType::f32);
+    EXPECT_EQ(parameters.bind(Parameters::View::master)->weights.layers[0].attention.q.value.dtype, DType::f32);
 }
 
 // Against the update written out in double precision.

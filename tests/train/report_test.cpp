@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "train/chart.h"
+#include "web/chart.h"
 
 namespace gremium::train {
 namespace {
@@ -37,26 +37,19 @@ nlohmann::ordered_json train_row(int step, double loss) {
             {"tokens_per_second", 10.0}};
 }
 
-const nlohmann::json config = {{"model",
-                                {{"name", "a <b>"},
-                                 {"architecture", "dots1"},
-                                 {"layers", 2},
-                                 {"dim", 8},
-                                 {"experts", 2},
-                                 {"top_k", 1}}}};
+const nlohmann::json config = {
+    {"model", {{"name", "a <b>"}, {"architecture", "dots1"}, {"layers", 2}, {"dim", 8}, {"experts", 2}, {"top_k", 1}}}};
 
 TEST(Report, PageHoldsCurvesLoadsAndWarningsAndNothingFromElsewhere) {
     std::vector<nlohmann::ordered_json> rows = {train_row(1, 5), train_row(2, 4)};
-    rows.push_back(
-        {{"kind", "evaluation"},
-         {"step", 2},
-         {"domains", {{"c&d", {{"loss", 2.0}, {"bits_per_byte", 1.5}, {"tokens", 3}, {"bytes", 9}}}}}});
+    rows.push_back({{"kind", "evaluation"},
+                    {"step", 2},
+                    {"domains", {{"c&d", {{"loss", 2.0}, {"bits_per_byte", 1.5}, {"tokens", 3}, {"bytes", 9}}}}}});
     rows.push_back({{"kind", "experts"}, {"step", 2}, {"layers", {{{"layer", 1}, {"load", {30, 0}}}}}});
     rows.push_back({{"kind", "warning"}, {"step", 2}, {"text", "dead: 1/1 <"}});
     const std::string page = html_report(config, rows);
-    EXPECT_THAT(
-        page, AllOf(HasSubstr("a &lt;b&gt;"), HasSubstr("c&amp;d"), HasSubstr("1.5000"),
-                    HasSubstr("class=\"dead\""), HasSubstr("expert 0: 2.00×"), HasSubstr("dead: 1/1 &lt;")));
+    EXPECT_THAT(page, AllOf(HasSubstr("a &lt;b&gt;"), HasSubstr("c&amp;d"), HasSubstr("1.5000"),
+                            HasSubstr("class=\"dead\""), HasSubstr("expert 0: 2.00×"), HasSubstr("dead: 1/1 &lt;")));
     EXPECT_THAT(page, Not(HasSubstr("http")));
     EXPECT_THAT(page, Not(HasSubstr("nan")));
 }
@@ -64,19 +57,19 @@ TEST(Report, PageHoldsCurvesLoadsAndWarningsAndNothingFromElsewhere) {
 TEST(Report, AnEmptyRunIsAPageToo) { EXPECT_THAT(html_report(config, {}), HasSubstr("</html>")); }
 
 TEST(Chart, LinesEndWhereTheDataEnd) {
-    const std::string svg = line_chart("t", "", "x", {{"", {{0, 0}, {10, 100}}, false}});
+    const std::string svg = web::line_chart("t", "", "x", {{"", {{0, 0}, {10, 100}}, false}});
     EXPECT_THAT(svg, HasSubstr("M44.0 196.0L390.0 10.0"));  // corner to corner of the plot area
     EXPECT_THAT(svg, AllOf(HasSubstr(">20<"), HasSubstr(">100<"), HasSubstr(">10<")));
-    EXPECT_EQ(line_chart("t", "", "x", {}), "");
-    EXPECT_THAT(line_chart("t", "", "x", {{"", {{3, 7}}, false}}), Not(HasSubstr("nan")));
+    EXPECT_EQ(web::line_chart("t", "", "x", {}), "");
+    EXPECT_THAT(web::line_chart("t", "", "x", {{"", {{3, 7}}, false}}), Not(HasSubstr("nan")));
 }
 
 TEST(Chart, NumbersAreShort) {
-    EXPECT_EQ(short_number(1234567), "1.23M");
-    EXPECT_EQ(short_number(999.9), "1k");
-    EXPECT_EQ(short_number(21340), "21.3k");
-    EXPECT_EQ(short_number(0.003), "0.003");
-    EXPECT_EQ(short_number(0), "0");
+    EXPECT_EQ(web::short_number(1234567), "1.23M");
+    EXPECT_EQ(web::short_number(999.9), "1k");
+    EXPECT_EQ(web::short_number(21340), "21.3k");
+    EXPECT_EQ(web::short_number(0.003), "0.003");
+    EXPECT_EQ(web::short_number(0), "0");
 }
 
 }  // namespace

@@ -64,8 +64,7 @@ inline std::string toy_text(int documents, uint64_t seed) {
     std::string text;
     for (int d = 0; d < documents; ++d) {
         const uint64_t start = random.below(8);
-        for (uint64_t w = 0; w < 12; ++w)
-            text += std::string(words[(start + w * 3) % 8]) + (w == 11 ? "\n" : " ");
+        for (uint64_t w = 0; w < 12; ++w) text += std::string(words[(start + w * 3) % 8]) + (w == 11 ? "\n" : " ");
         text += '\0';
     }
     return text;

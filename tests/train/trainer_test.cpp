@@ -21,9 +21,7 @@ using testing::HasSubstr;
 struct Recorder : TrainObserver {
     void on_start(const RunInfo& run) override { info = run; }
     void on_step(const StepReport& report) override { losses.push_back(report.loss); }
-    void on_evaluation(int64_t, const std::vector<DomainScore>& scores) override {
-        evaluations.push_back(scores);
-    }
+    void on_evaluation(int64_t, const std::vector<DomainScore>& scores) override { evaluations.push_back(scores); }
     void on_warning(std::string_view text) override { warnings.emplace_back(text); }
     void on_note(std::string_view text) override { notes.emplace_back(text); }
     bool keep_going() override { return static_cast<int>(losses.size()) < stop_after; }
@@ -121,13 +119,13 @@ const Keys with_state_spaces = {"model.qk_norm=none",  "model.rope=false",      
 const Keys like_jamba = {"model.architecture=jamba", "model.layers=3",        "model.attention_period=3",
                          "model.attention_offset=1", "model.expert_period=3", "model.expert_offset=1",
                          "model.expert_hidden=32",   "model.normalise=false", "model.ssm_norms=true"};
-const Keys like_moe_mamba = {"model.architecture=moe_mamba", "model.attention_period=0",
-                             "model.capacity_factor=1", "model.second_expert=likely"};
+const Keys like_moe_mamba = {"model.architecture=moe_mamba", "model.attention_period=0", "model.capacity_factor=1",
+                             "model.second_expert=likely"};
 const Keys like_mamba = {"model.architecture=mamba", "model.attention_period=0", "model.experts=0",
                          "model.dense_hidden=0"};
 
-TrainConfig state_space_recipe(const ScratchDirectory& dir, const std::string& output,
-                               const Keys& architecture, const Keys& more = {}) {
+TrainConfig state_space_recipe(const ScratchDirectory& dir, const std::string& output, const Keys& architecture,
+                               const Keys& more = {}) {
     Keys all = with_state_spaces;
     all.insert(all.end(), architecture.begin(), architecture.end());
     all.insert(all.end(), more.begin(), more.end());
@@ -151,8 +149,7 @@ TEST(Trainer, StateSpacesResumeBitIdentically) {
     const ScratchDirectory dir;
     for (const char* compute : {"train.compute=f32", "train.compute=bf16"}) {
         const auto config = [&](const std::string& output, const char* threads) {
-            return state_space_recipe(dir, compute + output, like_jamba,
-                                      {"train.steps=12", compute, threads});
+            return state_space_recipe(dir, compute + output, like_jamba, {"train.steps=12", compute, threads});
         };
         Recorder whole, first, second;
         const TrainSummary one = train(config("-whole", "train.threads=1"), {}, whole);
@@ -169,8 +166,7 @@ TEST(Trainer, RecomputationChangesNoBit) {
     const ScratchDirectory dir;
     TrainObserver quiet;
     const TrainSummary plain = train(toy_recipe(dir, "plain", {"train.steps=6"}), {}, quiet);
-    const TrainSummary again =
-        train(toy_recipe(dir, "again", {"train.steps=6", "train.recompute=always"}), {}, quiet);
+    const TrainSummary again = train(toy_recipe(dir, "again", {"train.steps=6", "train.recompute=always"}), {}, quiet);
     EXPECT_TRUE(checkpoint_bytes(plain.checkpoint) == checkpoint_bytes(again.checkpoint));
 }
 
@@ -178,9 +174,9 @@ TEST(Trainer, RecomputesWhatWouldNotFit) {
     const ScratchDirectory dir;
     const auto notes = [&](const std::string& output, const std::string& set) {
         Recorder seen;
-        train(toy_recipe(dir, output,
-                         {"train.steps=1", "model.expert_hidden=256", "model.shared_hidden=256",
-                          "train.micro_batch=8", set}),
+        train(toy_recipe(
+                  dir, output,
+                  {"train.steps=1", "model.expert_hidden=256", "model.shared_hidden=256", "train.micro_batch=8", set}),
               {}, seen);
         return seen.notes;
     };
@@ -226,12 +222,9 @@ TEST(Trainer, RefusesToMixRuns) {
     TrainObserver quiet;
     train(toy_recipe(dir, "out", {"train.steps=5"}), {}, quiet);
     EXPECT_THAT(error_of(toy_recipe(dir, "out")), HasSubstr("earlier run"));
-    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"train.seed=9"}), {.resume = true}),
-                HasSubstr("train.seed"));
-    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"model.layers=3"}), {.resume = true}),
-                HasSubstr("model.layers"));
-    EXPECT_THAT(error_of(toy_recipe(dir, "new", {"data.one.files=nowhere-*.txt"})),
-                HasSubstr("nowhere-*.txt"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"train.seed=9"}), {.resume = true}), HasSubstr("train.seed"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "out", {"model.layers=3"}), {.resume = true}), HasSubstr("model.layers"));
+    EXPECT_THAT(error_of(toy_recipe(dir, "new", {"data.one.files=nowhere-*.txt"})), HasSubstr("nowhere-*.txt"));
 }
 
 TEST(Trainer, TrainsAVocabularyWhenNoneIsGiven) {

@@ -6,7 +6,7 @@
 
 namespace gremium::archs {
 
-extern const Architecture llama, mixtral, qwen2, qwen3, qwen2moe, qwen3moe, olmoe, dots1, granitemoe, phimoe,
-    gptoss, llama4, deepseek2, glm4moe, jamba, mamba, moe_mamba, switch_transformers, nllb_moe;
+extern const Architecture llama, mixtral, qwen2, qwen3, qwen2moe, qwen3moe, olmoe, dots1, granitemoe, phimoe, gptoss,
+    llama4, deepseek2, glm4moe, jamba, mamba, moe_mamba, switch_transformers, nllb_moe;
 
 }  // namespace gremium::archs

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/hf.h"
+#include "formats/hugging_face/hf.h"
 #include "formats/metadata.h"
-#include "model/spec.h"
+#include "model/spec/spec.h"
 
 namespace gremium {
 
@@ -81,7 +81,6 @@ struct Place {
 // In order of preference: the first is what is written.
 std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot& slot);
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot);
-bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings,
-                     const ModelSpec& spec);
+bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings, const ModelSpec& spec);
 
 }  // namespace gremium

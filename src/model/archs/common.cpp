@@ -66,8 +66,7 @@ moe::RouterPolicy::Second second_expert(const std::string& name, const std::stri
 }
 
 std::string second_expert_name(moe::RouterPolicy::Second second) {
-    const auto known =
-        std::ranges::find(second_experts, second, [](const auto& entry) { return entry.second; });
+    const auto known = std::ranges::find(second_experts, second, [](const auto& entry) { return entry.second; });
     return std::string(known->first);
 }
 
@@ -79,14 +78,12 @@ void no_gguf_writer(const ModelSpec& spec, Metadata& metadata) {
 }
 
 void refuse_attention_bias(const HfConfig& config) {
-    if (config.get<bool>("attention_bias", false))
-        fail("{}: attention_bias is not supported here", config.source());
+    if (config.get<bool>("attention_bias", false)) fail("{}: attention_bias is not supported here", config.source());
 }
 
 int checked_product(int a, int b, const std::string& source) {
     const int64_t product = int64_t{a} * b;
-    if (product < 0 || product > INT32_MAX)
-        fail("{}: {} shared experts of width {} are too wide", source, a, b);
+    if (product < 0 || product > INT32_MAX) fail("{}: {} shared experts of width {} are too wide", source, a, b);
     return static_cast<int>(product);
 }
 

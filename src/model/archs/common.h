@@ -88,6 +88,6 @@ void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config);
 
 void refuse_attention_bias(const HfConfig& config);
 int checked_product(int a, int b, const std::string& source);  // of widths from a file
-double decimal(float value);  // the shortest decimal that reads back as value
+double decimal(float value);                                   // the shortest decimal that reads back as value
 
 }  // namespace gremium::archs

@@ -40,8 +40,7 @@ void write_scaling(const RopeSpec& rope, Metadata& metadata) {
     const auto set = [&](std::string_view name, MetaValue value) {
         metadata.set(key(metadata, "rope.scaling." + std::string(name)), std::move(value));
     };
-    if (rope.original_context > 0)
-        set("original_context_length", static_cast<uint32_t>(rope.original_context));
+    if (rope.original_context > 0) set("original_context_length", static_cast<uint32_t>(rope.original_context));
     if (rope.linear_factor != 1) {
         set("type", std::string("linear"));
         set("factor", rope.linear_factor);
@@ -93,8 +92,7 @@ ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture) {
 
     const auto count = static_cast<size_t>(layers);
     const auto heads = per_layer(metadata, "attention.head_count", count);
-    const auto kv_heads =
-        metadata.find_per_layer<int32_t>(k("attention.head_count_kv"), count).value_or(heads);
+    const auto kv_heads = metadata.find_per_layer<int32_t>(k("attention.head_count_kv"), count).value_or(heads);
     const auto hidden = per_layer(metadata, "feed_forward_length", count);
     RopeSpec rope;
     rope.pairing = architecture_of(spec).gguf_pairing;

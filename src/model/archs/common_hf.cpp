@@ -85,8 +85,7 @@ void read_scaling(const HfConfig& config, RopeSpec& rope) {
 }
 
 float read_theta(const HfConfig& config, float fallback) {
-    if (auto parameters = config.child("rope_parameters"))
-        fallback = parameters->get<float>("rope_theta", fallback);
+    if (auto parameters = config.child("rope_parameters")) fallback = parameters->get<float>("rope_theta", fallback);
     return config.get<float>("rope_theta", fallback);
 }
 
@@ -153,10 +152,9 @@ void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defa
                 "fp8 are)",
                 config.source(), method);
     }
-    const bool windowed =
-        config.get<bool>("use_sliding_window", defaults.use_sliding_window) &&
-        config.get<int64_t>("sliding_window", context) < context &&
-        config.get<int64_t>("max_window_layers", 0) < config.require<int64_t>("num_hidden_layers");
+    const bool windowed = config.get<bool>("use_sliding_window", defaults.use_sliding_window) &&
+                          config.get<int64_t>("sliding_window", context) < context &&
+                          config.get<int64_t>("max_window_layers", 0) < config.require<int64_t>("num_hidden_layers");
     if (windowed && !defaults.reads_windows)
         fail("{}: sliding window attention is not supported here", config.source());
 }
@@ -191,8 +189,7 @@ ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefau
     a.kv_heads = config.get<int32_t>("num_key_value_heads", a.heads);
     a.head_dim = config.get<int32_t>("head_dim", a.heads > 0 ? spec.dim / a.heads : 0);
     a.value_dim = a.head_dim;
-    a.rope.dims =
-        static_cast<int>(std::lround(a.head_dim * config.get<double>("partial_rotary_factor", 1.0)));
+    a.rope.dims = static_cast<int>(std::lround(a.head_dim * config.get<double>("partial_rotary_factor", 1.0)));
     a.rope.pairing = architecture_of(spec).hf_pairing;
     a.rope.base = read_theta(config, defaults.rope_theta);
     read_scaling(config, a.rope);

@@ -75,11 +75,10 @@ void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config) {
 void read_gguf_deepseek(ModelSpec& spec, const Metadata& metadata, Score score) {
     const auto k = [&](std::string_view name) { return key(metadata, name); };
     MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
-    const uint32_t gating = metadata.get<uint32_t>(k("expert_gating_func"),
-                                                   score == Score::sigmoid ? sigmoid_gating : softmax_gating);
+    const uint32_t gating =
+        metadata.get<uint32_t>(k("expert_gating_func"), score == Score::sigmoid ? sigmoid_gating : softmax_gating);
     if (gating != softmax_gating && gating != sigmoid_gating)
-        fail("{}: {} is {}, expected 1 (softmax) or 2 (sigmoid)", metadata.source(), k("expert_gating_func"),
-             gating);
+        fail("{}: {} is {}, expected 1 (softmax) or 2 (sigmoid)", metadata.source(), k("expert_gating_func"), gating);
     moe.router.score = gating == sigmoid_gating ? Score::sigmoid : Score::softmax;
     moe.router.correction_bias = true;  // if its tensor is there
     moe.router.normalise = metadata.get<bool>(k("expert_weights_norm"), false);
@@ -109,14 +108,12 @@ void write_gguf_deepseek(const ModelSpec& spec, Metadata& metadata) {
 void read_hf_deepseek(ModelSpec& spec, const HfConfig& config, Score score) {
     MoeSpec moe = read_hf_experts(config, "moe_intermediate_size");
     const auto function = config.get<std::string>({"scoring_func", "score_function"}, "");
-    moe.router.score = function == "sigmoid"   ? Score::sigmoid
-                       : function == "softmax" ? Score::softmax
-                                               : score;
+    moe.router.score = function == "sigmoid" ? Score::sigmoid : function == "softmax" ? Score::softmax : score;
     moe.router.correction_bias = moe.router.score == Score::sigmoid;
     moe.router.scale = config.get<float>("routed_scaling_factor", 1.0f);
     set_groups(moe.router, config.get<int32_t>("n_group", 1), config.get<int32_t>("topk_group", 1));
-    moe.shared_hidden = checked_product(config.get<int32_t>({"n_shared_experts", "num_shared_experts"}, 0),
-                                        moe.hidden, config.source());
+    moe.shared_hidden = checked_product(config.get<int32_t>({"n_shared_experts", "num_shared_experts"}, 0), moe.hidden,
+                                        config.source());
     if (config.get<int32_t>("moe_layer_freq", 1) != 1)
         fail("{}: moe_layer_freq other than 1 is not supported", config.source());
     set_mixture(spec, moe, config.get<int32_t>("first_k_dense_replace", 0));

@@ -71,8 +71,7 @@ ModelSpec from_gguf(const Metadata& metadata) {
 ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, deepseek2.name);
     refuse_attention_bias(config);
-    if (!config.get<bool>("rope_interleave", true))
-        fail("{}: rope_interleave false is not supported", config.source());
+    if (!config.get<bool>("rope_interleave", true)) fail("{}: rope_interleave false is not supported", config.source());
     const int turned = config.require<int32_t>("qk_rope_head_dim");
     set_latent(spec, {.head_dim = config.require<int32_t>("qk_nope_head_dim") + turned,
                       .value_dim = config.require<int32_t>("v_head_dim"),
@@ -119,9 +118,7 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["q_lora_rank"] = a.latent.query_rank > 0 ? nlohmann::ordered_json(a.latent.query_rank) : nullptr;
     config["moe_layer_freq"] = 1;
     config["num_nextn_predict_layers"] = 0;
-    config["topk_method"] = r.score == Score::sigmoid ? "noaux_tc"
-                            : r.groups > 1            ? "group_limited_greedy"
-                                                      : "greedy";
+    config["topk_method"] = r.score == Score::sigmoid ? "noaux_tc" : r.groups > 1 ? "group_limited_greedy" : "greedy";
     if (r.score == Score::sigmoid) return;
     config["model_type"] = "deepseek_v2";
     config["architectures"] = {"DeepseekV2ForCausalLM"};

@@ -8,8 +8,7 @@ namespace {
 
 constexpr auto sigmoid = moe::RouterPolicy::Score::sigmoid;
 constexpr NameRule gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
-constexpr std::string_view gguf_ignored[] = {"blk.{l}."},
-                           hf_ignored[] = {"model.layers.{l}."};  // a second token's
+constexpr std::string_view gguf_ignored[] = {"blk.{l}."}, hf_ignored[] = {"model.layers.{l}."};  // a second token's
 
 ModelSpec from_gguf(const Metadata& metadata) {
     ModelSpec spec = read_gguf(metadata, glm4moe.name);

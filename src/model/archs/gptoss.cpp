@@ -18,19 +18,11 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", gate},
     {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", up},
     {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.mlp.experts.down_proj", {.transposed = true}},
-    {"blk.{l}.ffn_gate_exps.weight",
-     "model.layers.{l}.mlp.experts.gate_up_proj_blocks",
-     {.part = Layout::Part::even}},
-    {"blk.{l}.ffn_up_exps.weight",
-     "model.layers.{l}.mlp.experts.gate_up_proj_blocks",
-     {.part = Layout::Part::odd}},
+    {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj_blocks", {.part = Layout::Part::even}},
+    {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj_blocks", {.part = Layout::Part::odd}},
     {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.mlp.experts.down_proj_blocks"},
-    {"blk.{l}.ffn_gate_exps.bias",
-     "model.layers.{l}.mlp.experts.gate_up_proj_bias",
-     {.part = Layout::Part::even}},
-    {"blk.{l}.ffn_up_exps.bias",
-     "model.layers.{l}.mlp.experts.gate_up_proj_bias",
-     {.part = Layout::Part::odd}},
+    {"blk.{l}.ffn_gate_exps.bias", "model.layers.{l}.mlp.experts.gate_up_proj_bias", {.part = Layout::Part::even}},
+    {"blk.{l}.ffn_up_exps.bias", "model.layers.{l}.mlp.experts.gate_up_proj_bias", {.part = Layout::Part::odd}},
     {"blk.{l}.ffn_down_exps.bias", "model.layers.{l}.mlp.experts.down_proj_bias"},
 };
 
@@ -54,17 +46,15 @@ ModelSpec from_gguf(const Metadata& metadata) {
 }
 
 ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec =
-        read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
+    ModelSpec spec = read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
     if (config.get<float>("swiglu_limit", kernels::swiglu_limit) != kernels::swiglu_limit)
         fail("{}: swiglu_limit other than {} is not supported", config.source(), kernels::swiglu_limit);
-    set_gptoss(spec, read_hf_experts(config, "intermediate_size"),
-               config.get<int32_t>("sliding_window", 128));
+    set_gptoss(spec, read_hf_experts(config, "intermediate_size"), config.get<int32_t>("sliding_window", 128));
     const auto types = config.get<std::vector<std::string>>("layer_types", {});
     for (size_t l = 0; l < types.size() && l < spec.layers.size(); ++l)
         if ((types[l] == "sliding_attention") != (spec.layers[l].attention()->window > 0))
-            fail("{}: layer_types: layer {} is {}, expected windows in every other layer from 0 on",
-                 config.source(), l, types[l]);
+            fail("{}: layer_types: layer {} is {}, expected windows in every other layer from 0 on", config.source(), l,
+                 types[l]);
     return spec;
 }
 
@@ -83,8 +73,7 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     if (config["rope_scaling"].is_null()) config["rope_scaling"] = {{"rope_type", "default"}};
     config["swiglu_limit"] = kernels::swiglu_limit;
     for (const LayerSpec& layer : spec.layers)
-        config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention"
-                                                                      : "full_attention");
+        config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention" : "full_attention");
 }
 
 }  // namespace

@@ -8,9 +8,7 @@ namespace {
 
 constexpr NameRule names[] = {
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.block_sparse_moe.router.layer"},
-    {"blk.{l}.ffn_gate_exps",
-     "model.layers.{l}.block_sparse_moe.input_linear",
-     {.part = Layout::Part::first}},
+    {"blk.{l}.ffn_gate_exps", "model.layers.{l}.block_sparse_moe.input_linear", {.part = Layout::Part::first}},
     {"blk.{l}.ffn_up_exps", "model.layers.{l}.block_sparse_moe.input_linear", {.part = Layout::Part::last}},
     {"blk.{l}.ffn_down_exps", "model.layers.{l}.block_sparse_moe.output_linear"},
     {"blk.{l}.ffn_gate_shexp", "model.layers.{l}.shared_mlp.input_linear", {.part = Layout::Part::first}},
@@ -48,8 +46,7 @@ ModelSpec from_hf(const HfConfig& config) {
     spec.embedding_scale = config.get<float>("embedding_multiplier", 1.0f);
     spec.residual_scale = config.get<float>("residual_multiplier", 1.0f);
     spec.logit_divisor = config.get<float>("logits_scaling", 1.0f);
-    set_granite(spec, read_hf_experts(config, "intermediate_size"),
-                config.get<int32_t>("shared_intermediate_size", 0),
+    set_granite(spec, read_hf_experts(config, "intermediate_size"), config.get<int32_t>("shared_intermediate_size", 0),
                 config.get<float>("attention_multiplier", 1.0f));
     return spec;
 }
@@ -59,8 +56,7 @@ void to_gguf(const ModelSpec& spec, Metadata& metadata) {
     const MoeSpec moe = mixture_of(spec);
     write_gguf_experts(moe, "feed_forward_length", metadata);
     if (moe.shared_hidden > 0)
-        metadata.set(key(metadata, "expert_shared_feed_forward_length"),
-                     static_cast<uint32_t>(moe.shared_hidden));
+        metadata.set(key(metadata, "expert_shared_feed_forward_length"), static_cast<uint32_t>(moe.shared_hidden));
     metadata.set(key(metadata, "embedding_scale"), spec.embedding_scale);
     metadata.set(key(metadata, "residual_scale"), spec.residual_scale);
     metadata.set(key(metadata, "logit_scale"), spec.logit_divisor);

@@ -73,13 +73,12 @@ ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, jamba.name);
     if (config.get<bool>("mamba_proj_bias", false) || !config.get<bool>("mamba_conv_bias", true))
         fail("{}: expected mamba_conv_bias and no mamba_proj_bias", config.source());
-    const SsmSpec ssm{
-        .inner = checked_product(config.get<int32_t>("mamba_expand", 2), spec.dim, config.source()),
-        .state = config.get<int32_t>("mamba_d_state", 16),
-        .conv = config.get<int32_t>("mamba_d_conv", 4),
-        .dt_rank = hf_dt_rank(config, "mamba_dt_rank", spec.dim),
-        .inner_norms = true,
-        .log_rates = true};
+    const SsmSpec ssm{.inner = checked_product(config.get<int32_t>("mamba_expand", 2), spec.dim, config.source()),
+                      .state = config.get<int32_t>("mamba_d_state", 16),
+                      .conv = config.get<int32_t>("mamba_d_conv", 4),
+                      .dt_rank = hf_dt_rank(config, "mamba_dt_rank", spec.dim),
+                      .inner_norms = true,
+                      .log_rates = true};
     MoeSpec moe;
     moe.router = {.experts = config.get<int32_t>("num_experts", 16),
                   .top_k = config.get<int32_t>("num_experts_per_tok", 2)};
@@ -98,8 +97,7 @@ ModelSpec from_hf(const HfConfig& config) {
 void to_gguf(const ModelSpec& spec, Metadata& metadata) {
     write_gguf(spec, metadata);
     std::vector<int32_t> kv_heads;
-    for (const LayerSpec& layer : spec.layers)
-        kv_heads.push_back(layer.attention() ? layer.attention()->kv_heads : 0);
+    for (const LayerSpec& layer : spec.layers) kv_heads.push_back(layer.attention() ? layer.attention()->kv_heads : 0);
     metadata.set(key(metadata, "attention.head_count_kv"), MetaArray(kv_heads));
     write_gguf_ssm(ssm_of(spec), metadata);
     if (leading_dense_layers(spec) < static_cast<int>(spec.layers.size()))

@@ -62,8 +62,7 @@ void for_each_number(const Steps& s, int64_t rows, int64_t cols, Visit&& visit) 
 
 // Tile by tile, so that what lies together is read together, and written together.
 template <typename Bits>
-void copy_numbers(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, int64_t rows,
-                  int64_t cols) {
+void copy_numbers(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, int64_t rows, int64_t cols) {
     constexpr auto size = static_cast<int64_t>(sizeof(Bits));
     Bits numbers[tile][tile];
     for (int64_t begin = 0; begin < cols; begin += tile) {
@@ -79,14 +78,11 @@ void copy_numbers(std::byte* to, const Steps& t, const std::byte* from, const St
     }
 }
 
-void copy(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, const Matrices& shape,
-          DType type) {
+void copy(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, const Matrices& shape, DType type) {
     const int64_t tiles = (shape.rows + tile - 1) / tile;
     parallel_for(shape.count * tiles, [&](int64_t i) {
         const int64_t m = i / tiles, first = i % tiles * tile, rows = std::min(tile, shape.rows - first);
-        const auto beginning = [&](const Steps& s) {
-            return row_bytes(type, s.origin + m * s.matrix + first * s.row);
-        };
+        const auto beginning = [&](const Steps& s) { return row_bytes(type, s.origin + m * s.matrix + first * s.row); };
         std::byte* const out = to + beginning(t);
         const std::byte* const in = from + beginning(f);
         if (t.col != 1 || f.col != 1) {
@@ -185,8 +181,7 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
 
 std::vector<FileTensor> gguf_tensors(const Architecture& architecture, const ModelSpec& spec) {
     Grouping grouping;
-    for (const TensorSlot& slot : tensor_slots(spec))
-        grouping.add(gguf_places(architecture, slot).front(), slot);
+    for (const TensorSlot& slot : tensor_slots(spec)) grouping.add(gguf_places(architecture, slot).front(), slot);
     return grouping.finish();
 }
 

@@ -74,8 +74,7 @@ ModelSpec from_hf(const HfConfig& whole) {
     // True, or a number in early files.
     const nlohmann::json* tuning = config.value("attn_temperature_tuning");
     if (tuning && (*tuning == false || *tuning == 0)) p.temperature = 0;
-    const auto rotated =
-        config.get<std::vector<int32_t>>("no_rope_layers", {});  // 0 where there is no rotation
+    const auto rotated = config.get<std::vector<int32_t>>("no_rope_layers", {});  // 0 where there is no rotation
     for (size_t l = 0; l < rotated.size() && l < spec.layers.size(); ++l)
         if ((rotated[l] == 0) != ((l + 1) % period == 0))
             fail("{}: no_rope_layers: every fourth layer expected, not layer {}", config.source(), l);
@@ -106,8 +105,7 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     const AttentionSpec a = attention_of(spec);
     config["attention_chunk_size"] = a.chunk;
     config["use_qk_norm"] = a.qk_norm == QkNorm::rotated;
-    const bool tempered =
-        spec.layers.size() >= period && spec.layers[period - 1].attention()->temperature > 0;
+    const bool tempered = spec.layers.size() >= period && spec.layers[period - 1].attention()->temperature > 0;
     config["attn_temperature_tuning"] = tempered;
     if (tempered) {
         config["attn_scale"] = decimal(spec.layers[period - 1].attention()->temperature);

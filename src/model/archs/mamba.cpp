@@ -40,8 +40,8 @@ ModelSpec moe_from_gguf(const Metadata& metadata) {
     MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
     moe.router.normalise = metadata.get<bool>(key(metadata, "expert_weights_norm"), false);
     moe.router.capacity_factor = metadata.get<float>(key(metadata, "expert_capacity_factor"), 0);
-    moe.router.second = second_expert(metadata.get<std::string>(key(metadata, "expert_second_policy"), "all"),
-                                      metadata.source());
+    moe.router.second =
+        second_expert(metadata.get<std::string>(key(metadata, "expert_second_policy"), "all"), metadata.source());
     set_mixture(spec, moe);
     return spec;
 }
@@ -71,12 +71,11 @@ ModelSpec moe_from_hf(const HfConfig& config) {
     ModelSpec spec = from_hf(config);
     spec.architecture = moe_mamba.name;
     MoeSpec moe;
-    moe.router = {
-        .experts = config.require<int32_t>("num_experts"),
-        .top_k = config.require<int32_t>("num_experts_per_tok"),
-        .normalise = config.get<bool>("norm_topk_prob", false),
-        .capacity_factor = config.get<float>("capacity_factor", 0),
-        .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
+    moe.router = {.experts = config.require<int32_t>("num_experts"),
+                  .top_k = config.require<int32_t>("num_experts_per_tok"),
+                  .normalise = config.get<bool>("norm_topk_prob", false),
+                  .capacity_factor = config.get<float>("capacity_factor", 0),
+                  .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
     moe.hidden = config.require<int32_t>("moe_intermediate_size");
     set_mixture(spec, moe);
     return spec;

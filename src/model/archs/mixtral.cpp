@@ -21,8 +21,7 @@ ModelSpec from_gguf(const Metadata& metadata) {
 }
 
 ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec =
-        read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f, .use_sliding_window = true});
+    ModelSpec spec = read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f, .use_sliding_window = true});
     MoeSpec moe = read_hf_experts(config, "intermediate_size");
     moe.router.normalise = true;
     set_mixture(spec, moe);

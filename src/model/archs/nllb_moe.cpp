@@ -57,13 +57,12 @@ void read_stack(ModelSpec& stack, const HfConfig& config, const std::string& sid
                           .gated = false,
                           .bias = true};
     MoeSpec moe;
-    moe.router = {
-        .experts = config.require<int32_t>("num_experts"),
-        .top_k = 2,
-        .normalise = true,
-        .scale = 1 - config.get<float>("moe_token_dropout", 0.2f),
-        .normalise_dropped = config.get<bool>("normalize_router_prob_before_dropping", false),
-        .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
+    moe.router = {.experts = config.require<int32_t>("num_experts"),
+                  .top_k = 2,
+                  .normalise = true,
+                  .scale = 1 - config.get<float>("moe_token_dropout", 0.2f),
+                  .normalise_dropped = config.get<bool>("normalize_router_prob_before_dropping", false),
+                  .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
     moe.hidden = dense.hidden;
     moe.router_bias = config.get<bool>("router_bias", false);
     moe.activation = dense.activation;
@@ -89,8 +88,7 @@ ModelSpec from_hf(const HfConfig& config) {
     spec.context = config.get<int32_t>("max_position_embeddings", 1024);
     spec.norm = {.kind = NormKind::layer, .eps = 1e-5f, .bias = true};
     spec.first_sinusoid = 2;  // behind the position of padding, 1
-    if (config.get<bool>("scale_embedding", true))
-        spec.embedding_scale = std::sqrt(static_cast<float>(spec.dim));
+    if (config.get<bool>("scale_embedding", true)) spec.embedding_scale = std::sqrt(static_cast<float>(spec.dim));
     if (const auto act = config.get<std::string>("activation_function", "relu"); act != "relu")
         fail("{}: activation_function \"{}\" is not supported (relu is)", config.source(), act);
     if (config.get<bool>("batch_prioritized_routing", false))

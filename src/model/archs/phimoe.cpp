@@ -21,8 +21,7 @@ constexpr const char* epsilon_key = "router.sparse_epsilon";
 void set_phi(ModelSpec& spec, MoeSpec moe, float epsilon) {
     spec.norm.kind = epsilon > 0 ? NormKind::layer : NormKind::rms;
     spec.norm.bias = true;
-    moe.router.score =
-        epsilon > 0 ? moe::RouterPolicy::Score::sparsemixer : moe::RouterPolicy::Score::softmax_selected;
+    moe.router.score = epsilon > 0 ? moe::RouterPolicy::Score::sparsemixer : moe::RouterPolicy::Score::softmax_selected;
     moe.router.sparse_epsilon = epsilon;
     moe.router.normalise = false;
     set_mixture(spec, moe);
@@ -43,8 +42,7 @@ ModelSpec from_hf(const HfConfig& config) {
     const bool bias = config.get<bool>("attention_bias", false);
     for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = a.out_bias = bias; });
     spec.head_bias = config.get<bool>("lm_head_bias", false);
-    set_phi(spec, read_hf_experts(config, "intermediate_size"),
-            config.get<float>("router_jitter_noise", 0.01f));
+    set_phi(spec, read_hf_experts(config, "intermediate_size"), config.get<float>("router_jitter_noise", 0.01f));
     return spec;
 }
 

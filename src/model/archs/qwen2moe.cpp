@@ -37,8 +37,7 @@ void to_gguf(const ModelSpec& spec, Metadata& metadata) {
     write_gguf(spec, metadata);
     const MoeSpec moe = mixture_of(spec);
     write_gguf_experts(moe, "expert_feed_forward_length", metadata);
-    metadata.set(key(metadata, "expert_shared_feed_forward_length"),
-                 static_cast<uint32_t>(moe.shared_hidden));
+    metadata.set(key(metadata, "expert_shared_feed_forward_length"), static_cast<uint32_t>(moe.shared_hidden));
 }
 
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {

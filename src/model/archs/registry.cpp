@@ -88,9 +88,8 @@ std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slo
 std::span<const Architecture* const> architectures() {
     using namespace archs;
     static constexpr const Architecture* all[] = {
-        &llama,     &mixtral, &qwen2,      &qwen3,  &qwen2moe,  &qwen3moe,
-        &olmoe,     &dots1,   &granitemoe, &phimoe, &gptoss,    &llama4,
-        &deepseek2, &glm4moe, &jamba,      &mamba,  &moe_mamba, &switch_transformers,
+        &llama,   &mixtral, &qwen2,  &qwen3,     &qwen2moe, &qwen3moe, &olmoe, &dots1,     &granitemoe,
+        &phimoe,  &gptoss,  &llama4, &deepseek2, &glm4moe,  &jamba,    &mamba, &moe_mamba, &switch_transformers,
         &nllb_moe};
     return all;
 }
@@ -120,8 +119,7 @@ const Architecture& architecture_of(const HfConfig& config) {
     const auto type = config.require<std::string>("model_type");
     for (const Architecture* a : architectures())
         if (a->hf_model_type == type || (!a->hf_alias.empty() && a->hf_alias == type)) return *a;
-    fail("{}: model_type \"{}\" is not supported; supported: {}", config.source(), type,
-         supported_architectures());
+    fail("{}: model_type \"{}\" is not supported; supported: {}", config.source(), type, supported_architectures());
 }
 
 const Architecture& architecture_of(const ModelSpec& spec) {
@@ -148,8 +146,7 @@ std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlo
     return result;
 }
 
-bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings,
-                     const ModelSpec& spec) {
+bool begins_with_any(std::string_view name, std::span<const std::string_view> beginnings, const ModelSpec& spec) {
     return std::ranges::any_of(beginnings, [&](std::string_view beginning) {
         return name.starts_with(fill(beginning, "{l}", static_cast<int>(spec.layers.size())));
     });

@@ -37,9 +37,8 @@ List parts_of(Evaluator& e, const Value& input) { return input.truth() ? e.itera
 
 Arguments without(const Arguments& given, size_t count) {
     Arguments rest = given;
-    rest.positional.erase(
-        rest.positional.begin(),
-        rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(count, rest.positional.size())));
+    rest.positional.erase(rest.positional.begin(), rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                                                                 count, rest.positional.size())));
     return rest;
 }
 
@@ -118,11 +117,10 @@ Value dictsort(Evaluator& e, const Value& input, const Arguments& given) {
     const bool by_value = argument(given, 1, "by", "key").text() == "value";
     List items = *e.filter("items", input, {}).list();
     const auto key = [&](const Value& pair) {
-        return sort_key((*pair.list())[by_value],
-                        {{given.positional.empty() ? Value(false) : given.positional[0]}, {}}, 0);
+        return sort_key((*pair.list())[by_value], {{given.positional.empty() ? Value(false) : given.positional[0]}, {}},
+                        0);
     };
-    std::stable_sort(items.begin(), items.end(),
-                     [&](const Value& a, const Value& b) { return less(key(a), key(b)); });
+    std::stable_sort(items.begin(), items.end(), [&](const Value& a, const Value& b) { return less(key(a), key(b)); });
     return items;
 }
 
@@ -169,8 +167,7 @@ Value indent(Evaluator& e, const Value& input, const Arguments& given) {
 
 Value to_json(Evaluator& e, const Value& input, const Arguments& given) {
     const Value width = argument(given, SIZE_MAX, "indent");
-    std::string text =
-        input.json(width.is_none() ? -1 : static_cast<int>(std::clamp<int64_t>(width.integer(), 0, 16)));
+    std::string text = input.json(width.is_none() ? -1 : static_cast<int>(std::clamp<int64_t>(width.integer(), 0, 16)));
     e.charge_bytes(text.size());
     return text;
 }
@@ -195,8 +192,7 @@ Value to_float(Evaluator&, const Value& input, const Arguments& given) {
 }
 
 Value round(Evaluator&, const Value& input, const Arguments& given) {
-    const double scale =
-        std::pow(10, static_cast<double>(argument(given, 0, "precision", int64_t{0}).integer()));
+    const double scale = std::pow(10, static_cast<double>(argument(given, 0, "precision", int64_t{0}).integer()));
     const std::string method = argument(given, 1, "method", "common").text();
     const double scaled = input.number() * scale;
     return (method == "ceil"    ? std::ceil(scaled)
@@ -260,8 +256,7 @@ Value standard(Evaluator&, const Value& input, const Arguments& given) {
 
 Value trim(Evaluator&, const Value& input, const Arguments& given) {
     const Value characters = argument(given, 0, "chars");
-    return strip(input.text(), characters.string() ? std::string_view(*characters.string()) : white_space,
-                 true, true);
+    return strip(input.text(), characters.string() ? std::string_view(*characters.string()) : white_space, true, true);
 }
 
 Value escape(Evaluator& e, const Value& input, const Arguments&) {
@@ -293,8 +288,7 @@ Value on_text(Evaluator& e, const Value& input, const Arguments&) {
 const std::map<std::string_view, Filter> filters = {
     {"abs",
      [](Evaluator&, const Value& v, const Arguments&) -> Value {
-         return v.as<double>() ? Value(std::abs(v.number()))
-                               : Value(v.integer() < 0 ? -v.integer() : v.integer());
+         return v.as<double>() ? Value(std::abs(v.number())) : Value(v.integer() < 0 ? -v.integer() : v.integer());
      }},
     {"capitalize", on_text<capitalized>},
     {"count", length},
@@ -335,21 +329,11 @@ const std::map<std::string_view, Filter> filters = {
     {"upper", on_text<upper>},
 };
 
-bool is_lower(Evaluator&, const Value& v, const Arguments&) {
-    return v.string() && lower(*v.string()) == *v.string();
-}
-bool is_upper(Evaluator&, const Value& v, const Arguments&) {
-    return v.string() && upper(*v.string()) == *v.string();
-}
-bool is_equal(Evaluator&, const Value& v, const Arguments& given) {
-    return equal(v, argument(given, 0, "other"));
-}
-bool is_less(Evaluator&, const Value& v, const Arguments& given) {
-    return less(v, argument(given, 0, "other"));
-}
-bool is_greater(Evaluator&, const Value& v, const Arguments& given) {
-    return less(argument(given, 0, "other"), v);
-}
+bool is_lower(Evaluator&, const Value& v, const Arguments&) { return v.string() && lower(*v.string()) == *v.string(); }
+bool is_upper(Evaluator&, const Value& v, const Arguments&) { return v.string() && upper(*v.string()) == *v.string(); }
+bool is_equal(Evaluator&, const Value& v, const Arguments& given) { return equal(v, argument(given, 0, "other")); }
+bool is_less(Evaluator&, const Value& v, const Arguments& given) { return less(v, argument(given, 0, "other")); }
+bool is_greater(Evaluator&, const Value& v, const Arguments& given) { return less(argument(given, 0, "other"), v); }
 bool is_sequence(Evaluator&, const Value& v, const Arguments&) { return v.string() || v.list() || v.dict(); }
 
 template <typename T>
@@ -374,8 +358,8 @@ const std::map<std::string_view, Test> tests = {
     {"ge", [](Evaluator& e, const Value& v, const Arguments& given) { return !is_less(e, v, given); }},
     {"greaterthan", is_greater},
     {"gt", is_greater},
-    {"in", [](Evaluator& e, const Value& v,
-              const Arguments& given) { return e.contains(argument(given, 0, "seq"), v); }},
+    {"in",
+     [](Evaluator& e, const Value& v, const Arguments& given) { return e.contains(argument(given, 0, "seq"), v); }},
     {"integer", [](Evaluator&, const Value& v, const Arguments&) { return v.is_integer(); }},
     {"iterable", [](Evaluator&, const Value& v,
                     const Arguments&) { return v.string() || v.list() || v.dict() || v.is_undefined(); }},
@@ -451,18 +435,17 @@ bool Evaluator::test(const std::string& name, const Value& input, const Argument
 }
 
 std::map<std::string, Value> builtin_functions() {
-    return {
-        {"range", Function(range)},
-        {"dict", Function([](Evaluator& e, const Arguments& given) -> Value { return mapping(e, given); })},
-        {"namespace", Function([](Evaluator& e, const Arguments& given) -> Value {
-             Dict dict = mapping(e, given);
-             dict.is_namespace = true;
-             return dict;
-         })},
-        {"raise_exception", Function([](Evaluator&, const Arguments& given) -> Value {
-             fail("the template refuses this conversation: {}", argument(given, 0, "message").text());
-         })},
-        {"strftime_now", Function(now)}};
+    return {{"range", Function(range)},
+            {"dict", Function([](Evaluator& e, const Arguments& given) -> Value { return mapping(e, given); })},
+            {"namespace", Function([](Evaluator& e, const Arguments& given) -> Value {
+                 Dict dict = mapping(e, given);
+                 dict.is_namespace = true;
+                 return dict;
+             })},
+            {"raise_exception", Function([](Evaluator&, const Arguments& given) -> Value {
+                 fail("the template refuses this conversation: {}", argument(given, 0, "message").text());
+             })},
+            {"strftime_now", Function(now)}};
 }
 
 }  // namespace gremium::jinja

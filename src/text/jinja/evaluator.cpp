@@ -239,8 +239,7 @@ Value Evaluator::slice(const Node& node) {
     const int64_t step = stride.is_none() ? 1 : std::clamp<int64_t>(stride.integer(), -INT32_MAX, INT32_MAX);
     if (step == 0) fail("a slice's step is zero");
     const List items = iterate(object);
-    const int64_t size = static_cast<int64_t>(items.size()), lowest = step > 0 ? 0 : -1,
-                  highest = size + lowest;
+    const int64_t size = static_cast<int64_t>(items.size()), lowest = step > 0 ? 0 : -1, highest = size + lowest;
     const auto clipped = [&](const Value& value, int64_t standard) {
         if (value.is_none()) return standard;
         const int64_t at = value.integer();
@@ -311,22 +310,20 @@ void Evaluator::assign(const std::vector<std::string>& names, const Value& value
 }
 
 Value Evaluator::function(const Node& node, const Node& body, size_t first_default) {
-    return Function(
-        [&node, &body, first_default, scope = scope_](Evaluator& self, const Arguments& given) -> Value {
-            Inner inner(self, scope);
-            for (size_t i = 0; i < node.names.size(); ++i) {
-                const Value* value = given.find(i, node.names[i]);
-                const NodePtr& standard = node.parts[first_default + i];
-                inner.variables()[node.names[i]] = value      ? *value
-                                                   : standard ? self.evaluate(*standard)
-                                                              : Value(Undefined{node.names[i]});
-            }
-            if (const Value* caller = given.find(given.positional.size(), "caller"))
-                inner.variables()["caller"] = *caller;
-            std::string text;
-            self.run(body, text);
-            return text;
-        });
+    return Function([&node, &body, first_default, scope = scope_](Evaluator& self, const Arguments& given) -> Value {
+        Inner inner(self, scope);
+        for (size_t i = 0; i < node.names.size(); ++i) {
+            const Value* value = given.find(i, node.names[i]);
+            const NodePtr& standard = node.parts[first_default + i];
+            inner.variables()[node.names[i]] = value      ? *value
+                                               : standard ? self.evaluate(*standard)
+                                                          : Value(Undefined{node.names[i]});
+        }
+        if (const Value* caller = given.find(given.positional.size(), "caller")) inner.variables()["caller"] = *caller;
+        std::string text;
+        self.run(body, text);
+        return text;
+    });
 }
 
 Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
@@ -360,8 +357,7 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
                 return Flow::go_on;
             case Node::set_attribute: {
                 const Value target = variable(node.names[0]);
-                if (!target.dict() || !target.dict()->is_namespace)
-                    fail("'{}' is no namespace", node.names[0]);
+                if (!target.dict() || !target.dict()->is_namespace) fail("'{}' is no namespace", node.names[0]);
                 target.dict()->set(node.names[1], evaluate(*node.parts[0]));
                 return Flow::go_on;
             }

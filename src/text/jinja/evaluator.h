@@ -65,8 +65,8 @@ class Evaluator {
 // is none.
 Value item(const Value& object, const Value& key);
 // object.name(arguments) of strings, lists and mappings; false when there is no such method.
-bool call_method(Evaluator& evaluator, const Value& object, const std::string& name,
-                 const Arguments& arguments, Value& result);
+bool call_method(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments,
+                 Value& result);
 // namespace, range, dict, raise_exception …
 std::map<std::string, Value> builtin_functions();
 

@@ -42,8 +42,7 @@ class Lexer {
     // The next "{{", "{%" or "{#".
     size_t find_open() const {
         for (size_t i = at_; i + 1 < source_.size(); ++i) {
-            if (source_[i] == '{' && std::string_view("{%#").find(source_[i + 1]) != std::string_view::npos)
-                return i;
+            if (source_[i] == '{' && std::string_view("{%#").find(source_[i + 1]) != std::string_view::npos) return i;
         }
         return source_.npos;
     }
@@ -109,8 +108,7 @@ class Lexer {
             const Token& token = segment.tokens.back();
             if (token.kind == Token::symbol) open_braces += (token.text == "{") - (token.text == "}");
         }
-        if (kind == Segment::statement && !segment.tokens.empty() && segment.tokens[0].text == "raw")
-            return add_raw();
+        if (kind == Segment::statement && !segment.tokens.empty() && segment.tokens[0].text == "raw") return add_raw();
         segment.tokens.push_back({Token::end, "the end of the tag"});
         segments_.push_back(std::move(segment));
     }

@@ -12,8 +12,7 @@ namespace {
 
 const std::string& text_argument(const Arguments& given, size_t place, std::string_view name) {
     const Value* value = given.find(place, name);
-    if (!value || !value->string())
-        fail("'{}' should be a string{}", name, value ? ", not " + value->type() : "");
+    if (!value || !value->string()) fail("'{}' should be a string{}", name, value ? ", not " + value->type() : "");
     return *value->string();
 }
 
@@ -32,9 +31,8 @@ Value split(Evaluator& evaluator, std::string_view text, const Arguments& given,
     const int64_t most = limit ? limit->integer() : -1;
     const bool by_space = !separator || separator->is_none();
     evaluator.charge(text.size());
-    std::vector<std::string> parts = by_space
-                                         ? split_at_space(text, most)
-                                         : split_at(text, text_argument(given, 0, "sep"), most, from_end);
+    std::vector<std::string> parts =
+        by_space ? split_at_space(text, most) : split_at(text, text_argument(given, 0, "sep"), most, from_end);
     List list;
     for (std::string& part : parts) list.push_back(std::move(part));
     return list;
@@ -42,9 +40,8 @@ Value split(Evaluator& evaluator, std::string_view text, const Arguments& given,
 
 std::string_view stripped(std::string_view text, const Arguments& given, bool left, bool right) {
     const Value* characters = given.find(0, "chars");
-    return strip(text,
-                 characters && characters->string() ? std::string_view(*characters->string()) : white_space,
-                 left, right);
+    return strip(text, characters && characters->string() ? std::string_view(*characters->string()) : white_space, left,
+                 right);
 }
 
 bool all_of_kind(std::string_view text, bool digits, bool letters) {
@@ -54,8 +51,8 @@ bool all_of_kind(std::string_view text, bool digits, bool letters) {
     });
 }
 
-bool call_string_method(Evaluator& e, const std::string& text, const std::string& name,
-                        const Arguments& given, Value& result) {
+bool call_string_method(Evaluator& e, const std::string& text, const std::string& name, const Arguments& given,
+                        Value& result) {
     const auto argument = [&](size_t place, std::string_view key) -> const std::string& {
         return text_argument(given, place, key);
     };
@@ -81,9 +78,8 @@ bool call_string_method(Evaluator& e, const std::string& text, const std::string
     else if (name == "removeprefix")
         result = text.starts_with(argument(0, "prefix")) ? text.substr(argument(0, "prefix").size()) : text;
     else if (name == "removesuffix")
-        result = text.ends_with(argument(0, "suffix"))
-                     ? text.substr(0, text.size() - argument(0, "suffix").size())
-                     : text;
+        result =
+            text.ends_with(argument(0, "suffix")) ? text.substr(0, text.size() - argument(0, "suffix").size()) : text;
     else if (name == "find")
         result = index(text.find(argument(0, "sub")));
     else if (name == "rfind")
@@ -98,8 +94,7 @@ bool call_string_method(Evaluator& e, const std::string& text, const std::string
         result = all_of_kind(text, true, true);
     else if (name == "join")
         result = e.filter("join", given.positional.empty() ? Value() : given.positional[0], {{text}, {}});
-    else if (name == "upper" || name == "lower" || name == "title" || name == "capitalize" ||
-             name == "replace")
+    else if (name == "upper" || name == "lower" || name == "title" || name == "capitalize" || name == "replace")
         result = e.filter(name, text, given);
     else
         return false;
@@ -144,8 +139,8 @@ Value item(const Value& object, const Value& key) {
     return Undefined{key.text()};
 }
 
-bool call_method(Evaluator& evaluator, const Value& object, const std::string& name,
-                 const Arguments& arguments, Value& result) {
+bool call_method(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments,
+                 Value& result) {
     if (object.string()) return call_string_method(evaluator, *object.string(), name, arguments, result);
     if (object.dict()) return call_mapping_method(evaluator, object, name, arguments, result);
     if (object.list() && (name == "index" || name == "count") && arguments.positional.size() == 1) {

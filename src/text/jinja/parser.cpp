@@ -18,8 +18,7 @@ constexpr size_t max_tokens = 2000;  // of one tag
 // The tokens of one tag.
 class Expressions {
   public:
-    Expressions(const Segment& segment, int depth)
-        : tokens_(segment.tokens), line_(segment.line), depth_(depth) {
+    Expressions(const Segment& segment, int depth) : tokens_(segment.tokens), line_(segment.line), depth_(depth) {
         if (tokens_.size() > max_tokens) error("a tag is too long");
     }
 
@@ -137,9 +136,9 @@ class Expressions {
         NodePtr compare = node(Node::compare);
         while (true) {
             std::string op = token().text;
-            const bool known = std::ranges::any_of(
-                std::initializer_list<std::string_view>{"==", "!=", "<", "<=", ">", ">=", "in"},
-                [&](std::string_view text) { return is(text); });
+            const bool known =
+                std::ranges::any_of(std::initializer_list<std::string_view>{"==", "!=", "<", "<=", ">", ">=", "in"},
+                                    [&](std::string_view text) { return is(text); });
             if (is("not") && tokens_[at_ + 1].text == "in") {
                 ++at_;
                 op = "not in";
@@ -290,8 +289,8 @@ class Expressions {
     // After "(".
     void arguments(Node& target) {
         while (!accept(")")) {
-            const bool named = token().kind == Token::name && tokens_[at_ + 1].kind == Token::symbol &&
-                               tokens_[at_ + 1].text == "=";
+            const bool named =
+                token().kind == Token::name && tokens_[at_ + 1].kind == Token::symbol && tokens_[at_ + 1].text == "=";
             target.names.push_back(named ? name() : "");
             if (named) expect("=");
             target.parts.push_back(expression());
@@ -329,8 +328,7 @@ class Expressions {
     bool begins_argument() const {
         switch (token().kind) {
             case Token::name:
-                return !is("and") && !is("or") && !is("else") && !is("is") && !is("if") && !is("not") &&
-                       !is("in");
+                return !is("and") && !is("or") && !is("else") && !is("is") && !is("if") && !is("not") && !is("in");
             case Token::symbol:
                 return is("[") || is("{");
             default:
@@ -364,8 +362,7 @@ class Statements {
     // Statements up to one that begins with one of the words, or up to the end when there are none.
     NodePtr body(std::initializer_list<std::string_view> ends) {
         if (++depth_ > max_depth) fail("blocks are nested too deeply");
-        NodePtr block(
-            new Node{Node::block, at_ < segments_.size() ? segments_[at_].line : 0, {}, {}, {}, {}});
+        NodePtr block(new Node{Node::block, at_ < segments_.size() ? segments_[at_].line : 0, {}, {}, {}, {}});
         while (at_ < segments_.size() && !at_word(ends)) {
             if (ends.size() == 0 && is_end()) break;
             block->parts.push_back(statement());
@@ -404,10 +401,10 @@ class Statements {
                          : word == "continue"   ? e.node(Node::continue_)
                                                 : nullptr;
         if (!result) {
-            e.error(fmt::format(
-                "'{}' is not supported; supported: if, for, set, macro, call, filter, generation, raw, "
-                "break, continue",
-                word));
+            e.error(
+                fmt::format("'{}' is not supported; supported: if, for, set, macro, call, filter, generation, raw, "
+                            "break, continue",
+                            word));
         }
         e.expect_end();
         return result;
@@ -462,8 +459,7 @@ class Statements {
             otherwise = body({"endfor"});
         }
         ++at_;
-        for (NodePtr* part : {&iterable, &block, &condition, &otherwise})
-            result->parts.push_back(std::move(*part));
+        for (NodePtr* part : {&iterable, &block, &condition, &otherwise}) result->parts.push_back(std::move(*part));
         return result;
     }
 

@@ -85,8 +85,7 @@ inline std::vector<std::string> split_at(std::string_view text, std::string_view
 // Words between runs of ASCII white space.
 inline std::vector<std::string> split_at_space(std::string_view text, int64_t most) {
     std::vector<std::string> parts;
-    for (text = strip(text, ascii_space, true, false); !text.empty();
-         text = strip(text, ascii_space, true, false)) {
+    for (text = strip(text, ascii_space, true, false); !text.empty(); text = strip(text, ascii_space, true, false)) {
         const size_t end = most-- == 0 ? text.npos : text.find_first_of(ascii_space);
         parts.emplace_back(text.substr(0, end));
         text.remove_prefix(std::min(end, text.size()));

@@ -57,8 +57,8 @@ class Writer {
         if (const Dict* dict = value.dict()) {
             std::string items;
             for (const auto& [key, item] : dict->items) {
-                const std::string name = json_ && !key.string() ? fmt::format("\"{}\"", write(key, depth + 1))
-                                                                : write(key, depth + 1);
+                const std::string name =
+                    json_ && !key.string() ? fmt::format("\"{}\"", write(key, depth + 1)) : write(key, depth + 1);
                 add(items, name + ": " + write(item, depth + 1), depth);
             }
             return fmt::format("{{{}}}", closed(items, depth));
@@ -213,8 +213,7 @@ std::string Value::repr() const { return Writer(false, -1).write(*this); }
 std::string Value::json(int indent) const { return Writer(true, indent).write(*this); }
 
 bool equal(const Value& a, const Value& b) {
-    if (a.is_undefined() || a.is_none())
-        return a.is_undefined() == b.is_undefined() && a.is_none() == b.is_none();
+    if (a.is_undefined() || a.is_none()) return a.is_undefined() == b.is_undefined() && a.is_none() == b.is_none();
     const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
     if (numeric(a) && numeric(b)) return a.number() == b.number();
     if (a.string() && b.string()) return *a.string() == *b.string();

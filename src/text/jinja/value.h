@@ -44,9 +44,8 @@ using Function = std::function<Value(Evaluator&, const Arguments&)>;
 
 class Value {
   public:
-    using Variant =
-        std::variant<Undefined, std::nullptr_t, bool, int64_t, double, std::string,
-                     std::shared_ptr<const List>, std::shared_ptr<Dict>, std::shared_ptr<const Function>>;
+    using Variant = std::variant<Undefined, std::nullptr_t, bool, int64_t, double, std::string,
+                                 std::shared_ptr<const List>, std::shared_ptr<Dict>, std::shared_ptr<const Function>>;
 
     Value() : variant_(nullptr) {}
     Value(Undefined undefined) : variant_(std::move(undefined)) {}

@@ -1,0 +1,38 @@
+// Text files as documents: separated by NUL bytes, by the ends of files, and where one gets too long.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mapped_file.h"
+
+namespace gremium::data {
+
+// The documents of a text, in order: between NUL bytes. Empty ones are left out; one longer than `longest`
+// is cut after the line end before that limit (or at it).
+std::vector<std::string_view> documents_of(std::string_view text, size_t longest = std::string_view::npos);
+
+// The documents of some files, as views into their maps; none is longer than a megabyte.
+class Documents {
+  public:
+    // `patterns` are paths or globs; one that matches nothing is an Error.
+    explicit Documents(std::span<const std::string> patterns);
+
+    std::span<const std::string_view> all() const { return documents_; }
+    std::string hash() const;  // of the text, in order
+
+  private:
+    std::vector<MappedFile> files_;
+    std::vector<std::string_view> documents_;
+};
+
+// Splits off about `share` of the documents by their content alone: the same text is always on the same side.
+struct Split {
+    std::vector<std::string_view> train, heldout;
+};
+Split split_documents(std::span<const std::string_view> documents, double share);
+
+}  // namespace gremium::data

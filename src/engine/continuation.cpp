@@ -1,0 +1,33 @@
+#include "base/error.h"
+#include "engine/session.h"
+
+namespace gremium::engine {
+
+Continuation::Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options)
+    : tokenizer_(tokenizer), options_(options), sampler_(options.sampler) {
+    if (prompt.empty()) fail("the prompt is empty");
+    for (const int32_t token : prompt) sampler_.accept(token);
+}
+
+std::optional<int32_t> Continuation::next(std::span<const float> logits_V) {
+    if (complete()) return std::nullopt;
+    const int32_t token = sampler_.sample(logits_V);
+    if (!options_.ignore_end && tokenizer_ && tokenizer_->is_end_of_generation(token)) return std::nullopt;
+    tokens_.push_back(token);
+    sampler_.accept(token);
+    return token;
+}
+
+std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<bool(int32_t token)>& on_token) {
+    Continuation answer(session.model().tokenizer.get(), prompt, options);
+    std::span<const float> logits = session.evaluate(prompt);
+    while (const std::optional<int32_t> token = answer.next(logits)) {
+        if (on_token && !on_token(*token)) break;
+        if (answer.complete() || session.length() == session.capacity()) break;
+        logits = session.evaluate(std::span(&*token, 1));
+    }
+    return answer.tokens();
+}
+
+}  // namespace gremium::engine

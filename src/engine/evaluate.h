@@ -1,0 +1,34 @@
+// How well a model predicts a text.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "model/decoder.h"
+
+namespace gremium::engine {
+
+struct Evaluation {
+    double nats = 0;     // Σ −ln p(token)
+    int64_t tokens = 0;  // predicted
+    double mean() const { return tokens ? nats / static_cast<double>(tokens) : 0; }
+    // Bits per byte of the text the tokens stand for.
+    double bits_per_byte(int64_t bytes) const;
+};
+
+struct EvaluateOptions {
+    int64_t window = 512;  // tokens a forward sees at most
+    // A window begins every `stride` tokens (0: every `window`) and counts what no earlier one has: every token but the
+    // text's first is predicted exactly once, from at least window − stride tokens where the text has them. Smaller
+    // strides cost window / stride times the work and measure the model with fuller contexts.
+    int64_t stride = 0;
+    int64_t batch = 8;  // windows evaluated together
+    DType compute = DType::f32, activation = DType::f32;
+    moe::RoutingHook* hook = nullptr;
+    kernels::MatmulObserver* observer = nullptr;
+};
+
+Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const EvaluateOptions& options = {});
+
+}  // namespace gremium::engine

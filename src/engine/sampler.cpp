@@ -1,0 +1,106 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace gremium::engine {
+
+namespace {
+
+constexpr float lowest = -std::numeric_limits<float>::infinity();
+
+}  // namespace
+
+Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
+    if (!(options.temperature >= 0)) fail("temperature is {}, expected 0 or more", options.temperature);
+    if (!(options.top_p > 0 && options.top_p <= 1)) fail("top-p is {}, expected above 0 and at most 1", options.top_p);
+    if (!(options.min_p >= 0 && options.min_p <= 1)) fail("min-p is {}, expected 0 to 1", options.min_p);
+    if (!(options.repetition_penalty > 0))
+        fail("the repetition penalty is {}, expected a positive number", options.repetition_penalty);
+    if (options.top_k < 0) fail("top-k is {}, expected 0 or more", options.top_k);
+}
+
+void Sampler::accept(int32_t token) {
+    recent_.push_back(token);
+    if (recent_.size() > static_cast<size_t>(std::max(0, options_.repetition_window))) recent_.erase(recent_.begin());
+}
+
+int32_t Sampler::sample(std::span<const float> logits_V) {
+    if (logits_V.empty()) fail("no logits to sample from");
+    collect(logits_V);
+    if (options_.temperature == 0) return std::ranges::min_element(candidates_, better)->token;
+    keep_top_k();
+    keep_top_p();
+    keep_min_p();
+    return draw();
+}
+
+// By logit, and for equal ones by id: the order, and so the result, is always the same.
+bool Sampler::better(const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+}
+
+void Sampler::collect(std::span<const float> logits_V) {
+    candidates_.resize(logits_V.size());
+    for (size_t i = 0; i < logits_V.size(); ++i)
+        candidates_[i] = {static_cast<int32_t>(i), std::isnan(logits_V[i]) ? lowest : logits_V[i]};
+    if (options_.repetition_penalty == 1) return;
+    for (size_t i = 0; i < recent_.size(); ++i) {
+        const int32_t token = recent_[i];
+        const bool seen = std::find(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(i), token) !=
+                          recent_.begin() + static_cast<std::ptrdiff_t>(i);
+        if (seen || token < 0 || static_cast<size_t>(token) >= candidates_.size()) continue;
+        float& logit = candidates_[static_cast<size_t>(token)].logit;
+        logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    }
+}
+
+void Sampler::keep_top_k() {
+    const auto k = static_cast<size_t>(options_.top_k);
+    if (k == 0 || k >= candidates_.size()) {
+        std::ranges::sort(candidates_, better);
+        return;
+    }
+    std::ranges::partial_sort(candidates_, candidates_.begin() + options_.top_k, better);
+    candidates_.resize(k);
+}
+
+// The fewest of the most probable tokens whose probabilities sum to top_p.
+void Sampler::keep_top_p() {
+    if (options_.top_p >= 1) return;
+    double total = 0, sum = 0;
+    const float best = candidates_.front().logit;
+    for (const Candidate& c : candidates_) total += std::exp(double{c.logit} - best);
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        sum += std::exp(double{candidates_[i].logit} - best);
+        if (sum >= double{options_.top_p} * total) {
+            candidates_.resize(i + 1);
+            return;
+        }
+    }
+}
+
+void Sampler::keep_min_p() {
+    if (options_.min_p <= 0) return;
+    const double least = candidates_.front().logit + std::log(double{options_.min_p});
+    while (candidates_.size() > 1 && candidates_.back().logit < least) candidates_.pop_back();
+}
+
+int32_t Sampler::draw() {
+    double total = 0;
+    const auto weight = [&](const Candidate& c) {
+        return std::exp((double{c.logit} - candidates_.front().logit) / options_.temperature);
+    };
+    for (const Candidate& c : candidates_) total += weight(c);
+    double left = random_.uniform() * total;
+    for (const Candidate& c : candidates_) {
+        left -= weight(c);
+        if (left < 0) return c.token;
+    }
+    return candidates_.front().token;  // rounding, or no finite logit at all
+}
+
+}  // namespace gremium::engine

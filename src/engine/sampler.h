@@ -1,0 +1,47 @@
+// From logits to a token.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/random.h"
+
+namespace gremium::engine {
+
+struct SamplerOptions {
+    float temperature = 0.8f;      // 0: the most probable token
+    int top_k = 40;                // 0: all
+    float top_p = 0.95f;           // 1: all
+    float min_p = 0.05f;           // keep tokens at least this share of the best one's probability; 0: all
+    float repetition_penalty = 1;  // divides positive logits of recent tokens, multiplies negative ones
+    int repetition_window = 64;
+    uint64_t seed = 0;
+};
+
+// Order as in llama.cpp: penalty, top-k, top-p, min-p, temperature. Deterministic given the seed.
+class Sampler {
+  public:
+    explicit Sampler(const SamplerOptions& options);
+    int32_t sample(std::span<const float> logits_V);
+    void accept(int32_t token);  // remembers a token for the repetition penalty (prompt tokens too)
+
+  private:
+    struct Candidate {
+        int32_t token;
+        float logit;
+    };
+    static bool better(const Candidate& a, const Candidate& b);
+    void collect(std::span<const float> logits_V);  // fills candidates_, penalties applied
+    void keep_top_k();                              // sorts, best first
+    void keep_top_p();
+    void keep_min_p();
+    int32_t draw();
+
+    SamplerOptions options_;
+    Random random_;
+    std::vector<int32_t> recent_;
+    std::vector<Candidate> candidates_;
+};
+
+}  // namespace gremium::engine

@@ -1,0 +1,170 @@
+#include "formats/hugging_face/hf.h"
+
+#include <type_traits>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "formats/convert_number.h"
+#include "formats/in_quotes.h"
+
+namespace gremium {
+namespace {
+
+using nlohmann::json;
+
+constexpr int max_depth = 64;
+
+template <typename T>
+struct Target {
+    static std::optional<T> from(const json& value) {
+        if constexpr (std::is_same_v<T, std::string>)
+            return value.is_string() ? std::optional(value.get<T>()) : std::nullopt;
+        else if constexpr (std::is_same_v<T, bool>)
+            return value.is_boolean() ? std::optional(value.get<T>()) : std::nullopt;
+        else if (value.is_number_unsigned())
+            return convert_number<T>(value.get<uint64_t>());
+        else if (value.is_number_integer())
+            return convert_number<T>(value.get<int64_t>());
+        else if (value.is_number_float())
+            return convert_number<T>(value.get<double>());
+        else
+            return std::nullopt;
+    }
+    static std::string name() {
+        if constexpr (std::is_same_v<T, std::string>)
+            return "string";
+        else
+            return std::string(number_name<T>());
+    }
+};
+
+template <typename T>
+struct Target<std::vector<T>> {
+    static std::optional<std::vector<T>> from(const json& value) {
+        if (!value.is_array()) return std::nullopt;
+        std::vector<T> out;
+        out.reserve(value.size());
+        for (const json& element : value) {
+            std::optional<T> converted = Target<T>::from(element);
+            if (!converted) return std::nullopt;
+            out.push_back(std::move(*converted));
+        }
+        return out;
+    }
+    static std::string name() { return "array of " + Target<T>::name(); }
+};
+
+// "num_experts" or "num_experts or n_routed_experts".
+std::string label(const Keys& keys) { return fmt::format("{}", fmt::join(keys.names, " or ")); }
+
+std::string described(const json& value) {
+    if (value.is_structured()) return fmt::format("an {} of {}", value.type_name(), value.size());
+    return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : value.dump();
+}
+
+std::filesystem::path if_present(const std::filesystem::path& file) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(file, error) ? file : std::filesystem::path();
+}
+
+HfConfig read_config(const std::filesystem::path& file) { return {read_json(file), file.string()}; }
+
+SafetensorsFile open_weights(const std::filesystem::path& directory) {
+    const auto single = if_present(directory / "model.safetensors");
+    if (!single.empty()) return open_safetensors(single);
+    const auto index = if_present(directory / "model.safetensors.index.json");
+    if (!index.empty()) return open_safetensors_index(index);
+    fail("{}: expected model.safetensors or model.safetensors.index.json in it", directory.string());
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& source) {
+    const auto guard = [&](int depth, json::parse_event_t, const json&) {
+        if (depth > max_depth) fail("{}: JSON is nested more than {} deep", source, max_depth);
+        return true;
+    };
+    try {
+        return json::parse(text, guard);
+    } catch (const json::parse_error& error) {
+        fail("{}: not valid JSON at byte {}", source, error.byte);
+    } catch (const json::exception&) {
+        fail("{}: JSON has a number that is out of range", source);
+    }
+}
+
+json read_json(const std::filesystem::path& path, size_t max_bytes) {
+    return parse_json(read_text_file(path, max_bytes), path.string());
+}
+
+HfConfig::HfConfig(json object, std::string source) : source_(std::move(source)), object_(std::move(object)) {
+    if (!object_.is_object()) fail("{}: expected a JSON object", source_);
+}
+
+const json* HfConfig::value(const Keys& keys) const {
+    for (const std::string_view name : keys.names) {
+        const auto found = object_.find(name);
+        if (found != object_.end() && !found->is_null()) return &*found;
+    }
+    return nullptr;
+}
+
+template <typename T>
+std::optional<T> HfConfig::find(const Keys& keys) const {
+    const json* found = value(keys);
+    if (!found) return std::nullopt;
+    std::optional<T> result = Target<T>::from(*found);
+    if (!result) fail("{}: {}: found {}, expected {}", source_, label(keys), described(*found), Target<T>::name());
+    return result;
+}
+
+template <typename T>
+T HfConfig::require(const Keys& keys) const {
+    std::optional<T> found = find<T>(keys);
+    if (!found) fail("{}: {} is missing, expected {}", source_, label(keys), Target<T>::name());
+    return std::move(*found);
+}
+
+std::optional<HfConfig> HfConfig::child(const Keys& keys) const {
+    const json* found = value(keys);
+    if (!found) return std::nullopt;
+    return HfConfig(*found, fmt::format("{}: {}", source_, label(keys)));
+}
+
+#define GREMIUM_CONFIG_TYPE(T)                                                \
+    template std::optional<T> HfConfig::find(const Keys&) const;              \
+    template std::optional<std::vector<T>> HfConfig::find(const Keys&) const; \
+    template T HfConfig::require(const Keys&) const;                          \
+    template std::vector<T> HfConfig::require(const Keys&) const;
+GREMIUM_CONFIG_TYPE(bool)
+GREMIUM_CONFIG_TYPE(int32_t)
+GREMIUM_CONFIG_TYPE(uint32_t)
+GREMIUM_CONFIG_TYPE(int64_t)
+GREMIUM_CONFIG_TYPE(uint64_t)
+GREMIUM_CONFIG_TYPE(float)
+GREMIUM_CONFIG_TYPE(double)
+GREMIUM_CONFIG_TYPE(std::string)
+#undef GREMIUM_CONFIG_TYPE
+
+HfModel open_hf(const std::filesystem::path& directory) {
+    HfConfig config = read_config(directory / "config.json");
+    SafetensorsFile weights = open_weights(directory);
+    std::optional<HfConfig> generation;
+    const auto generation_file = if_present(directory / "generation_config.json");
+    if (!generation_file.empty()) generation = read_config(generation_file);
+    return {std::move(config), std::move(weights.tensors), std::move(generation)};
+}
+
+std::unique_ptr<TensorWriter> create_hf(const std::filesystem::path& directory, std::vector<TensorDecl> tensors,
+                                        const HfWriteOptions& options) {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (error) fail("{}: cannot create: {}", directory.string(), error.message());
+    auto writer = std::make_unique<ShardedSafetensorsWriter>(directory, std::move(tensors), options.shards);
+    write_file_atomically(directory / "config.json", options.config.dump(2) + "\n");
+    if (!options.generation_config.empty())
+        write_file_atomically(directory / "generation_config.json", options.generation_config.dump(2) + "\n");
+    return writer;
+}
+
+}  // namespace gremium

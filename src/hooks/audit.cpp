@@ -1,0 +1,179 @@
+#include "hooks/audit.h"
+
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "base/error.h"
+#include "hooks/attribution.h"
+#include "hooks/steering.h"
+
+namespace gremium::hooks {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* format_name = "gremium-audit-1";
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json layer_json(const TraceBlock::Layer& layer, int number, size_t t) {
+    const auto k = static_cast<size_t>(layer.top_k);
+    Json json{{"layer", number},
+              {"experts", std::span(layer.ids_Tk).subspan(t * k, k)},
+              {"weights", std::span(layer.weights_Tk).subspan(t * k, k)}};
+    if (std::isfinite(layer.margin_T[t])) json["margin"] = layer.margin_T[t];
+    return json;
+}
+
+Json sampler_json(const engine::GenerateOptions& g) {
+    const engine::SamplerOptions& s = g.sampler;
+    return {{"max_tokens", g.max_tokens},
+            {"ignore_end", g.ignore_end},
+            {"temperature", s.temperature},
+            {"top_k", s.top_k},
+            {"top_p", s.top_p},
+            {"min_p", s.min_p},
+            {"repetition_penalty", s.repetition_penalty},
+            {"repetition_window", s.repetition_window},
+            {"seed", s.seed}};
+}
+
+engine::GenerateOptions parse_sampler(const Json& json) {
+    return {.max_tokens = json.at("max_tokens"),
+            .sampler = {.temperature = json.at("temperature"),
+                        .top_k = json.at("top_k"),
+                        .top_p = json.at("top_p"),
+                        .min_p = json.at("min_p"),
+                        .repetition_penalty = json.at("repetition_penalty"),
+                        .repetition_window = json.at("repetition_window"),
+                        .seed = json.at("seed")},
+            .ignore_end = json.at("ignore_end")};
+}
+
+}  // namespace
+
+std::string to_line(const AuditSetup& s) {
+    return dumped({{"audit", format_name},
+                   {"version", s.version},
+                   {"model", {{"path", s.model}, {"name", s.model_name}, {"hash", s.model_hash}}},
+                   {"kernels", s.kernels},
+                   {"steering", {{"hash", s.steering_hash}, {"profile", s.steering}}},
+                   {"prompt", s.prompt},
+                   {"source_tokens", s.source_tokens},
+                   {"prompt_tokens", s.prompt_tokens},
+                   {"context", s.context},
+                   {"cache", info(s.cache).name},
+                   {"generate", sampler_json(s.generate)}});
+}
+
+AuditSetup parse_setup(const std::string& line, const std::string& source) {
+    try {
+        const Json json = Json::parse(line);
+        if (json.at("audit") != format_name) fail("{}: a record '{}' expected", source, format_name);
+        const auto cache = dtype_from_name(json.value("cache", "f32"));
+        if (!cache) fail("{}: the cache's type is unknown", source);
+        return {.version = json.at("version"),
+                .model = json.at("model").at("path"),
+                .model_name = json.at("model").at("name"),
+                .model_hash = json.at("model").at("hash"),
+                .kernels = json.at("kernels"),
+                .steering = json.at("steering").at("profile"),
+                .steering_hash = json.at("steering").at("hash"),
+                .prompt = json.at("prompt"),
+                .source_tokens = json.at("source_tokens"),
+                .prompt_tokens = json.at("prompt_tokens"),
+                .context = json.at("context"),
+                .cache = *cache,
+                .generate = parse_sampler(json.at("generate"))};
+    } catch (const Json::exception& e) {
+        fail("{}: not the beginning of an audit record: {}", source, e.what());
+    }
+}
+
+AuditRecorder::AuditRecorder(const Model& model, OnLine on_line)
+    : model_(model),
+      layers_(trace_layers(model.spec)),
+      on_line_(std::move(on_line)),
+      collector_(model.spec, {}, [this](const TraceBlock& block) { add(block); }) {}
+
+void AuditRecorder::add(const TraceBlock& block) {
+    for (size_t t = 0; t < block.size(); ++t) {
+        say();
+        Json layers = Json::array();
+        for (size_t r = 0; r < layers_.size(); ++r) layers.push_back(layer_json(block.layers[r], layers_[r].layer, t));
+        waiting_ = {{"position", block.positions[t]}, {"token", block.tokens[t]}, {"layers", std::move(layers)}};
+    }
+}
+
+void AuditRecorder::say() {
+    if (!waiting_.is_null()) on_line_(dumped(waiting_));
+    waiting_ = nullptr;
+}
+
+void AuditRecorder::chose(int32_t token, std::span<const float> logits_V) {
+    collector_.finish();
+    const int32_t against = runner_up(logits_V, token);
+    const auto piece = [&](int32_t id) { return std::string(model_.tokenizer ? model_.tokenizer->piece(id) : ""); };
+    waiting_["chose"] = {{"token", token},
+                         {"piece", piece(token)},
+                         {"logit", logits_V[static_cast<size_t>(token)]},
+                         {"against", against},
+                         {"against_piece", piece(against)},
+                         {"against_logit", logits_V[static_cast<size_t>(against)]}};
+    ++tokens_;
+}
+
+void AuditRecorder::finish() {
+    collector_.finish();
+    say();
+    on_line_(dumped({{"end", format_name}, {"tokens", tokens_}}));
+}
+
+std::string first_difference(const std::string& recorded, const std::string& now) {
+    const Json a = Json::parse(recorded, nullptr, false), b = Json::parse(now);
+    if (a.is_discarded()) return "recorded is no JSON";
+    const Json changes = Json::diff(a, b);
+    if (changes.empty()) return "written differently";
+    const Json& change = changes.front();
+    const Json::json_pointer path(change.at("path").get<std::string>());
+    const std::string was = a.contains(path) ? a.at(path).dump() : "nothing";
+    const std::string is = change.contains("value") ? change.at("value").dump() : "nothing";
+    return fmt::format("{} is {}, recorded {}", path.to_string(), is, was);
+}
+
+Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::span<const std::string> lines) {
+    std::unique_ptr<SteeringHook> steering;
+    if (!setup.steering.empty())
+        steering = std::make_unique<SteeringHook>(parse_profile(setup.steering, "the record's steering"), model->spec);
+    Replay result;
+    size_t next = 1;
+    AuditRecorder recorder(*model, [&](const std::string& now) {
+        if (!result.difference.empty()) return;
+        if (next == lines.size())
+            result.difference = "more happened than was recorded";
+        else if (now != lines[next])
+            result.difference = fmt::format("line {}: {}", next + 1, first_difference(lines[next], now));
+        else
+            ++result.positions;
+        ++next;
+    });
+    std::vector<moe::RoutingHook*> hooks;
+    if (steering) hooks.push_back(steering.get());
+    hooks.push_back(&recorder);
+    moe::HookChain chain(std::move(hooks));
+    engine::Session session(model, {.context = setup.context, .cache = setup.cache, .hook = &chain});
+    if (!setup.source_tokens.empty()) session.encode(setup.source_tokens);
+    engine::generate(session, setup.prompt_tokens, setup.generate, [&](int32_t token) {
+        recorder.chose(token, session.last_logits());
+        if (result.difference.empty()) ++result.tokens;
+        return result.difference.empty();
+    });
+    recorder.finish();
+    if (result.difference.empty() && next != lines.size())
+        result.difference = fmt::format("line {}: more was recorded than happened", next + 1);
+    if (result.difference.empty()) --result.positions;  // the end's line
+    return result;
+}
+
+}  // namespace gremium::hooks

@@ -1,0 +1,78 @@
+#include "hooks/recorder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace gremium::hooks {
+
+RouteRecorder::RouteRecorder(const ModelSpec& spec) : row_of_layer_(spec.layers.size(), -1) {
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        const MoeSpec* moe = spec.layers[l].moe();
+        if (!moe) continue;
+        row_of_layer_[l] = static_cast<int>(layers_.size());
+        layers_.push_back(static_cast<int>(l));
+        experts_ = std::max(experts_, moe->router.experts);
+    }
+    load_.resize(layers_.size() * static_cast<size_t>(experts_));
+}
+
+void RouteRecorder::after_selection(const moe::AfterSelection& s) {
+    const size_t k = static_cast<size_t>(s.top_k);
+    int64_t* load = load_.data() + row_of_layer_[static_cast<size_t>(s.layer)] * experts_;
+    for (size_t t = 0; t < s.batch.tokens.size(); ++t) {
+        const size_t begin = chosen_.size();
+        for (size_t j = 0; j < k; ++j) {
+            const int32_t expert = s.ids_Tk[t * k + j];
+            if (expert < 0) continue;  // dropped or given up
+            chosen_.push_back(expert);
+            weights_.push_back(s.weights_Tk[t * k + j]);
+            ++load[expert];
+        }
+        rows_.push_back({s.layer, s.batch.positions[t], s.batch.tokens[t], static_cast<uint32_t>(begin),
+                         static_cast<uint32_t>(chosen_.size() - begin), s.margin_T[t]});
+    }
+}
+
+RouteEvent RouteRecorder::event(size_t i) const {
+    const Row& row = rows_[i];
+    return {row.layer,
+            row.position,
+            row.token,
+            {chosen_.data() + row.begin, row.count},
+            {weights_.data() + row.begin, row.count},
+            row.margin};
+}
+
+void RouteRecorder::clear_events() {
+    rows_.clear();
+    chosen_.clear();
+    weights_.clear();
+}
+
+int RouteRecorder::dominant(int layer, int32_t position) const {
+    // The latest events are asked for: search from the end.
+    for (size_t i = rows_.size(); i-- > 0;) {
+        if (rows_[i].layer != layer || rows_[i].position != position) continue;
+        const RouteEvent e = event(i);
+        if (e.weights.empty()) return -1;
+        return e.experts[static_cast<size_t>(std::max_element(e.weights.begin(), e.weights.end()) - e.weights.begin())];
+    }
+    return -1;
+}
+
+std::string to_json_line(const RouteEvent& event, std::string_view piece) {
+    nlohmann::ordered_json line;
+    line["position"] = event.position;
+    line["token"] = event.token;
+    if (!piece.empty()) line["piece"] = piece;
+    line["layer"] = event.layer;
+    line["experts"] = event.experts;
+    line["weights"] = event.weights;
+    if (std::isfinite(event.margin)) line["margin"] = event.margin;  // JSON has no infinity (k = E)
+    if (!event.norms.empty()) line["norms"] = event.norms;
+    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace gremium::hooks

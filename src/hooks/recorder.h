@@ -1,0 +1,70 @@
+// Keeps what routing decided: the hook behind traces, colours and heat maps.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/spec/spec.h"
+#include "moe/hook.h"
+#include "text/tokenizer.h"
+
+namespace gremium::hooks {
+
+// One layer's decision about one token. Experts by descending selection score.
+struct RouteEvent {
+    int layer;
+    int32_t position, token;
+    std::span<const int32_t> experts;
+    std::span<const float> weights;
+    float margin;                       // selection score of the last chosen minus the best not chosen
+    std::span<const float> norms = {};  // of the experts' outputs, where they were measured
+};
+
+class RouteRecorder : public moe::RoutingHook {
+  public:
+    explicit RouteRecorder(const ModelSpec& spec);
+
+    void after_selection(const moe::AfterSelection& selection) override;
+
+    size_t size() const { return rows_.size(); }
+    RouteEvent event(size_t i) const;
+    void clear_events();  // keeps the totals
+
+    const std::vector<int>& layers() const { return layers_; }  // the decoder layers that have experts
+    int experts() const { return experts_; }                    // of the widest layer
+    // Tokens that chose the expert, of all since construction. row: index into layers().
+    int64_t load(size_t row, int expert) const {
+        return load_[row * static_cast<size_t>(experts_) + static_cast<size_t>(expert)];
+    }
+
+    // The expert with the largest weight for a position in a layer among the events kept, −1 if unknown.
+    int dominant(int layer, int32_t position) const;
+
+  private:
+    struct Row {
+        int layer;
+        int32_t position, token;
+        uint32_t begin, count;  // into experts and weights
+        float margin;
+    };
+    std::vector<int> layers_;
+    std::vector<int> row_of_layer_;
+    int experts_ = 0;
+    std::vector<Row> rows_;
+    std::vector<int32_t> chosen_;
+    std::vector<float> weights_;
+    std::vector<int64_t> load_;
+};
+
+// One line of JSON for an event, without the newline: {"position":…,"token":…,"piece":…,"layer":…,"experts":[…],
+// "weights":[…],"margin":…,"norms":[…]}. Without a piece (empty) and norms, these are left out; bytes of a piece that are
+// not UTF-8 become U+FFFD.
+std::string to_json_line(const RouteEvent& event, std::string_view piece);
+inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {  // which may be null
+    return to_json_line(event, tokenizer ? tokenizer->piece(event.token) : std::string_view());
+}
+
+}  // namespace gremium::hooks

@@ -1,0 +1,26 @@
+#include "kernels/matmul/gemv.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matmul/gemv_bf16.cpp"
+#include "kernels/simd/dispatch.h"
+
+#include "kernels/matmul/gemv-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+
+GemvDots bf16_dots() { return dots<DType::bf16, false>; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gremium::kernels {
+
+HWY_EXPORT(bf16_dots);
+GemvDots gemv_dots_bf16() { return HWY_DYNAMIC_DISPATCH(bf16_dots)(); }
+
+}  // namespace gremium::kernels
+#endif  // HWY_ONCE

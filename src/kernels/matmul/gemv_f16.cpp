@@ -1,0 +1,26 @@
+#include "kernels/matmul/gemv.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matmul/gemv_f16.cpp"
+#include "kernels/simd/dispatch.h"
+
+#include "kernels/matmul/gemv-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gremium::kernels {
+namespace HWY_NAMESPACE {
+
+GemvDots f16_dots(bool round) { return round ? dots<DType::f16, true> : dots<DType::f16, false>; }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace gremium::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gremium::kernels {
+
+HWY_EXPORT(f16_dots);
+GemvDots gemv_dots_f16(bool round) { return HWY_DYNAMIC_DISPATCH(f16_dots)(round); }
+
+}  // namespace gremium::kernels
+#endif  // HWY_ONCE

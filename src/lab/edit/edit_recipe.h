@@ -1,0 +1,38 @@
+// Edits as text: what a recipe file or a command line asks for, and its application to a draft.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/windows.h"
+#include "lab/edit/draft.h"
+
+namespace gremium::lab {
+
+// An operation and its arguments: "prune by=reap share=25%". Operations, with what they need and [may have]:
+//   prune share [by across seed]   merge share [by seed]    by: reap, frequency, gate, random (saliency.h)
+//   replace expert from            copy expert from model [router]
+//   reset expert [seed]            add like                 split parts
+//   adapt file [share]
+//   retype type [expert layer]     shrink-k k [layer]
+// Experts are LAYER.EXPERT, shares percentages, flags true or false.
+struct Edit {
+    std::string operation;
+    std::map<std::string, std::string> arguments;
+    std::string where;  // for messages: the flag or the place in the file
+
+    std::string text() const;
+};
+Edit parse_edit(std::string_view text, const std::string& where);
+// TOML: [[edit]] tables with `do` and the arguments.
+std::vector<Edit> parse_edits(std::string_view toml, const std::string& source);
+std::vector<Edit> read_edits(const std::filesystem::path& path);
+
+// `calibration` may be empty for edits that need no text. Throws Error naming the edit's place for what it cannot read
+// or do; the draft is then unchanged.
+void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration);
+
+}  // namespace gremium::lab

@@ -1,0 +1,88 @@
+#include "lab/edit/trainable.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "kernels/matmul/grouped_matmul.h"
+#include "tensor/quantised/blocks.h"
+
+namespace gremium::lab {
+namespace {
+
+void zero(Tensor x) { std::fill_n(x.f32(), x.count(), 0.0f); }
+
+}  // namespace
+
+void LowRank::add_to(Tensor w_NK) const {
+    const OwnedTensor product_NK(DType::f32, w_NK.shape);
+    kernels::matmul(product_NK, b_Nr, a_Kr);
+    kernels::axpby(w_NK, product_NK, scale);
+}
+
+Trainable::Trainable(TensorSlot slot, TensorView value)
+    : slot_(std::move(slot)),
+      stored_(value.dtype),
+      weight_(DType::f32, slot_.shape),
+      gradient_(DType::f32, slot_.shape) {
+    convert(value, weight_);
+    train(weight_, gradient_);
+}
+
+void Trainable::train(Tensor value, Tensor gradient) {
+    Factor& f = factors_.emplace_back(
+        Factor{value, gradient, OwnedTensor(DType::f32, value.shape), OwnedTensor(DType::f32, value.shape)});
+    zero(f.momentum);
+    zero(f.variance);
+}
+
+void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
+    const Shape shape = weight_.get().shape;
+    if (shape.rank != 2) fail("{} is no matrix: a change of low rank is not possible", slot_.name);
+    if (rank < 1 || rank > std::min(shape[0], shape[1]))
+        fail("{} is {}: a change of rank {} is not possible", slot_.name, to_string(shape), rank);
+    origin_ = OwnedTensor(DType::f32, shape);
+    convert(weight_, origin_);
+    change_ = {scale, OwnedTensor(DType::f32, {shape[0], rank}), OwnedTensor(DType::f32, {shape[1], rank})};
+    b_gradient_ = OwnedTensor(DType::f32, {shape[0], rank});
+    a_gradient_ = OwnedTensor(DType::f32, {shape[1], rank});
+    zero(change_.b_Nr);
+    Random random(seed);
+    const double size = 1 / std::sqrt(static_cast<double>(shape[1]));
+    for (int64_t i = 0; i < change_.a_Kr.get().count(); ++i)
+        change_.a_Kr.get().f32()[i] = static_cast<float>(size * random.normal());
+    factors_.clear();
+    train(change_.b_Nr, b_gradient_);
+    train(change_.a_Kr, a_gradient_);
+}
+
+void Trainable::zero_gradient() { zero(gradient_); }
+
+double Trainable::finish_gradient() {
+    const Tensor dw = gradient_;
+    if (!rows_.empty()) {  // a vector of a layer's experts has an element a row
+        const int64_t width = dw.count() / std::ssize(rows_);
+        for (size_t r = 0; r < rows_.size(); ++r)
+            if (!rows_[r]) std::fill_n(dw.f32() + static_cast<int64_t>(r) * width, width, 0.0f);
+    }
+    if (low_rank()) {  // W = b · aᵀ, a product as any other
+        kernels::matmul_dx(b_gradient_, dw, change_.a_Kr);
+        kernels::matmul_dw(a_gradient_, dw, change_.b_Nr);
+        kernels::axpby(b_gradient_, b_gradient_, change_.scale, 0);
+        kernels::axpby(a_gradient_, a_gradient_, change_.scale, 0);
+    }
+    double square = 0;
+    for (const Factor& f : factors_) square += kernels::sum_of_squares(f.gradient);
+    return square;
+}
+
+void Trainable::update(const kernels::AdamW& adamw) {
+    for (const Factor& f : factors_) kernels::adamw(f.value, f.momentum, f.variance, f.gradient, {}, adamw);
+    if (!low_rank()) return;
+    convert(origin_, weight_);
+    change_.add_to(weight_);
+}
+
+}  // namespace gremium::lab

@@ -1,0 +1,34 @@
+// How differently variants of a model predict the same text: other weights, or other routing.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "data/windows.h"
+#include "model/model.h"
+#include "moe/hook.h"
+
+namespace gremium::lab {
+
+struct Variant {
+    const Model* model;
+    moe::RoutingHook* hook = nullptr;
+};
+
+// Means over predicted tokens, in nats.
+struct Prediction {
+    double loss = 0;  // −ln p(token)
+    double kl = 0;    // Σ_v p(v) ln(p(v) / q(v)) with p the original's and q this variant's prediction
+};
+
+struct Comparison {
+    int64_t tokens = 0;  // predicted: all but the first of each window
+    Prediction original = {};
+    std::vector<Prediction> variants = {};
+};
+
+// Windows must be of one length, vocabularies of one size. Each window begins a fresh context. Memory: two rows of
+// logits a token of a batch, a batch is at least one window.
+Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows);
+
+}  // namespace gremium::lab

@@ -1,0 +1,56 @@
+// A directory of traces of one model, a trace for each domain (a named text):
+//   trace.json        {"format": "gremium-trace-1", "model", "hash", "architecture", "domains":[{"name", "tokens"}…]}
+//   NAME.trace        the trace of each domain (trace_file.h)
+//   pieces.json       [[token, piece]…] of all tokens that occur; a piece is a string, or its bytes where they are not UTF-8
+// and what is made of them: statistics.json (statistics.h), saturation.json (saturation.h).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lab/trace/feed.h"
+#include "lab/trace/trace_file.h"
+
+namespace gremium::lab {
+
+struct Domain {
+    std::string name;                // letters, digits, '-', '_', '.': it becomes a file's name
+    std::vector<std::string> files;  // paths or globs; a zero byte ends a document
+};
+
+struct TraceTextOptions {
+    int64_t window = 0, max_tokens = 0;  // of each domain, as FeedOptions
+    bool norms = false;
+    moe::RoutingHook* steering = nullptr;  // in force while the texts are shown
+    std::string steering_name = {};        // the model's name gets it: "default, steered (NAME)"
+};
+
+struct DomainTrace {
+    std::string name;
+    std::filesystem::path path;
+    int64_t tokens = 0;
+};
+
+struct TraceDirectory {
+    std::filesystem::path path;
+    std::string model, architecture, hash;
+    std::vector<DomainTrace> domains;
+    std::vector<hooks::TraceLayer> layers;
+    std::vector<std::string> pieces;  // by token; empty for those that do not occur
+};
+
+// Traces every domain. `on_domain` (may be null) hears of each when it is done.
+void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>& domains,
+                   const std::filesystem::path& directory, const TraceTextOptions& options,
+                   const std::function<void(const Domain&, const Fed&)>& on_domain);
+
+// Throws Error when the directory holds no traces, or traces that do not belong together.
+TraceDirectory open_traces(const std::filesystem::path& directory);
+
+// Throws Error naming what is wrong: no name, characters that make no file's name.
+void require_domain_name(const std::string& name);
+
+}  // namespace gremium::lab

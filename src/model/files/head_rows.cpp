@@ -1,0 +1,69 @@
+#include "model/files/head_rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gremium {
+
+namespace {
+
+// The number of heads whose rows follow each other in a tensor, or 0 for a tensor that has none.
+struct Heads {
+    int rotated = 0;  // in q, k and their norms
+    int shared = 0;   // in k and v: each serves several query heads
+};
+
+Heads heads_of(const TensorSlot& slot, const AttentionSpec& a) {
+    const std::string name = slot.name.substr(slot.name.find('.', 4) + 1);  // after "blk.N."
+    const bool per_head = a.qk_norm == QkNorm::per_head;
+    if (name == "attn_q.weight" || name == "attn_q.bias") return {.rotated = a.heads};
+    if (name == "attn_k.weight" || name == "attn_k.bias") return {.rotated = a.kv_heads, .shared = a.kv_heads};
+    if (name == "attn_v.weight" || name == "attn_v.bias") return {.shared = a.kv_heads};
+    if (name == "attn_q_norm.weight") return {.rotated = per_head ? 1 : a.heads};
+    if (name == "attn_k_norm.weight" && per_head) return {.rotated = 1};
+    if (name == "attn_k_norm.weight") return {.rotated = a.kv_heads, .shared = a.kv_heads};
+    return {};
+}
+
+// Row r of the result is row source(r) of the tensor.
+template <typename Source>
+std::vector<std::byte> take_rows(TensorView tensor, int64_t rows, Source&& source) {
+    const auto bytes = static_cast<size_t>(tensor.bytes() / tensor.shape[0]);
+    std::vector<std::byte> result(static_cast<size_t>(rows) * bytes);
+    for (int64_t r = 0; r < rows; ++r)
+        std::memcpy(result.data() + static_cast<size_t>(r) * bytes,
+                    tensor.data + static_cast<size_t>(source(r)) * bytes, bytes);
+    return result;
+}
+
+// Interleaved rows 2i and 2i + 1 of a head are its half-split rows i and i + n/2; n: rotary dimensions.
+int64_t half_split_of(int64_t interleaved, int64_t n) {
+    return interleaved < n ? interleaved / 2 + interleaved % 2 * (n / 2) : interleaved;
+}
+int64_t interleaved_of(int64_t half_split, int64_t n) {
+    return half_split < n ? half_split % (n / 2) * 2 + half_split / (n / 2) : half_split;
+}
+
+}  // namespace
+
+std::vector<std::byte> rearranged_rows(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
+                                       const ModelSpec& to) {
+    if (slot.layer < 0 || slot.of_encoder) return {};
+    const auto attention = [&](const ModelSpec& spec) { return layer_of(spec, slot)->attention(); };
+    if (!attention(from)) return {};
+    const AttentionSpec &a = *attention(from), &b = *attention(to);
+    const Heads heads = heads_of(slot, a);
+    const bool paired_anew = heads.rotated && a.rope.enabled && a.rope.pairing != b.rope.pairing;
+    const int64_t copies = heads.shared ? b.kv_heads / a.kv_heads : 1;
+    if (!paired_anew && copies == 1) return {};
+
+    const int64_t rows = tensor.shape[0], rows_of_head = rows / std::max(heads.rotated, heads.shared);
+    return take_rows(tensor, rows * copies, [&](int64_t r) {
+        const int64_t head = r / rows_of_head / copies, row = r % rows_of_head, n = a.rope.dims;
+        if (!paired_anew) return head * rows_of_head + row;
+        const bool interleaved = b.rope.pairing == kernels::RopePairing::interleaved;
+        return head * rows_of_head + (interleaved ? half_split_of(row, n) : interleaved_of(row, n));
+    });
+}
+
+}  // namespace gremium

@@ -1,0 +1,20 @@
+#include "model/spec/difference.h"
+
+#include <fmt/format.h>
+
+namespace gremium {
+
+std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
+    if (a == b) return "";
+    if (a.norm != b.norm) return "its norms";
+    if (a.head_bias != b.head_bias) return "its head";
+    if (a.layers.size() != b.layers.size()) return "its number of layers";
+    for (size_t l = 0; l < a.layers.size(); ++l) {
+        if (a.layers[l].mixer != b.layers[l].mixer)
+            return fmt::format("the {} of layer {}", a.layers[l].attention() ? "attention" : "state space", l);
+        if (a.layers[l].feed_forward != b.layers[l].feed_forward) return fmt::format("the feed-forward of layer {}", l);
+    }
+    return "its sizes";
+}
+
+}  // namespace gremium

@@ -1,0 +1,32 @@
+// The mixture-of-experts feed-forward in four verbs: route, dispatch, experts, combine.
+#pragma once
+
+#include "moe/dispatch.h"
+#include "moe/routers/router.h"
+#include "moe/store/expert_store.h"
+#include "ops/ops.h"
+
+namespace gremium::moe {
+
+// x_RD[row_of(t, j)] = weights[t, j] · x_TD[t]: what experts get where the weight applies to their input (Llama 4).
+// Differentiable in both. The plan must outlive the tape.
+ops::Var weighted_rows(ops::Graph& g, ops::Var x_TD, ops::Var weights_Tk, const DispatchPlan& plan);
+
+// y_RD = down( act(gate·x) ⊙ up·x ) for the rows of the plan, by expert, with biases where experts have them. x has one
+// row a token, gathered here, or one a row of the plan. The plan and lease must outlive the tape.
+enum class RowsOf : uint8_t { tokens, plan };
+ops::Var experts(ops::Graph& g, ops::Var x, const DispatchPlan& plan, const ExpertLease& lease, ops::Activation act,
+                 RowsOf rows_of = RowsOf::tokens);
+
+// y_TD[t] = Σ_j weights[t, j] · y_RD[row_of(t, j)], f32, j ascending. Differentiable in both. Null weights are all 1.
+ops::Var combine(ops::Graph& g, ops::Var y_RD, ops::Var weights_Tk, const DispatchPlan& plan, int64_t tokens);
+
+// The whole layer without norm and residual; shared experts are the caller's dense feed-forward beside it.
+struct MoeOutput {
+    ops::Var y_TD;
+    Routing routing;
+};
+MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
+                  ExpertStore& store, ops::Activation act);
+
+}  // namespace gremium::moe

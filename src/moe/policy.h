@@ -1,0 +1,39 @@
+// How a router decides, as data: a record that architectures, recipes and edits set and routers/ carries out.
+#pragma once
+
+#include <cstdint>
+
+namespace gremium::moe {
+
+struct RouterPolicy {
+    int experts = 0;
+    int top_k = 0;
+    // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each; SparseMixer
+    // (Liu et al. 2023; Phi-3.5-MoE): each choice's softmax over those not yet chosen whose logit s is near the best
+    // one m, (m − s) <= 2·sparse_epsilon·max(|s|, m).
+    enum class Score : uint8_t { softmax, softmax_selected, sigmoid, sparsemixer } score = Score::softmax;
+    // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
+    bool correction_bias = false;
+    bool normalise = false;        // selected weights are divided by their sum
+    float scale = 1;               // then multiplied by this
+    float sparse_epsilon = 0;      // of SparseMixer
+    bool weight_on_input = false;  // an expert computes of weight · x, and its output counts once (Llama 4)
+    // Groups of neighbouring experts (DeepSeek): only experts of the `groups_used` best of `groups` equal groups can be
+    // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
+    enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
+    int groups = 1, groups_used = 1;
+    // The most choices an expert takes of one call, or of each sequence in it where those are told apart: so many always;
+    // when training this factor times its even share k·T/E, rounded up; 0: all. What overflows is dropped (id −1, weight 0).
+    // First choices come before second ones, tokens in their order (Lepikhin et al.: GShard, 2020; Fedus et al.: Switch
+    // Transformers, 2021).
+    int capacity = 0;
+    float capacity_factor = 0;
+    bool normalise_dropped = false;  // dropped choices count in the sum that weights are divided by
+    // The second choice where k = 2: always the second best; kept with probability 2·weight (GShard); or drawn from the
+    // softmax over the others (NLLB's "sampling").
+    enum class Second : uint8_t { best, likely, sampled } second = Second::best;
+
+    friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
+};
+
+}  // namespace gremium::moe

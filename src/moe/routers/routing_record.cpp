@@ -1,0 +1,191 @@
+#include "moe/routers/routing_record.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/parallel.h"
+
+namespace gremium::moe {
+namespace {
+
+using Score = RouterPolicy::Score;
+
+constexpr int64_t chunk_tokens = 64;
+
+std::span<const float> row(TensorView t, int64_t i) {
+    return {reinterpret_cast<const float*>(t.row(i)), static_cast<size_t>(t.cols())};
+}
+
+float scalar(TensorView t) { return *t.f32(); }
+
+}  // namespace
+
+void softmax(std::span<float> x) {
+    const float top = std::ranges::max(x);
+    float sum = 0;
+    for (float& v : x) sum += v = std::exp(v - top);
+    for (float& v : x) v /= sum;
+}
+
+void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E, std::span<const int32_t> ids_k,
+                        size_t j, float epsilon) {
+    const float best = logits_E[static_cast<size_t>(ids_k[j])];
+    const std::span<const int32_t> chosen = ids_k.first(j);
+    float sum = 0;
+    for (size_t e = 0; e < share_E.size(); ++e) {
+        const float s = logits_E[e];
+        const bool far = best - s > 2 * epsilon * std::max(std::abs(s), best);
+        const bool taken = std::ranges::find(chosen, static_cast<int32_t>(e)) != chosen.end();
+        sum += share_E[e] = far || taken ? 0 : std::exp(s - best);
+    }
+    for (float& share : share_E) share /= sum;
+}
+
+float divisor(const RouterPolicy& policy, std::span<const float> score_k, std::span<const int32_t> ids_k) {
+    if (!policy.normalise) return 1;
+    float sum = tiny_score;
+    for (size_t j = 0; j < score_k.size(); ++j)
+        if (ids_k[j] >= 0 || policy.normalise_dropped) sum += score_k[j];
+    return sum;
+}
+
+// A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
+void RoutingRecord::compute_losses() {
+    const int64_t tokens = logits_TE->value.rows();
+    const size_t experts = load_E.size();
+    const auto chunks = static_cast<size_t>((tokens + chunk_tokens - 1) / chunk_tokens);
+    std::vector<double> partial_balance(chunks), partial_z(chunks);
+    parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
+        std::vector<float> shares(experts);
+        double z = 0, balance = 0;
+        for (int64_t t = begin; t < end; ++t) {
+            const std::span<const float> p = row(softmax_TE, t), logits = row(logits_TE->value, t);
+            const auto top = static_cast<size_t>(std::ranges::max_element(p) - p.begin());
+            const float lse = logsumexp_T.f32()[t] = logits[top] - std::log(p[top]);
+            z += double{lse} * lse;
+            const std::span<const float> part = policy.score == Score::sigmoid ? row(score_TE, t) : p;
+            const float sum =
+                policy.score == Score::sigmoid ? std::accumulate(part.begin(), part.end(), tiny_score) : 1;
+            score_sum_T.f32()[t] = sum;
+            for (size_t e = 0; e < experts; ++e) shares[e] += part[e] / sum;
+        }
+        for (size_t e = 0; e < experts; ++e) balance += shares[e] * static_cast<double>(load_E[e]);
+        partial_z[static_cast<size_t>(begin / chunk_tokens)] = z;
+        partial_balance[static_cast<size_t>(begin / chunk_tokens)] = balance;
+    });
+    const double balance = std::accumulate(partial_balance.begin(), partial_balance.end(), 0.0);
+    const double z = std::accumulate(partial_z.begin(), partial_z.end(), 0.0);
+    const auto count = static_cast<double>(tokens);
+    *balance_loss->value.f32() = static_cast<float>(balance * static_cast<double>(experts) / (count * count));
+    *z_loss->value.f32() = static_cast<float>(z / count);
+}
+
+void RoutingRecord::backward(ops::Graph& g) const {
+    for (const ops::Var v : {weights_Tk, balance_loss, z_loss}) {
+        if (v->grad) g.grad_of(v);  // f32, whoever contributed it
+    }
+    g.fill_grads({logits_TE}, DType::f32, [&](std::span<const Tensor> d) {
+        parallel_chunks(logits_TE->value.rows(), chunk_tokens, [&](int64_t begin, int64_t end) {
+            for (int64_t t = begin; t < end; ++t)
+                token_backward(t, {reinterpret_cast<float*>(d[0].row(t)), load_E.size()});
+        });
+    });
+}
+
+void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E) const {
+    std::ranges::fill(dlogits_E, 0.0f);
+    if (weights_Tk->grad) through_weights(t, dlogits_E);
+    if (balance_loss->grad) through_balance(t, dlogits_E);
+    if (z_loss->grad) through_z(t, dlogits_E);
+}
+
+// weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts; 0 for dropped ones.
+void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E) const {
+    const std::span<const float> dweights = row(weights_Tk->grad, t);
+    std::vector<float> score_k(static_cast<size_t>(top_k)), dscore_k(score_k.size());
+    scores(t, score_k);
+    const std::span<const int32_t> ids = of_token(ids_Tk, t);
+    const auto dweight = [&](size_t j) { return ids[j] < 0 ? 0 : dweights[j]; };
+    const float sum = divisor(policy, score_k, ids);
+    float mean = 0;
+    if (policy.normalise)
+        for (size_t j = 0; j < score_k.size(); ++j) mean += dweight(j) * score_k[j] / sum;
+    for (size_t j = 0; j < score_k.size(); ++j) {
+        const bool counted = ids[j] >= 0 || policy.normalise_dropped;
+        dscore_k[j] = policy.scale * (dweight(j) - (counted ? mean : 0)) / sum;
+    }
+    through_scores(t, dlogits_E, score_k, dscore_k);
+}
+
+// What the weights of token t were made of.
+void RoutingRecord::scores(int64_t t, std::span<float> score_k) const {
+    const std::span<const float> score_E = row(score_TE, t);
+    const std::span<const int32_t> ids = of_token(chosen_Tk, t);
+    std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
+    for (size_t j = 0; j < score_k.size(); ++j) {
+        const auto expert = static_cast<size_t>(ids[j]);
+        score_k[j] = score_E[expert];
+        if (share_E.empty()) continue;
+        sparsemixer_shares(share_E, score_E, ids, j, policy.sparse_epsilon);
+        score_k[j] = share_E[expert];
+    }
+    if (policy.score == Score::softmax_selected) softmax(score_k);
+}
+
+void RoutingRecord::through_scores(int64_t t, std::span<float> dlogits_E, std::span<const float> score_k,
+                                   std::span<const float> dscore_k) const {
+    const std::span<const float> score_E = row(score_TE, t);
+    const std::span<const int32_t> ids = of_token(chosen_Tk, t);
+    std::vector<float> share_E(policy.score == Score::sparsemixer ? score_E.size() : 0);
+    float dot = 0;
+    for (size_t j = 0; j < score_k.size(); ++j) dot += dscore_k[j] * score_k[j];
+    for (size_t j = 0; j < score_k.size(); ++j) {
+        const float s = score_k[j];
+        float& dlogit = dlogits_E[static_cast<size_t>(ids[j])];
+        switch (policy.score) {
+            case Score::softmax:
+                dlogit += s * dscore_k[j];
+                break;
+            case Score::softmax_selected:
+                dlogit += s * (dscore_k[j] - dot);
+                break;
+            case Score::sigmoid:
+                dlogit += s * (1 - s) * dscore_k[j];
+                break;
+            case Score::sparsemixer:  // which experts compete is a constant
+                dlogit += s * dscore_k[j];
+                sparsemixer_shares(share_E, score_E, ids, j, policy.sparse_epsilon);
+                for (size_t e = 0; e < share_E.size(); ++e) dlogits_E[e] -= share_E[e] * s * dscore_k[j];
+                break;
+        }
+    }
+    if (policy.score == Score::softmax) {
+        for (size_t e = 0; e < dlogits_E.size(); ++e) dlogits_E[e] -= score_E[e] * dot;
+    }
+}
+
+// balance = E · Σ_e load_e / T · mean_t share_te; the loads are constants.
+void RoutingRecord::through_balance(int64_t t, std::span<float> dlogits_E) const {
+    const bool sigmoids = policy.score == Score::sigmoid;
+    const std::span<const float> part = row(sigmoids ? score_TE : softmax_TE, t);
+    const float sum = score_sum_T.f32()[t];
+    const auto tokens = static_cast<float>(logits_TE->value.rows());
+    const float factor = scalar(balance_loss->grad) * static_cast<float>(load_E.size()) / (tokens * tokens);
+    const auto dshare = [&](size_t e) { return factor * static_cast<float>(load_E[e]); };
+    float dot = 0;
+    for (size_t e = 0; e < part.size(); ++e) dot += part[e] / sum * dshare(e);
+    for (size_t e = 0; e < part.size(); ++e) {
+        dlogits_E[e] += part[e] / sum * (dshare(e) - dot) * (sigmoids ? 1 - part[e] : 1);
+    }
+}
+
+// z = mean_t logsumexp(logits)².
+void RoutingRecord::through_z(int64_t t, std::span<float> dlogits_E) const {
+    const std::span<const float> p = row(softmax_TE, t);
+    const auto tokens = static_cast<float>(logits_TE->value.rows());
+    const float factor = scalar(z_loss->grad) * 2 * logsumexp_T.f32()[t] / tokens;
+    for (size_t e = 0; e < p.size(); ++e) dlogits_E[e] += factor * p[e];
+}
+
+}  // namespace gremium::moe

@@ -1,0 +1,301 @@
+#include "versions/versions.h"
+
+#include <fmt/chrono.h>
+#include <ctime>
+
+#include <algorithm>
+#include <array>
+#include <ranges>
+#include <utility>
+
+#include "base/error.h"
+#include "model/spec/difference.h"
+#include "model/weights.h"
+#include "tensor/arena.h"
+#include "versions/hash.h"
+
+namespace gremium::versions {
+namespace {
+
+namespace fs = std::filesystem;
+using moe::ExpertId;
+
+constexpr size_t shown_digits = 12;
+
+std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
+// Without blank lines at its ends, which a manifest cannot hold.
+std::string trimmed(const std::string& message) {
+    const size_t first = message.find_first_not_of(" \n\t\r");
+    if (first == std::string::npos) fail("a message is expected, which says what the version is");
+    return message.substr(first, message.find_last_not_of(" \n\t\r") - first + 1);
+}
+
+// The tensors of a version's model: views of the base model's and of objects, and routers put together from rows.
+class VersionTensors {
+  public:
+    VersionTensors(const VersionStore& store, VersionState state)
+        : pieces_(store), base_tensors_(*pieces_.base()), state_(std::move(state)) {
+        for (const auto& [l, layer] : state_.layers)
+            if (layer.router != store.base().state.layers.at(l).router) join_rows(l, layer.experts);
+    }
+
+    const Model& base() const { return *pieces_.base(); }
+
+    ops::Weight operator()(const TensorSlot& slot) {
+        if (slot.of_experts()) {
+            if (slot.expert < 0) return {};  // asked for one by one
+            return weight(expert({slot.layer, slot.expert})[part_of_expert(slot)], slot);
+        }
+        if (const auto router = routers_.find(slot.name); router != routers_.end()) return weight(router->second, slot);
+        const auto tensor = state_.tensors.find(slot.name);
+        if (tensor == state_.tensors.end()) return of_base(slot);  // a router that is the base model's
+        return weight(kept(tensor->second)["tensor"], slot);
+    }
+
+  private:
+    static const char* part_of_expert(const TensorSlot& slot) {
+        const auto member = expert_tensor(slot);
+        return std::ranges::find(expert_parts, member, &ExpertPart::weight)->part;
+    }
+
+    const Piece& kept(const std::string& hash) {
+        auto& piece = used_[hash];
+        if (piece.parts.empty()) piece = pieces_(hash);
+        return piece;
+    }
+    const Piece& expert(ExpertId id) { return kept(state_.experts.at(id).weights); }
+
+    ops::Weight of_base(const TensorSlot& slot) const { return {base_tensors_(slot), {}}; }
+
+    // Only matrices may be anything but f32; the binder checks their shapes.
+    static ops::Weight weight(TensorView value, const TensorSlot& slot) {
+        constexpr TensorRole matrices[] = {TensorRole::embedding, TensorRole::head, TensorRole::matrix,
+                                           TensorRole::expert};
+        if (value && value.dtype != DType::f32 && std::ranges::count(matrices, slot.role) == 0)
+            fail("tensor {} is {}, expected f32", name_of(slot), info(value.dtype).name);
+        return {value, {}};
+    }
+
+    void join_rows(int layer, int experts) {
+        for (const RouterTensor& tensor : router_tensors) {
+            std::vector<float> all;
+            int64_t width = 0;
+            for (int e = 0; e < experts; ++e) {
+                const TensorView part = kept(state_.experts.at({layer, e}).row)[tensor.part];
+                if (e == 0) width = part ? part.count() : 0;
+                if ((part ? part.count() : 0) != width || (part && part.dtype != DType::f32))
+                    fail("the row of expert {}.{} has another {} than those before it", layer, e, tensor.part);
+                if (part) all.insert(all.end(), part.f32(), part.f32() + width);
+            }
+            if (width == 0) continue;
+            const bool matrix = tensor.weight == &MoeWeights::router;
+            const OwnedTensor& memory =
+                memory_.emplace_back(DType::f32, matrix ? Shape{experts, width} : Shape{experts * width});
+            std::ranges::copy(all, memory.get().f32());
+            routers_[fmt::format("blk.{}.{}", layer, tensor.name)] = memory;
+        }
+    }
+
+    Pieces pieces_;
+    NamedTensors base_tensors_;
+    VersionState state_;
+    std::unordered_map<std::string, Piece> used_;
+    std::map<std::string, TensorView> routers_;
+    std::vector<OwnedTensor> memory_;
+};
+
+// STORE or STORE@REFERENCE; the first is empty where the path names no store.
+std::pair<std::string, std::string> split_reference(const std::string& path) {
+    if (VersionStore::is_one(path)) return {path, "HEAD"};
+    const size_t at = path.rfind('@');
+    if (at == std::string::npos || !VersionStore::is_one(path.substr(0, at))) return {};
+    return {path.substr(0, at), path.substr(at + 1)};
+}
+
+void note_changes(Committed& done, const VersionState& before, const VersionState& after) {
+    const VersionState changed = changes(before, after);
+    const auto sizes = [](const LayerState& l) { return std::array{l.experts, l.used, l.width}; };
+    for (const auto& [l, layer] : changed.layers)
+        if (sizes(before.layers.at(l)) != sizes(layer)) done.layers.push_back(l);
+    for (const auto& [id, expert] : changed.experts) {
+        const auto was = before.experts.find(id);
+        if (was == before.experts.end() || was->second.weights != expert.weights) done.experts.push_back(id);
+        if (was == before.experts.end() || was->second.row != expert.row) done.rows.push_back(id);
+    }
+    for (const auto& [name, hash] : changed.tensors) done.tensors.push_back(name);
+}
+
+// The same shapes and tokens, but for numbers of experts.
+void require_variant(const Model& base, const Model& model, const VersionState& state) {
+    ModelSpec expected = with_layers(base.spec, state, model.source);
+    expected.name = model.spec.name;
+    if (const std::string difference = first_difference(expected, model.spec); !difference.empty())
+        fail(
+            "{}: is no variant of {}: {} is otherwise (a variant has the base model's layout, GGUF or "
+            "Hugging "
+            "Face)",
+            model.source, base.source, difference);
+    const bool both = base.tokenizer && model.tokenizer;
+    if (both && base.tokenizer->vocabulary().tokens != model.tokenizer->vocabulary().tokens)
+        fail("{}: is no variant of {}: its tokens are others", model.source, base.source);
+}
+
+}  // namespace
+
+VersionState state_of(const Model& model) {
+    if (model.encoder) fail("{} has an encoder; only decoders have versions", model.source);
+    if (!model.experts) fail("{} has no experts", model.source);
+    VersionState state;
+    for (size_t l = 0; l < model.spec.layers.size(); ++l) {
+        const MoeSpec* moe = model.spec.layers[l].moe();
+        if (!moe) continue;
+        const int layer = static_cast<int>(l);
+        for (int e = 0; e < moe->router.experts; ++e)
+            state.experts[{layer, e}] = {expert_piece(model, {layer, e}).hash(), row_piece(model, {layer, e}).hash()};
+        state.layers[layer] = {moe->router.experts, moe->router.top_k, moe->hidden, router_fingerprint(state, layer)};
+    }
+    const NamedTensors tensors(model);
+    for (const TensorSlot& slot : tensor_piece_slots(model.spec))
+        state.tensors[slot.name] = tensor_piece(tensors, slot).hash();
+    return state;
+}
+
+VersionStore create_versions(const fs::path& directory, const fs::path& base_model) {
+    const auto model = load_model(base_model);
+    const Manifest base{
+        .base = model_hash(*model),
+        .date = now(),
+        .message = fmt::format("The base model{}{}", model->spec.name.empty() ? "" : ", ", one_line(model->spec.name)),
+        .state = state_of(*model)};
+    return VersionStore::create(directory, base, base_model);
+}
+
+PieceIndex pieces_of(const Model& model, const VersionState& state) {
+    PieceIndex index;
+    for (const auto& [id, hashes] : state.experts) {
+        index.emplace(hashes.weights, [&model, id = id] { return expert_piece(model, id); });
+        index.emplace(hashes.row, [&model, id = id] { return row_piece(model, id); });
+    }
+    const auto tensors = std::make_shared<const NamedTensors>(model);
+    for (const TensorSlot& slot : tensor_piece_slots(model.spec))
+        if (const auto hash = state.tensors.find(slot.name); hash != state.tensors.end())
+            index.emplace(hash->second, [tensors, slot] { return tensor_piece(*tensors, slot); });
+    return index;
+}
+
+Pieces::Pieces(const VersionStore& store) : store_(store) {
+    const fs::path path = store.base_model();
+    std::error_code ignored;
+    if (!fs::exists(path, ignored))
+        fail("{}: its base model is not at {}; {} says where it is", store.name(), path.string(),
+             (store.directory() / "base.path").string());
+    base_ = load_model(path);
+    const std::string hash = store.base_is_known() ? store.base().base : model_hash(*base_);
+    if (hash != store.base().base)
+        fail("{}: is not the base model of {}: its hash is {}, expected {}", path.string(), store.name(), hash,
+             store.base().base);
+    in_base_ = pieces_of(*base_, store.base().state);
+}
+
+Piece Pieces::operator()(const std::string& hash) const {
+    const auto found = in_base_.find(hash);
+    return found == in_base_.end() ? store_.object(hash) : found->second();
+}
+
+std::shared_ptr<const Model> open_version(const VersionStore& store, const std::string& version, LoadOptions options) {
+    const VersionState state = store.state(version);
+    const auto tensors = std::make_shared<VersionTensors>(store, state);
+    const Model& base = tensors->base();
+    const std::string source = fmt::format("{}@{}", store.name(), version.substr(0, shown_digits));
+    const ModelSpec spec = with_layers(base.spec, state, source);
+    validate(spec, source);
+    std::shared_ptr<Model> model;
+    try {
+        model = bind_model(
+            spec, [&](const TensorSlot& slot) { return (*tensors)(slot); }, options.experts);
+    } catch (const Error& error) {  // the binder knows no files
+        fail("{}: {}", source, error.what());
+    }
+    model->tokenizer = base.tokenizer;
+    model->tokenizer_error = base.tokenizer_error;
+    model->source = source;
+    model->converted_bytes = base.converted_bytes;
+    model->storage = tensors;
+    return model;
+}
+
+std::shared_ptr<const Model> open_model_or_version(const std::string& path, LoadOptions options) {
+    const auto [directory, reference] = split_reference(path);
+    if (directory.empty()) return load_model(path, options);
+    const VersionStore store(directory);
+    return open_version(store, store.resolve(reference), options);
+}
+
+fs::path model_files(const std::string& path) {
+    const auto [directory, reference] = split_reference(path);
+    return directory.empty() ? fs::path(path) : VersionStore(directory).base_model();
+}
+
+Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, const Pieces& pieces,
+                       const VersionState& state, const PieceIndex& fresh, const CommitOptions& options) {
+    const VersionStore::Head head = store.head();
+    const VersionState parent = store.state(head.version);
+    Committed done{.version = {}, .branch = head.branch, .parent = head.version};
+    note_changes(done, parent, state);
+    if (state == parent) fail("{}: nothing is otherwise than in version {}", store.name(), head.version);
+    Manifest manifest{.base = store.base().base,
+                      .parent = head.version,
+                      .date = now(),
+                      .message = trimmed(options.message),
+                      .state = changes(store.base().state, state)};
+    for (const std::string& line : options.provenance) manifest.provenance.push_back(one_line(line));
+    complete(store.base().state, manifest.state, "the new version");
+
+    const auto put = [&](const std::string& hash) {
+        if (pieces.in_base(hash)) return;
+        const auto piece = fresh.find(hash);
+        if (piece == fresh.end() && !store.has_object(hash)) fail("{}: object {} is missing", store.name(), hash);
+        const int64_t bytes = piece == fresh.end() ? 0 : store.put(lock, hash, piece->second());
+        done.bytes += bytes;
+        done.objects += bytes > 0;
+    };
+    for (const auto& [id, hashes] : manifest.state.experts) {
+        put(hashes.weights);
+        put(hashes.row);
+    }
+    for (const auto& [name, hash] : manifest.state.tensors) put(hash);
+    done.version = store.put(lock, manifest);
+    done.bytes += std::ssize(to_text(manifest));
+    if (head.branch.empty())
+        store.set_head(lock, {"", done.version});
+    else
+        store.set_branch(lock, head.branch, done.version);
+    return done;
+}
+
+Committed commit(VersionStore& store, const Model& model, const CommitOptions& options) {
+    const VersionStore::Lock lock(store);
+    const Pieces pieces(store);
+    store.remember_base(lock);
+    const VersionState state = state_of(model);
+    if (!std::ranges::equal(std::views::keys(state.layers), std::views::keys(store.base().state.layers)))
+        fail("{}: is no variant of {}: other layers have experts", model.source, pieces.base()->source);
+    require_variant(*pieces.base(), model, state);
+    return commit_state(store, lock, pieces, state, pieces_of(model, state), options);
+}
+
+void require_head(const VersionStore& store, const Model& model) {
+    const std::string head = store.head().version;
+    if (state_of(model) != store.state(head))
+        fail("{}: is not version {}, which {} has checked out; -m {} opens that", model.source, head, store.name(),
+             store.name());
+}
+
+void check_out(VersionStore& store, const std::string& reference) {
+    const VersionStore::Lock lock(store);
+    const bool branch = store.branches().contains(reference);
+    store.set_head(lock, {branch ? reference : "", store.resolve(reference)});
+}
+
+}  // namespace gremium::versions
