@@ -61,5 +61,6 @@ void add_experts(CLI::App& app);
 void add_trace(CLI::App& app);
 void add_replay(CLI::App& app);
 void add_atlas(CLI::App& app);
+void add_man(CLI::App& app);
 
 }  // namespace gremium::cli

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
     add_trace(app);
     add_replay(app);
     add_atlas(app);
+    add_man(app);
     try {
         app.parse(argc, argv);
         return 0;
