@@ -10,22 +10,8 @@
 namespace gremium::cli {
 namespace {
 
-std::string_view name_of(moe::RouterPolicy::Score score) {
-    switch (score) {
-        case moe::RouterPolicy::Score::softmax:
-            return "softmax";
-        case moe::RouterPolicy::Score::softmax_selected:
-            return "softmax over the selected";
-        case moe::RouterPolicy::Score::sigmoid:
-            return "sigmoid";
-        case moe::RouterPolicy::Score::sparsemixer:
-            return "sparsemixer";
-    }
-    return "";
-}
-
 std::string describe(const moe::RouterPolicy& r) {
-    std::string text = fmt::format("{}, top {} of {}", name_of(r.score), r.top_k, r.experts);
+    std::string text = fmt::format("{}, top {} of {}", moe::name(r.score), r.top_k, r.experts);
     if (r.correction_bias) text += ", selection with correction bias";
     if (r.normalise) text += ", weights normalised";
     if (r.groups > 1) text += fmt::format(", of the best {} of {} groups", r.groups_used, r.groups);
@@ -159,7 +145,7 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory&
                       {"expert_hidden", f.moe->hidden},
                       {"shared_hidden", f.moe->shared_hidden},
                       {"router",
-                       {{"score", name_of(r.score)},
+                       {{"score", moe::name(r.score)},
                         {"correction_bias", r.correction_bias},
                         {"normalise", r.normalise},
                         {"scale", r.scale},

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 namespace gremium::moe {
 
@@ -14,10 +16,14 @@ struct RouterPolicy {
     enum class Score : uint8_t { softmax, softmax_selected, sigmoid, sparsemixer } score = Score::softmax;
     // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
     bool correction_bias = false;
-    bool normalise = false;        // selected weights are divided by their sum
-    float scale = 1;               // then multiplied by this
-    float sparse_epsilon = 0;      // of SparseMixer
-    bool weight_on_input = false;  // an expert computes of weight · x, and its output counts once (Llama 4)
+    // selected weights are divided by their sum
+    bool normalise = false;
+    // then multiplied by this
+    float scale = 1;
+    // of SparseMixer
+    float sparse_epsilon = 0;
+    // an expert computes of weight · x, and its output counts once (Llama 4)
+    bool weight_on_input = false;
     // Groups of neighbouring experts (DeepSeek): only experts of the `groups_used` best of `groups` equal groups can be
     // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
     enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
@@ -28,12 +34,38 @@ struct RouterPolicy {
     // Transformers, 2021).
     int capacity = 0;
     float capacity_factor = 0;
-    bool normalise_dropped = false;  // dropped choices count in the sum that weights are divided by
+    // dropped choices count in the sum that weights are divided by
+    bool normalise_dropped = false;
     // The second choice where k = 2: always the second best; kept with probability 2·weight (GShard); or drawn from the
     // softmax over the others (NLLB's "sampling").
     enum class Second : uint8_t { best, likely, sampled } second = Second::best;
 
     friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
 };
+
+// What the values of a policy's choices are called in recipes, in `inspect` and in messages.
+template <typename Value>
+struct Named {
+    std::string_view name;
+    Value value;
+};
+inline constexpr Named<RouterPolicy::Score> score_names[] = {
+    {"softmax", RouterPolicy::Score::softmax},
+    {"softmax_selected", RouterPolicy::Score::softmax_selected},
+    {"sigmoid", RouterPolicy::Score::sigmoid},
+    {"sparsemixer", RouterPolicy::Score::sparsemixer}};
+inline constexpr Named<RouterPolicy::GroupScore> group_score_names[] = {
+    {"best", RouterPolicy::GroupScore::best}, {"two_best", RouterPolicy::GroupScore::two_best}};
+inline constexpr Named<RouterPolicy::Second> second_names[] = {{"best", RouterPolicy::Second::best},
+                                                               {"likely", RouterPolicy::Second::likely},
+                                                               {"sampled", RouterPolicy::Second::sampled}};
+std::string_view name(RouterPolicy::Score score);
+std::string_view name(RouterPolicy::GroupScore score);
+std::string_view name(RouterPolicy::Second second);
+
+// The value of a name; nothing for a name that none has.
+std::optional<RouterPolicy::Score> parse_score(std::string_view name);
+std::optional<RouterPolicy::GroupScore> parse_group_score(std::string_view name);
+std::optional<RouterPolicy::Second> parse_second(std::string_view name);
 
 }  // namespace gremium::moe
