@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "engine/continuation.h"
 #include "engine/default_model.h"
 #include "engine/session.h"
 

@@ -18,7 +18,7 @@ double median(std::vector<double> values) {
     return values[values.size() / 2];
 }
 
-// Counts the bytes of the experts that forwards use, each once a forward; routes at random if asked to.
+// Counts the bytes of the experts that steps use, each once a step, whichever sequences use it; routes at random if asked to.
 class ExpertBytes final : public moe::RoutingHook {
   public:
     ExpertBytes(const Model& model, bool random) : model_(model), random_(random) {}
@@ -28,12 +28,16 @@ class ExpertBytes final : public moe::RoutingHook {
             if (random_) logit = static_cast<float>(numbers.normal());
     }
     void after_selection(const moe::AfterSelection& s) override {
-        for (const int32_t e : std::set<int32_t>(s.ids_Tk.begin(), s.ids_Tk.end())) {
-            if (e < 0) continue;
-            bytes += engine::expert_bytes(model_, {s.layer, e});
-            ++experts;
-        }
-        ++layers;
+        layers_.insert(s.layer);
+        for (const int32_t e : s.ids_Tk)
+            if (e >= 0) experts_.insert({s.layer, e});
+    }
+    void end_step() {
+        for (const moe::ExpertId id : experts_) bytes += engine::expert_bytes(model_, id);
+        experts += std::ssize(experts_);
+        layers += std::ssize(layers_);
+        experts_.clear();
+        layers_.clear();
     }
     int64_t bytes = 0, experts = 0, layers = 0;
 
@@ -41,6 +45,8 @@ class ExpertBytes final : public moe::RoutingHook {
     const Model& model_;
     bool random_;
     uint64_t calls_ = 0;
+    std::set<moe::ExpertId> experts_;  // of this step
+    std::set<int> layers_;
 };
 
 class Bench {
@@ -52,8 +58,7 @@ class Bench {
           scheduler_(model, {.sequences = options.sequences,
                              .context = options.prompt + options.predict + reading_steps(),
                              .prefill_chunk = chunk,
-                             .cache = options.cache,
-                             .hook = &counter_}) {}
+                             .cache = options.cache}) {}
 
     // Seconds of the steps in which `count` sequences decode.
     double run(int64_t count) {
@@ -65,11 +70,16 @@ class Bench {
                                    .generate = {.max_tokens = options_.predict + reading_steps(),
                                                 .sampler = {.seed = prompts_},
                                                 .ignore_end = true},
+                                   .hook = &counter_,
                                    .on_token = [&made, i](int32_t) { return ++made[static_cast<size_t>(i)] > 0; }}));
         while (std::ranges::min(made) == 0) scheduler_.step();
+        counter_.end_step();
         counter_.bytes = counter_.experts = counter_.layers = 0;
         const auto start = Clock::now();
-        for (int64_t step = 0; step < options_.predict; ++step) scheduler_.step();
+        for (int64_t step = 0; step < options_.predict; ++step) {
+            scheduler_.step();
+            counter_.end_step();
+        }
         const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
         for (const auto id : ids) scheduler_.cancel(id);
         scheduler_.step();

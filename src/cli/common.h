@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/continuation.h"
 #include "engine/session.h"
 #include "model/files/importance.h"
 #include "model/model.h"

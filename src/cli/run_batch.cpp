@@ -47,8 +47,7 @@ void run_batch(const RunBatch& options) {
     engine::Scheduler scheduler(model, {.sequences = options.sequences,
                                         .context = options.context.size,
                                         .prefill_chunk = prefill_chunk,
-                                        .cache = options.context.cache,
-                                        .hook = steering.get()});
+                                        .cache = options.context.cache});
     std::istringstream text(text_or_file("", options.file));
     int64_t number = 0, made = 0, answers = 0;
     for (std::string prompt; std::getline(text, prompt);) {
@@ -58,6 +57,7 @@ void run_batch(const RunBatch& options) {
         try {
             scheduler.submit({.prompt = tokenizer.encode(prompt),
                               .generate = options.generate,
+                              .hook = steering.get(),
                               .on_token =
                                   [line](int32_t token) {
                                       line->tokens.push_back(token);

@@ -1,3 +1,5 @@
+#include "engine/continuation.h"
+
 #include "base/error.h"
 #include "engine/session.h"
 

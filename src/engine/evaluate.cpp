@@ -61,7 +61,7 @@ Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const E
         }
         const Forward out = forward(
             graph, model, {.tokens = inputs, .positions = positions, .sequences = {}, .sequence_length = length},
-            {.caches = {}, .hook = options.hook, .recompute = false});
+            {.caches = {}, .hooks = std::span(&options.hook, 1), .recompute = false});
         ops::cross_entropy(graph, out.hidden_TD, model.weights.head, targets,
                            {.bias = model.weights.head_bias, .token_losses = &losses});
         for (const float loss : losses) result.nats += static_cast<double>(loss);

@@ -15,36 +15,33 @@ struct Scheduler::Sequence {
     Id id;
     Request request;
     Continuation answer;
-    KvCache cache;
+    Timeline timeline;
     int64_t bytes;      // that it holds of the memory
     uint64_t turn = 0;  // of reading its prompt: the lowest is next
     std::optional<int32_t> next = {};
 
-    bool reads() const { return cache.length() < std::ssize(request.prompt); }
+    bool reads() const { return timeline.length() < std::ssize(request.prompt); }
     // What it evaluates next, at most `most` tokens.
-    std::span<const int32_t> due(int64_t most) const {
-        if (!reads()) return {&*next, 1};
-        const auto rest = std::span(request.prompt).subspan(static_cast<size_t>(cache.length()));
-        return rest.first(std::min(rest.size(), static_cast<size_t>(most)));
+    Due due(int64_t most) {
+        if (!reads()) return {&timeline, {&*next, 1}};
+        const auto rest = std::span(request.prompt).subspan(static_cast<size_t>(timeline.length()));
+        return {&timeline, rest.first(std::min(rest.size(), static_cast<size_t>(most)))};
     }
 };
 
 // What a step evaluates.
-struct Scheduler::Rows {
-    std::vector<int32_t> tokens, positions, sequences;  // sequences: slots
-    std::vector<size_t> ready;                          // slots that get a token
-    std::vector<int32_t> last;                          // the row of each of them whose logits decide it
+struct Scheduler::Work {
+    std::vector<Due> due = {};
+    std::vector<Sequence*> ready = {};  // those that get a token
+    std::vector<int32_t> last = {};     // the row of each of them whose logits decide it
+    int32_t rows = 0;
 
-    void add(size_t slot, const Sequence& s, std::span<const int32_t> due) {
-        const int64_t first = s.cache.length();
-        for (size_t i = 0; i < due.size(); ++i) {
-            tokens.push_back(due[i]);
-            positions.push_back(static_cast<int32_t>(first) + static_cast<int32_t>(i));
-            sequences.push_back(static_cast<int32_t>(slot));
-        }
-        if (first + std::ssize(due) < std::ssize(s.request.prompt)) return;
-        ready.push_back(slot);
-        last.push_back(static_cast<int32_t>(tokens.size()) - 1);
+    void add(Sequence& s, const Due& own) {
+        due.push_back(own);
+        rows += static_cast<int32_t>(own.tokens.size());
+        if (s.timeline.length() + std::ssize(own.tokens) < std::ssize(s.request.prompt)) return;
+        ready.push_back(&s);
+        last.push_back(rows - 1);
     }
 };
 
@@ -161,78 +158,74 @@ std::unique_ptr<Scheduler::Sequence> Scheduler::begin(Waiting next) {
     KvCache cache(model_->spec, context_, options_.cache, tokens);
     if (model_->encoder) read_source(arena_, *model_, request.source, options_.compute, cache);
     memory_ -= bytes;
+    moe::RoutingHook* const hook = request.hook;
     return std::make_unique<Sequence>(Sequence{.id = next.id,
                                                .request = std::move(next.request),
                                                .answer = std::move(answer),
-                                               .cache = std::move(cache),
+                                               .timeline = {std::move(cache), hook},
                                                .bytes = bytes,
                                                .turn = ++turns_});
 }
 
 // All that decode, then prompts in turns. A prompt's chunks begin at multiples of their length: where they are cut does not
 // depend on what else there is.
-Scheduler::Rows Scheduler::gather() {
-    Rows rows;
-    std::vector<size_t> readers;
-    for (size_t slot = 0; slot < slots_.size(); ++slot) {
-        if (!slots_[slot]) continue;
-        if (slots_[slot]->reads())
-            readers.push_back(slot);
+Scheduler::Work Scheduler::gather() {
+    Work work;
+    std::vector<Sequence*> readers;
+    for (const auto& sequence : slots_) {
+        if (!sequence) continue;
+        if (sequence->reads())
+            readers.push_back(sequence.get());
         else
-            rows.add(slot, *slots_[slot], slots_[slot]->due(1));
+            work.add(*sequence, sequence->due(1));
     }
-    std::ranges::sort(readers, {}, [&](size_t slot) { return slots_[slot]->turn; });
+    std::ranges::sort(readers, {}, &Sequence::turn);
     int64_t left = options_.prefill_chunk;
-    for (const size_t slot : readers) {
-        const std::span<const int32_t> due = slots_[slot]->due(options_.prefill_chunk);
-        if (std::ssize(due) > left) continue;
-        rows.add(slot, *slots_[slot], due);
-        left -= std::ssize(due);
-        slots_[slot]->turn = ++turns_;
+    for (Sequence* reader : readers) {
+        const Due due = reader->due(options_.prefill_chunk);
+        if (std::ssize(due.tokens) > left) continue;
+        work.add(*reader, due);
+        left -= std::ssize(due.tokens);
+        reader->turn = ++turns_;
     }
-    return rows;
+    return work;
 }
 
-void Scheduler::evaluate(const Rows& rows) {
-    std::vector<KvCache*> caches;
-    for (const auto& sequence : slots_) caches.push_back(sequence ? &sequence->cache : nullptr);
-    arena_.clear();
-    ops::Graph::Options how = running_options(options_.compute);
-    how.cohorts = rows.sequences;
-    ops::Graph g(arena_, how);
-    const Forward out =
-        forward(g, *model_, {.tokens = rows.tokens, .positions = rows.positions, .sequences = rows.sequences},
-                {.caches = caches, .hook = options_.hook});
-    if (rows.ready.empty()) return;
-    const Tensor logits_RV = logits(g, *model_, out.hidden_TD, rows.last)->value;
-    parallel_for(std::ssize(rows.ready), [&](int64_t i) {
-        Sequence& s = *slots_[rows.ready[static_cast<size_t>(i)]];
+void Scheduler::evaluate(const Work& work) {
+    Step step(arena_, *model_, options_.compute, work.due);
+    if (work.ready.empty()) return;
+    const Tensor logits_RV = step.logits(work.last);
+    parallel_for(std::ssize(work.ready), [&](int64_t i) {
+        Sequence& s = *work.ready[static_cast<size_t>(i)];
         s.next = s.answer.next({logits_RV.f32() + i * logits_RV.cols(), static_cast<size_t>(logits_RV.cols())});
     });
 }
 
+void Scheduler::hand_out(Sequence& s) {
+    const auto slot =
+        static_cast<size_t>(std::ranges::find(slots_, &s, &std::unique_ptr<Sequence>::get) - slots_.begin());
+    if (!s.next)
+        finish(slot, s.answer.complete() ? Finish::max_tokens : Finish::end_of_generation);
+    else if (s.request.on_token && !s.request.on_token(*s.next))
+        finish(slot, Finish::stopped);
+    else if (s.answer.complete())
+        finish(slot, Finish::max_tokens);
+    else if (s.timeline.length() == context_)
+        finish(slot, Finish::context_full);
+}
+
 bool Scheduler::step() {
-    std::string steering = options_.hook ? options_.hook->fingerprint() : std::string();
-    if (running() > 0 && steering != steering_)
-        fail("{} sequences were begun under other steering; they must end first", running());
-    steering_ = std::move(steering);
+    drop_cancelled();
+    for (const auto& s : slots_)
+        if (s && !s->timeline.steering_holds())
+            fail("request {}: its hook steers otherwise than when its {} tokens were computed", s->id,
+                 s->timeline.length());
     try {
-        drop_cancelled();
         admit();
-        const Rows rows = gather();
-        if (rows.tokens.empty()) return false;
-        evaluate(rows);
-        for (const size_t slot : rows.ready) {
-            Sequence& s = *slots_[slot];
-            if (!s.next)
-                finish(slot, s.answer.complete() ? Finish::max_tokens : Finish::end_of_generation);
-            else if (s.request.on_token && !s.request.on_token(*s.next))
-                finish(slot, Finish::stopped);
-            else if (s.answer.complete())
-                finish(slot, Finish::max_tokens);
-            else if (s.cache.length() == context_)
-                finish(slot, Finish::context_full);
-        }
+        const Work work = gather();
+        if (work.due.empty()) return false;
+        evaluate(work);
+        for (Sequence* s : work.ready) hand_out(*s);
     } catch (...) {
         for (size_t slot = 0; slot < slots_.size(); ++slot)
             if (slots_[slot]) finish(slot, Finish::failed);

@@ -7,10 +7,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/continuation.h"
+#include "engine/step.h"
 
 namespace gremium::engine {
 
@@ -27,6 +27,9 @@ struct Request {
     std::vector<int32_t> prompt;
     std::vector<int32_t> source = {};  // of encoder–decoder models: what their encoder reads first
     GenerateOptions generate = {};     // the sampler's seed is the request's own
+    // Told by step() of this request's tokens, which alone it steers; must outlive on_finish. What it does to routing must not
+    // change while the request runs: step() then throws, having done nothing, until that ends or the request is cancelled.
+    moe::RoutingHook* hook = nullptr;
     // Called by step(), and must not throw or call the scheduler, except for submit() and cancel().
     std::function<bool(int32_t token)> on_token = {};  // each token as it is made; false: enough
     std::function<void(Finish)> on_finish = {};        // once
@@ -41,13 +44,10 @@ struct SchedulerOptions {
     int64_t memory = 0;  // bytes that caches and activations may take; 0: half of what is free now
     DType cache = DType::f32;
     DType compute = DType::q8_0;
-    // One for all sequences (they are told apart by TokenBatch::sequences): a k and rules hold for a whole batch. What it does
-    // to routing must not change while sequences run.
-    moe::RoutingHook* hook = nullptr;
 };
 
 // Every request gets exactly the tokens, from exactly the logits, that a Session of the same context, prefill_chunk, types
-// and hook gives it alone, whatever runs beside it.
+// and hook gives it alone, whatever runs beside it and however that is steered.
 class Scheduler {
   public:
     using Id = uint64_t;
@@ -71,7 +71,7 @@ class Scheduler {
 
   private:
     struct Sequence;
-    struct Rows;
+    struct Work;
     struct Waiting {
         Id id;
         Request request;
@@ -82,15 +82,15 @@ class Scheduler {
     void drop_cancelled();
     void admit();
     std::unique_ptr<Sequence> begin(Waiting next);
-    Rows gather();
-    void evaluate(const Rows& rows);
+    Work gather();
+    void evaluate(const Work& work);
+    void hand_out(Sequence& sequence);
     void finish(size_t slot, Finish how);
 
     std::shared_ptr<const Model> model_;
     SchedulerOptions options_;
     int64_t context_ = 0, memory_ = 0;  // memory_: bytes that caches may still take
     std::vector<std::unique_ptr<Sequence>> slots_;
-    std::string steering_;  // fingerprint of the hook under which the caches were filled
     uint64_t turns_ = 0;
     Arena arena_;
 

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/memory.h"
-#include "model/layers/blocks.h"
 
 namespace gremium::engine {
 
@@ -27,68 +26,41 @@ int64_t context_of(const Model& model, const SessionOptions& options) {
     return wanted;
 }
 
-std::string fingerprint(const moe::RoutingHook* hook) { return hook ? hook->fingerprint() : std::string(); }
-
 }  // namespace
 
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
-    : model_(std::move(model)), options_(options), cache_(model_->spec, context_of(*model_, options), options.cache) {}
+    : model_(std::move(model)),
+      options_(options),
+      timeline_(KvCache(model_->spec, context_of(*model_, options), options.cache), options.hook) {}
 
-int64_t Session::length() const { return cache_.length(); }
-void Session::truncate(int64_t length) { cache_.truncate(length); }
-
-void Session::set_hook(moe::RoutingHook* hook) {
-    if (fingerprint(hook) != steering_) truncate(0);
-    options_.hook = hook;
-}
-
-// Calls on_chunk(graph, hidden, first position, tokens) after each chunk of tokens.
+// Calls on_chunk(step, first position, tokens) after each chunk of tokens.
 template <typename OnChunk>
 void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
     const auto count = static_cast<int64_t>(tokens.size());
-    if (count > cache_.capacity() - length())
-        fail("{} tokens do not fit: the context holds {}, {} are taken", count, cache_.capacity(), length());
-    std::string steering = fingerprint(options_.hook);
-    if (length() > 0 && steering != steering_)
-        fail("the {} tokens of the context were computed under other steering; it must be emptied first", length());
-    steering_ = std::move(steering);
+    if (count > capacity() - length())
+        fail("{} tokens do not fit: the context holds {}, {} are taken", count, capacity(), length());
     for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
         const auto chunk = tokens.subspan(static_cast<size_t>(begin),
                                           static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));
         const int64_t first = length();
-        std::vector<int32_t> positions(chunk.size());
-        std::iota(positions.begin(), positions.end(), static_cast<int32_t>(first));
-        arena_.clear();
-        ops::Graph g(arena_, running_options(options_.compute));
-        KvCache* const cache = &cache_;
-        const Forward out = forward(g, *model_, {.tokens = chunk, .positions = positions, .sequences = {}},
-                                    {.caches = std::span(&cache, 1), .hook = options_.hook});
-        on_chunk(g, out.hidden_TD, first, chunk.size());
+        const Due due{&timeline_, chunk};
+        Step step(arena_, *model_, options_.compute, std::span(&due, 1));
+        on_chunk(step, first, chunk.size());
     }
-}
-
-void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache) {
-    if (!model.encoder) fail("{}: has no encoder that could read a source", model.source);
-    std::vector<int32_t> positions(source.size());
-    std::iota(positions.begin(), positions.end(), 0);
-    arena.clear();
-    ops::Graph g(arena, running_options(compute));
-    const Forward out = forward(g, *model.encoder, {.tokens = source, .positions = positions, .sequences = {}});
-    remember_source(g, out.hidden_TD, model, cache);
 }
 
 void Session::encode(std::span<const int32_t> source) {
     if (model_->encoder) truncate(0);
-    read_source(arena_, *model_, source, options_.compute, cache_);
+    read_source(arena_, *model_, source, options_.compute, timeline_.cache());
 }
 
 std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
     if (tokens.empty()) fail("{}: nothing to evaluate", model_->source);
     const int64_t end = length() + static_cast<int64_t>(tokens.size());
-    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t first, size_t count) {
+    run(tokens, [&](Step& step, int64_t first, size_t count) {
         if (first + static_cast<int64_t>(count) < end) return;
         const auto last = static_cast<int32_t>(count - 1);
-        const Tensor row = logits(g, *model_, hidden_TD, std::span(&last, 1))->value;
+        const Tensor row = step.logits(std::span(&last, 1));
         logits_.assign(row.f32(), row.f32() + row.count());
     });
     return logits_;
@@ -96,12 +68,12 @@ std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
 
 void Session::evaluate_all(std::span<const int32_t> tokens,
                            const std::function<void(int64_t, std::span<const float>)>& on_row) {
-    run(tokens, [&](ops::Graph& g, ops::Var hidden_TD, int64_t first, size_t count) {
+    run(tokens, [&](Step& step, int64_t first, size_t count) {
         for (size_t begin = 0; begin < count; begin += logit_rows) {
             std::vector<int32_t> rows(std::min(logit_rows, count - begin));
             std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
             const Arena::Mark mark = arena_.mark();
-            const Tensor block = logits(g, *model_, hidden_TD, rows)->value;
+            const Tensor block = step.logits(rows);
             for (size_t r = 0; r < rows.size(); ++r) {
                 const auto* row = reinterpret_cast<const float*>(block.row(static_cast<int64_t>(r)));
                 on_row(first + rows[r], {row, static_cast<size_t>(block.cols())});

@@ -3,13 +3,10 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "engine/sampler.h"
-#include "model/decoder.h"
+#include "engine/step.h"
 
 namespace gremium::engine {
 
@@ -37,13 +34,13 @@ class Session {
     void evaluate_all(std::span<const int32_t> tokens,
                       const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
     std::span<const float> last_logits() const { return logits_; }  // of the last evaluate
-    int64_t length() const;
-    int64_t capacity() const { return cache_.capacity(); }
-    void truncate(int64_t length);
-    int64_t reachable(int64_t length) const { return cache_.reachable(length); }
+    int64_t length() const { return timeline_.length(); }
+    int64_t capacity() const { return timeline_.cache().capacity(); }
+    void truncate(int64_t length) { timeline_.cache().truncate(length); }
+    int64_t reachable(int64_t length) const { return timeline_.cache().reachable(length); }
     // Another hook from now on (null: none). What was computed under other steering is forgotten: the context is empty
     // then. A hook that changes its own mind over a context is an Error of evaluate.
-    void set_hook(moe::RoutingHook* hook);
+    void set_hook(moe::RoutingHook* hook) { timeline_.set_hook(hook); }
     const Model& model() const { return *model_; }
 
   private:
@@ -52,41 +49,9 @@ class Session {
 
     std::shared_ptr<const Model> model_;
     SessionOptions options_;
-    KvCache cache_;
+    Timeline timeline_;
     Arena arena_;
     std::vector<float> logits_;
-    std::string steering_;  // fingerprint of the hook under which the cache was filled
 };
-
-struct GenerateOptions {
-    int64_t max_tokens = 128;
-    SamplerOptions sampler;
-    bool ignore_end = false;  // go on after an end-of-generation token
-};
-
-// One answer's tokens, made of logits one by one.
-class Continuation {
-  public:
-    // Throws Error for an empty prompt and options that make no sense. The tokenizer (null: none) must outlive it.
-    Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
-    // The token after the last one, from its logits; none at an end-of-generation token and when complete.
-    std::optional<int32_t> next(std::span<const float> logits_V);
-    bool complete() const { return std::ssize(tokens_) >= options_.max_tokens; }
-    const std::vector<int32_t>& tokens() const { return tokens_; }
-
-  private:
-    const Tokenizer* tokenizer_;
-    GenerateOptions options_;
-    Sampler sampler_;
-    std::vector<int32_t> tokens_;
-};
-
-// Lets an empty cache remember what the model's encoder makes of a source (Session::encode).
-void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache);
-
-// Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to
-// stop. Throws Error for an empty prompt or one that does not fit.
-std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
-                              const std::function<bool(int32_t token)>& on_token);
 
 }  // namespace gremium::engine

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "engine/session.h"
 #include "hooks/attribution.h"
 #include "hooks/steering.h"
 

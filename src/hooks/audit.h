@@ -13,8 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/continuation.h"
 #include "hooks/trace_blocks.h"
+#include "model/model.h"
 
 namespace gremium::hooks {
 

@@ -27,7 +27,7 @@ void SteeringHook::before_selection(const moe::BeforeSelection& s) {
     const auto experts = static_cast<size_t>(s.experts);
     if (layer.changes_logits())
         for (size_t at = 0; at < s.logits_TE.size(); at += experts) steer(s.logits_TE.subspan(at, experts), layer);
-    s.rules = layer.rules;
+    s.rules.merge(layer.rules);
     if (layer.top_k) s.top_k = layer.top_k;
 }
 

@@ -88,6 +88,27 @@ std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch, s
     return result;
 }
 
+std::vector<moe::HookedRows> hooked_rows(const Batch& batch, std::span<const SequenceRows> sequences,
+                                         const ForwardOptions& options) {
+    std::vector<moe::HookedRows> result;
+    const auto add = [&](size_t sequence, int64_t row, int64_t rows) {
+        if (sequence >= options.hooks.size() || !options.hooks[sequence]) return;
+        const auto from = static_cast<size_t>(row), count = static_cast<size_t>(rows);
+        result.push_back({options.hooks[sequence],
+                          row,
+                          rows,
+                          {batch.tokens.subspan(from, count), batch.positions.subspan(from, count)}});
+    };
+    if (options.hooks.empty()) return result;
+    if (options.caches.empty() || batch.sequences.empty()) {
+        add(0, 0, std::ssize(batch.tokens));
+        return result;
+    }
+    for (const SequenceRows& s : sequences)
+        add(static_cast<size_t>(batch.sequences[static_cast<size_t>(s.row)]), s.row, s.rows);
+    return result;
+}
+
 // Sines, then cosines of position · 10000^(−j / (D/2 − 1)) (Vaswani et al. 2017, as fairseq has them).
 Tensor sinusoids(Arena& arena, std::span<const int32_t> positions, int first, int64_t dim) {
     const int64_t half = dim / 2;
@@ -123,7 +144,8 @@ RelativeBias relative_bias(Graph& g, const Model& model, std::span<const Sequenc
 }  // namespace
 
 void show(const BlockContext& context, moe::Part part, int layer, Var y_TD) {
-    if (context.hook) context.hook->contributes({part, layer, context.batch, y_TD->value});
+    for (const moe::HookedRows& own : context.hooked)
+        own.hook->contributes({part, layer, own.batch, ops::rows_of(y_TD->value, own.row, own.rows)});
 }
 
 Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
@@ -142,15 +164,16 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
     std::vector<SequenceRows> sequences = sequences_of(model, batch, options.caches);
+    g.set_cohorts(options.caches.empty() ? std::span<const int32_t>() : batch.sequences);
     const KvCache* const first = sequences.front().cache;
     const auto context = std::make_shared<const BlockContext>(
         BlockContext{.model = model,
-                     .batch = {batch.tokens, batch.positions, batch.sequences},
+                     .sequence_T = batch.sequences,
                      .rope = RopeTables(g.arena(), model.spec, batch.positions, first ? first->context() : length),
                      .relative_bias = relative_bias(g, model, sequences),
+                     .hooked = hooked_rows(batch, sequences, options),
                      .sequences = std::move(sequences),
                      .sequence_length = length,
-                     .hook = options.hook,
                      .noise_seed = options.noise_seed});
     if (g.recording()) g.keep(context);
 

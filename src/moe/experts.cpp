@@ -221,15 +221,20 @@ namespace {
 
 void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const Routing& routing,
           const DispatchPlan& plan) {
-    const TokenBatch nothing_known;
-    Contribution c{.part = Part::experts,
-                   .layer = inputs.layer,
-                   .batch = inputs.batch ? *inputs.batch : nothing_known,
-                   .y = y_RD->value,
-                   .ids_Tk = routing.ids_Tk,
-                   .row_of_Tk = plan.row_of};
-    if (weights_Tk) c.weights_Tk = {weights_Tk->value.f32(), routing.ids_Tk.size()};
-    inputs.hook->contributes(c);
+    for (size_t i = 0; i < inputs.hooked.size(); ++i) {
+        const HookedRows& own = inputs.hooked[i];
+        const int k = routing.hooked_k[i];
+        const OwnChoices<int32_t> ids(routing.ids_Tk, own, routing.top_k, k);
+        const OwnChoices<int32_t> rows(plan.row_of, own, routing.top_k, k);
+        const OwnChoices<float> weights(routing.weights(), own, routing.top_k, k);
+        own.hook->contributes({.part = Part::experts,
+                               .layer = inputs.layer,
+                               .batch = own.batch,
+                               .y = y_RD->value,
+                               .ids_Tk = ids.view(),
+                               .row_of_Tk = rows.view(),
+                               .weights_Tk = weights_Tk ? weights.view() : std::span<const float>()});
+    }
 }
 
 }  // namespace
@@ -257,7 +262,7 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
                               : experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
     timer.enter(Stage::combine);
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
-    if (inputs.hook) show(inputs, y_RD, weights_Tk, routing, *plan);
+    show(inputs, y_RD, weights_Tk, routing, *plan);
     return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};
 }
 

@@ -10,9 +10,9 @@ namespace gremium::ops {
 
 std::vector<int32_t> Graph::cohorts_of(std::span<const int32_t> rows, int64_t per_token) const {
     std::vector<int32_t> result;
-    if (options_.cohorts.empty()) return result;
+    if (cohorts_.empty()) return result;
     result.reserve(rows.size());
-    for (const int32_t r : rows) result.push_back(options_.cohorts[static_cast<size_t>(r / per_token)]);
+    for (const int32_t r : rows) result.push_back(cohorts_[static_cast<size_t>(r / per_token)]);
     return result;
 }
 

@@ -44,13 +44,16 @@ class Graph {
         DType compute = DType::f32;                   // type of matmul products; bf16: operands rounded, sums in f32
         DType activation = DType::f32;                // storage type of values that only feed matmuls
         kernels::MatmulObserver* observer = nullptr;  // of forward products
-        std::span<const int32_t> cohorts = {};        // of tokens: those of products follow (MatmulOptions)
     };
     Graph(Arena& arena, Options options) : arena_(arena), options_(options), recording_(options.record) {}
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
 
     const Options& options() const { return options_; }
+    // The sequence of each token from now on; empty: all are one. Rows of products are computed as if their sequence were
+    // alone (MatmulOptions::cohorts).
+    void set_cohorts(std::span<const int32_t> sequences_T) { cohorts_.assign(sequences_T.begin(), sequences_T.end()); }
+    std::span<const int32_t> cohorts() const { return cohorts_; }
     // The cohorts of these rows, of which there are `per_token` a token; empty where tokens have none.
     std::vector<int32_t> cohorts_of(std::span<const int32_t> rows, int64_t per_token = 1) const;
     // Whether operations record now; false in the first run of a checkpoint's body even when training.
@@ -108,6 +111,7 @@ class Graph {
     Arena& arena_;
     Options options_;
     bool recording_;
+    std::vector<int32_t> cohorts_;
     BufferPool pool_;
     std::deque<Node> nodes_;
     std::vector<Record> tape_;

@@ -27,7 +27,7 @@ std::vector<Var> linears_in(Graph& g, Var x, std::span<const Affine> parts, DTyp
     }
     kernels::grouped_matmul(
         products, x->value, {}, offsets,
-        {.compute = compute, .fine = true, .observer = g.options().observer, .cohorts = g.options().cohorts});
+        {.compute = compute, .fine = true, .observer = g.options().observer, .cohorts = g.cohorts()});
     for (size_t i = 0; i < parts.size(); ++i)
         if (parts[i].bias) kernels::add_bias(ys[i]->value, parts[i].bias.value);
     if (std::ranges::none_of(ys, [](Var y) { return y->wants_grad; })) return ys;
@@ -101,7 +101,7 @@ Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::Group
     {
         const std::vector<int32_t> cohorts = g.cohorts_of(rows);
         kernels::MatmulOptions forward = options;
-        forward.cohorts = rows.empty() ? g.options().cohorts : cohorts;
+        forward.cohorts = rows.empty() ? g.cohorts() : cohorts;
         kernels::grouped_matmul(y->value, x->value, rows, values, offsets, forward);
     }
     if (!y->wants_grad) return y;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "engine/memory.h"
+#include "engine/session.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::engine {
@@ -224,7 +225,7 @@ TEST(Scheduler, RefusesWhatCannotRun) {
     EXPECT_FALSE(scheduler.step());
 }
 
-// Tells sequences apart; may change its mind or fail.
+// Keeps the tokens it is told of; may change its mind or fail.
 class Hook : public moe::RoutingHook {
   public:
     std::vector<std::vector<int32_t>> seen;
@@ -232,26 +233,36 @@ class Hook : public moe::RoutingHook {
     bool fails = false;
     void after_selection(const moe::AfterSelection& s) override {
         if (fails) fail("no");
-        if (s.layer == 1) seen.emplace_back(s.batch.sequences.begin(), s.batch.sequences.end());
+        if (s.layer == 1) seen.emplace_back(s.batch.tokens.begin(), s.batch.tokens.end());
     }
     std::string fingerprint() const override { return name; }
 };
 
-TEST(Scheduler, HooksTellSequencesApart) {
-    Hook hook;
+Request with(moe::RoutingHook* hook, Request request) {
+    request.hook = hook;
+    return request;
+}
+
+// A hook of two requests is told of each apart; one that has none is told to nobody.
+TEST(Scheduler, HooksAreToldOfTheirOwnSequence) {
+    Hook one, both;
     Answers answers;
-    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
-    scheduler.submit(answers.request(0, random_tokens(300, 2), some(2)));
-    scheduler.submit(answers.request(1, random_tokens(300, 1), some(3)));
+    Scheduler scheduler(tiny_model("mixtral"));
+    scheduler.submit(with(&both, answers.request(0, {7, 8}, some(2))));
+    scheduler.submit(answers.request(1, {9, 10, 11}, some(2)));
+    scheduler.submit(with(&one, answers.request(2, {12}, some(3))));
+    scheduler.submit(with(&both, answers.request(3, {13, 14}, some(1))));
     run_all(scheduler);
-    EXPECT_THAT(hook.seen, ElementsAre(ElementsAre(0, 0, 1), ElementsAre(0, 1), ElementsAre(1)));
+    const auto& made = answers.tokens;
+    EXPECT_THAT(both.seen, ElementsAre(ElementsAre(7, 8), ElementsAre(13, 14), ElementsAre(made.at(0)[0])));
+    EXPECT_THAT(one.seen, ElementsAre(ElementsAre(12), ElementsAre(made.at(2)[0]), ElementsAre(made.at(2)[1])));
 }
 
 TEST(Scheduler, SteeringStaysWhileSequencesRun) {
     Hook hook;
     Answers answers;
-    Scheduler scheduler(tiny_model("mixtral"), {.hook = &hook});
-    scheduler.submit(answers.request(0, random_tokens(300, 2), some(4)));
+    Scheduler scheduler(tiny_model("mixtral"));
+    scheduler.submit(with(&hook, answers.request(0, random_tokens(300, 2), some(4))));
     scheduler.step();
     hook.name = "other";
     EXPECT_THROW(scheduler.step(), Error);
@@ -259,16 +270,33 @@ TEST(Scheduler, SteeringStaysWhileSequencesRun) {
     run_all(scheduler);
     EXPECT_EQ(answers.finished.at(0), Finish::max_tokens);
     hook.name = "other";
-    scheduler.submit(answers.request(1, random_tokens(300, 2), some(4)));
+    scheduler.submit(with(&hook, answers.request(1, random_tokens(300, 2), some(4))));
     run_all(scheduler);
     EXPECT_EQ(answers.finished.at(1), Finish::max_tokens);
+}
+
+// Whose hook has changed can be cancelled; the others go on.
+TEST(Scheduler, ChangedSteeringIsOneRequestsFault) {
+    Hook hook, other;
+    Answers answers;
+    Scheduler scheduler(tiny_model("mixtral"));
+    const auto id = scheduler.submit(with(&hook, answers.request(0, random_tokens(300, 2), some(4))));
+    scheduler.submit(with(&other, answers.request(1, random_tokens(300, 2), some(4))));
+    scheduler.step();
+    hook.name = "other";
+    EXPECT_THROW(scheduler.step(), Error);
+    scheduler.cancel(id);
+    run_all(scheduler);
+    EXPECT_EQ(answers.finished.at(0), Finish::cancelled);
+    EXPECT_EQ(answers.finished.at(1), Finish::max_tokens);
+    EXPECT_EQ(answers.tokens[1].size(), 4u);
 }
 
 TEST(Scheduler, AnErrorEndsWhatRanAndKeepsWhatWaits) {
     Hook hook;
     Answers answers;
-    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 1, .hook = &hook});
-    for (size_t n = 0; n < 2; ++n) scheduler.submit(answers.request(n, random_tokens(300, 2), some(4)));
+    Scheduler scheduler(tiny_model("mixtral"), {.sequences = 1});
+    for (size_t n = 0; n < 2; ++n) scheduler.submit(with(&hook, answers.request(n, random_tokens(300, 2), some(4))));
     scheduler.step();
     hook.fails = true;
     EXPECT_THROW(scheduler.step(), Error);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/continuation.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 

@@ -102,12 +102,13 @@ Decision decide(RouterPolicy policy, moe::RoutingHook* hook, const std::vector<i
     for (int64_t e = 0; e < experts; ++e) identity.get().f32()[e * experts + e] = 1;
     Arena arena(1 << 16);
     ops::Graph g(arena, {.record = false});
+    const moe::HookedRows all{hook, 0, tokens, {}};
     const moe::Routing r = route(
         g, g.input(as_tensor(logits.data(), {tokens, experts})), policy,
         {.router_ED = {identity, {}},
          .bias_E = {},
          .correction_E = policy.correction_bias ? as_tensor(std::as_const(correction).data(), {experts}) : TensorView{},
-         .hook = hook,
+         .hooked = std::span(&all, hook ? 1 : 0),
          .layer = 0});
     const float* weights = r.weights_Tk->value.f32();
     return {r.top_k, r.ids_Tk, {weights, weights + r.ids_Tk.size()}};

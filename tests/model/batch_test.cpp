@@ -46,9 +46,7 @@ std::vector<float> evaluate(const Model& model, const Step& step, std::span<KvCa
         }
     }
     Arena arena;
-    ops::Graph::Options how = running_options(DType::q8_0);
-    how.cohorts = sequences;
-    ops::Graph g(arena, how);
+    ops::Graph g(arena, running_options(DType::q8_0));
     const Forward out =
         forward(g, model, {.tokens = tokens, .positions = positions, .sequences = sequences}, {.caches = caches});
     std::vector<int32_t> rows(tokens.size());

@@ -46,8 +46,11 @@ struct Layer {
     }
     MoeOutput run(Graph& g, Var x, const RouterPolicy& policy, RoutingHook* hook = nullptr) {
         const Weight no_bias;
-        return mixture(g, x, policy, {.router_ED = router, .bias_E = no_bias, .correction_E = {}, .hook = hook}, *store,
-                       Activation::silu);
+        const HookedRows all{hook, 0, x->value.rows(), {}};
+        return mixture(
+            g, x, policy,
+            {.router_ED = router, .bias_E = no_bias, .correction_E = {}, .hooked = std::span(&all, hook ? 1 : 0)},
+            *store, Activation::silu);
     }
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "ops/ops.h"
 #include "tests/ops/gradient_check.h"
 
 namespace gremium::moe {
@@ -50,6 +51,25 @@ class Hook : public RoutingHook {
     }
 };
 
+// Asks for what it is told.
+struct Wish : RoutingHook {
+    int top_k = 0;
+    SelectionRules rules = {};
+    std::vector<int32_t> ids = {};
+    std::vector<float> weights = {};
+
+    Wish(int top_k_, SelectionRules rules_) : top_k(top_k_), rules(std::move(rules_)) {}
+    void before_selection(const BeforeSelection& before) override {
+        if (top_k) before.top_k = top_k;
+        before.rules = rules;
+    }
+    void after_selection(const AfterSelection& after) override {
+        EXPECT_EQ(after.ids_Tk.size(), after.margin_T.size() * static_cast<size_t>(after.top_k));
+        ids.assign(after.ids_Tk.begin(), after.ids_Tk.end());
+        weights.assign(after.weights_Tk.begin(), after.weights_Tk.end());
+    }
+};
+
 struct Decision {
     std::vector<int32_t> ids;
     std::vector<float> weights;
@@ -59,7 +79,7 @@ struct Decision {
 
 // Routes one token a row of logits: x holds the logits and the router is the identity.
 Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vector<float> correction = {},
-                RoutingHook* hook = nullptr, const TokenBatch& batch = {}) {
+                RoutingHook* hook = nullptr, std::span<const int32_t> sequences = {}) {
     const int64_t experts = policy.experts, tokens = static_cast<int64_t>(logits.size()) / experts;
     OwnedTensor identity(DType::f32, {experts, experts});
     for (int64_t e = 0; e < experts; ++e) identity.get().f32()[e * experts + e] = 1;
@@ -68,12 +88,13 @@ Decision decide(const RouterPolicy& policy, std::vector<float> logits, std::vect
     const Var x = g.input(as_tensor(logits.data(), {tokens, experts}), true);
     const TensorView correction_E =
         correction.empty() ? TensorView{} : as_tensor(std::as_const(correction).data(), {experts});
+    const HookedRows all{hook, 0, tokens, {}};
     const Routing r = route(g, x, policy,
                             {.router_ED = {identity, {}},
                              .bias_E = {},
                              .correction_E = correction_E,
-                             .hook = hook,
-                             .batch = &batch,
+                             .sequences = sequences,
+                             .hooked = std::span(&all, hook ? 1 : 0),
                              .layer = 5});
     const std::span<float> weights = floats(r.weights_Tk->value);
     return {r.ids_Tk, {weights.begin(), weights.end()}, *r.balance_loss->value.f32(), *r.z_loss->value.f32(), r.load_E};
@@ -162,11 +183,11 @@ TEST(Route, SwitchDropsWhatOverflows) {
 TEST(Route, SequencesOfABatchDecideAlone) {
     std::vector<float> logits;
     for (int t = 0; t < 10; ++t) logits.insert(logits.end(), {2, 1.9f, static_cast<float>(t % 5) / 4});
-    const std::vector<int32_t> none(10, 0), sequences{4, 4, 4, 4, 4, 2, 2, 2, 2, 2};
+    const std::vector<int32_t> sequences{4, 4, 4, 4, 4, 2, 2, 2, 2, 2};
     for (RouterPolicy policy : {RouterPolicy{.experts = 3, .top_k = 1, .capacity = 3},
                                 RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::sampled},
                                 RouterPolicy{.experts = 3, .top_k = 2, .second = RouterPolicy::Second::likely}}) {
-        const std::vector<int32_t> both = decide(policy, logits, {}, nullptr, {none, none, sequences}).ids;
+        const std::vector<int32_t> both = decide(policy, logits, {}, nullptr, sequences).ids;
         const std::vector<int32_t> alone = decide(policy, {logits.begin(), logits.begin() + 15}).ids;
         EXPECT_TRUE(std::equal(alone.begin(), alone.end(), both.begin()));
         EXPECT_TRUE(std::equal(alone.begin(), alone.end(), both.begin() + static_cast<ptrdiff_t>(alone.size())));
@@ -248,10 +269,7 @@ TEST(Route, HookSteersAndMeasures) {
 
 // What is given up has no gradient; wishes for experts that are not there, or too many, are refused.
 TEST(Route, RefusesRulesItCannotKeep) {
-    struct Wish : RoutingHook {
-        SelectionRules rules;
-        void before_selection(const BeforeSelection& before) override { before.rules = rules; }
-    } hook;
+    Wish hook(0, {});
     const std::vector<SelectionRules> impossible{{{}, {1}, 1}, {{}, {}, 0.5f}, {{}, {}, 0},
                                                  {{8}, {}, 1}, {{}, {-1}, 1},  {{1, 2, 3}, {}, 1}};
     for (const SelectionRules& rules : impossible) {
@@ -260,6 +278,74 @@ TEST(Route, RefusesRulesItCannotKeep) {
     }
     hook.rules = {{3, 5}, {}, 1};
     EXPECT_THAT(decide({.experts = 8, .top_k = 2}, logits8, {}, &hook).ids, ElementsAre(3, 5));
+}
+
+// Five tokens of the same logits: the second and third are one sequence, the last another, each with a hook.
+Routing decide_apart(Graph& g, const std::vector<float>& logits, RoutingHook& one, RoutingHook& two, Arena& arena) {
+    const RouterPolicy policy{.experts = 8, .top_k = 2, .normalise = true};
+    const Tensor x = arena.tensor(DType::f32, {5, 8}), identity = arena.zeros(DType::f32, {8, 8});
+    for (int64_t t = 0; t < 5; ++t) std::ranges::copy(logits, x.f32() + 8 * t);
+    for (int64_t e = 0; e < 8; ++e) identity.f32()[9 * e] = 1;
+    const Weight no_bias;
+    const std::vector<int32_t> sequences{0, 1, 1, 2, 3};
+    const std::vector<HookedRows> hooked{{&one, 1, 2, {}}, {&two, 4, 1, {}}};
+    return route(
+        g, g.input(x), policy,
+        {.router_ED = {identity, {}}, .bias_E = no_bias, .correction_E = {}, .sequences = sequences, .hooked = hooked});
+}
+
+TEST(Route, AHookSteersItsOwnRowsOnly) {
+    Arena arena(1 << 16);
+    Graph g(arena, {.record = false});
+    Wish one(1, {}), two(3, {{5}, {2}, 1});
+    const Routing r = decide_apart(g, logits8, one, two, arena);
+    EXPECT_EQ(r.top_k, 3);
+    EXPECT_THAT(r.hooked_k, ElementsAre(1, 3));
+    EXPECT_THAT(r.ids_Tk, ElementsAre(2, 6, -1, 2, -1, -1, 2, -1, -1, 2, 6, -1, 5, 6, -1));
+    EXPECT_THAT(one.ids, ElementsAre(2, 2));
+    EXPECT_THAT(one.weights, ElementsAre(1, 1));
+    EXPECT_THAT(two.ids, ElementsAre(5, 6, -1));
+    EXPECT_THAT(r.load_E, ElementsAre(0, 0, 4, 0, 0, 1, 3, 0));
+    const std::vector<float> alone = decide({.experts = 8, .top_k = 2, .normalise = true}, logits8).weights;
+    for (const size_t t : {0u, 3u}) EXPECT_THAT(r.weights().subspan(3 * t, 3), ElementsAre(alone[0], alone[1], 0));
+}
+
+TEST(Route, TrainsWithOneNumberOfExpertsOnly) {
+    Arena arena(1 << 16);
+    Graph g(arena, {.record = true});
+    Wish one(1, {}), two(2, {});
+    EXPECT_THROW(decide_apart(g, logits8, one, two, arena), Error);
+    one.top_k = 2;
+    EXPECT_EQ(decide_apart(g, logits8, one, two, arena).top_k, 2);
+}
+
+// Rules of several hooks are united; none is lost, whichever comes first.
+TEST(Route, RulesOfAChainAreMerged) {
+    Wish a(0, {{3}, {2}, 1}), b(0, {{5, 3}, {}, 0.9f}), c(4, {{}, {2, 6}, 0.95f}), none(0, {});
+    for (std::vector<RoutingHook*> order : {std::vector<RoutingHook*>{&a, &b, &c}, {&c, &b, &a}}) {
+        HookChain chain(std::move(order));
+        int top_k = 2;
+        SelectionRules rules;
+        const TokenBatch batch;
+        chain.before_selection({0, batch, 8, {}, top_k, rules});
+        std::ranges::sort(rules.forced);
+        std::ranges::sort(rules.dropped);
+        EXPECT_EQ(top_k, 4);
+        EXPECT_THAT(rules.forced, ElementsAre(3, 5));
+        EXPECT_THAT(rules.dropped, ElementsAre(2, 6));
+        EXPECT_EQ(rules.mass, 0.9f);
+    }
+    // What one forces and another drops or mutes is refused, not decided by their order.
+    Wish drops(0, {{}, {3}, 1});
+    Hook mutes;
+    mutes.muted = {3};
+    for (RoutingHook* other : {static_cast<RoutingHook*>(&drops), static_cast<RoutingHook*>(&mutes)}) {
+        HookChain chain({other, &a}), reversed({&a, other});
+        Arena arena(1 << 16);
+        Graph g(arena, {.record = false});
+        EXPECT_THROW(decide_apart(g, logits8, none, chain, arena), Error);
+        EXPECT_THROW(decide_apart(g, logits8, none, reversed, arena), Error);
+    }
 }
 
 // A muted expert with a large correction bias stays muted.

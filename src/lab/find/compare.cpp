@@ -40,7 +40,7 @@ class Predictor {
         const Forward out = forward(
             graph_, *variant.model,
             {.tokens = batch.tokens, .positions = batch.positions, .sequences = {}, .sequence_length = batch.window},
-            {.caches = {}, .hook = variant.hook});
+            {.caches = {}, .hooks = std::span(&variant.hook, 1)});
         std::vector<int32_t> rows(batch.tokens.size());
         std::iota(rows.begin(), rows.end(), 0);
         return logits(graph_, *variant.model, out.hidden_TD, rows)->value;

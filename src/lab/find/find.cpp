@@ -120,6 +120,7 @@ std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& wind
     if (windows.empty()) fail("no text to look at");
     const size_t window = windows.front().size(), together = std::max<size_t>(1, batch_tokens / window);
     UseCounter counter(model.spec, windows.size(), window);
+    moe::RoutingHook* const hook = &counter;
     Arena arena;
     ops::Graph graph(arena, {.record = false});
     for (size_t begin = 0; begin < windows.size(); begin += together) {
@@ -137,7 +138,7 @@ std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& wind
                  .positions = positions,
                  .sequences = {},
                  .sequence_length = static_cast<int64_t>(window)},
-                {.caches = {}, .hook = &counter});
+                {.caches = {}, .hooks = std::span(&hook, 1)});
         graph.clear();
         arena.clear();
     }

@@ -17,16 +17,16 @@ struct SequenceRows {
 // What all blocks of one forward share. Lives as long as the tape when recording.
 struct BlockContext {
     const Model& model;
-    moe::TokenBatch batch;
+    std::span<const int32_t> sequence_T;  // of each token; empty: all are one
     RopeTables rope;
     RelativeBias relative_bias;
+    std::vector<moe::HookedRows> hooked;  // sequences that have a hook
     std::vector<SequenceRows> sequences;  // covering the batch in order
     int64_t sequence_length;              // without caches: of each sequence
-    moe::RoutingHook* hook;
     uint64_t noise_seed;
 };
 
-// Tells the hook what is about to be added to the residual stream.
+// Tells hooks what is about to be added to the residual stream.
 void show(const BlockContext& context, moe::Part part, int layer, ops::Var y_TD);
 
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);

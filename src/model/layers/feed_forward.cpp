@@ -38,8 +38,8 @@ Var feed_forward(Graph& g, Var x_TD, int layer, const BlockContext& context, Lay
     const moe::RouteInputs inputs{.router_ED = w.moe.router,
                                   .bias_E = w.moe.router_bias,
                                   .correction_E = w.moe.correction.value,
-                                  .hook = context.hook,
-                                  .batch = &context.batch,
+                                  .sequences = context.sequence_T,
+                                  .hooked = context.hooked,
                                   .noise_seed = context.noise_seed,
                                   .layer = layer};
     moe::MoeOutput out = moe::mixture(g, x_TD, m->router, inputs, *context.model.experts, m->activation);

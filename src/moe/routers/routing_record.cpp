@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/parallel.h"
+#include "moe/routers/scores.h"
 
 namespace gremium::moe {
 namespace {
@@ -20,35 +22,6 @@ std::span<const float> row(TensorView t, int64_t i) {
 float scalar(TensorView t) { return *t.f32(); }
 
 }  // namespace
-
-void softmax(std::span<float> x) {
-    const float top = std::ranges::max(x);
-    float sum = 0;
-    for (float& v : x) sum += v = std::exp(v - top);
-    for (float& v : x) v /= sum;
-}
-
-void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E, std::span<const int32_t> ids_k,
-                        size_t j, float epsilon) {
-    const float best = logits_E[static_cast<size_t>(ids_k[j])];
-    const std::span<const int32_t> chosen = ids_k.first(j);
-    float sum = 0;
-    for (size_t e = 0; e < share_E.size(); ++e) {
-        const float s = logits_E[e];
-        const bool far = best - s > 2 * epsilon * std::max(std::abs(s), best);
-        const bool taken = std::ranges::find(chosen, static_cast<int32_t>(e)) != chosen.end();
-        sum += share_E[e] = far || taken ? 0 : std::exp(s - best);
-    }
-    for (float& share : share_E) share /= sum;
-}
-
-float divisor(const RouterPolicy& policy, std::span<const float> score_k, std::span<const int32_t> ids_k) {
-    if (!policy.normalise) return 1;
-    float sum = tiny_score;
-    for (size_t j = 0; j < score_k.size(); ++j)
-        if (ids_k[j] >= 0 || policy.normalise_dropped) sum += score_k[j];
-    return sum;
-}
 
 // A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
 void RoutingRecord::compute_losses() {
@@ -186,6 +159,30 @@ void RoutingRecord::through_z(int64_t t, std::span<float> dlogits_E) const {
     const auto tokens = static_cast<float>(logits_TE->value.rows());
     const float factor = scalar(z_loss->grad) * 2 * logsumexp_T.f32()[t] / tokens;
     for (size_t e = 0; e < p.size(); ++e) dlogits_E[e] += factor * p[e];
+}
+
+void add_losses(ops::Graph& g, const RouterPolicy& policy, ops::Var logits_TE, Tensor score_TE,
+                std::vector<int32_t> chosen_Tk, Routing& routing) {
+    const Shape per_token{logits_TE->value.rows()};
+    routing.balance_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
+    routing.z_loss = g.make(DType::f32, {1}, logits_TE->wants_grad);
+    RoutingRecord record{.policy = policy,
+                         .top_k = routing.top_k,
+                         .chosen_Tk = std::move(chosen_Tk),
+                         .ids_Tk = routing.ids_Tk,
+                         .load_E = routing.load_E,
+                         .logits_TE = logits_TE,
+                         .weights_Tk = routing.weights_Tk,
+                         .balance_loss = routing.balance_loss,
+                         .z_loss = routing.z_loss,
+                         .softmax_TE = policy.score == Score::softmax ? score_TE : softmax_of(g, logits_TE->value),
+                         .score_TE = score_TE,
+                         .logsumexp_T = g.arena().tensor(DType::f32, per_token),
+                         .score_sum_T = g.arena().tensor(DType::f32, per_token)};
+    record.compute_losses();
+    if (!logits_TE->wants_grad) return;
+    g.record({routing.weights_Tk, routing.balance_loss, routing.z_loss},
+             [&g, record = std::move(record)] { record.backward(g); });
 }
 
 }  // namespace gremium::moe

@@ -1,25 +1,13 @@
-// The balance terms of a routing decision, and the gradient of everything that routing returns. For router.cpp.
+// The balance terms of a routing decision, and the gradient of everything that routing returns.
 #pragma once
 
 #include <span>
 #include <vector>
 
-#include "moe/routers/router.h"
+#include "moe/policy.h"
+#include "moe/routers/routing.h"
 
 namespace gremium::moe {
-
-// Keeps a division by a sum of vanished scores finite (as DeepSeek-V3's own code does); far below any other sum.
-inline constexpr float tiny_score = 1e-20f;
-
-// softmax of a few numbers in place.
-void softmax(std::span<float> x);
-
-// share_E: the softmax of a token's SparseMixer choice j (router.h); 0 for experts that do not compete.
-void sparsemixer_shares(std::span<float> share_E, std::span<const float> logits_E, std::span<const int32_t> ids_k,
-                        size_t j, float epsilon);
-
-// What the weights of a token's choices are divided by. ids_k: −1 for dropped ones.
-float divisor(const RouterPolicy& policy, std::span<const float> score_k, std::span<const int32_t> ids_k);
 
 struct RoutingRecord {
     RouterPolicy policy;
@@ -47,5 +35,10 @@ struct RoutingRecord {
     void through_balance(int64_t t, std::span<float> dlogits_E) const;
     void through_z(int64_t t, std::span<float> dlogits_E) const;
 };
+
+// Adds the balance terms to a decision whose tokens all have top_k choices, and records its gradient. score_TE: what weights
+// were made of (scores.h); chosen_Tk: before any was dropped.
+void add_losses(ops::Graph& g, const RouterPolicy& policy, ops::Var logits_TE, Tensor score_TE,
+                std::vector<int32_t> chosen_Tk, Routing& routing);
 
 }  // namespace gremium::moe

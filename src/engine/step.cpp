@@ -1,0 +1,77 @@
+#include "engine/step.h"
+
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "model/layers/blocks.h"
+
+namespace gremium::engine {
+namespace {
+
+std::string fingerprint(const moe::RoutingHook* hook) { return hook ? hook->fingerprint() : std::string(); }
+
+ops::Graph::Options after_clearing(Arena& arena, DType compute) {
+    arena.clear();
+    return running_options(compute);
+}
+
+// What is due, row by row.
+struct Rows {
+    std::vector<int32_t> tokens, positions, sequences;
+    std::vector<KvCache*> caches;
+    std::vector<moe::RoutingHook*> hooks;
+
+    explicit Rows(std::span<const Due> due) {
+        for (const Due& own : due) {
+            const auto sequence = static_cast<int32_t>(caches.size());
+            const auto first = static_cast<int32_t>(own.timeline->length());
+            tokens.insert(tokens.end(), own.tokens.begin(), own.tokens.end());
+            sequences.resize(tokens.size(), sequence);
+            positions.resize(tokens.size());
+            std::iota(positions.end() - std::ssize(own.tokens), positions.end(), first);
+            caches.push_back(&own.timeline->cache());
+            hooks.push_back(own.timeline->hook());
+        }
+        if (due.size() == 1) sequences.clear();  // nothing to tell apart
+    }
+};
+
+}  // namespace
+
+void Timeline::set_hook(moe::RoutingHook* hook) {
+    if (fingerprint(hook) != steering_) cache_.truncate(0);
+    hook_ = hook;
+}
+
+bool Timeline::steering_holds() const { return length() == 0 || fingerprint(hook_) == steering_; }
+
+void Timeline::require_steering() {
+    if (!steering_holds())
+        fail("the {} tokens of the context were computed under other steering; it must be emptied first", length());
+    if (length() == 0) steering_ = fingerprint(hook_);
+}
+
+Step::Step(Arena& arena, const Model& model, DType compute, std::span<const Due> due)
+    : graph_(arena, after_clearing(arena, compute)), model_(model) {
+    for (const Due& own : due) own.timeline->require_steering();
+    const Rows rows(due);
+    const Forward out =
+        forward(graph_, model, {.tokens = rows.tokens, .positions = rows.positions, .sequences = rows.sequences},
+                {.caches = rows.caches, .hooks = rows.hooks});
+    hidden_TD_ = out.hidden_TD;
+}
+
+Tensor Step::logits(std::span<const int32_t> rows) { return gremium::logits(graph_, model_, hidden_TD_, rows)->value; }
+
+void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache) {
+    if (!model.encoder) fail("{}: has no encoder that could read a source", model.source);
+    std::vector<int32_t> positions(source.size());
+    std::iota(positions.begin(), positions.end(), 0);
+    ops::Graph g(arena, after_clearing(arena, compute));
+    const Forward out = forward(g, *model.encoder, {.tokens = source, .positions = positions, .sequences = {}});
+    remember_source(g, out.hidden_TD, model, cache);
+}
+
+}  // namespace gremium::engine
