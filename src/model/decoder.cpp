@@ -168,6 +168,7 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
     const KvCache* const first = sequences.front().cache;
     const auto context = std::make_shared<const BlockContext>(
         BlockContext{.model = model,
+                     .batch = {batch.tokens, batch.positions},
                      .sequence_T = batch.sequences,
                      .rope = RopeTables(g.arena(), model.spec, batch.positions, first ? first->context() : length),
                      .relative_bias = relative_bias(g, model, sequences),

@@ -12,6 +12,10 @@
 namespace gremium::engine {
 namespace {
 
+using test::random_tokens;
+using test::tiny_model;
+using test::tiny_spec;
+
 constexpr SamplerOptions greedy{.temperature = 0};
 
 TEST(Session, ContextIsTheModelsUnlessSaid) {

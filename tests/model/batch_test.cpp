@@ -63,12 +63,12 @@ void expect_alone(const Model& model) {
         caches.push_back(together.back().get());
     }
     for (const Step& step : script) {
-        const std::vector<float> all = engine::evaluate(model, step, caches);
+        const std::vector<float> all = evaluate(model, step, caches);
         std::vector<float> each;
         for (const Part& part : step) {
             std::vector<KvCache*> one(4);
             one[static_cast<size_t>(part.sequence)] = alone[static_cast<size_t>(part.sequence)].get();
-            const std::vector<float> own = engine::evaluate(model, {part}, one);
+            const std::vector<float> own = evaluate(model, {part}, one);
             each.insert(each.end(), own.begin(), own.end());
         }
         ASSERT_EQ(all.size(), each.size());

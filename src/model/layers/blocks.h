@@ -17,6 +17,7 @@ struct SequenceRows {
 // What all blocks of one forward share. Lives as long as the tape when recording.
 struct BlockContext {
     const Model& model;
+    moe::TokenBatch batch;
     std::span<const int32_t> sequence_T;  // of each token; empty: all are one
     RopeTables rope;
     RelativeBias relative_bias;
