@@ -8,7 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "kernels/simd/variant.h"
-#include "model/layers/relative_bias.h"
+#include "model/layers/attention/relative_bias.h"
 #include "tests/model/fixtures.h"
 #include "tests/source_directory.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "model/archs/architecture.h"
-#include "model/layers/rope_table.h"
+#include "model/layers/attention/rope_table.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium {

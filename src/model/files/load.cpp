@@ -11,7 +11,7 @@
 #include "model/archs/common.h"
 #include "model/archs/layout.h"
 #include "model/files/gguf_vocabulary.h"
-#include "model/files/scaled_pairs.h"
+#include "model/files/join_scales.h"
 #include "model/model.h"
 #include "tensor/quantised/blocks.h"
 #include "text/hf_tokenizer.h"

@@ -10,7 +10,7 @@
 #include "model/archs/common.h"
 #include "model/archs/layout.h"
 #include "model/files/gguf_vocabulary.h"
-#include "model/files/head_rows.h"
+#include "model/files/permute_heads.h"
 #include "model/files/mixtures.h"
 #include "model/spec/difference.h"
 #include "model/weights.h"

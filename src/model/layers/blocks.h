@@ -3,8 +3,8 @@
 #pragma once
 
 #include "model/decoder.h"
-#include "model/layers/relative_bias.h"
-#include "model/layers/rope_table.h"
+#include "model/layers/attention/relative_bias.h"
+#include "model/layers/attention/rope_table.h"
 
 namespace gremium {
 

@@ -1,4 +1,4 @@
-#include "model/layers/rope_table.h"
+#include "model/layers/attention/rope_table.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "model/layers/relative_bias.h"
+#include "model/layers/attention/relative_bias.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "model/files/head_rows.h"
+#include "model/files/permute_heads.h"
 
 #include <algorithm>
 #include <cstring>

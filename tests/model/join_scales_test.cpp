@@ -1,5 +1,5 @@
 // Weights in two tensors, as gpt-oss and DeepSeek-V3 publish them.
-#include "model/files/scaled_pairs.h"
+#include "model/files/join_scales.h"
 
 #include <gtest/gtest.h>
 

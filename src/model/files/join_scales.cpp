@@ -1,4 +1,4 @@
-#include "model/files/scaled_pairs.h"
+#include "model/files/join_scales.h"
 
 #include "base/error.h"
 #include "base/parallel.h"
