@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "engine/session.h"
 #include "kernels/simd/variant.h"
+#include "model/files/load.h"
 #include "model/model.h"
 
 using namespace gremium;

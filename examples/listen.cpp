@@ -7,6 +7,7 @@
 #include "engine/continuation.h"
 #include "engine/default_model.h"
 #include "engine/session.h"
+#include "model/files/load.h"
 
 using namespace gremium;
 

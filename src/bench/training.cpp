@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "model/spec/size.h"
+#include "model/spec/validate.h"
 
 namespace gremium::bench {
 

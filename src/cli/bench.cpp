@@ -18,6 +18,7 @@
 #include "engine/memory.h"
 #include "engine/session.h"
 #include "kernels/simd/variant.h"
+#include "model/spec/size.h"
 
 namespace gremium::cli {
 namespace {

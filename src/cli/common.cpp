@@ -109,11 +109,11 @@ std::vector<int32_t> parse_ids(const std::string& list) {
     return ids;
 }
 
-Importance open_importance(const std::string& path) {
+Importance open_importance(const std::string& path, const ModelSpec& spec) {
     constexpr int64_t enough = 64;  // tokens: a mean of n squares is known to √(2/n), here 18 %
     constexpr size_t named = 12;
     Importance importance(path);
-    auto scarce = importance.scarce(enough);
+    auto scarce = importance.scarce(spec, enough);
     if (scarce.empty()) return importance;
     std::ranges::stable_sort(scarce, {}, &Importance::Scarce::tokens);
     std::string list;

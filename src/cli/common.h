@@ -47,7 +47,7 @@ std::string human_count(double n);  // 22.6M
 std::string human_bytes(double n);  // 23.9 MiB
 
 // An importance matrix; experts that met too few tokens for their numbers to mean much are named on stderr.
-Importance open_importance(const std::string& path);
+Importance open_importance(const std::string& path, const ModelSpec& spec);
 
 // Each command's file registers it.
 void add_run(CLI::App& app);

@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "cli/common.h"
 #include "model/files/mixtures.h"
+#include "model/files/save.h"
+#include "model/spec/size.h"
+#include "model/spec/tensors.h"
 #include "versions/versions.h"
 
 namespace gremium::cli {
@@ -74,7 +77,7 @@ void convert_model(const Options& options) {
     const auto model = versions::open_model_or_version(options.in);
     std::optional<Importance> importance;
     if (weighed) {
-        importance = open_importance(options.importance);
+        importance = open_importance(options.importance, model->spec);
         importance->require_same_shapes(model->spec);
     }
     const auto importance_of = [&](const TensorSlot& slot, int matrix) {

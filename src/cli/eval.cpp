@@ -135,7 +135,7 @@ void evaluate_files(const Options& options) {
     }
     if (recorder) {
         recorder->save(options.importance, options.files, window);
-        open_importance(options.importance);
+        open_importance(options.importance, model->spec);
     }
     if (options.common.json) fmt::print("{}\n", report.dump());
 }

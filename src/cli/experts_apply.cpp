@@ -4,6 +4,7 @@
 #include "cli/experts_texts.h"
 #include "cli/experts_versions.h"
 #include "lab/edit/edit_recipe.h"
+#include "model/spec/size.h"
 
 namespace gremium::cli {
 namespace {

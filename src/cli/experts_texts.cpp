@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "lab/edit/draft.h"
 #include "lab/find/compare.h"
+#include "model/files/save.h"
 
 namespace gremium::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "hooks/steering_profile.h"
 #include "lab/edit/grow.h"
 #include "lab/tune/tune.h"
+#include "model/spec/tensors.h"
 #include "versions/named_tensors.h"
 
 namespace gremium::cli {

@@ -7,6 +7,7 @@
 #include "cli/experts.h"
 #include "cli/experts_texts.h"
 #include "hooks/steering_profile.h"
+#include "model/files/load.h"
 #include "versions/delta.h"
 
 namespace gremium::cli {

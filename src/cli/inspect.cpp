@@ -6,6 +6,7 @@
 #include "engine/footprint.h"
 #include "engine/memory.h"
 #include "model/kv_cache.h"
+#include "model/spec/size.h"
 
 namespace gremium::cli {
 namespace {

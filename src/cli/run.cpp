@@ -16,6 +16,7 @@
 #include "hooks/audit.h"
 #include "hooks/recorder.h"
 #include "kernels/simd/variant.h"
+#include "model/spec/size.h"
 #include "versions/hash.h"
 
 namespace gremium::cli {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "model/files/load.h"
 #include "versions/versions.h"
 
 namespace gremium::cli {

@@ -1,6 +1,7 @@
 #include "engine/footprint.h"
 
-#include "model/weights.h"
+#include "model/named_weights.h"
+#include "model/spec/tensors.h"
 
 namespace gremium::engine {
 
@@ -15,17 +16,12 @@ int64_t expert_bytes(const Model& model, moe::ExpertId id) {
 Footprint footprint(const Model& model) {
     const TensorView embedding = model.weights.embedding.value;
     Footprint sum{embedding.bytes(), embedding.row_bytes()};
-    const auto read_whole = [&](std::string_view, const ops::Weight& w) {
-        if (!w) return;
-        sum.total += w.value.bytes();
-        sum.per_token += w.value.bytes();
-    };
-    read_whole("", model.weights.final_norm.weight);
-    read_whole("", model.weights.final_norm.bias);
-    read_whole("", model.weights.head);
-    read_whole("", model.weights.head_bias);
+    for (const NamedWeight& w : named_weights(model)) {
+        if (w.slot.role == TensorRole::embedding) continue;
+        sum.total += w.weight.value.bytes();
+        sum.per_token += w.weight.value.bytes();
+    }
     if (model.weights.head.value.data == embedding.data) sum.total -= embedding.bytes();  // tied: counted already
-    for (const LayerWeights& layer : model.weights.layers) for_each_weight(layer, read_whole);
     for (size_t l = 0; l < model.spec.layers.size(); ++l) {
         const MoeSpec* moe = model.spec.layers[l].moe();
         if (!moe) continue;

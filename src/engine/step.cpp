@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "model/layers/blocks.h"
+#include "model/layers/attention/attention.h"
 
 namespace gremium::engine {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
-#include "model/layers/blocks.h"
+#include "ops/ops.h"
 
 namespace gremium {
 
@@ -21,17 +21,22 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
     const float share = context.model.spec.residual_scale;
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
     const LayerSpec& parts = context.model.spec.layers[static_cast<size_t>(layer)];
-    const auto mixer = parts.attention() ? attention_layer : ssm_layer;
-    const Var mixed = mixer(g, norm(g, x_TD, spec, w.attention_norm), layer, context);
+    const Var mixer_in = norm(g, x_TD, spec, w.mixer_norm);
+    const Var mixed = visit_kind(parts.mixer, w.mixer, [&](const auto& kind, const auto& weights) {
+        return layer_forward(g, mixer_in, kind, weights, layer, context);
+    });
     show(context, moe::Part::mixer, layer, mixed);
     x_TD = ops::add(g, x_TD, times(g, mixed, share));
     if (parts.cross) {
-        const Var seen = cross_attention_layer(g, norm(g, x_TD, spec, w.cross_norm), layer, context);
+        const Var seen = cross_forward(g, norm(g, x_TD, spec, w.cross_norm), *parts.cross, w.cross, layer, context);
         show(context, moe::Part::cross, layer, seen);
         x_TD = ops::add(g, x_TD, times(g, seen, share));
     }
     if (!parts.has_feed_forward()) return x_TD;
-    const Var fed = feed_forward(g, norm(g, x_TD, spec, w.feed_forward_norm), layer, context, routing);
+    const Var fed_in = norm(g, x_TD, spec, w.feed_forward_norm);
+    const Var fed = visit_kind(parts.feed_forward, w.feed_forward, [&](const auto& kind, const auto& weights) {
+        return layer_forward(g, fed_in, kind, weights, layer, context, routing);
+    });
     return ops::add(g, x_TD, times(g, fed, share));
 }
 
@@ -142,18 +147,6 @@ RelativeBias relative_bias(Graph& g, const Model& model, std::span<const Sequenc
 }
 
 }  // namespace
-
-void show(const BlockContext& context, moe::Part part, int layer, Var y_TD) {
-    for (const moe::HookedRows& own : context.hooked)
-        own.hook->contributes({part, layer, own.batch, ops::rows_of(y_TD->value, own.row, own.rows)});
-}
-
-Var norm(Graph& g, Var x_TD, const NormSpec& spec, const NormWeights& w) {
-    const DType out = g.options().activation;
-    if (spec.kind == NormKind::layer) return ops::layer_norm(g, x_TD, w.weight, w.bias, spec.eps, out);
-    const Var y = ops::rms_norm(g, x_TD, w.weight, spec.eps, x_TD->value.cols(), out);
-    return w.bias ? ops::add_bias(g, y, w.bias) : y;
-}
 
 Graph::Options running_options(DType compute) {
     return {.record = false, .compute = compute, .activation = compute == DType::bf16 ? DType::bf16 : DType::f32};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/kv_cache.h"
+#include "model/layers/block.h"
 #include "model/model.h"
 #include "moe/mixture.h"
 
@@ -32,15 +33,9 @@ struct ForwardOptions {
     uint64_t noise_seed = 0;  // of routers that draw second choices
 };
 
-struct LayerRouting {  // of each MoE layer, in order
-    int layer = -1;
-    std::vector<int64_t> load_E;
-    ops::Var balance_loss = nullptr, z_loss = nullptr;  // null without recording
-};
-
 struct Forward {
     ops::Var hidden_TD;  // after the final norm, divided by the logits' divisor: what the head multiplies
-    std::vector<LayerRouting> routing;
+    std::vector<LayerRouting> routing;  // of each MoE layer, in order
 };
 
 // Of graphs that only run a model: what values between products are stored in follows from the type of these. A rounded

@@ -1,6 +1,5 @@
 #include "model/kv_cache.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -10,21 +9,17 @@ namespace gremium {
 
 namespace {
 
-CacheWidths widths(const LayerSpec& layer) {
-    const AttentionSpec* attention = layer.attention();
-    return attention ? cache_widths(*attention) : CacheWidths{};
-}
-
 void require_type(DType dtype, const ModelSpec& spec) {
     if (is_float(dtype)) return;
     if (dtype != DType::q8_0) fail("a cache of {}, expected f32, f16, bf16 or q8_0", info(dtype).name);
-    for_each_attention(spec, [&](const AttentionSpec& a) {
-        const CacheWidths w = cache_widths(a);
-        const int64_t key = w.key / a.kv_heads, value = w.value / a.kv_heads, block = info(dtype).block;
+    for (const LayerSpec& layer : spec.layers) {
+        const LayerCache cache = cache_of(layer);
+        if (cache.heads == 0) continue;
+        const int64_t key = cache.key / cache.heads, value = cache.value / cache.heads, block = info(dtype).block;
         if (key % block != 0 || value % block != 0)
             fail("a cache of {}: heads of {} and {} numbers are not made of blocks of {}", info(dtype).name, key, value,
                  block);
-    });
+    }
 }
 
 // Writes rows behind the first `length` ones and gives a view of all so far.
@@ -37,26 +32,30 @@ TensorView extend(Tensor cache, int64_t length, TensorView rows) {
 
 }  // namespace
 
+LayerCache cache_of(const LayerSpec& layer) {
+    return std::visit([](const auto& mixer) { return cache_of(mixer); }, layer.mixer);
+}
+
 KvCache::KvCache(const ModelSpec& spec, int64_t context, DType dtype, int64_t capacity)
     : context_(context), capacity_(capacity > 0 ? capacity : context) {
     if (context < 1) fail("a context of {} tokens, expected at least 1", context);
     require_type(dtype, spec);
     for (const LayerSpec& layer : spec.layers) {
-        keys_.emplace_back(dtype, Shape{capacity_, widths(layer).key});
-        values_.emplace_back(dtype, Shape{capacity_, widths(layer).value});
-        const SsmSpec none, &s = layer.ssm() ? *layer.ssm() : none;
-        histories_.emplace_back(DType::f32, Shape{std::max(0, s.conv - 1), s.inner});
-        scans_.emplace_back(DType::f32, Shape{s.state, s.inner});
-        recurrent_ |= layer.ssm() != nullptr;
+        const LayerCache cache = cache_of(layer);
+        keys_.emplace_back(dtype, Shape{capacity_, cache.key});
+        values_.emplace_back(dtype, Shape{capacity_, cache.value});
+        std::vector<OwnedTensor>& states = states_.emplace_back();
+        for (const Shape& shape : cache.states) states.emplace_back(DType::f32, shape);
+        recurrent_ |= !states.empty();
     }
 }
 
 int64_t KvCache::bytes(const ModelSpec& spec, int64_t context, DType dtype) {
     int64_t total = 0;
     for (const LayerSpec& layer : spec.layers) {
-        total += context * row_bytes(dtype, widths(layer).key + widths(layer).value);
-        if (const SsmSpec* s = layer.ssm())
-            total += int64_t{s->inner} * (s->state + s->conv - 1) * static_cast<int64_t>(sizeof(float));
+        const LayerCache cache = cache_of(layer);
+        total += context * row_bytes(dtype, cache.key + cache.value);
+        for (const Shape& shape : cache.states) total += shape.count() * static_cast<int64_t>(sizeof(float));
     }
     return total;
 }
@@ -75,8 +74,8 @@ void KvCache::truncate(int64_t length) {
     if (recurrent_ && length < length_) {
         if (reachable(length) != length)
             fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_, length);
-        for (const auto* states : {&histories_, &scans_})
-            for (const OwnedTensor& state : *states)
+        for (const std::vector<OwnedTensor>& states : states_)
+            for (const OwnedTensor& state : states)
                 std::memset(state.get().data, 0, static_cast<size_t>(state.get().bytes()));
     }
     length_ = length;
@@ -93,9 +92,6 @@ void KvCache::remember(int layer, TensorView k, TensorView v) {
 
 KvCache::Views KvCache::memory(int layer) const { return {memory_keys_.at(layer), memory_values_.at(layer)}; }
 
-KvCache::State KvCache::state(int layer) const {
-    const auto l = static_cast<size_t>(layer);
-    return {histories_[l], scans_[l]};
-}
+Tensor KvCache::state(int layer, size_t which) const { return states_[static_cast<size_t>(layer)][which]; }
 
 }  // namespace gremium

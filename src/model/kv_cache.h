@@ -1,19 +1,22 @@
-// What one sequence's future depends on, per layer: keys and values of attention, the state of a state space mixer.
+// What one sequence's future depends on, per layer: keys and values of attention, states of recurrent mixers.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <vector>
 
+#include "model/layers/layer_cache.h"
 #include "model/spec/spec.h"
 #include "tensor/arena.h"
 
 namespace gremium {
 
+LayerCache cache_of(const LayerSpec& layer);
+
 class KvCache {
   public:
-    // Memory: Σ layers context · cache_widths (spec.h) elements of `dtype` (f32, f16, bf16, or q8_0 where heads are whole
-    // blocks); committed by the system as it is touched; and inner · (state + conv − 1) f32 of each state space layer.
+    // Memory: what each layer's mixer asks for (layers/layer_cache.h): keys and values of the whole context, of `dtype` (f32,
+    // f16, bf16, or q8_0 where heads are whole blocks), committed by the system as they are touched; and states in f32.
     // `capacity`, if not 0: so many tokens of that context are all that will come.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32, int64_t capacity = 0);
 
@@ -34,12 +37,9 @@ class KvCache {
     // The longest length up to `length` that truncate can go back to.
     int64_t reachable(int64_t length) const { return recurrent_ && length < length_ ? 0 : length; }
 
-    // Of a state space layer, updated in place: the last inputs of the convolution [conv − 1, inner] and the
-    // recurrent state [state, inner]; zeros at the beginning. A forward that throws leaves them undefined.
-    struct State {
-        Tensor history, scan;
-    };
-    State state(int layer) const;
+    // One of the states that the layer's mixer asked for, updated in place; zeros at the beginning. A forward that throws
+    // leaves it undefined.
+    Tensor state(int layer, size_t which) const;
 
     // Of a layer with cross-attention: the keys and values of the source, which stay until others replace them.
     void remember(int layer, TensorView k, TensorView v);
@@ -48,7 +48,7 @@ class KvCache {
 
   private:
     std::vector<OwnedTensor> keys_, values_;
-    std::vector<OwnedTensor> histories_, scans_;
+    std::vector<std::vector<OwnedTensor>> states_;            // by layer
     std::map<int, OwnedTensor> memory_keys_, memory_values_;  // by layer
     bool recurrent_ = false;
     int64_t length_ = 0, context_ = 0, capacity_ = 0;

@@ -12,6 +12,7 @@
 
 #include "kernels/matmul/grouped_matmul.h"
 #include "ops/buffer_pool.h"
+#include "ops/weight.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
 
@@ -28,13 +29,6 @@ struct Node {
     BufferPool::Buffer* grad_buffer = nullptr;
 };
 using Var = Node*;  // owned by the graph, valid until Graph::clear()
-
-// A weight as operations see it: what to compute with, and where its gradient is summed. An empty grad means frozen.
-struct Weight {
-    TensorView value;
-    Tensor grad;
-    explicit operator bool() const { return static_cast<bool>(value); }
-};
 
 // Keep one and clear() it after each step: its gradients then reuse the same memory.
 class Graph {

@@ -11,6 +11,7 @@
 #include "formats/hugging_face/hf.h"
 #include "formats/safetensors/safetensors.h"
 #include "model/archs/layout.h"
+#include "model/files/save.h"
 
 namespace gremium::train {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "model/archs/architecture.h"
+#include "model/spec/validate.h"
 #include "train/config.h"
 
 namespace gremium::train {

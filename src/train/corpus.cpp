@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "data/documents.h"
+#include "model/files/load.h"
 #include "model/model.h"
 #include "text/hf_tokenizer.h"
 #include "text/train_vocabulary.h"

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "model/spec/tensors.h"
 #include "moe/routers/router.h"
 #include "ops/ops.h"
 #include "train/optimiser.h"

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "model/files/bind.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium::train {
@@ -16,21 +17,14 @@ constexpr int64_t chunk = int64_t{1} << 16;
 
 bool decays(TensorRole role) {
     return role == TensorRole::matrix || role == TensorRole::expert || role == TensorRole::embedding ||
-           role == TensorRole::head || role == TensorRole::router || role == TensorRole::filter;
+           role == TensorRole::head || role == TensorRole::router || role == TensorRole::shared_gate ||
+           role == TensorRole::filter;
 }
 
 // Matmuls read these in bf16; embeddings are only looked up unless they are the head too.
 bool has_shadow(TensorRole role, bool tied_head) {
     return role == TensorRole::matrix || role == TensorRole::expert || role == TensorRole::head ||
            (role == TensorRole::embedding && tied_head);
-}
-
-// The matrices that end in the residual stream.
-bool writes_residual(const std::string& name) {
-    for (const char* kind : {".attn_output.", ".ffn_down.", ".ffn_down_exps.", ".ffn_down_shexp.", ".ssm_out."}) {
-        if (name.find(kind) != std::string::npos) return true;
-    }
-    return false;
 }
 
 Tensor slice(Tensor flat, int64_t begin, int64_t count) {
@@ -53,10 +47,15 @@ void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
 
 // Of the normal distribution a matrix starts with.
 float deviation(const TensorSlot& slot, size_t layers) {
-    const auto inputs = static_cast<float>(slot.shape[slot.shape.rank - 1]);
-    // As wide as the uniform distributions of Mamba's own code.
-    if (slot.role == TensorRole::filter || slot.name.ends_with(".ssm_dt.weight")) return 1 / std::sqrt(3 * inputs);
-    return writes_residual(slot.name) ? 0.02f / std::sqrt(2 * static_cast<float>(layers)) : 0.02f;
+    switch (slot.traits.spread) {
+        case Spread::usual:
+            break;
+        case Spread::residual:
+            return 0.02f / std::sqrt(2 * static_cast<float>(layers));
+        case Spread::inputs:
+            return 1 / std::sqrt(3 * static_cast<float>(slot.shape[slot.shape.rank - 1]));
+    }
+    return 0.02f;
 }
 
 // The n-th number of state of every channel decays at rate n (Gu et al.: S4D-Real, 2022). The logarithms.

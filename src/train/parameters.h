@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/spec/tensors.h"
 #include "tensor/arena.h"
 
 namespace gremium::train {

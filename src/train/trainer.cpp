@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "model/spec/size.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/heldout.h"

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "model/files/load.h"
 #include "versions/hash.h"
 
 namespace gremium::versions {

@@ -2,23 +2,42 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/hash.h"
-#include "model/weights.h"
+#include "model/named_weights.h"
+#include "model/spec/tensors.h"
 
 namespace gremium::versions {
 
-std::string model_hash(const Model& model) {
-    std::string lines;
-    const auto add = [&](const std::string& prefix) {
-        return [&lines, prefix](const char* name, const ops::Weight& w) {
-            if (!w) return;
-            const std::string hash = content_hash({w.value.data, static_cast<size_t>(w.value.bytes())});
-            lines += fmt::format("{}{} {} {}\n", prefix, name, info(w.value.dtype).name, hash);
-        };
+namespace {
+
+// Stores hold hashes of weights in this order, which must stay: not that of files, but in each part of a layer rows of
+// routers, then matrices, their biases, the rest, and sinks; outside layers biases of distances behind the embedding.
+std::tuple<int, BlockPart, int> place(const TensorSlot& slot) {
+    const auto rank = [&] {
+        if (slot.role == TensorRole::embedding) return -1;
+        if (slot.layer < 0) return slot.role == TensorRole::relative_bias ? 0 : 1;
+        if (slot.of_router()) return 0;
+        if (slot.role == TensorRole::shared_gate) return 1;
+        if (slot.traits.matrix != Matrix::other) return slot.role == TensorRole::bias ? 3 : 2;
+        return slot.role == TensorRole::sink ? 5 : 4;
     };
-    for_each_global_weight(model.weights, add(""));
-    for (size_t l = 0; l < model.weights.layers.size(); ++l)
-        for_each_weight(model.weights.layers[l], add(fmt::format("blk.{}.", l)));
+    return {slot.layer, slot.part, rank()};
+}
+
+}  // namespace
+
+std::string model_hash(const Model& model) {
+    std::vector<NamedWeight> weights = named_weights(model);
+    std::ranges::stable_sort(weights, {}, [](const NamedWeight& w) { return place(w.slot); });
+    std::string lines;
+    for (const auto& [slot, weight] : weights) {
+        const TensorView value = weight.value;
+        const std::string hash = content_hash({value.data, static_cast<size_t>(value.bytes())});
+        lines += fmt::format("{} {} {}\n", slot.name, info(value.dtype).name, hash);
+    }
     for (int l = 0; model.experts && l < model.experts->layers(); ++l)
         for (int e = 0; e < model.experts->experts(l); ++e)
             lines += fmt::format("expert {}.{} {}\n", l, e, model.experts->hash({l, e}));

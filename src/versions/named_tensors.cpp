@@ -1,7 +1,7 @@
 #include "versions/named_tensors.h"
 
 #include "base/error.h"
-#include "model/weights.h"
+#include "model/named_weights.h"
 
 namespace gremium::versions {
 
@@ -13,7 +13,7 @@ TensorView NamedTensors::operator()(const TensorSlot& slot) const {
         return value ? reshape(value, slot.shape) : value;
     }
     if (slot.expert < 0) return {};
-    return (stack_of(model_, slot).experts->peek({slot.layer, slot.expert}).*expert_tensor(slot)).value;
+    return weight_of_expert(model_, slot, slot.expert).value;
 }
 
 std::vector<TensorSlot> single_slots(const ModelSpec& spec) {

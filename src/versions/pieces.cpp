@@ -1,6 +1,5 @@
 #include "versions/pieces.h"
 
-#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -27,12 +26,6 @@ void add_as_f32(Piece& piece, const std::string& part, TensorView value) {
 
 bool is_matrix(const TensorSlot& slot) {
     return slot.role == TensorRole::embedding || slot.role == TensorRole::head || slot.role == TensorRole::matrix;
-}
-
-bool of_router(const TensorSlot& slot) {
-    return slot.layer >= 0 && std::ranges::any_of(router_tensors, [&](const RouterTensor& t) {
-               return slot.name == fmt::format("blk.{}.{}", slot.layer, t.name);
-           });
 }
 
 }  // namespace
@@ -70,7 +63,7 @@ Piece expert_piece(const Model& model, moe::ExpertId id) {
 }
 
 Piece row_piece(const Model& model, moe::ExpertId id) {
-    const MoeWeights& weights = model.weights.layers[static_cast<size_t>(id.layer)].moe;
+    const MoeWeights& weights = model.weights.layers[static_cast<size_t>(id.layer)].moe();
     Piece piece;
     for (const RouterTensor& tensor : router_tensors) {
         const ops::Weight& weight = weights.*tensor.weight;
@@ -94,7 +87,7 @@ Piece tensor_piece(const NamedTensors& tensors, const TensorSlot& slot) {
 
 std::vector<TensorSlot> tensor_piece_slots(const ModelSpec& spec) {
     std::vector<TensorSlot> slots = tensor_slots(spec);
-    std::erase_if(slots, [](const TensorSlot& slot) { return slot.of_experts() || of_router(slot); });
+    std::erase_if(slots, [](const TensorSlot& slot) { return slot.of_experts() || slot.of_router(); });
     return slots;
 }
 

@@ -9,6 +9,7 @@
 
 #include "formats/safetensors/safetensors.h"
 #include "model/model.h"
+#include "model/spec/tensors.h"
 #include "versions/named_tensors.h"
 
 namespace gremium::versions {
@@ -33,15 +34,16 @@ Piece row_piece(const Model& model, moe::ExpertId id);
 Piece tensor_piece(const NamedTensors& tensors, const TensorSlot& slot);
 std::vector<TensorSlot> tensor_piece_slots(const ModelSpec& spec);
 
-// The tensors of a router: the part's name in a piece, and the model's without "blk.N.".
+// The tensors of a router: the part's name in a piece, and which of the model's it is.
 struct RouterTensor {
-    const char *part, *name;
+    const char* part;
+    TensorRole role;
     ops::Weight MoeWeights::*weight;
 };
 inline constexpr RouterTensor router_tensors[] = {
-    {"row", "ffn_gate_inp.weight", &MoeWeights::router},
-    {"bias", "ffn_gate_inp.bias", &MoeWeights::router_bias},
-    {"correction", "exp_probs_b.bias", &MoeWeights::correction},
+    {"row", TensorRole::router, &MoeWeights::router},
+    {"bias", TensorRole::router_bias, &MoeWeights::router_bias},
+    {"correction", TensorRole::correction, &MoeWeights::correction},
 };
 // The parts of an expert.
 struct ExpertPart {

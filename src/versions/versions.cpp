@@ -9,8 +9,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/files/bind.h"
+#include "model/files/load.h"
 #include "model/spec/difference.h"
-#include "model/weights.h"
+#include "model/spec/tensors.h"
+#include "model/spec/validate.h"
 #include "tensor/arena.h"
 #include "versions/hash.h"
 
@@ -47,7 +50,8 @@ class VersionTensors {
             if (slot.expert < 0) return {};  // asked for one by one
             return weight(expert({slot.layer, slot.expert})[part_of_expert(slot)], slot);
         }
-        if (const auto router = routers_.find(slot.name); router != routers_.end()) return weight(router->second, slot);
+        if (const auto router = routers_.find({slot.layer, slot.role}); router != routers_.end())
+            return weight(router->second, slot);
         const auto tensor = state_.tensors.find(slot.name);
         if (tensor == state_.tensors.end()) return of_base(slot);  // a router that is the base model's
         return weight(kept(tensor->second)["tensor"], slot);
@@ -55,8 +59,7 @@ class VersionTensors {
 
   private:
     static const char* part_of_expert(const TensorSlot& slot) {
-        const auto member = expert_tensor(slot);
-        return std::ranges::find(expert_parts, member, &ExpertPart::weight)->part;
+        return std::ranges::find(expert_parts, slot.of_expert, &ExpertPart::weight)->part;
     }
 
     const Piece& kept(const std::string& hash) {
@@ -89,11 +92,11 @@ class VersionTensors {
                 if (part) all.insert(all.end(), part.f32(), part.f32() + width);
             }
             if (width == 0) continue;
-            const bool matrix = tensor.weight == &MoeWeights::router;
+            const bool matrix = tensor.role == TensorRole::router;
             const OwnedTensor& memory =
                 memory_.emplace_back(DType::f32, matrix ? Shape{experts, width} : Shape{experts * width});
             std::ranges::copy(all, memory.get().f32());
-            routers_[fmt::format("blk.{}.{}", layer, tensor.name)] = memory;
+            routers_[{layer, tensor.role}] = memory;
         }
     }
 
@@ -101,7 +104,7 @@ class VersionTensors {
     NamedTensors base_tensors_;
     VersionState state_;
     std::unordered_map<std::string, Piece> used_;
-    std::map<std::string, TensorView> routers_;
+    std::map<std::pair<int, TensorRole>, TensorView> routers_;  // by layer
     std::vector<OwnedTensor> memory_;
 };
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/files/load.h"
 #include "model/model.h"
 #include "versions/store.h"
 

@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/session.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
+#include "model/spec/tensors.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::engine {

@@ -10,6 +10,7 @@
 
 #include "engine/session.h"
 #include "hooks/attribution.h"
+#include "model/files/load.h"
 #include "tests/model/tiny_model.h"
 #include "tests/source_directory.h"
 

@@ -9,7 +9,10 @@
 
 #include "base/error.h"
 #include "formats/gguf/gguf.h"
+#include "model/files/load.h"
 #include "model/files/mixtures.h"
+#include "model/files/save.h"
+#include "model/spec/tensors.h"
 #include "tests/model/tiny_model.h"
 
 namespace {

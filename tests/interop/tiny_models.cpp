@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "model/files/save.h"
 #include "tests/model/tiny_model.h"
 
 namespace {

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "hooks/steering.h"
 #include "lab/edit/edit_recipe.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
@@ -226,9 +228,9 @@ TEST(Replace, CopyAndResetChangeOneExpert) {
     EXPECT_EQ(edited->experts->hash({1, 0}), model->experts->hash({2, 3}));
     EXPECT_EQ(edited->experts->hash({1, 1}), other->experts->hash({1, 4}));
     EXPECT_EQ(edited->experts->hash({1, 3}), model->experts->hash({1, 3}));
-    const auto router = to_floats(edited->weights.layers[1].moe.router.value),
-               theirs = to_floats(other->weights.layers[1].moe.router.value),
-               ours = to_floats(model->weights.layers[1].moe.router.value);
+    const auto router = to_floats(edited->weights.layers[1].moe().router.value),
+               theirs = to_floats(other->weights.layers[1].moe().router.value),
+               ours = to_floats(model->weights.layers[1].moe().router.value);
     EXPECT_TRUE(std::equal(router.begin() + 32, router.begin() + 64, theirs.begin() + 4 * 32));
     EXPECT_TRUE(std::equal(router.begin() + 64, router.end(), ours.begin() + 64));
     for (const float x : to_floats(edited->experts->peek({2, 2}).down.value)) EXPECT_EQ(x, 0);

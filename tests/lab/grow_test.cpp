@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "lab/edit/draft.h"
 #include "lab/find/find.h"
+#include "model/spec/tensors.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 #include "versions/named_tensors.h"

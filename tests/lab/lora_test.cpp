@@ -9,6 +9,7 @@
 #include "lab/edit/edit_recipe.h"
 #include "lab/find/compare.h"
 #include "lab/tune/tune.h"
+#include "model/spec/tensors.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/formats/files.h"
 #include "tests/model/fixtures.h"

@@ -51,8 +51,8 @@ TEST(Tune, OnlyTheChosenExpertsAndTheirRouterRowsChange) {
     EXPECT_THAT(differing_tensors(*model, *tuned.model), UnorderedElementsAreArray(expected));
     EXPECT_EQ(trained_slots(*model, options).size(), expected.size());
     for (size_t layer : {1, 2}) {
-        const auto before = to_floats(model->weights.layers[layer].moe.router.value),
-                   after = to_floats(tuned.model->weights.layers[layer].moe.router.value);
+        const auto before = to_floats(model->weights.layers[layer].moe().router.value),
+                   after = to_floats(tuned.model->weights.layers[layer].moe().router.value);
         for (size_t e = 0; e < 6; ++e) {
             const bool same =
                 std::equal(before.begin() + static_cast<long>(e) * 32, before.begin() + static_cast<long>(e + 1) * 32,

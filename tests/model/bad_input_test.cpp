@@ -13,6 +13,10 @@
 #include "engine/session.h"
 #include "formats/gguf/gguf.h"
 #include "formats/hugging_face/hf.h"
+#include "model/files/bind.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
+#include "model/spec/tensors.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::test {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/simd/variant.h"
 #include "model/decoder.h"
+#include "model/spec/tensors.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/model/tiny_model.h"
 

@@ -8,6 +8,8 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "kernels/simd/variant.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "model/layers/attention/relative_bias.h"
 #include "tests/model/fixtures.h"
 #include "tests/source_directory.h"

@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "kernels/simd/variant.h"
+#include "model/files/load.h"
 #include "tests/model/fixtures.h"
 
 namespace gremium {

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "formats/hugging_face/hf.h"
 #include "kernels/simd/variant.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tensor/float_formats.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/hf_layout.h"

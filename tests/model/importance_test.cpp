@@ -10,6 +10,9 @@
 #include "base/parallel.h"
 #include "engine/evaluate.h"
 #include "formats/gguf/gguf.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
+#include "model/spec/tensors.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
@@ -90,11 +93,11 @@ TEST_F(ImportanceTest, ScarceExpertsAreNamed) {
             if (layer + expert != 2) meet(layer, expert, 5);
     meet(1, 1, 2);
     recorder.save(path_, {}, 8);
-    const auto scarce = Importance(path_).scarce(5);
+    const auto scarce = Importance(path_).scarce(model->spec, 5);
     ASSERT_EQ(scarce.size(), 2u);
     EXPECT_EQ(std::tuple(scarce[0].layer, scarce[0].expert, scarce[0].tokens), std::tuple(0, 2, 0));
     EXPECT_EQ(std::tuple(scarce[1].layer, scarce[1].expert, scarce[1].tokens), std::tuple(1, 1, 2));
-    EXPECT_TRUE(Importance(path_).scarce(0).empty());
+    EXPECT_TRUE(Importance(path_).scarce(model->spec, 0).empty());
 }
 
 TEST_F(ImportanceTest, EvaluationCountsWhatRoutingSays) {

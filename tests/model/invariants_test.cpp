@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "kernels/simd/variant.h"
+#include "model/files/bind.h"
+#include "model/spec/tensors.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 

@@ -1,5 +1,6 @@
 // Quantisation recipes. The expected types are what llama.cpp's quantiser chose for models of these shapes
 // (tests/interop asks it again, for all recipes).
+#include "model/files/load.h"
 #include "model/files/mixtures.h"
 
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 
 #include "base/error.h"
 #include "formats/gguf/gguf.h"
+#include "model/files/save.h"
+#include "model/spec/tensors.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 

@@ -1,4 +1,5 @@
 // The decoder against a float64 forward, for all architectures and some shapes.
+#include "model/spec/validate.h"
 #include "tests/model/reference_forward.h"
 
 #include <gtest/gtest.h>

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "formats/gguf/gguf.h"
 #include "formats/hugging_face/hf.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"

@@ -1,4 +1,5 @@
 #include "model/spec/spec.h"
+#include "model/spec/size.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +8,8 @@
 #include "base/error.h"
 #include "model/archs/architecture.h"
 #include "model/layers/attention/rope_table.h"
+#include "model/spec/tensors.h"
+#include "model/spec/validate.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium {
@@ -189,8 +192,8 @@ TEST(AttentionSpec, ScalesOfDeepSeek) {
     EXPECT_NEAR(score_scale(*deepseek_v2_lite().layers[0].attention()), 0.11472139, 1e-7);
     EXPECT_EQ(deepseek_v3().layers[0].attention()->rope.magnitude, 1);
     EXPECT_NEAR(gpt_oss_20b().layers[0].attention()->rope.magnitude, 1.3465736, 1e-6);
-    EXPECT_EQ(cache_widths(*deepseek_v3().layers[0].attention()).key, 576);
-    EXPECT_EQ(cache_widths(*deepseek_v3().layers[0].attention()).value, 0);
+    EXPECT_EQ(cache_of(*deepseek_v3().layers[0].attention()).key, 576);
+    EXPECT_EQ(cache_of(*deepseek_v3().layers[0].attention()).value, 0);
 }
 
 // cos(frequency) at position 1, for frequencies given by transformers' formulas.

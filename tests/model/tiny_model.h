@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "base/random.h"
+#include "model/files/bind.h"
 #include "model/model.h"
+#include "model/spec/tensors.h"
 
 namespace gremium::test {
 
@@ -217,7 +220,9 @@ inline std::shared_ptr<Tensors> tiny_tensors(const ModelSpec& spec, uint64_t see
         if (slot.role == TensorRole::norm || slot.role == TensorRole::skip) mean = 1;
         if (slot.role == TensorRole::step_bias) mean = -2;
         if (slot.role == TensorRole::rates) scale = 0.5;
-        if (slot.role == TensorRole::norm || slot.role == TensorRole::bias) scale = 0.1;
+        const TensorRole small[] = {TensorRole::norm, TensorRole::bias, TensorRole::router_bias, TensorRole::sink,
+                                    TensorRole::relative_bias};
+        if (std::ranges::count(small, slot.role) > 0) scale = 0.1;
         if (slot.role == TensorRole::correction) scale = 0.2;
         if (slot.role == TensorRole::embedding && !spec.tied_head) scale = 1;
         for (int64_t i = 0; i < slot.shape.count(); ++i)

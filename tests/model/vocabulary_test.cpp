@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "model/files/gguf_vocabulary.h"
+#include "model/files/load.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 #include "text/hf_tokenizer.h"

@@ -1,4 +1,5 @@
 #include "train/parameters.h"
+#include "model/spec/tensors.h"
 
 #include <gtest/gtest.h>
 
@@ -66,14 +67,14 @@ TEST(Parameters, TheSeedDecidesEverythingTheThreadsNothing) {
 TEST(Parameters, ShadowsAreTheRoundedWeights) {
     const Parameters parameters(toy_spec(), DType::bf16, 5);
     const auto model = parameters.bind(Parameters::View::compute);
-    const TensorView q = model->weights.layers[0].attention.q.value;
+    const TensorView q = model->weights.layers[0].attention().q.value;
     ASSERT_EQ(q.dtype, DType::bf16);
     const Tensor master = parameters.tensor(Buffer::weight, entry_of(parameters, "blk.0.attn_q.weight"));
     for (int64_t i = 0; i < q.count(); ++i) ASSERT_EQ(q.bf16()[i], f32_to_bf16(master.f32()[i]));
-    EXPECT_EQ(model->weights.layers[0].attention_norm.weight.value.dtype, DType::f32);
-    EXPECT_EQ(model->weights.layers[1].moe.router.value.dtype, DType::f32);
-    EXPECT_FALSE(model->weights.layers[1].moe.correction.grad);
-    EXPECT_EQ(parameters.bind(Parameters::View::master)->weights.layers[0].attention.q.value.dtype, DType::f32);
+    EXPECT_EQ(model->weights.layers[0].mixer_norm.weight.value.dtype, DType::f32);
+    EXPECT_EQ(model->weights.layers[1].moe().router.value.dtype, DType::f32);
+    EXPECT_FALSE(model->weights.layers[1].moe().correction.grad);
+    EXPECT_EQ(parameters.bind(Parameters::View::master)->weights.layers[0].attention().q.value.dtype, DType::f32);
 }
 
 // Against the update written out in double precision.

@@ -1,4 +1,5 @@
 #include "train/trainer.h"
+#include "model/files/load.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -11,6 +11,8 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tests/versions/version_files.h"
 #include "versions/check.h"
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "lab/edit/draft.h"
 #include "lab/edit/edits.h"
+#include "model/files/save.h"
 #include "tests/model/tiny_model.h"
 #include "versions/versions.h"
 

@@ -1,5 +1,7 @@
 // Versions: what is committed is what is opened, at the price of what is new.
 #include "versions/versions.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

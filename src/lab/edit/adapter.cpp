@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/safetensors/safetensors.h"
+#include "model/spec/tensors.h"
 #include "model/weights.h"
 #include "tensor/quantised/blocks.h"
 #include "versions/hash.h"
@@ -86,7 +87,7 @@ void adapt(Draft& draft, const std::filesystem::path& path, float share) {
         DraftLayer& layer = draft.layer(slot.layer);
         if (layer.count() != draft.base().experts->experts(slot.layer))
             fail("{}: layer {} has no longer the experts it was trained for", source, slot.layer);
-        ops::Weight& w = layer.experts[static_cast<size_t>(slot.expert)].*expert_tensor(slot);
+        ops::Weight& w = layer.experts[static_cast<size_t>(slot.expert)].*slot.of_expert;
         const int64_t rank = a->rows();
         if (a->dtype != DType::f32 || b->dtype != DType::f32 || a->shape != Shape{rank, w.value.cols()} ||
             b->shape != Shape{w.value.rows(), rank})

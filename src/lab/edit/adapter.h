@@ -7,6 +7,7 @@
 
 #include "lab/edit/draft.h"
 #include "lab/edit/trainable.h"
+#include "model/spec/tensors.h"
 
 namespace gremium::lab {
 

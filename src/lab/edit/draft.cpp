@@ -4,7 +4,11 @@
 #include <map>
 
 #include "base/error.h"
-#include "model/weights.h"
+#include "model/files/bind.h"
+#include "model/files/save.h"
+#include "model/named_weights.h"
+#include "model/spec/tensors.h"
+#include "model/spec/validate.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium::lab {
@@ -44,7 +48,7 @@ Draft::Draft(std::shared_ptr<const Model> base) : base_(std::move(base)), storag
     for (size_t l = 0; l < base_->spec.layers.size(); ++l) {
         const MoeSpec* moe = base_->spec.layers[l].moe();
         if (!moe) continue;
-        const MoeWeights& weights = base_->weights.layers[l].moe;
+        const MoeWeights& weights = base_->weights.layers[l].moe();
         DraftLayer layer{.layer = static_cast<int>(l),
                          .spec = *moe,
                          .router_ED = {},
@@ -79,28 +83,30 @@ Weight Draft::weight(const std::vector<float>& values, DType dtype, Shape shape)
 std::shared_ptr<const Model> Draft::model() const {
     ModelSpec spec = base_->spec;
     std::map<std::string, TensorView> values = weights_by_name(*base_);
+    std::map<std::pair<int, TensorRole>, TensorView> routers;  // by layer
     const auto own = std::make_shared<Storage>(Storage{base_, {}, {storage_}});
-    const auto put = [&](const DraftLayer& layer, const char* name, const std::vector<float>& numbers, Shape shape) {
+    const auto put = [&](const DraftLayer& layer, TensorRole role, const std::vector<float>& numbers, Shape shape) {
         if (numbers.empty()) return;
         const OwnedTensor& tensor = own->tensors.emplace_back(DType::f32, shape);
         std::ranges::copy(numbers, tensor.get().f32());
-        values[fmt::format("blk.{}.{}", layer.layer, name)] = tensor;
+        routers[{layer.layer, role}] = tensor;
     };
     for (const DraftLayer& layer : layers_) {
         spec.layers[static_cast<size_t>(layer.layer)].feed_forward = layer.spec;
         std::vector<float> router;
         for (const std::vector<float>& row : layer.router_ED) router.insert(router.end(), row.begin(), row.end());
-        put(layer, "ffn_gate_inp.weight", router, {layer.count(), spec.dim});
-        put(layer, "ffn_gate_inp.bias", layer.router_bias, {layer.count()});
-        put(layer, "exp_probs_b.bias", layer.correction, {layer.count()});
+        put(layer, TensorRole::router, router, {layer.count(), spec.dim});
+        put(layer, TensorRole::router_bias, layer.router_bias, {layer.count()});
+        put(layer, TensorRole::correction, layer.correction, {layer.count()});
     }
     validate(spec, base_->source);
     const auto find = [&](const TensorSlot& slot) -> Weight {
         if (slot.of_experts()) {
             if (slot.expert < 0) return {};  // asked for one by one
             const auto layer = std::ranges::find(layers_, slot.layer, &DraftLayer::layer);
-            return layer->experts[static_cast<size_t>(slot.expert)].*expert_tensor(slot);
+            return layer->experts[static_cast<size_t>(slot.expert)].*slot.of_expert;
         }
+        if (slot.of_router()) return {routers.at({slot.layer, slot.role}), {}};
         const TensorView value = values.at(slot.name);
         return {value ? reshape(value, slot.shape) : value, {}};
     };
@@ -120,17 +126,13 @@ SaveOptions stored_types(const Model& model, Container container) {
         types->emplace(name, value.dtype);
         if (value.shape.rank > 1) bytes[value.dtype] += value.bytes();
     }
-    for (size_t l = 0; l < model.spec.layers.size(); ++l) {
-        const MoeSpec* moe = model.spec.layers[l].moe();
-        for (int e = 0; moe && e < moe->router.experts; ++e)
-            for (const ExpertTensor& stack : expert_stacks) {
-                const TensorView value = (model.experts->peek({static_cast<int>(l), e}).*stack.weight).value;
-                if (!value) continue;
-                bytes[value.dtype] += value.bytes();
-                const auto [type, first] = types->emplace(fmt::format("blk.{}.{}", l, stack.name), value.dtype);
-                if (!first && bits(value.dtype) > bits(type->second)) type->second = value.dtype;
-            }
-    }
+    for (const TensorSlot& slot : tensor_slots(model.spec))
+        for (int e = 0; slot.of_experts() && e < slot.shape[0]; ++e) {
+            const TensorView value = weight_of_expert(model, slot, e).value;
+            bytes[value.dtype] += value.bytes();
+            const auto [type, first] = types->emplace(slot.name, value.dtype);
+            if (!first && bits(value.dtype) > bits(type->second)) type->second = value.dtype;
+        }
     const auto storable = [container](DType dtype) {
         return container == Container::hugging_face && !is_float(dtype) ? DType::bf16 : dtype;
     };

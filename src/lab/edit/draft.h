@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/files/save.h"
 #include "model/model.h"
 
 namespace gremium::lab {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "kernels/matmul/grouped_matmul.h"
+#include "model/spec/tensors.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium::lab {

@@ -5,6 +5,7 @@
 
 #include "kernels/rowwise/rowwise.h"
 #include "model/spec/spec.h"
+#include "model/spec/tensors.h"
 #include "ops/graph.h"
 #include "tensor/arena.h"
 

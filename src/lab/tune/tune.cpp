@@ -11,6 +11,7 @@
 #include "lab/edit/trainable.h"
 #include "lab/find/find.h"
 #include "model/decoder.h"
+#include "model/files/bind.h"
 #include "tensor/quantised/blocks.h"
 #include "versions/hash.h"
 #include "versions/named_tensors.h"
@@ -23,9 +24,8 @@ using Key = std::pair<std::string, int>;  // name, expert
 
 Key key_of(const TensorSlot& slot) { return {slot.name, slot.expert}; }
 
-bool is_router(const TensorSlot& slot) {
-    return slot.name.ends_with("ffn_gate_inp.weight") || slot.name.ends_with("ffn_gate_inp.bias");
-}
+// The rows that training moves; corrections of the selection are not learned by gradients.
+bool is_router(const TensorSlot& slot) { return slot.of_router() && slot.role != TensorRole::correction; }
 
 bool wanted(const TensorSlot& slot, const TuneOptions& options) {
     if (options.everything) return slot.role != TensorRole::correction;

@@ -9,6 +9,7 @@
 #include "data/windows.h"
 #include "lab/edit/adapter.h"
 #include "model/model.h"
+#include "model/spec/tensors.h"
 
 namespace gremium::lab {
 

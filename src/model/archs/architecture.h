@@ -11,7 +11,7 @@
 
 #include "formats/hugging_face/hf.h"
 #include "formats/metadata.h"
-#include "model/spec/spec.h"
+#include "model/spec/tensors.h"
 
 namespace gremium {
 

@@ -97,7 +97,7 @@ void copy(std::byte* to, const Steps& t, const std::byte* from, const Steps& f, 
 }
 
 // A vector that stands for a matrix of one row.
-bool is_row(const TensorSlot& slot) { return slot.role == TensorRole::router && slot.shape.rank == 1; }
+bool is_row(const TensorSlot& slot) { return slot.role == TensorRole::shared_gate; }
 
 class Grouping {
   public:

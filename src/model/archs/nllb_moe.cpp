@@ -102,7 +102,7 @@ ModelSpec from_hf(const HfConfig& config) {
     read_stack(spec, config, "decoder");
     spec.tied_head = config.get<bool>("tie_word_embeddings", true);
     spec.decoder_start = config.get<int32_t>("decoder_start_token_id", 2);
-    spec.encoder.push_back(std::move(encoder));
+    spec.encoder = std::move(encoder);
     return spec;
 }
 
@@ -116,11 +116,11 @@ void write_stack(const ModelSpec& stack, const std::string& side, nlohmann::orde
 
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     const bool sparse = leading_dense_layers(spec) < static_cast<int>(spec.layers.size());
-    const MoeSpec moe = mixture_of(sparse ? spec : spec.encoder.front());
+    const MoeSpec moe = mixture_of(sparse ? spec : *spec.encoder);
     if (!spec.name.empty()) config["_name_or_path"] = spec.name;
     config["vocab_size"] = spec.vocab;
     config["d_model"] = spec.dim;
-    write_stack(spec.encoder.front(), "encoder", config);
+    write_stack(*spec.encoder, "encoder", config);
     write_stack(spec, "decoder", config);
     config["num_experts"] = moe.router.experts;
     config["moe_token_dropout"] = decimal(1 - moe.router.scale);

@@ -96,7 +96,7 @@ ModelSpec from_hf(const HfConfig& config) {
     spec.decoder_start = config.get<int32_t>("decoder_start_token_id", 0);
     fill(spec, config.contains("num_decoder_layers") ? hf_layer_count(config, "num_decoder_layers") : layers,
          config.get<int32_t>("decoder_sparse_step", 2), false);
-    spec.encoder.push_back(std::move(encoder));
+    spec.encoder = std::move(encoder);
     return spec;
 }
 
@@ -112,7 +112,7 @@ int sparse_step(const ModelSpec& stack) {
 void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     const AttentionSpec attention = attention_of(spec);
     const bool sparse = leading_dense_layers(spec) < static_cast<int>(spec.layers.size());
-    const ModelSpec& encoder = spec.encoder.front();
+    const ModelSpec& encoder = *spec.encoder;
     const MoeSpec moe = mixture_of(sparse ? spec : encoder);
     if (!spec.name.empty()) config["_name_or_path"] = spec.name;
     config["vocab_size"] = spec.vocab;

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "formats/gguf/gguf.h"
 #include "kernels/simd/rows.h"
-#include "model/weights.h"
+#include "model/named_weights.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium {
@@ -17,13 +16,6 @@ namespace {
 const std::string squares_suffix = ".in_sum2", rows_suffix = ".counts";
 
 int64_t matrices_of(const TensorSlot& slot) { return slot.shape.rank == 3 ? slot.shape[0] : 1; }
-
-// The layer of "blk.N.ffn_…_exps.weight", −1 of any other.
-int layer_of_experts(const std::string& tensor) {
-    int layer = -1;
-    if (tensor.find("_exps.") != std::string::npos) std::sscanf(tensor.c_str(), "blk.%d.", &layer);
-    return layer;
-}
 
 }  // namespace
 
@@ -36,13 +28,13 @@ ImportanceRecorder::ImportanceRecorder(const Model& model) {
         Sums& sums = sums_[slot.name];
         const auto matrices = static_cast<size_t>(matrices_of(slot));
         sums.cols = slot.shape[slot.shape.rank - 1];
+        sums.of_experts = experts;
         sums.squares.resize(matrices * static_cast<size_t>(sums.cols));
         sums.rows.resize(matrices);
         for (int m = 0; m < static_cast<int>(matrices); ++m) {
             const TensorView stack = experts ? TensorView{} : values.at(slot.name);
             const TensorView matrix =
-                experts ? (stack_of(model, slot).experts->peek({slot.layer, m}).*expert_tensor(slot)).value
-                        : (slot.shape.rank == 3 ? stack.at(m) : stack);
+                experts ? weight_of_expert(model, slot, m).value : (slot.shape.rank == 3 ? stack.at(m) : stack);
             places_[matrix.data] = {&sums, static_cast<size_t>(m)};
         }
     }
@@ -76,7 +68,7 @@ void ImportanceRecorder::save(const std::filesystem::path& path, const std::vect
     int64_t tokens = 0;
     for (const auto& [name, sums] : sums_) {
         tokens = std::max(tokens, std::ranges::max(sums.rows));
-        const size_t counts = layer_of_experts(name) < 0 ? 1 : sums.rows.size();
+        const size_t counts = sums.of_experts ? sums.rows.size() : 1;
         const auto put = [&](const std::string& suffix, const auto& values, size_t count) {
             const auto rows = static_cast<int64_t>(counts);
             decls.push_back({name + suffix, DType::f32, {rows, static_cast<int64_t>(count) / rows}});
@@ -145,13 +137,15 @@ std::span<const float> Importance::of(const TensorSlot& slot, int matrix) const 
     return std::span(squares).subspan(m * cols, cols);
 }
 
-std::vector<Importance::Scarce> Importance::scarce(int64_t tokens) const {
+std::vector<Importance::Scarce> Importance::scarce(const ModelSpec& spec, int64_t tokens) const {
     std::map<std::pair<int, int>, int64_t> least;
-    for (const auto& [name, means] : tensors_) {
-        const int layer = layer_of_experts(name);
-        for (size_t e = 0; layer >= 0 && e < means.rows.size(); ++e) {
-            const auto [known, is_new] = least.try_emplace({layer, static_cast<int>(e)}, means.rows[e]);
-            known->second = std::min(known->second, means.rows[e]);
+    for (const TensorSlot& slot : tensor_slots(spec)) {
+        const auto found = tensors_.find(slot.name);
+        if (slot.role != TensorRole::expert || slot.of_encoder || found == tensors_.end()) continue;
+        const std::vector<int64_t>& rows = found->second.rows;
+        for (size_t e = 0; e < rows.size(); ++e) {
+            const auto [known, is_new] = least.try_emplace({slot.layer, static_cast<int>(e)}, rows[e]);
+            known->second = std::min(known->second, rows[e]);
         }
     }
     std::vector<Scarce> found;

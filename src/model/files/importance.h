@@ -13,6 +13,7 @@
 
 #include "kernels/matmul/grouped_matmul.h"
 #include "model/model.h"
+#include "model/spec/tensors.h"
 
 namespace gremium {
 
@@ -32,6 +33,7 @@ class ImportanceRecorder final : public kernels::MatmulObserver {
   private:
     struct Sums {
         int64_t cols = 0;
+        bool of_experts = false;
         std::vector<double> squares;  // [matrices, cols]
         std::vector<int64_t> rows;    // seen by each matrix
     };
@@ -55,12 +57,12 @@ class Importance {
     // One number a column of a matrix, or of one of a stack. Empty where nothing was seen.
     std::span<const float> of(const TensorSlot& slot, int matrix = 0) const;
 
-    // Experts that met fewer tokens than this: their numbers say little.
+    // Experts of the model that met fewer tokens than this: their numbers say little.
     struct Scarce {
         int layer, expert;
         int64_t tokens;
     };
-    std::vector<Scarce> scarce(int64_t tokens) const;
+    std::vector<Scarce> scarce(const ModelSpec& spec, int64_t tokens) const;
 
   private:
     struct Means {

@@ -1,4 +1,4 @@
-// Weights that Hugging Face files keep in two tensors, numbers of a few bits and the scales of their blocks, as one.
+// Joins values of a few bits with the scales of their blocks (MXFP4, FP8), which Hugging Face files keep in two tensors.
 #pragma once
 
 #include "formats/tensor_index.h"

@@ -1,4 +1,5 @@
-// Files → specification → named weights → model.
+#include "model/files/load.h"
+
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -10,9 +11,11 @@
 #include "formats/hugging_face/hf.h"
 #include "model/archs/common.h"
 #include "model/archs/layout.h"
+#include "model/files/bind.h"
 #include "model/files/gguf_vocabulary.h"
 #include "model/files/join_scales.h"
-#include "model/model.h"
+#include "model/spec/tensors.h"
+#include "model/spec/validate.h"
 #include "tensor/quantised/blocks.h"
 #include "text/hf_tokenizer.h"
 
@@ -40,7 +43,7 @@ void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors) {
         const std::vector<Place> places = gguf_places(architecture, slot);
         return std::ranges::any_of(places, [&](const Place& place) { return tensors.contains(place.name); });
     });
-    const TensorView* embedding = tensors.find("token_embd.weight");
+    const TensorView* embedding = tensors.find(embedding_name);
     if (spec.vocab == 0 && embedding && embedding->rows() <= INT32_MAX)
         spec.vocab = static_cast<int>(embedding->rows());
     for_each_attention(spec, [&](AttentionSpec& a) {
@@ -194,8 +197,8 @@ class Source {
 
     // Kernels want norms, biases and the like in f32.
     static bool is_small(const TensorSlot& slot) {
-        return slot.shape.rank == 1 || slot.role == TensorRole::bias || slot.role == TensorRole::expert_bias ||
-               slot.role == TensorRole::filter || slot.role == TensorRole::rates;
+        return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias || slot.role == TensorRole::filter ||
+               slot.role == TensorRole::rates || slot.role == TensorRole::relative_bias;
     }
     TensorView as_f32(TensorView view) {
         if (view.dtype == DType::f32) return view;

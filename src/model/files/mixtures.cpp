@@ -82,7 +82,6 @@ DType head_type(const Recipe& recipe, const TensorSlot& slot) {
 }
 
 DType layer_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot, When now) {
-    const auto is = [&](std::string_view part) { return slot.name.find(part) != std::string::npos; };
     const auto apply = [&](const Rule& rule) {
         if (rule.where == nowhere || (rule.when != always && rule.when != now)) return recipe.base;
         const LayerSpec& layer = *layer_of(spec, slot);
@@ -90,11 +89,11 @@ DType layer_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& 
         return holds(rule.where, slot.layer, layers, layer.attention()) ? rule.there : rule.elsewhere;
     };
     const bool eight = has_eight_experts(spec);
-    const bool values = is("attn_v.weight") || is("attn_qkv.weight") || is("attn_kv_b.weight");
-    if (eight && (values || is("attn_k.weight"))) return q8_0;
-    if (values) return apply(recipe.values);
-    if (is("ffn_down")) return apply(recipe.down);
-    if (!is("attn_output.weight")) return recipe.base;
+    const Matrix matrix = slot.traits.matrix;
+    if (eight && (matrix == Matrix::v || matrix == Matrix::k)) return q8_0;
+    if (matrix == Matrix::v) return apply(recipe.values);
+    if (matrix == Matrix::down) return apply(recipe.down);
+    if (matrix != Matrix::attention_out) return recipe.base;
     const DType out = eight ? recipe.attention_out_of_eight : recipe.attention_out;
     return out == f32 ? recipe.base : out;
 }

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/spec/spec.h"
+#include "model/spec/tensors.h"
 
 namespace gremium {
 

@@ -7,24 +7,6 @@ namespace gremium {
 
 namespace {
 
-// The number of heads whose rows follow each other in a tensor, or 0 for a tensor that has none.
-struct Heads {
-    int rotated = 0;  // in q, k and their norms
-    int shared = 0;   // in k and v: each serves several query heads
-};
-
-Heads heads_of(const TensorSlot& slot, const AttentionSpec& a) {
-    const std::string name = slot.name.substr(slot.name.find('.', 4) + 1);  // after "blk.N."
-    const bool per_head = a.qk_norm == QkNorm::per_head;
-    if (name == "attn_q.weight" || name == "attn_q.bias") return {.rotated = a.heads};
-    if (name == "attn_k.weight" || name == "attn_k.bias") return {.rotated = a.kv_heads, .shared = a.kv_heads};
-    if (name == "attn_v.weight" || name == "attn_v.bias") return {.shared = a.kv_heads};
-    if (name == "attn_q_norm.weight") return {.rotated = per_head ? 1 : a.heads};
-    if (name == "attn_k_norm.weight" && per_head) return {.rotated = 1};
-    if (name == "attn_k_norm.weight") return {.rotated = a.kv_heads, .shared = a.kv_heads};
-    return {};
-}
-
 // Row r of the result is row source(r) of the tensor.
 template <typename Source>
 std::vector<std::byte> take_rows(TensorView tensor, int64_t rows, Source&& source) {
@@ -46,13 +28,13 @@ int64_t interleaved_of(int64_t half_split, int64_t n) {
 
 }  // namespace
 
-std::vector<std::byte> rearranged_rows(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
-                                       const ModelSpec& to) {
+std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
+                                      const ModelSpec& to) {
     if (slot.layer < 0 || slot.of_encoder) return {};
     const auto attention = [&](const ModelSpec& spec) { return layer_of(spec, slot)->attention(); };
     if (!attention(from)) return {};
     const AttentionSpec &a = *attention(from), &b = *attention(to);
-    const Heads heads = heads_of(slot, a);
+    const HeadRows heads = slot.traits.heads;
     const bool paired_anew = heads.rotated && a.rope.enabled && a.rope.pairing != b.rope.pairing;
     const int64_t copies = heads.shared ? b.kv_heads / a.kv_heads : 1;
     if (!paired_anew && copies == 1) return {};

@@ -1,18 +1,17 @@
-// What files differ in about the rows of q, k and v: how rotated rows are paired, and whether heads share
-// keys.
+// The rows of q and k permuted from one pairing of rotary positions to the other (interleaved, half split), and those of
+// shared keys and values repeated for each head: what files differ in about attention.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
-#include "model/spec/spec.h"
+#include "model/spec/tensors.h"
 
 namespace gremium {
 
-// The bytes of `tensor`, a slot of the model `from`, as the model `to` has them: the same function, with rows
-// of q and k reordered for the other rotary pairing, and those of k and v repeated for every head that shared
-// them. Empty when nothing differs.
-std::vector<std::byte> rearranged_rows(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
-                                       const ModelSpec& to);
+// The bytes of `tensor`, whose slot is one of the model `from`'s, as the model `to` has them: both compute the same. Empty
+// when nothing differs.
+std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
+                                      const ModelSpec& to);
 
 }  // namespace gremium

@@ -1,4 +1,5 @@
-// Model → GGUF file or Hugging Face directory.
+#include "model/files/save.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -10,10 +11,10 @@
 #include "model/archs/common.h"
 #include "model/archs/layout.h"
 #include "model/files/gguf_vocabulary.h"
-#include "model/files/permute_heads.h"
 #include "model/files/mixtures.h"
+#include "model/files/permute_heads.h"
+#include "model/named_weights.h"
 #include "model/spec/difference.h"
-#include "model/weights.h"
 #include "tensor/quantised/blocks.h"
 #include "text/hf_tokenizer.h"
 
@@ -46,8 +47,7 @@ class TensorSource {
   private:
     // Matrix m of a stack, or the only one.
     TensorView matrix(const TensorSlot& slot, int m) const {
-        if (slot.of_experts())
-            return (stack_of(model_, slot).experts->peek({slot.layer, m}).*expert_tensor(slot)).value;
+        if (slot.of_experts()) return weight_of_expert(model_, slot, m).value;
         const TensorView all = values_.at(slot.name);
         return slot.shape.rank == 3 ? all.at(m) : all;
     }
@@ -72,7 +72,7 @@ class TensorSource {
             const TensorView view = matrix_as_item(slot, m, item, converted);
             const std::vector<std::byte> rearranged = slot.role == TensorRole::rates
                                                           ? converted_rates(view, slot)
-                                                          : rearranged_rows(view, slot, model_.spec, written_);
+                                                          : permuted_heads(view, slot, model_.spec, written_);
             writer.write(item.tensor.name, rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
                                                               : std::span(rearranged));
         }

@@ -1,7 +1,11 @@
 #include <cmath>
 
 #include "base/profile.h"
-#include "model/layers/blocks.h"
+#include "model/kv_cache.h"
+#include "model/layers/attention/attention.h"
+#include "model/layers/block.h"
+#include "model/model.h"
+#include "ops/ops.h"
 
 namespace gremium {
 
@@ -105,9 +109,8 @@ std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, con
 
 }  // namespace
 
-Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
-    const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].attention();
-    const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].attention;
+Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w, int layer,
+                  const BlockContext& context) {
     const bool latent = a.latent.rank > 0;
     Timed timer(Stage::projections);
     Projected p = latent ? project_latent(g, x_TD, a, w, context) : project(g, x_TD, a, w, context);
@@ -130,9 +133,8 @@ Var attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) 
     return ops::linear(g, heads, w.out, w.out_bias);
 }
 
-Var cross_attention_layer(Graph& g, Var x_TD, int layer, const BlockContext& context) {
-    const AttentionSpec& a = *context.model.spec.layers[static_cast<size_t>(layer)].cross;
-    const AttentionWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].cross;
+Var cross_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w, int layer,
+                  const BlockContext& context) {
     Timed timer(Stage::projections);
     const Var q = ops::linear(g, x_TD, w.q, w.q_bias);
     timer.enter(Stage::attention);

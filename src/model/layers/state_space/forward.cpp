@@ -1,5 +1,9 @@
 #include "base/profile.h"
-#include "model/layers/blocks.h"
+#include "model/kv_cache.h"
+#include "model/layers/block.h"
+#include "model/layers/state_space/state_space.h"
+#include "model/model.h"
+#include "ops/ops.h"
 
 namespace gremium {
 
@@ -14,10 +18,10 @@ Weight rows(const Weight& w, int64_t begin, int64_t count) {
 }
 
 // The sequences that go on from what a cache holds.
-std::vector<ops::GoesOn> states(Tensor KvCache::State::*part, int layer, const BlockContext& context) {
+std::vector<ops::GoesOn> states(size_t which, int layer, const BlockContext& context) {
     std::vector<ops::GoesOn> result;
     for (const SequenceRows& s : context.sequences)
-        if (s.cache) result.push_back({s.row, s.rows, s.cache->state(layer).*part});
+        if (s.cache) result.push_back({s.row, s.rows, s.cache->state(layer, which)});
     return result;
 }
 
@@ -25,15 +29,13 @@ std::vector<ops::GoesOn> states(Tensor KvCache::State::*part, int layer, const B
 
 // Gu, Dao: Mamba: Linear-Time Sequence Modeling with Selective State Spaces (2023), figure 3. C inner channels,
 // N numbers of state, R the rank of the step sizes.
-Var ssm_layer(Graph& g, Var u_TD, int layer, const BlockContext& context) {
+Var layer_forward(Graph& g, Var u_TD, const SsmSpec& s, const SsmWeights& w, int layer, const BlockContext& context) {
     const Timed timer(Stage::state_space);
-    const SsmSpec& s = *context.model.spec.layers[static_cast<size_t>(layer)].ssm();
-    const SsmWeights& w = context.model.weights.layers[static_cast<size_t>(layer)].ssm;
     const int64_t length = context.sequence_length;
 
     Var x_TC = ops::linear(g, u_TD, rows(w.in, 0, s.inner), {}, DType::f32);
     const Var gate_TC = ops::linear(g, u_TD, rows(w.in, s.inner, s.inner));
-    x_TC = ops::causal_conv(g, x_TC, w.conv, w.conv_bias, length, states(&KvCache::State::history, layer, context));
+    x_TC = ops::causal_conv(g, x_TC, w.conv, w.conv_bias, length, states(SsmSpec::history, layer, context));
     x_TC = ops::activate(g, x_TC, nullptr, ops::Activation::silu);
 
     const auto project = [&](int64_t begin, int64_t count, const Weight& norm) {
@@ -46,7 +48,7 @@ Var ssm_layer(Graph& g, Var u_TD, int layer, const BlockContext& context) {
     const Var step_TC = ops::linear(g, dt_TR, w.dt, w.dt_bias, DType::f32);
     const Var y_TC =
         ops::selective_scan(g, {x_TC, step_TC, b_TN, c_TN}, {.rates_CN = w.a, .skip_C = w.d, .log_rates = s.log_rates},
-                            length, states(&KvCache::State::scan, layer, context));
+                            length, states(SsmSpec::scan, layer, context));
     return ops::linear(g, ops::activate(g, gate_TC, y_TC, ops::Activation::silu), w.out);
 }
 

@@ -1,12 +1,20 @@
-// The parts of a decoder block. Each takes the normed input [T, D] and gives what is added to the residual
-// stream.
+// What the parts of a block share in one forward.
 #pragma once
 
-#include "model/decoder.h"
+#include <cstdint>
+#include <vector>
+
 #include "model/layers/attention/relative_bias.h"
 #include "model/layers/attention/rope_table.h"
+#include "model/spec/spec.h"
+#include "moe/hook.h"
+#include "ops/graph.h"
 
 namespace gremium {
+
+class KvCache;
+struct Model;
+struct NormWeights;
 
 // One sequence's part of a batch, and what it goes on from (null: nothing).
 struct SequenceRows {
@@ -14,7 +22,13 @@ struct SequenceRows {
     KvCache* cache;
 };
 
-// What all blocks of one forward share. Lives as long as the tape when recording.
+struct LayerRouting {
+    int layer = -1;
+    std::vector<int64_t> load_E;
+    ops::Var balance_loss = nullptr, z_loss = nullptr;  // null without recording
+};
+
+// Lives as long as the tape when recording.
 struct BlockContext {
     const Model& model;
     moe::TokenBatch batch;
@@ -31,17 +45,5 @@ struct BlockContext {
 void show(const BlockContext& context, moe::Part part, int layer, ops::Var y_TD);
 
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);
-
-ops::Var attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
-
-// Attention over the source that the cache remembers.
-ops::Var cross_attention_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
-// Lets the cache remember the keys and values of what the encoder made of a source, for all layers.
-void remember_source(ops::Graph& g, ops::Var source_SD, const Model& model, KvCache& cache);
-
-ops::Var ssm_layer(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context);
-
-// `routing` is filled for a mixture.
-ops::Var feed_forward(ops::Graph& g, ops::Var x_TD, int layer, const BlockContext& context, LayerRouting& routing);
 
 }  // namespace gremium

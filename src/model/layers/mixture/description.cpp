@@ -1,0 +1,74 @@
+#include "model/layers/mixture/mixture.h"
+#include "model/layers/row_bytes.h"
+#include "model/spec/check.h"
+#include "model/spec/tensors.h"
+#include "moe/store/expert_store.h"
+
+namespace gremium {
+
+namespace {
+
+using moe::ExpertWeights;
+
+void check_router(const moe::RouterPolicy& r, const Check& check) {
+    const std::string& source = check.source;
+    check.range(r.groups, 1, r.experts, "the number of groups of experts");
+    check.range(r.groups_used, 1, r.groups, "the number of groups used by a token");
+    if (r.experts % r.groups != 0) fail("{}: {} groups do not divide {} experts", source, r.groups, r.experts);
+    check.range(r.top_k, 1, r.experts / r.groups * r.groups_used, "the number of experts used by a token");
+    check.range(r.capacity, 0, INT32_MAX, "the capacity of an expert");
+    if (!(r.capacity_factor >= 0))
+        fail("{}: the capacity factor is {}, expected a positive number", source, r.capacity_factor);
+    if (r.second != moe::RouterPolicy::Second::best && r.top_k != 2)
+        fail("{}: a random second choice wants 2 experts used by a token, not {}", source, r.top_k);
+    const bool sparsemixer = r.score == moe::RouterPolicy::Score::sparsemixer;
+    if (sparsemixer && (r.correction_bias || r.groups > 1 || !(r.sparse_epsilon > 0)))
+        fail("{}: SparseMixer wants a positive epsilon, no correction bias and no groups", source);
+}
+
+void list_experts(const MoeSpec& m, TensorList& list) {
+    const int64_t E = m.router.experts, F = m.hidden, D = list.dim();
+    const TensorTraits gate{.matrix = Matrix::gate}, up{.matrix = Matrix::up},
+        down{.matrix = Matrix::down, .spread = Spread::residual};
+    if (m.gated) list.experts("ffn_gate_exps.weight", &ExpertWeights::gate, {E, F, D}, TensorRole::expert, gate);
+    list.experts("ffn_up_exps.weight", &ExpertWeights::up, {E, F, D}, TensorRole::expert, up);
+    list.experts("ffn_down_exps.weight", &ExpertWeights::down, {E, D, F}, TensorRole::expert, down);
+    if (!m.bias) return;
+    if (m.gated) list.experts("ffn_gate_exps.bias", &ExpertWeights::gate_bias, {E, F}, TensorRole::expert_bias, gate);
+    list.experts("ffn_up_exps.bias", &ExpertWeights::up_bias, {E, F}, TensorRole::expert_bias, up);
+    list.experts("ffn_down_exps.bias", &ExpertWeights::down_bias, {E, D}, TensorRole::expert_bias, down);
+}
+
+}  // namespace
+
+void check(const MoeSpec& m, const Check& check) {
+    check.range(m.router.experts, 1, max_experts, "the number of experts");
+    check.range(m.router.top_k, 1, m.router.experts, "the number of experts used by a token");
+    check_router(m.router, check);
+    check.range(m.hidden, 1, max_width, "the width of an expert");
+    check.range(m.shared_hidden, 0, max_width, "the width of the shared experts");
+    if (m.shared_gate && m.shared_hidden == 0)
+        fail("{}: a gate for shared experts, but no shared experts", check.source);
+}
+
+void list_tensors(const MoeSpec& m, MoeWeights& w, TensorList& list) {
+    const int64_t E = m.router.experts;
+    list.add("ffn_gate_inp.weight", w.router, {E, list.dim()}, TensorRole::router);
+    if (m.router_bias) list.add("ffn_gate_inp.bias", w.router_bias, {E}, TensorRole::router_bias);
+    if (m.router.correction_bias) list.add("exp_probs_b.bias", w.correction, {E}, TensorRole::correction);
+    list_experts(m, list);
+    if (m.shared_hidden > 0) list_matrices("_shexp", {.hidden = m.shared_hidden, .gated = m.gated}, w.shared, list);
+    if (m.shared_gate) list.add("ffn_gate_inp_shexp.weight", w.shared_gate, {list.dim()}, TensorRole::shared_gate);
+}
+
+int64_t forward_bytes(const MoeSpec& m, int64_t dim, const RowBytes& t) {
+    const RowBytes routed{t.tokens * m.router.top_k, t.type};
+    int64_t sum = 2 * t.f32(m.router.experts) + t.f32(m.router.top_k);  // logits, scores, weights
+    sum += forward_bytes(DenseSpec{.hidden = m.hidden, .gated = m.gated}, dim, routed) + t.f32(dim);
+    if (m.router.weight_on_input) sum += routed(dim);
+    if (m.shared_hidden > 0) sum += forward_bytes(DenseSpec{.hidden = m.shared_hidden}, dim, t);
+    if (m.shared_gate) sum += t(dim) + 2 * t.f32(1);
+    return sum;
+}
+
+}  // namespace gremium

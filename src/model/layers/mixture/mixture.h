@@ -1,0 +1,42 @@
+// A mixture of experts (moe/mixture.h computes it), with experts that all tokens share beside it.
+#pragma once
+
+#include "kernels/kinds.h"
+#include "model/layers/dense/dense.h"
+#include "model/layers/kind.h"
+#include "moe/policy.h"
+
+namespace gremium {
+
+// D: the model's width, E experts. The experts' own weights live in the ExpertStore.
+struct MoeWeights {
+    ops::Weight router;       // [E, D]
+    ops::Weight router_bias;  // [E]
+    ops::Weight correction;   // [E]
+    ops::Weight shared_gate;  // [1, D]
+    DenseWeights shared;
+};
+
+struct MoeSpec {
+    using Weights = MoeWeights;
+    static constexpr const char* kind_name = "feed-forward";
+
+    moe::RouterPolicy router;
+    int hidden = 0;            // of one expert
+    bool router_bias = false;  // added to the router's logits
+    bool bias = false;         // of each matrix of an expert
+    kernels::Activation activation = kernels::Activation::silu;
+    bool gated = true;         // as DenseSpec's
+    int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
+    bool shared_gate = false;  // shared output times σ(w·x)
+    friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
+};
+
+void check(const MoeSpec& m, const Check& check);
+void list_tensors(const MoeSpec& m, MoeWeights& w, TensorList& list);
+int64_t forward_bytes(const MoeSpec& m, int64_t dim, const RowBytes& t);
+// Fills `routing`.
+ops::Var layer_forward(ops::Graph& g, ops::Var x_TD, const MoeSpec& m, const MoeWeights& w, int layer,
+                       const BlockContext& context, LayerRouting& routing);
+
+}  // namespace gremium
