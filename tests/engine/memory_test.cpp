@@ -18,6 +18,8 @@
 namespace gremium::engine {
 namespace {
 
+using namespace test;
+
 // No machine has the memory for a context of this length with these heads.
 constexpr TinyShape endless{.heads = 8, .kv_heads = 8, .head_dim = 128, .context = std::numeric_limits<int>::max()};
 

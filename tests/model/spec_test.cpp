@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "model/archs/architecture.h"
 #include "model/layers/attention/rope_table.h"
+#include "model/layers/layer_cache.h"
 #include "model/spec/tensors.h"
 #include "model/spec/validate.h"
 #include "tests/model/tiny_model.h"
