@@ -1,7 +1,7 @@
-// What the arithmetic of one kernel variant changes in a model's predictions, beside another's, by how far into the text
-// they are: bench_agreement MODEL TEXT_FILE VARIANT OTHER [TOKENS]. For attention's products of bf16 behind 1024 keys:
-// avx512 (where there is bf16) and avx2. avx2 and sse4 round alike and show what the order of sums does; reference rounds
-// nothing.
+// What the arithmetic of one kernel variant changes in a model's predictions, beside another's, by how far into the
+// text they are: bench_agreement MODEL TEXT_FILE VARIANT OTHER [TOKENS]. For attention's products of bf16 behind 1024
+// keys: avx512 (where there is bf16) and avx2. avx2 and sse4 round alike and show what the order of sums does;
+// reference rounds nothing.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Speed of attention at the bench model's shape (32 heads of 128 on 4 key/value heads) on one thread, in the time of its
-// processor: a chunk of a prompt and a token, behind contexts of some length, by the type of the cache.
+// Speed of attention at the bench model's shape (32 heads of 128 on 4 key/value heads) on one thread, in the time of
+// its processor: a chunk of a prompt and a token, behind contexts of some length, by the type of the cache.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
-// bench_random_model OUT.gguf [TYPE]: a mixture of real size with random weights, to measure speed with. The shape is that of
-// 8 of the 48 layers of Qwen3-30B-A3B; with q4_0 (the default) 2.7 GiB, of which a token reads 0.29 GB. Routing over random
-// weights is nearly even: the worst case for any cache.
+// bench_random_model OUT.gguf [TYPE]: a mixture of real size with random weights, to measure speed with. The shape is
+// that of 8 of the 48 layers of Qwen3-30B-A3B; with q4_0 (the default) 2.7 GiB, of which a token reads 0.29 GB. Routing
+// over random weights is nearly even: the worst case for any cache.
 #include <fmt/format.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// Speed of the row-wise kernels (bytes moved, beside what memory delivers) and of attention (useful operations, beside the
-// f32 peak) on the shapes of training and decoding.
+// Speed of the row-wise kernels (bytes moved, beside what memory delivers) and of attention (useful operations, beside
+// the f32 peak) on the shapes of training and decoding.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -120,7 +120,8 @@ void add_row_kernels() {
 
 void add_attention(int64_t sequences, int64_t length, const AttentionShape& shape) {
     const int64_t rows = sequences * length;
-    // A query sees half the keys; a score costs its dot product and its share of the output, twice two operations a number.
+    // A query sees half the keys; a score costs its dot product and its share of the output, twice two operations a
+    // number.
     const double pairs = static_cast<double>(sequences * shape.heads) * static_cast<double>(length * (length + 1)) / 2;
     const double forward = pairs * 2 * static_cast<double>(shape.head_dim + shape.value_dim);
     const double backward = pairs * 2 * static_cast<double>(3 * shape.head_dim + 2 * shape.value_dim);

@@ -1,4 +1,5 @@
-// How fast text becomes tokens, on one core: bench_text MODEL TEXT_FILE, where MODEL is a directory with tokenizer files.
+// How fast text becomes tokens, on one core: bench_text MODEL TEXT_FILE, where MODEL is a directory with tokenizer
+// files.
 #include <fmt/format.h>
 
 #include <algorithm>

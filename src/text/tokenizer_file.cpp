@@ -8,8 +8,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Listens to the parser (nlohmann's SAX interface): a document of a hundred thousand small values takes several times as
-// long to build as to read.
+// Listens to the parser (nlohmann's SAX interface): a document of a hundred thousand small values takes several times
+// as long to build as to read.
 class Listener {
   public:
     explicit Listener(TokenizerFile& file) : file_(file) {}

@@ -15,8 +15,8 @@ void export_expert(const VersionStore& store, const std::string& version, moe::E
 
 struct ImportOptions {
     std::optional<moe::ExpertId> to = {};  // otherwise where it was
-    // Also where it was made for another base model or beside other router rows, if only its shapes fit; the new version
-    // then says so. Without, such a file is refused.
+    // Also where it was made for another base model or beside other router rows, if only its shapes fit; the new
+    // version then says so. Without, such a file is refused.
     bool foreign = false;
     std::string message = {};  // otherwise that of the version it comes from
 };

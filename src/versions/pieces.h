@@ -14,8 +14,8 @@
 
 namespace gremium::versions {
 
-// The weights of one expert (parts gate, up, down and their biases, as they are stored), its row of the router (row, bias,
-// correction: f32), or another tensor (tensor).
+// The weights of one expert (parts gate, up, down and their biases, as they are stored), its row of the router (row,
+// bias, correction: f32), or another tensor (tensor).
 struct Piece {
     std::map<std::string, TensorView> parts;
     std::vector<std::shared_ptr<const void>> memory;  // of parts that are no views of a model's weights
@@ -56,8 +56,9 @@ inline constexpr ExpertPart expert_parts[] = {
     {"up_bias", &moe::ExpertWeights::up_bias}, {"down_bias", &moe::ExpertWeights::down_bias},
 };
 
-// A piece as a safetensors file, in which quantised tensors are rows of bytes (formats/safetensors/safetensors.h). Written whole or
-// not at all. Reading throws Error for what is no such file; whether it is the piece wanted, its hash says.
+// A piece as a safetensors file, in which quantised tensors are rows of bytes (formats/safetensors/safetensors.h).
+// Written whole or not at all. Reading throws Error for what is no such file; whether it is the piece wanted, its hash
+// says.
 void write_piece(const std::filesystem::path& path, const Piece& piece, const SafetensorsMetadata& metadata);
 Piece read_piece(const SafetensorsFile& file);
 Piece read_piece(const std::filesystem::path& path);

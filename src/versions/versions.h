@@ -18,7 +18,8 @@ namespace gremium::versions {
 // Every piece of a model by its hash; reads all weights once. Error: a model with an encoder, or without experts.
 VersionState state_of(const Model& model);
 
-// A new store, with the base model as its first version, on branch main. The model's file is not changed, then or later.
+// A new store, with the base model as its first version, on branch main. The model's file is not changed, then or
+// later.
 VersionStore create_versions(const std::filesystem::path& directory, const std::filesystem::path& base_model);
 
 using PieceIndex = std::unordered_map<std::string, std::function<Piece()>>;  // by hash

@@ -122,9 +122,9 @@ std::string squares(const std::vector<std::vector<double>>& rows) {
     std::string svg;
     for (size_t r = 0; r < rows.size(); ++r) {
         for (size_t c = 0; c < rows[r].size(); ++c) {
-            svg += fmt::format(
-                R"(<rect class="{}" x="{}.05" y="{}.05" width=".9" height=".9" rx=".12"><title>{}, expert {}: {:.2f}× its share</title></rect>)",
-                class_of(level(rows[r][c])), c, r, r, c, rows[r][c]);
+            svg += fmt::format(R"(<rect class="{}" x="{}.05" y="{}.05" width=".9" height=".9" rx=".12">)"
+                               R"(<title>{}, expert {}: {:.2f}× its share</title></rect>)",
+                               class_of(level(rows[r][c])), c, r, r, c, rows[r][c]);
         }
     }
     return svg;
@@ -181,7 +181,8 @@ std::string line_chart(std::string_view title, std::string_view unit, std::strin
         }
     }
     return fmt::format(
-        R"(<figure><figcaption>{} <small>{}</small></figcaption><svg viewBox="0 0 {} {}" role="img">{}{}</svg><div class="legend">{}</div></figure>)",
+        R"(<figure><figcaption>{} <small>{}</small></figcaption><svg viewBox="0 0 {} {}" role="img">{}{}</svg>)"
+        R"(<div class="legend">{}</div></figure>)",
         escape_html(title), escape_html(unit), width, height, axes(x_ticks, y_ticks, x, y, x_name), lines, legend);
 }
 
@@ -193,11 +194,11 @@ std::string heat_map(const HeatMap& map) {
     std::vector<std::vector<double>> rows;
     for (const auto& row : map.cells) rows.push_back(merged(row, run));
     columns = (columns + run - 1) / run;
-    return fmt::format(
-        R"(<figure><figcaption>{} <small>{} ↓ {} →</small></figcaption><svg class="{}" viewBox="0 0 {} {}" {}role="img">{}</svg></figure>)",
-        escape_html(map.title), escape_html(map.row_name), escape_html(map.column_name),
-        map.square ? "squares" : "strips", columns, rows.size(), map.square ? "" : R"(preserveAspectRatio="none" )",
-        map.square ? squares(rows) : strips(rows));
+    return fmt::format(R"(<figure><figcaption>{} <small>{} ↓ {} →</small></figcaption>)"
+                       R"(<svg class="{}" viewBox="0 0 {} {}" {}role="img">{}</svg></figure>)",
+                       escape_html(map.title), escape_html(map.row_name), escape_html(map.column_name),
+                       map.square ? "squares" : "strips", columns, rows.size(),
+                       map.square ? "" : R"(preserveAspectRatio="none" )", map.square ? squares(rows) : strips(rows));
 }
 
 }  // namespace gremium::web

@@ -59,9 +59,9 @@ int64_t measured_activations(const Model& model, int64_t tokens, int64_t logit_r
     return static_cast<int64_t>(arena.peak_bytes());
 }
 
-class Activations : public testing::TestWithParam<std::string> {};
+class ActivationMemory : public testing::TestWithParam<std::string> {};
 
-TEST_P(Activations, AreAsEstimated) {
+TEST_P(ActivationMemory, AreAsEstimated) {
     const auto model = tiny_model(GetParam());
     for (const auto& [tokens, rows] : {std::pair<int64_t, int64_t>{1, 1}, {17, 1}, {128, 32}, {128, 128}}) {
         const auto measured = static_cast<double>(measured_activations(*model, tokens, rows));
@@ -72,7 +72,7 @@ TEST_P(Activations, AreAsEstimated) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Activations, testing::ValuesIn(tiny_architectures()),
+INSTANTIATE_TEST_SUITE_P(Families, ActivationMemory, testing::ValuesIn(tiny_architectures()),
                          [](const auto& family) { return family.param; });
 
 TEST(RequireMemory, SaysInNumbersWhatDoesNotFit) {

@@ -83,7 +83,8 @@ TEST(Safetensors, WritesTheCanonicalLayout) {
     writer.finish();
     const std::string json =
         R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
-        R"("s":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"a":{"dtype":"BF16","shape":[1],"data_offsets":[12,14]},)"
+        R"("s":{"dtype":"F32","shape":[],"data_offsets":[8,12]},)"
+        R"("a":{"dtype":"BF16","shape":[1],"data_offsets":[12,14]},)"
         R"("z":{"dtype":"BF16","shape":[2],"data_offsets":[14,18]}})";
     EXPECT_EQ(test::read_bytes(directory / "m.safetensors"),
               with_header(json + std::string((8 - json.size() % 8) % 8, ' '), "bbbbbbbbssssaazzzz"));
@@ -141,9 +142,9 @@ TEST(SafetensorsDamage, EveryFlippedBitIsAnErrorOrAValidFile) {
 
 TEST(SafetensorsDamage, TensorsTileTheData) {
     const auto two = [](const char* a, const char* b) {
-        return fmt::format(
-            R"({{"a":{{"dtype":"U8","shape":[4],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[4],"data_offsets":{}}}}})",
-            a, b);
+        return fmt::format(R"({{"a":{{"dtype":"U8","shape":[4],"data_offsets":{}}},)"
+                           R"("b":{{"dtype":"U8","shape":[4],"data_offsets":{}}}}})",
+                           a, b);
     };
     const std::vector<std::byte> good = exact(with_header(two("[4,8]", "[0,4]"), "bbbbaaaa"));
     EXPECT_EQ(parse_safetensors(good, "m").tensors.opaque()[0].name, "b");

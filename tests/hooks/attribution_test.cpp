@@ -1,4 +1,5 @@
-// Attributions: the parts sum to the difference of logits in every family, and single parts are what they are said to be.
+// Attributions: the parts sum to the difference of logits in every family, and single parts are what they are said to
+// be.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -86,8 +87,8 @@ TEST(Attribution, SourcesOfEncodersArePartsToo) {
     std::filesystem::remove_all(folder);
 }
 
-// One layer by hand: the residual before the mixture is what the embedding and the attention gave; from it each expert's
-// output follows in float64.
+// One layer by hand: the residual before the mixture is what the embedding and the attention gave; from it each
+// expert's output follows in float64.
 TEST(Attribution, AnExpertsShareIsItsOutputAlongTheDirection) {
     test::TinyShape shape;
     shape.layers = 1;

@@ -1,6 +1,6 @@
-// AMX's tile registers in software, with the functions of kernels/matmul/amx_tiles.h. By the Intel 64 and IA-32 Architectures
-// Software Developer's Manual, volume 2: LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED, TDPBF16PS. Where the
-// processor would raise #GP or #UD, these throw.
+// AMX's tile registers in software, with the functions of kernels/matmul/amx_tiles.h. By the Intel 64 and IA-32
+// Architectures Software Developer's Manual, volume 2: LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED,
+// TDPBF16PS. Where the processor would raise #GP or #UD, these throw.
 #pragma once
 
 #include <algorithm>

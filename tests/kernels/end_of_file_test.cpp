@@ -1,4 +1,5 @@
-// Weights lie in mapped files, whose last tensor may end where the mapping does: products must not read past a row's end.
+// Weights lie in mapped files, whose last tensor may end where the mapping does: products must not read past a row's
+// end.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -15,7 +16,8 @@
 namespace gremium::kernels {
 namespace {
 
-// A copy of a tensor whose last byte is the last of its pages; a page that cannot be read follows, and one is before it.
+// A copy of a tensor whose last byte is the last of its pages; a page that cannot be read follows, and one is before
+// it.
 class AtTheEnd {
   public:
     explicit AtTheEnd(TensorView t) : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))) {

@@ -199,7 +199,7 @@ TEST(Add, ChangesNoBitUntilItIsTrained) {
     }
 }
 
-TEST(data::Split, IsTheSameFunctionInFinerGrains) {
+TEST(Split, IsTheSameFunctionInFinerGrains) {
     for (const std::string& name : mixtures()) {
         const auto model = tiny_model(name);
         Draft draft(model);

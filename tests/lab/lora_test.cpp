@@ -34,8 +34,8 @@ data::Windows circle(size_t count) {
     return windows;
 }
 
-// Two steps of plain descent (AdamW with an epsilon that outweighs everything, so that a step is rate · gradient) of the
-// loss Σ C ∘ W, whose gradient is C, against the same in double by the definition W = W₀ + scale · B · A.
+// Two steps of plain descent (AdamW with an epsilon that outweighs everything, so that a step is rate · gradient) of
+// the loss Σ C ∘ W, whose gradient is C, against the same in double by the definition W = W₀ + scale · B · A.
 TEST(Lora, FactorsDescendAsTheirDefinitionSays) {
     constexpr int64_t N = 12, K = 20, r = 3;
     constexpr double rate = 0.1, epsilon = 1e9, scale = 2;

@@ -130,12 +130,12 @@ TEST(Saturation, IsTheShareOfCommonExperts) {
 TEST(TraceDirectory, ForeignOnesAreClearErrors) {
     const Folder folder;
     made_by_hand(folder, {{"x", {5}, {0, 1}}});
-    for (
-        const char* bad :
-        {"", "{}", "[1]", R"({"format":"other"})",
-         R"({"format":"gremium-trace-1","model":"m","hash":"h","architecture":"a","domains":[]})",
-         R"({"format":"gremium-trace-1","model":"m","hash":"g","architecture":"a","domains":[{"name":"x","tokens":1}]})",
-         R"({"format":"gremium-trace-1","model":"m","hash":"h","architecture":"a","domains":[{"name":"../x","tokens":1}]})"}) {
+    for (const char* bad : {"", "{}", "[1]", R"({"format":"other"})",
+                            R"({"format":"gremium-trace-1","model":"m","hash":"h","architecture":"a","domains":[]})",
+                            R"({"format":"gremium-trace-1","model":"m","hash":"g","architecture":"a",)"
+                            R"("domains":[{"name":"x","tokens":1}]})",
+                            R"({"format":"gremium-trace-1","model":"m","hash":"h","architecture":"a",)"
+                            R"("domains":[{"name":"../x","tokens":1}]})"}) {
         SCOPED_TRACE(bad);
         write(folder / "trace.json", bad);
         EXPECT_THROW(open_traces(folder), Error);

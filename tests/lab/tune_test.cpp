@@ -77,7 +77,8 @@ TEST(Tune, LearnsAndReplayKeeps) {
     EXPECT_LT(loss(*with.model, old), loss(*without.model, old) - 0.2);
 }
 
-// What a step does to a tensor does not depend on what else is trained, beside the clipping of both: compared in direction.
+// What a step does to a tensor does not depend on what else is trained, beside the clipping of both: compared in
+// direction.
 TEST(Tune, GradientsAreThoseOfTrainingEverything) {
     const auto model = tiny_model("qwen3moe");
     const data::Windows text = circle(8);

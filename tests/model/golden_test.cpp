@@ -51,7 +51,8 @@ class Goldens : public testing::TestWithParam<const char*> {
         EXPECT_LE(most, limit());
     }
 
-    // 27 narrow random layers amplify rounding: a float64 forward of this file is 2.3e-4 from llama.cpp, and NumPy's f32
+    // 27 narrow random layers amplify rounding: a float64 forward of this file is 2.3e-4 from llama.cpp, and NumPy's
+    // f32
     // 1.9e-4 from its float64.
     static double limit() { return std::string_view(GetParam()) == "deepseek2-lite" ? 1e-3 : 1e-4; }
 

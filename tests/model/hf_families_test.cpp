@@ -1,5 +1,5 @@
-// Every family from the files that transformers would have saved: their tensors are those we write, and the model is the
-// one that they describe.
+// Every family from the files that transformers would have saved: their tensors are those we write, and the model is
+// the one that they describe.
 #include <gtest/gtest.h>
 
 #include <unistd.h>

@@ -1,5 +1,6 @@
-// Model directories as transformers' classes save them, for tiny models: the names, shapes and orders of tensors and the
-// keys of config.json, written down from the modelling code of each family. Shares nothing with the program's own writer.
+// Model directories as transformers' classes save them, for tiny models: the names, shapes and orders of tensors and
+// the keys of config.json, written down from the modelling code of each family. Shares nothing with the program's own
+// writer.
 #pragma once
 
 #include <bit>

@@ -1,5 +1,5 @@
-// One tiny random Mixtral in eight quantisations of llama.cpp, whose files mix types, against a float64 forward over the
-// dequantised weights: what a quantised file means.
+// One tiny random Mixtral in eight quantisations of llama.cpp, whose files mix types, against a float64 forward over
+// the dequantised weights: what a quantised file means.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>

@@ -1,7 +1,7 @@
 // The decoder written plainly in float64, one token after another, from the published formulas: RMSNorm,
 // LayerNorm, rotary positions with YaRN, grouped-query and latent attention with windows, chunks, sinks and
-// temperatures, selective state spaces, SwiGLU, mixtures with the routers there are. Latent keys and values are expanded for every head.
-// Shares no code with what it checks.
+// temperatures, selective state spaces, SwiGLU, mixtures with the routers there are. Latent keys and values are
+// expanded for every head. Shares no code with what it checks.
 #pragma once
 
 #include <algorithm>

@@ -135,10 +135,10 @@ TEST_P(RoundTrip, TiedHead) {
 INSTANTIATE_TEST_SUITE_P(Architectures, RoundTrip, testing::ValuesIn(tiny_architectures()),
                          [](const auto& test) { return test.param; });
 
-class Files : public RoundTrip {};
-INSTANTIATE_TEST_SUITE_P(Once, Files, testing::Values("mixtral"));
+class ModelFiles : public RoundTrip {};
+INSTANTIATE_TEST_SUITE_P(Once, ModelFiles, testing::Values("mixtral"));
 
-TEST_P(Files, CapacityAndSecondExpertsOfMoeMamba) {
+TEST_P(ModelFiles, CapacityAndSecondExpertsOfMoeMamba) {
     auto model = tiny_model("moe_mamba");
     for (LayerSpec& layer : model->spec.layers) {
         moe::RouterPolicy& router = std::get<MoeSpec>(layer.feed_forward).router;
@@ -150,7 +150,7 @@ TEST_P(Files, CapacityAndSecondExpertsOfMoeMamba) {
 }
 
 // 32 columns divide by q8_0's blocks, an expert's 12 do not: these fall back to f16.
-TEST_P(Files, QuantisedTypesFallBackToF16) {
+TEST_P(ModelFiles, QuantisedTypesFallBackToF16) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("model.gguf"), {.dtype = DType::q8_0});
     const TensorIndex tensors = open_gguf(path("model.gguf")).tensors;
@@ -171,7 +171,7 @@ TEST_P(Files, QuantisedTypesFallBackToF16) {
 
 // Rows of q by the published rule: GGUF row 2i is Hugging Face's row i of the head, row 2i + 1 is row i +
 // d/2.
-TEST_P(Files, LlamaRowsArePermutedInGguf) {
+TEST_P(ModelFiles, LlamaRowsArePermutedInGguf) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("model.gguf"));
     save_model(*model, path("hf"), hf);
@@ -191,7 +191,7 @@ TEST_P(Files, LlamaRowsArePermutedInGguf) {
 }
 
 // llama.cpp loads dots1 and olmoe with keys and values for every head; the shared ones are written for each.
-TEST_P(Files, SharedKeysAreRepeatedWhereGgufWantsThem) {
+TEST_P(ModelFiles, SharedKeysAreRepeatedWhereGgufWantsThem) {
     for (const char* architecture : {"dots1", "olmoe"}) {
         const auto model = tiny_model(architecture);
         EXPECT_EQ(saved(*model, "hf", hf)->spec.layers[1].attention()->kv_heads, 2);
@@ -204,7 +204,7 @@ TEST_P(Files, SharedKeysAreRepeatedWhereGgufWantsThem) {
     }
 }
 
-TEST_P(Files, OldAndFusedExpertTensors) {
+TEST_P(ModelFiles, OldAndFusedExpertTensors) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("model.gguf"));
     const GgufFile file = open_gguf(path("model.gguf"));
@@ -244,7 +244,7 @@ TEST_P(Files, OldAndFusedExpertTensors) {
     EXPECT_EQ(rewrite("fused.gguf", true), expected);
 }
 
-TEST_P(Files, SplitFilesAndVersionTwo) {
+TEST_P(ModelFiles, SplitFilesAndVersionTwo) {
     save_model(*tiny_model(GetParam()), path("model.gguf"));
     const GgufFile file = open_gguf(path("model.gguf"));
     const auto expected = outputs(load_model(path("model.gguf")));
@@ -271,7 +271,7 @@ TEST_P(Files, SplitFilesAndVersionTwo) {
 }
 
 // Files of March 2025 and before: keys' and values' matrices of all heads in one, sizes of heads as they are.
-TEST_P(Files, LatentTensorsOfOlderFiles) {
+TEST_P(ModelFiles, LatentTensorsOfOlderFiles) {
     save_model(*tiny_model("deepseek2"), path("model.gguf"));
     const GgufFile file = open_gguf(path("model.gguf"));
     Metadata metadata = file.metadata;
@@ -309,7 +309,7 @@ TEST_P(Files, LatentTensorsOfOlderFiles) {
     EXPECT_EQ(outputs(load_model(path("older.gguf"))), outputs(load_model(path("model.gguf"))));
 }
 
-TEST_P(Files, GraniteWithSharedExperts) {
+TEST_P(ModelFiles, GraniteWithSharedExperts) {
     ModelSpec spec = tiny_spec("granitemoe");
     for (LayerSpec& layer : spec.layers) std::get<MoeSpec>(layer.feed_forward).shared_hidden = 10;
     const auto model = tiny_model(spec, tiny_tensors(spec));
@@ -321,7 +321,7 @@ TEST_P(Files, GraniteWithSharedExperts) {
 }
 
 // Llama 4's text model inside the one that also sees.
-TEST_P(Files, TextModelWithinALargerOne) {
+TEST_P(ModelFiles, TextModelWithinALargerOne) {
     const auto model = tiny_model("llama4");
     save_model(*model, path("hf"), hf);
     {
@@ -347,7 +347,7 @@ TEST_P(Files, TextModelWithinALargerOne) {
     EXPECT_EQ(outputs(load_model(path("hf"))), outputs(model));
 }
 
-TEST_P(Files, RotaryDivisorsTravel) {
+TEST_P(ModelFiles, RotaryDivisorsTravel) {
     ModelSpec spec = tiny_spec("llama");
     // Llama 3.1's at head_dim 8 and base 500000: wavelengths 6.28, 167, 4443 and 118144 of an original
     // context of 8192.
@@ -364,7 +364,7 @@ TEST_P(Files, RotaryDivisorsTravel) {
     EXPECT_THROW(save_model(*tiny_model(spec, tiny_tensors(spec)), path("odd"), hf), Error);
 }
 
-TEST_P(Files, WhatALayoutCannotExpressIsRefused) {
+TEST_P(ModelFiles, WhatALayoutCannotExpressIsRefused) {
     const auto refused = [&](const std::function<void(ModelSpec&)>& change, const std::string& part) {
         ModelSpec spec = tiny_spec(GetParam());
         change(spec);
@@ -386,7 +386,7 @@ TEST_P(Files, WhatALayoutCannotExpressIsRefused) {
     refused([](ModelSpec& s) { s.norm.kind = NormKind::layer; }, "norms");
 }
 
-TEST_P(Files, OtherDirectoriesAreNotReplaced) {
+TEST_P(ModelFiles, OtherDirectoriesAreNotReplaced) {
     std::filesystem::create_directories(path("home"));
     write_file_atomically(path("home") / "letter.txt", "dear");
     EXPECT_THROW(save_model(*tiny_model(GetParam()), path("home"), hf), Error);
@@ -396,7 +396,7 @@ TEST_P(Files, OtherDirectoriesAreNotReplaced) {
     EXPECT_EQ(outputs(load_model(path("hf"))), outputs(tiny_model(GetParam(), {}, 2)));
 }
 
-TEST_P(Files, TokenizerAlone) {
+TEST_P(ModelFiles, TokenizerAlone) {
     const auto model = tiny_model(GetParam());
     save_model(*model, path("hf"), hf);
     for (const char* file : {"config.json", "model.safetensors"}) std::filesystem::remove(path("hf") / file);

@@ -87,16 +87,16 @@ class Decoder {
     size_t next_ = 0;
 };
 
-class Blocks : public testing::TestWithParam<DType> {};
+class DecoderBlocks : public testing::TestWithParam<DType> {};
 
-TEST_P(Blocks, RecomputationChangesNoBit) {
+TEST_P(DecoderBlocks, RecomputationChangesNoBit) {
     Decoder decoder(GetParam());
     const std::vector<float> kept = decoder.gradients(false), recomputed = decoder.gradients(true);
     EXPECT_EQ(kept, recomputed);
     EXPECT_GT(std::abs(kept.back()), 0);
 }
 
-TEST_P(Blocks, ThreadsChangeNoBit) {
+TEST_P(DecoderBlocks, ThreadsChangeNoBit) {
     Decoder decoder(GetParam());
     const int before = threads();
     set_threads(1);
@@ -108,7 +108,7 @@ TEST_P(Blocks, ThreadsChangeNoBit) {
     set_threads(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Blocks, testing::Values(DType::f32, DType::bf16),
+INSTANTIATE_TEST_SUITE_P(Types, DecoderBlocks, testing::Values(DType::f32, DType::bf16),
                          [](const testing::TestParamInfo<DType>& type) {
                              return std::string(gremium::info(type.param).name);
                          });

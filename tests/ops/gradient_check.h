@@ -1,5 +1,5 @@
-// Central differences against the tape. An operation is built over leaves (inputs and weights); the loss is the sum of its
-// output times fixed random factors, summed in double. The differences come from runs that do not record, so the
+// Central differences against the tape. An operation is built over leaves (inputs and weights); the loss is the sum of
+// its output times fixed random factors, summed in double. The differences come from runs that do not record, so the
 // memory-reusing path is checked with them.
 #pragma once
 

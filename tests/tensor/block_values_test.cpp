@@ -1,5 +1,5 @@
-// Values of blocks with known bytes. The table was worked out by hand from the formats' descriptions; ../shared holds random
-// blocks that ggml itself unpacked.
+// Values of blocks with known bytes. The table was worked out by hand from the formats' descriptions; ../shared holds
+// random blocks that ggml itself unpacked.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>

@@ -17,7 +17,8 @@
 namespace gremium::train {
 namespace {
 
-// Runs `body` in a child. It must not have used threads before (OpenMP does not survive a fork), hence one thread below.
+// Runs `body` in a child. It must not have used threads before (OpenMP does not survive a fork), hence one thread
+// below.
 template <typename Body>
 pid_t in_child(Body body) {
     const pid_t child = ::fork();
@@ -46,7 +47,7 @@ int train_quietly(const TrainConfig& config) {
     }
 }
 
-TEST(Crash, KilledAtAnyMomentAndResumedIsBitIdentical) {
+TEST(TrainingCrash, KilledAtAnyMomentAndResumedIsBitIdentical) {
     const ScratchDirectory dir;
     const TrainConfig whole = crash_recipe(dir, "whole"), killed = crash_recipe(dir, "killed");
     ASSERT_EQ(status_of(in_child([&] { return train_quietly(whole); })), 0);
@@ -70,7 +71,7 @@ TEST(Crash, KilledAtAnyMomentAndResumedIsBitIdentical) {
 }
 
 // A limit on file sizes stands in for the full disk: writing beyond it fails as ENOSPC does.
-TEST(Crash, AFullDiskLeavesEarlierCheckpointsAlone) {
+TEST(TrainingCrash, AFullDiskLeavesEarlierCheckpointsAlone) {
     const ScratchDirectory dir;
     const TrainConfig config = crash_recipe(dir, "out");
     TrainConfig start = config;

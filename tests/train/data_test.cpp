@@ -21,7 +21,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::string_view_literals;
 
-TEST(data::Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
+TEST(Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
     for (const uint64_t n : {1u, 2u, 3u, 5u, 16u, 17u, 1000u, 4097u}) {
         std::set<uint64_t> seen;
         const data::Permutation order(n, 42);
@@ -39,7 +39,7 @@ TEST(data::Permutation, VisitsEverythingOnceAndDependsOnTheKey) {
     EXPECT_LT(fixed, 20);
 }
 
-TEST(data::Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
+TEST(Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
     const ScratchDirectory dir;
     write_text(dir / "a.txt", "one\0\0two"sv);
     write_text(dir / "b.txt", "three\0"sv);
@@ -48,7 +48,7 @@ TEST(data::Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
     EXPECT_THROW(data::Documents(std::vector<std::string>{(dir / "*.none").string()}), Error);
 }
 
-TEST(data::Documents, CutsLongOnesAtALineEnd) {
+TEST(Documents, CutsLongOnesAtALineEnd) {
     const ScratchDirectory dir;
     std::string text((size_t{1} << 20) - 10, 'x');
     text += "\n";
@@ -60,7 +60,7 @@ TEST(data::Documents, CutsLongOnesAtALineEnd) {
     EXPECT_EQ(documents.all()[1], std::string(100, 'y'));
 }
 
-TEST(data::Documents, SplitGoesByContent) {
+TEST(Documents, SplitGoesByContent) {
     std::vector<std::string> text;
     for (int i = 0; i < 2000; ++i) text.push_back("document " + std::to_string(i));
     std::vector<std::string_view> documents(text.begin(), text.end());

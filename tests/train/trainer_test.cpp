@@ -111,8 +111,8 @@ TEST(Trainer, StoppedAndResumedIsBitIdenticalForAnyNumberOfThreads) {
     set_threads(0);
 }
 
-// Recipes of models with state space layers: Jamba's (attention and a mixture in the middle of three layers), MoE-Mamba's
-// (a mixture after each) and Mamba's (nothing else).
+// Recipes of models with state space layers: Jamba's (attention and a mixture in the middle of three layers),
+// MoE-Mamba's (a mixture after each) and Mamba's (nothing else).
 using Keys = std::vector<std::string>;
 const Keys with_state_spaces = {"model.qk_norm=none",  "model.rope=false",      "model.dense_layers=0",
                                 "model.score=softmax", "model.shared_hidden=0", "model.correction_bias=false",

@@ -35,8 +35,8 @@ int work_alone(const Work& work) {
     }
 }
 
-// Does the work in a child and kills that at its n-th stop (each system call is two: before it and after); 0: not at all.
-// The number of stops it made, −1 where children may not be traced.
+// Does the work in a child and kills that at its n-th stop (each system call is two: before it and after); 0: not at
+// all. The number of stops it made, −1 where children may not be traced.
 int stops_until_killed(const Work& work, int n) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -61,9 +61,9 @@ int stops_until_killed(const Work& work, int n) {
     return stops;
 }
 
-class Crash : public testing::Test {
+class StoreCrash : public testing::Test {
   protected:
-    Crash() {
+    StoreCrash() {
         VersionStore store = create_versions(folder / "whole", base);
         commit_edits(store, "kept", [](Draft& d) { reset(d, {0, 1}, 1); });
         kept = store.head().version;
@@ -116,7 +116,7 @@ class Crash : public testing::Test {
     std::string kept;
 };
 
-TEST_F(Crash, ACommitKilledOnItsWay) {
+TEST_F(StoreCrash, ACommitKilledOnItsWay) {
     const auto model = edited(open_model_or_version((folder / "whole").string()), [](Draft& d) {
         reset(d, {0, 2}, 8);
         d.layer(1).router_ED[3][0] += 1;
@@ -131,7 +131,7 @@ TEST_F(Crash, ACommitKilledOnItsWay) {
     EXPECT_EQ(VersionStore(folder / "store").manifest(VersionStore(folder / "store").head().version).message, "new");
 }
 
-TEST_F(Crash, AGcKilledOnItsWay) {
+TEST_F(StoreCrash, AGcKilledOnItsWay) {
     kill_on_the_way(
         [&] {
             VersionStore store(folder / "store");
@@ -143,7 +143,7 @@ TEST_F(Crash, AGcKilledOnItsWay) {
     EXPECT_EQ(check_store(store).unused, 0);
 }
 
-TEST_F(Crash, ACheckoutKilledOnItsWay) {
+TEST_F(StoreCrash, ACheckoutKilledOnItsWay) {
     kill_on_the_way(
         [&] {
             VersionStore store(folder / "store");
@@ -156,7 +156,7 @@ TEST_F(Crash, ACheckoutKilledOnItsWay) {
     EXPECT_EQ(VersionStore(folder / "store").head().branch, "");
 }
 
-TEST_F(Crash, AMakingKilledOnItsWay) {
+TEST_F(StoreCrash, AMakingKilledOnItsWay) {
     const auto work = [&] { create_versions(folder / "new", base); };
     const int stops = stops_until_killed(work, 0);
     if (stops < 0) GTEST_SKIP() << "this system lets no process be traced";
@@ -170,7 +170,7 @@ TEST_F(Crash, AMakingKilledOnItsWay) {
 }
 
 // One store, no repairs between: versions are committed and collected until a hundred writers have been killed.
-TEST_F(Crash, AHundredWritersKilledAtAnyTime) {
+TEST_F(StoreCrash, AHundredWritersKilledAtAnyTime) {
     begin_again();
     Random random(static_cast<uint64_t>(::getpid()));
     const auto work = [&](uint64_t round) {
