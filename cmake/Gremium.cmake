@@ -4,7 +4,8 @@ target_compile_features(gremium_options INTERFACE cxx_std_20)
 target_compile_options(gremium_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                                                  -fno-math-errno)
 if(CCACHE)  # which wants to see what a precompiled header brings
-  target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
+                                                   $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
 endif()
 if(GREMIUM_WERROR)
   target_compile_options(gremium_options INTERFACE -Werror)
@@ -12,6 +13,7 @@ endif()
 if(GREMIUM_SANITIZE)
   target_compile_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE} -fno-sanitize-recover=all
                                                    -fno-omit-frame-pointer)
+  target_compile_definitions(gremium_options INTERFACE _GLIBCXX_ASSERTIONS)
   # In sanitized code GCC warns of its own <regex>.
   target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(gremium_options INTERFACE -fsanitize=${GREMIUM_SANITIZE})

@@ -1,14 +1,14 @@
-// What a fuzz target does with a file that was accepted.
+// What a fuzz target does with tensors that were accepted.
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 
 #include "formats/tensor_index.h"
+#include "fuzz/target.h"
 
 namespace gremium::fuzz {
 
-// Reads every byte that the index offers, and aborts when together they are more than the file had.
+// Reads every byte that the index offers; together they must not be more than the file had.
 inline void touch(const TensorIndex& tensors, size_t file_bytes) {
     volatile uint8_t sink = 0;
     size_t total = 0;
@@ -18,7 +18,7 @@ inline void touch(const TensorIndex& tensors, size_t file_bytes) {
     };
     for (const TensorEntry& entry : tensors) read(entry.view.data, static_cast<size_t>(entry.view.bytes()));
     for (const OpaqueEntry& entry : tensors.opaque()) read(entry.bytes.data(), entry.bytes.size());
-    if (total > file_bytes) std::abort();
+    require(total <= file_bytes);
 }
 
 }  // namespace gremium::fuzz
