@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace gremium {
@@ -15,10 +16,13 @@ class Error : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// What foreign files have brought into a message must not break it: control characters escaped, cut when very long.
+std::string in_one_line(std::string_view message);
+
 // Throws Error with a formatted line.
 template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-    throw Error(fmt::format(format, std::forward<Args>(args)...));
+    throw Error(in_one_line(fmt::format(format, std::forward<Args>(args)...)));
 }
 
 }  // namespace gremium

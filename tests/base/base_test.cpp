@@ -16,6 +16,20 @@
 namespace gremium {
 namespace {
 
+TEST(Error, IsOneLineWhateverItQuotes) {
+    try {
+        fail("{}: is no {}", "a\nb", std::string("\0\x7f\tä", 5));
+        ADD_FAILURE();
+    } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "a\\nb: is no \\x00\\x7f\\x09ä");
+    }
+    std::string long_name;
+    for (int i = 0; i < 5000; ++i) long_name += "ä";
+    const std::string line = in_one_line(long_name);
+    EXPECT_LT(line.size(), 2100u);
+    EXPECT_TRUE(line.ends_with("ä…"));
+}
+
 TEST(Random, DependsOnSeedStreamAndPositionAlone) {
     Random a(1, 2), b(1, 2), other_stream(1, 3), other_seed(2, 2);
     const uint64_t first = a.bits();

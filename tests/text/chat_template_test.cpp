@@ -237,5 +237,33 @@ TEST(ChatTemplate, HostileTemplatesEnd) {
     ends("{{ 99999999999999999999 }}");
 }
 
+// A value that holds another many times over is small until it is written out or compared.
+TEST(ChatTemplate, ValuesOfManyRepetitionsEnd) {
+    const std::string twice =
+        "{% set ns = namespace(l=[1], m=[1]) %}"
+        "{% for i in range(50) %}{% set ns.l = [ns.l, ns.l] %}{% set ns.m = [ns.m, ns.m] %}{% endfor %}";
+    const std::string long_text = "{% set a = 'a' * 4000000 %}{% set b = 'a' * 4000000 %}";
+    for (const std::string& source :
+         {twice + "{{ ns.l }}", twice + "{{ ns.l | tojson }}", twice + "{{ ns.l == ns.m }}",
+          twice + "{{ ns.l < ns.m }}", twice + "{{ {1: 2}[ns.l] }}{{ [ns.l] | unique | list }}{{ {ns.l: 1, ns.m: 2} }}",
+          long_text + "{% for i in range(100000) %}{{ 'x' if a == b }}{% endfor %}",
+          long_text + "{% for i in range(100000) %}{{ 'x' if a | trim is upper }}{% endfor %}",
+          long_text + "{{ (a * 4) .rfind('a' * 4000000 ~ 'b') }}", long_text + "{{ b.strip('b' * 100000 ~ 'a') }}"})
+        EXPECT_NE(message_of(source).find("the template takes too many steps"), std::string::npos) << source;
+    // Copies of a variable cost nothing, and a search does not take the product of both sizes.
+    EXPECT_EQ(
+        message_of("{% set a = 'a' * 4000000 %}{% for i in range(100000) %}{% if not a %}x{% endif %}{% endfor %}"),
+        "no error: ");
+    EXPECT_EQ(message_of("{% set a = 'a' * 4000000 %}{{ a.find('a' * 2000000 ~ 'b') }}"), "no error: -1");
+}
+
+TEST(ChatTemplate, IntegersDoNotOverflow) {
+    EXPECT_NE(message_of("{{ (-9223372036854775807 - 1) | abs }}").find("too large"), std::string::npos);
+    EXPECT_NE(message_of("{{ [9223372036854775807, 1] | sum }}").find("too large"), std::string::npos);
+    EXPECT_EQ(render("{{ [9007199254740993, 1] | sum }} {{ [1, 0.5] | sum }} {{ -0.5 | abs }} {{ true | abs }}"),
+              "9007199254740994 1.5 -0.5 1");
+    EXPECT_EQ(render("{{ (1e308 * 10 - 1e308 * 10) | int }}"), "0");
+}
+
 }  // namespace
 }  // namespace gremium

@@ -26,9 +26,10 @@ bool flag(const Arguments& given, size_t place, std::string_view name) {
 }
 
 // "a.b" of an object, as map(attribute=…) has it.
-Value attribute(Value object, const Value& path) {
-    if (!path.string()) return item(object, path);
-    for (const std::string& name : split_at(*path.string(), ".", -1, false)) object = item(object, name);
+Value attribute(Evaluator& e, Value object, const Value& path) {
+    if (!path.string()) return item(e, object, path);
+    e.charge(path.string()->size());
+    for (const std::string& name : split_at(*path.string(), ".", -1, false)) object = item(e, object, name);
     return object;
 }
 
@@ -50,7 +51,7 @@ Value select(Evaluator& e, const Value& input, const Arguments& given) {
     const size_t place = by_attribute;
     const Value test = argument(given, place, "");
     for (const Value& value : parts_of(e, input)) {
-        const Value subject = by_attribute ? attribute(value, argument(given, 0, "attribute")) : value;
+        const Value subject = by_attribute ? attribute(e, value, argument(given, 0, "attribute")) : value;
         const bool passes =
             test.string() ? e.test(*test.string(), subject, without(given, place + 1)) : subject.truth();
         if (passes == keep) result.push_back(value);
@@ -64,27 +65,29 @@ Value map(Evaluator& e, const Value& input, const Arguments& given) {
     const Value standard = argument(given, SIZE_MAX, "default", Undefined{"an attribute"});
     for (const Value& value : parts_of(e, input)) {
         if (path) {
-            const Value found = attribute(value, *path);
+            const Value found = attribute(e, value, *path);
             result.push_back(found.is_undefined() ? standard : found);
         } else {
-            result.push_back(e.filter(argument(given, 0, "").text(), value, without(given, 1)));
+            result.push_back(e.filter(e.text(argument(given, 0, "")), value, without(given, 1)));
         }
     }
     return result;
 }
 
 // What sort, unique, min and max compare: an attribute, strings without case unless asked.
-Value sort_key(const Value& value, const Arguments& given, size_t case_place) {
+Value sort_key(Evaluator& e, const Value& value, const Arguments& given, size_t case_place) {
     const Value path = argument(given, case_place + 1, "attribute");
-    const Value key = path.is_none() ? value : attribute(value, path);
-    return key.string() && !flag(given, case_place, "case_sensitive") ? Value(lower(*key.string())) : key;
+    const Value key = path.is_none() ? value : attribute(e, value, path);
+    if (!key.string() || flag(given, case_place, "case_sensitive")) return key;
+    e.charge_bytes(key.string()->size());
+    return lower(*key.string());
 }
 
 Value sort(Evaluator& e, const Value& input, const Arguments& given) {
     List list = e.iterate(input);
     e.charge(8 * list.size());
     std::stable_sort(list.begin(), list.end(), [&](const Value& a, const Value& b) {
-        return less(sort_key(a, given, 1), sort_key(b, given, 1));
+        return less(sort_key(e, a, given, 1), sort_key(e, b, given, 1), e.budget());
     });
     if (flag(given, 0, "reverse")) std::reverse(list.begin(), list.end());
     return list;
@@ -95,7 +98,7 @@ Value extreme(Evaluator& e, const Value& input, const Arguments& given) {
     const List list = e.iterate(input);
     if (list.empty()) return Undefined{"the extreme of an empty list"};
     const auto key_less = [&](const Value& a, const Value& b) {
-        return less(sort_key(a, given, 0), sort_key(b, given, 0));
+        return less(sort_key(e, a, given, 0), sort_key(e, b, given, 0), e.budget());
     };
     return largest ? *std::ranges::max_element(list, key_less) : *std::ranges::min_element(list, key_less);
 }
@@ -104,46 +107,46 @@ Value unique(Evaluator& e, const Value& input, const Arguments& given) {
     List result;
     Dict seen;
     for (const Value& value : e.iterate(input)) {
-        const Value key = sort_key(value, given, 0);
-        e.charge(seen.items.size());
-        if (seen.find(key)) continue;
-        seen.set(key, {});
+        const Value key = sort_key(e, value, given, 0);
+        if (seen.find(key, e.budget())) continue;
+        seen.set(key, {}, e.budget());
         result.push_back(value);
     }
     return result;
 }
 
 Value dictsort(Evaluator& e, const Value& input, const Arguments& given) {
-    const bool by_value = argument(given, 1, "by", "key").text() == "value";
+    const bool by_value = e.text(argument(given, 1, "by", "key")) == "value";
     List items = *e.filter("items", input, {}).list();
     const auto key = [&](const Value& pair) {
-        return sort_key((*pair.list())[by_value], {{given.positional.empty() ? Value(false) : given.positional[0]}, {}},
-                        0);
+        return sort_key(e, (*pair.list())[by_value],
+                        {{given.positional.empty() ? Value(false) : given.positional[0]}, {}}, 0);
     };
-    std::stable_sort(items.begin(), items.end(), [&](const Value& a, const Value& b) { return less(key(a), key(b)); });
+    std::stable_sort(items.begin(), items.end(),
+                     [&](const Value& a, const Value& b) { return less(key(a), key(b), e.budget()); });
     return items;
 }
 
 Value join(Evaluator& e, const Value& input, const Arguments& given) {
-    const std::string separator = argument(given, 0, "d", "").text();
+    const std::string separator = e.text(argument(given, 0, "d", ""));
     const Value path = argument(given, 1, "attribute");
     std::string text;
     bool first = true;
     for (const Value& value : e.iterate(input)) {
         if (!first) text += separator;
         first = false;
-        text += (path.is_none() ? value : attribute(value, path)).text();
-        e.charge_bytes(text.size() / 64 + separator.size());
+        text += e.text(path.is_none() ? value : attribute(e, value, path));
+        e.charge_bytes(separator.size());
     }
     return text;
 }
 
 Value replace(Evaluator& e, const Value& input, const Arguments& given) {
-    const std::string text = input.text(), from = argument(given, 0, "old").text(),
-                      to = argument(given, 1, "new").text();
+    const std::string text = e.text(input), from = e.text(argument(given, 0, "old")),
+                      to = e.text(argument(given, 1, "new"));
     const Value count = argument(given, 2, "count");
     const auto parts = split_at(text, from, count.is_none() ? -1 : count.integer(), false);
-    e.charge_bytes(text.size() + parts.size() * to.size());
+    e.charge_bytes(text.size() + parts.size() * (to.size() + sizeof(std::string)));
     std::string result;
     for (size_t i = 0; i < parts.size(); ++i) result += (i > 0 ? to : "") + parts[i];
     return result;
@@ -154,7 +157,7 @@ Value indent(Evaluator& e, const Value& input, const Arguments& given) {
     const std::string margin =
         width.string() ? *width.string() : std::string(std::clamp<int64_t>(width.integer(), 0, 1000), ' ');
     const bool blank_lines = flag(given, 2, "blank");
-    const auto lines = split_at(input.text(), "\n", -1, false);
+    const auto lines = split_at(e.text(input), "\n", -1, false);
     e.charge_bytes(lines.size() * margin.size());
     std::string result;
     for (size_t i = 0; i < lines.size(); ++i) {
@@ -167,15 +170,14 @@ Value indent(Evaluator& e, const Value& input, const Arguments& given) {
 
 Value to_json(Evaluator& e, const Value& input, const Arguments& given) {
     const Value width = argument(given, SIZE_MAX, "indent");
-    std::string text = input.json(width.is_none() ? -1 : static_cast<int>(std::clamp<int64_t>(width.integer(), 0, 16)));
-    e.charge_bytes(text.size());
-    return text;
+    return input.json(width.is_none() ? -1 : static_cast<int>(std::clamp<int64_t>(width.integer(), 0, 16)), e.budget());
 }
 
 Value to_integer(Evaluator&, const Value& input, const Arguments& given) {
     if (input.is_integer() || input.as<bool>()) return input.integer();
     try {
-        if (input.is_number()) return static_cast<int64_t>(std::clamp(input.number(), -0x1p62, 0x1p62));
+        if (input.is_number() && !std::isnan(input.number()))
+            return static_cast<int64_t>(std::clamp(input.number(), -0x1p62, 0x1p62));
         if (input.string()) return static_cast<int64_t>(std::stoll(*input.string()));
     } catch (const std::logic_error&) {
     }
@@ -191,9 +193,9 @@ Value to_float(Evaluator&, const Value& input, const Arguments& given) {
     return argument(given, 0, "default", 0.0);
 }
 
-Value round(Evaluator&, const Value& input, const Arguments& given) {
+Value round(Evaluator& e, const Value& input, const Arguments& given) {
     const double scale = std::pow(10, static_cast<double>(argument(given, 0, "precision", int64_t{0}).integer()));
-    const std::string method = argument(given, 1, "method", "common").text();
+    const std::string method = e.text(argument(given, 1, "method", "common"));
     const double scaled = input.number() * scale;
     return (method == "ceil"    ? std::ceil(scaled)
             : method == "floor" ? std::floor(scaled)
@@ -201,8 +203,11 @@ Value round(Evaluator&, const Value& input, const Arguments& given) {
            scale;
 }
 
-Value length(Evaluator&, const Value& input, const Arguments&) {
-    if (input.string()) return character_count(*input.string());
+Value length(Evaluator& e, const Value& input, const Arguments&) {
+    if (input.string()) {
+        e.charge_bytes(input.string()->size());
+        return character_count(*input.string());
+    }
     if (input.list()) return input.list()->size();
     if (input.dict()) return input.dict()->items.size();
     if (input.is_undefined()) return int64_t{0};
@@ -212,7 +217,7 @@ Value length(Evaluator&, const Value& input, const Arguments&) {
 Value items(Evaluator& e, const Value& input, const Arguments&) {
     if (input.is_undefined()) return List{};
     if (!input.dict()) fail("{} has no items", input.type());
-    e.charge(4 * input.dict()->items.size());
+    e.budget().take_values(4 * input.dict()->items.size());
     List pairs;
     for (const auto& [key, value] : input.dict()->items) pairs.push_back(List{key, value});
     return pairs;
@@ -229,14 +234,10 @@ Value reverse(Evaluator& e, const Value& input, const Arguments&) {
 
 Value sum(Evaluator& e, const Value& input, const Arguments& given) {
     const Value path = argument(given, 0, "attribute");
-    double total = argument(given, 1, "start", int64_t{0}).number();
-    bool integers = true;
-    for (const Value& value : e.iterate(input)) {
-        const Value part = path.is_none() ? value : attribute(value, path);
-        integers &= !part.as<double>();
-        total += part.number();
-    }
-    return integers ? Value(static_cast<int64_t>(total)) : Value(total);
+    Value total = argument(given, 1, "start", int64_t{0});
+    for (const Value& value : e.iterate(input))
+        total = arithmetic('+', total, path.is_none() ? value : attribute(e, value, path));
+    return total;
 }
 
 Value first(Evaluator& e, const Value& input, const Arguments&) {
@@ -254,13 +255,14 @@ Value standard(Evaluator&, const Value& input, const Arguments& given) {
     return missing ? argument(given, 0, "default_value", "") : input;
 }
 
-Value trim(Evaluator&, const Value& input, const Arguments& given) {
-    const Value characters = argument(given, 0, "chars");
-    return strip(input.text(), characters.string() ? std::string_view(*characters.string()) : white_space, true, true);
+Value trim(Evaluator& e, const Value& input, const Arguments& given) {
+    Value result;
+    call_method(e, e.text(input), "strip", given, result);
+    return result;
 }
 
 Value escape(Evaluator& e, const Value& input, const Arguments&) {
-    std::string text = input.text();
+    std::string text = e.text(input);
     for (const auto& [from, to] : {std::pair("&", "&amp;"), std::pair("<", "&lt;"), std::pair(">", "&gt;"),
                                    std::pair("\"", "&#34;"), std::pair("'", "&#39;")}) {
         text = replaced(text, from, to);
@@ -270,25 +272,23 @@ Value escape(Evaluator& e, const Value& input, const Arguments&) {
 }
 
 Value split_lines(Evaluator& e, const Value& input, const Arguments&) {
-    e.charge(input.text().size());
+    const std::string text = e.text(input);
+    e.charge(text.size());
     List list;
-    for (std::string& line : split_at(replaced(input.text(), "\r\n", "\n"), "\n", -1, false))
-        list.push_back(std::move(line));
+    for (std::string& line : split_at(replaced(text, "\r\n", "\n"), "\n", -1, false)) list.push_back(std::move(line));
     if (list.back().string()->empty()) list.pop_back();
     return list;
 }
 
 template <std::string (*function)(std::string_view)>
 Value on_text(Evaluator& e, const Value& input, const Arguments&) {
-    std::string text = function(input.text());
-    e.charge_bytes(text.size());
-    return text;
+    return function(e.text(input));
 }
 
 const std::map<std::string_view, Filter> filters = {
     {"abs",
      [](Evaluator&, const Value& v, const Arguments&) -> Value {
-         return v.as<double>() ? Value(std::abs(v.number())) : Value(v.integer() < 0 ? -v.integer() : v.integer());
+         return v.number() < 0 ? arithmetic('-', Value(int64_t{0}), v) : arithmetic('+', Value(int64_t{0}), v);
      }},
     {"capitalize", on_text<capitalized>},
     {"count", length},
@@ -320,7 +320,7 @@ const std::map<std::string_view, Filter> filters = {
     {"selectattr", select<true, true>},
     {"sort", sort},
     {"splitlines", split_lines},
-    {"string", [](Evaluator&, const Value& v, const Arguments&) -> Value { return v.text(); }},
+    {"string", [](Evaluator& e, const Value& v, const Arguments&) -> Value { return e.text(v); }},
     {"sum", sum},
     {"title", on_text<title>},
     {"tojson", to_json},
@@ -329,11 +329,17 @@ const std::map<std::string_view, Filter> filters = {
     {"upper", on_text<upper>},
 };
 
-bool is_lower(Evaluator&, const Value& v, const Arguments&) { return v.string() && lower(*v.string()) == *v.string(); }
-bool is_upper(Evaluator&, const Value& v, const Arguments&) { return v.string() && upper(*v.string()) == *v.string(); }
-bool is_equal(Evaluator&, const Value& v, const Arguments& given) { return equal(v, argument(given, 0, "other")); }
-bool is_less(Evaluator&, const Value& v, const Arguments& given) { return less(v, argument(given, 0, "other")); }
-bool is_greater(Evaluator&, const Value& v, const Arguments& given) { return less(argument(given, 0, "other"), v); }
+bool is_lower(Evaluator& e, const Value& v, const Arguments&) { return v.string() && lower(e.text(v)) == *v.string(); }
+bool is_upper(Evaluator& e, const Value& v, const Arguments&) { return v.string() && upper(e.text(v)) == *v.string(); }
+bool is_equal(Evaluator& e, const Value& v, const Arguments& given) {
+    return equal(v, argument(given, 0, "other"), e.budget());
+}
+bool is_less(Evaluator& e, const Value& v, const Arguments& given) {
+    return less(v, argument(given, 0, "other"), e.budget());
+}
+bool is_greater(Evaluator& e, const Value& v, const Arguments& given) {
+    return less(argument(given, 0, "other"), v, e.budget());
+}
 bool is_sequence(Evaluator&, const Value& v, const Arguments&) { return v.string() || v.list() || v.dict(); }
 
 template <typename T>
@@ -374,7 +380,7 @@ const std::map<std::string_view, Test> tests = {
     {"odd", [](Evaluator&, const Value& v, const Arguments&) { return v.integer() % 2 != 0; }},
     {"sameas", is_equal},
     {"sequence", is_sequence},
-    {"string", holds<std::string>},
+    {"string", [](Evaluator&, const Value& v, const Arguments&) { return v.string() != nullptr; }},
     {"true", [](Evaluator&, const Value& v, const Arguments&) { return v.as<bool>() && v.truth(); }},
     {"undefined", [](Evaluator&, const Value& v, const Arguments&) { return v.is_undefined(); }},
     {"upper", is_upper},
@@ -396,7 +402,7 @@ Value range(Evaluator& e, const Arguments& given) {
     if (step == 0) fail("range's step is zero");
     List list;
     for (int64_t i = from; step > 0 ? i < to : i > to;) {
-        e.charge(8);
+        e.budget().take_values(1);
         list.push_back(i);
         if (__builtin_add_overflow(i, step, &i)) break;
     }
@@ -407,15 +413,15 @@ Dict mapping(Evaluator& e, const Arguments& given) {
     Dict dict;
     if (!given.positional.empty()) {
         for (const Value& pair : *e.filter("items", given.positional[0], {}).list()) {
-            dict.set((*pair.list())[0], (*pair.list())[1]);
+            dict.set((*pair.list())[0], (*pair.list())[1], e.budget());
         }
     }
-    for (const auto& [name, value] : given.named) dict.set(name, value);
+    for (const auto& [name, value] : given.named) dict.set(name, value, e.budget());
     return dict;
 }
 
-Value now(Evaluator&, const Arguments& given) {
-    const std::string format = argument(given, 0, "format").text();
+Value now(Evaluator& e, const Arguments& given) {
+    const std::string format = e.text(argument(given, 0, "format"));
     const std::time_t time = std::time(nullptr);
     std::tm local{};
     localtime_r(&time, &local);
@@ -442,8 +448,8 @@ std::map<std::string, Value> builtin_functions() {
                  dict.is_namespace = true;
                  return dict;
              })},
-            {"raise_exception", Function([](Evaluator&, const Arguments& given) -> Value {
-                 fail("the template refuses this conversation: {}", argument(given, 0, "message").text());
+            {"raise_exception", Function([](Evaluator& e, const Arguments& given) -> Value {
+                 fail("the template refuses this conversation: {}", e.text(argument(given, 0, "message")));
              })},
             {"strftime_now", Function(now)}};
 }

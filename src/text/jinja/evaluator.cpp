@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "text/jinja/text_functions.h"
 
 namespace gremium::jinja {
 
@@ -13,21 +14,6 @@ constexpr size_t max_cost = 20'000'000;
 constexpr int max_depth = 1500;  // of evaluation: parts within parts, macros within macros
 
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-// Both integers (or booleans): as integers, which must not overflow. Else as doubles.
-Value arithmetic(char op, const Value& left, const Value& right) {
-    if (!left.as<double>() && !right.as<double>()) {
-        const int64_t a = left.integer(), b = right.integer();
-        int64_t result = 0;
-        const bool overflow = op == '+'   ? __builtin_add_overflow(a, b, &result)
-                              : op == '-' ? __builtin_sub_overflow(a, b, &result)
-                                          : __builtin_mul_overflow(a, b, &result);
-        if (overflow) fail("{} {} {} is too large", a, op, b);
-        return result;
-    }
-    const double a = left.number(), b = right.number();
-    return op == '+' ? a + b : op == '-' ? a - b : a * b;
-}
 
 Value divide(const std::string& op, const Value& left, const Value& right) {
     if (right.number() == 0) fail("division by zero");
@@ -84,7 +70,7 @@ class Evaluator::Inner {
     std::shared_ptr<Scope> before_, scope_;
 };
 
-Evaluator::Evaluator(std::map<std::string, Value> globals) : scope_(std::make_shared<Scope>()) {
+Evaluator::Evaluator(std::map<std::string, Value> globals) : scope_(std::make_shared<Scope>()), budget_(max_cost) {
     scope_->variables = builtin_functions();
     for (auto& [name, value] : globals) scope_->variables[name] = std::move(value);
 }
@@ -97,22 +83,17 @@ std::string Evaluator::render(const Node& root) {
     return out;
 }
 
-void Evaluator::charge(size_t cost) {
-    if (cost > max_cost - spent_) fail("the template takes too many steps");
-    spent_ += cost;
-}
-
 List Evaluator::iterate(const Value& value) {
     List items;
     if (value.list()) {
-        charge(value.list()->size());
+        budget_.take_values(value.list()->size());
         return *value.list();
     }
     if (const Dict* dict = value.dict()) {
-        charge(dict->items.size());
+        budget_.take_values(dict->items.size());
         for (const auto& item : dict->items) items.push_back(item.first);
     } else if (const std::string* text = value.string()) {
-        charge(8 * text->size());
+        budget_.take_values(text->size());
         for (const std::string_view character : characters(*text)) items.push_back(character);
     } else if (!value.is_undefined()) {
         fail("{} cannot be iterated over", value.type());
@@ -123,10 +104,11 @@ List Evaluator::iterate(const Value& value) {
 bool Evaluator::contains(const Value& container, const Value& value) {
     if (const std::string* text = container.string()) {
         if (!value.string()) fail("'in' a string needs a string, not {}", value.type());
-        return text->find(*value.string()) != text->npos;
+        charge_bytes(text->size());
+        return find_in(*text, *value.string()) != text->npos;
     }
-    if (const Dict* dict = container.dict()) return dict->find(value) != nullptr;
-    return std::ranges::any_of(iterate(container), [&](const Value& item) { return equal(item, value); });
+    if (const Dict* dict = container.dict()) return dict->find(value, budget_) != nullptr;
+    return std::ranges::any_of(iterate(container), [&](const Value& item) { return equal(item, value, budget_); });
 }
 
 Value Evaluator::variable(const std::string& name) const {
@@ -145,19 +127,21 @@ Value Evaluator::evaluate(const Node& node) {
         case Node::variable:
             return variable(node.name);
         case Node::list: {
+            budget_.take_values(node.parts.size());
             List list;
             for (const NodePtr& item : node.parts) list.push_back(evaluate(*item));
             return list;
         }
         case Node::mapping: {
+            budget_.take_values(node.parts.size());
             Dict dict;
-            for (size_t i = 0; i < node.parts.size(); i += 2) dict.set(part(i), part(i + 1));
+            for (size_t i = 0; i < node.parts.size(); i += 2) dict.set(part(i), part(i + 1), budget_);
             return dict;
         }
         case Node::attribute:
-            return item(part(0), node.name);
+            return item(*this, part(0), node.name);
         case Node::subscript:
-            return item(part(0), part(1));
+            return item(*this, part(0), part(1));
         case Node::slice:
             return slice(node);
         case Node::call:
@@ -198,14 +182,12 @@ Value Evaluator::binary(const Node& node) {
     if (op == "and") return left.truth() ? evaluate(*node.parts[1]) : left;
     const Value right = evaluate(*node.parts[1]);
     if (op == "~" || (op == "+" && left.string() && right.string())) {
-        std::string text = left.text() + right.text();
-        charge_bytes(text.size());
-        return text;
+        return text(left) + text(right);
     }
     if (op == "+" && left.list() && right.list()) {
+        budget_.take_values(left.list()->size() + right.list()->size());
         List list = *left.list();
         list.insert(list.end(), right.list()->begin(), right.list()->end());
-        charge(list.size());
         return list;
     }
     if (op == "*" && left.string() && right.is_integer()) {
@@ -221,12 +203,12 @@ Value Evaluator::binary(const Node& node) {
 }
 
 bool Evaluator::compare(const std::string& op, const Value& left, const Value& right) {
-    if (op == "==") return equal(left, right);
-    if (op == "!=") return !equal(left, right);
-    if (op == "<") return less(left, right);
-    if (op == ">") return less(right, left);
-    if (op == "<=") return !less(right, left);
-    if (op == ">=") return !less(left, right);
+    if (op == "==") return equal(left, right, budget_);
+    if (op == "!=") return !equal(left, right, budget_);
+    if (op == "<") return less(left, right, budget_);
+    if (op == ">") return less(right, left, budget_);
+    if (op == "<=") return !less(right, left, budget_);
+    if (op == ">=") return !less(left, right, budget_);
     return contains(right, left) == (op == "in");
 }
 
@@ -275,7 +257,7 @@ Value Evaluator::call(const Node& node) {
     const Arguments given = arguments(node);
     Value result;
     if (call_method(*this, object, callee.name, given, result)) return result;
-    const Value function = item(object, callee.name);
+    const Value function = item(*this, object, callee.name);
     if (!function.function()) fail("{} has no method '{}'", object.type(), callee.name);
     return call(function, given);
 }
@@ -334,12 +316,9 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
                 charge_bytes(node.value.string()->size());
                 out += *node.value.string();
                 return Flow::go_on;
-            case Node::output: {
-                const std::string text = evaluate(*node.parts[0]).text();
-                charge_bytes(text.size());
-                out += text;
+            case Node::output:
+                out += text(evaluate(*node.parts[0]));
                 return Flow::go_on;
-            }
             case Node::block:
                 for (const NodePtr& statement : node.parts) {
                     if (const Flow flow = run(*statement, out); flow != Flow::go_on) return flow;
@@ -358,7 +337,7 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
             case Node::set_attribute: {
                 const Value target = variable(node.names[0]);
                 if (!target.dict() || !target.dict()->is_namespace) fail("'{}' is no namespace", node.names[0]);
-                target.dict()->set(node.names[1], evaluate(*node.parts[0]));
+                target.dict()->set(node.names[1], evaluate(*node.parts[0]), budget_);
                 return Flow::go_on;
             }
             case Node::set_block: {
@@ -368,7 +347,7 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
                 return Flow::go_on;
             }
             case Node::filter_block:
-                out += with_input(*node.parts[0], block(*node.parts[1])).text();
+                out += text(with_input(*node.parts[0], block(*node.parts[1])));
                 return Flow::go_on;
             case Node::macro:
                 scope_->variables[node.name] = function(node, *node.parts[0], 1);
@@ -376,7 +355,7 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
             case Node::call_block: {
                 Arguments given = arguments(*node.parts[0]);
                 given.named.emplace_back("caller", function(node, *node.parts[1], 2));
-                out += call(evaluate(*node.parts[0]->parts[0]), given).text();
+                out += text(call(evaluate(*node.parts[0]->parts[0]), given));
                 return Flow::go_on;
             }
             case Node::break_:

@@ -23,9 +23,11 @@ class Evaluator {
     Value filter(const std::string& name, const Value& input, const Arguments& arguments);
     bool test(const std::string& name, const Value& input, const Arguments& arguments);
 
-    // Everything costs, so that a hostile template ends soon: one a step and one for 4 bytes made.
-    void charge(size_t cost);
-    void charge_bytes(size_t bytes) { charge(bytes / 4); }
+    // Everything costs, so that a hostile template ends soon.
+    Budget& budget() { return budget_; }
+    void charge(size_t cost) { budget_.take(cost); }
+    void charge_bytes(size_t bytes) { budget_.take_bytes(bytes); }
+    std::string text(const Value& value) { return value.text(budget_); }
     bool contains(const Value& container, const Value& value);
     // What a loop or a filter goes over: items, keys or characters. Throws Error.
     List iterate(const Value& value);
@@ -57,13 +59,13 @@ class Evaluator {
     Value with_input(const Node& filters, std::string text);
 
     std::shared_ptr<Scope> scope_;  // the innermost one
-    size_t spent_ = 0;
+    Budget budget_;
     int depth_ = 0;
 };
 
 // The attribute or item of an object that templates write as object.name: not its methods. Undefined if there
 // is none.
-Value item(const Value& object, const Value& key);
+Value item(Evaluator& evaluator, const Value& object, const Value& key);
 // object.name(arguments) of strings, lists and mappings; false when there is no such method.
 bool call_method(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments,
                  Value& result);

@@ -31,6 +31,7 @@ Value split(Evaluator& evaluator, std::string_view text, const Arguments& given,
     const int64_t most = limit ? limit->integer() : -1;
     const bool by_space = !separator || separator->is_none();
     evaluator.charge(text.size());
+    if (from_end && !by_space) evaluator.charge_bytes(text.size() * text_argument(given, 0, "sep").size() / 64);
     std::vector<std::string> parts =
         by_space ? split_at_space(text, most) : split_at(text, text_argument(given, 0, "sep"), most, from_end);
     List list;
@@ -38,10 +39,12 @@ Value split(Evaluator& evaluator, std::string_view text, const Arguments& given,
     return list;
 }
 
-std::string_view stripped(std::string_view text, const Arguments& given, bool left, bool right) {
-    const Value* characters = given.find(0, "chars");
-    return strip(text, characters && characters->string() ? std::string_view(*characters->string()) : white_space, left,
-                 right);
+std::string_view stripped(Evaluator& evaluator, std::string_view text, const Arguments& given, bool left, bool right) {
+    const Value* given_characters = given.find(0, "chars");
+    const bool usual = !given_characters || !given_characters->string();
+    const std::string_view characters = usual ? white_space : std::string_view(*given_characters->string());
+    if (!usual) evaluator.charge_bytes(text.size() * characters.size() / 64);
+    return strip(text, characters, left, right);
 }
 
 bool all_of_kind(std::string_view text, bool digits, bool letters) {
@@ -53,6 +56,7 @@ bool all_of_kind(std::string_view text, bool digits, bool letters) {
 
 bool call_string_method(Evaluator& e, const std::string& text, const std::string& name, const Arguments& given,
                         Value& result) {
+    e.charge_bytes(text.size());
     const auto argument = [&](size_t place, std::string_view key) -> const std::string& {
         return text_argument(given, place, key);
     };
@@ -60,11 +64,11 @@ bool call_string_method(Evaluator& e, const std::string& text, const std::string
         return at == std::string::npos ? int64_t{-1} : character_count(text.substr(0, at));
     };
     if (name == "strip")
-        result = stripped(text, given, true, true);
+        result = stripped(e, text, given, true, true);
     else if (name == "lstrip")
-        result = stripped(text, given, true, false);
+        result = stripped(e, text, given, true, false);
     else if (name == "rstrip")
-        result = stripped(text, given, false, true);
+        result = stripped(e, text, given, false, true);
     else if (name == "split")
         result = split(e, text, given, false);
     else if (name == "rsplit")
@@ -81,11 +85,11 @@ bool call_string_method(Evaluator& e, const std::string& text, const std::string
         result =
             text.ends_with(argument(0, "suffix")) ? text.substr(0, text.size() - argument(0, "suffix").size()) : text;
     else if (name == "find")
-        result = index(text.find(argument(0, "sub")));
+        result = index(find_in(text, argument(0, "sub")));
     else if (name == "rfind")
-        result = index(text.rfind(argument(0, "sub")));
+        e.charge_bytes(text.size() * argument(0, "sub").size() / 64), result = index(text.rfind(argument(0, "sub")));
     else if (name == "count")
-        result = static_cast<int64_t>(split_at(text, argument(0, "sub"), -1, false).size()) - 1;
+        e.charge(text.size()), result = static_cast<int64_t>(split_at(text, argument(0, "sub"), -1, false).size()) - 1;
     else if (name == "isdigit")
         result = all_of_kind(text, true, false);
     else if (name == "isalpha")
@@ -113,7 +117,7 @@ bool call_mapping_method(Evaluator& e, const Value& object, const std::string& n
         for (const auto& item : dict.items) values.push_back(item.second);
         result = std::move(values);
     } else if (name == "get" && !given.positional.empty()) {
-        const Value* found = dict.find(given.positional[0]);
+        const Value* found = dict.find(given.positional[0], e.budget());
         const Value* standard = given.find(1, "default");
         result = found ? *found : standard ? *standard : Value();
     } else {
@@ -124,19 +128,20 @@ bool call_mapping_method(Evaluator& e, const Value& object, const std::string& n
 
 }  // namespace
 
-Value item(const Value& object, const Value& key) {
+Value item(Evaluator& evaluator, const Value& object, const Value& key) {
     if (const Dict* dict = object.dict()) {
-        if (const Value* found = dict->find(key)) return *found;
+        if (const Value* found = dict->find(key, evaluator.budget())) return *found;
     } else if (object.is_undefined()) {
-        fail("{} has no '{}'", object.type(), key.text());
+        fail("{} has no '{}'", object.type(), evaluator.text(key));
     } else if (key.is_integer() && (object.list() || object.string())) {
         const List* list = object.list();
+        if (!list) evaluator.charge(8 * object.string()->size());
         const auto text = list ? std::vector<std::string_view>() : characters(*object.string());
         const int64_t size = static_cast<int64_t>(list ? list->size() : text.size());
         const int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
         if (at >= 0 && at < size) return list ? (*list)[at] : Value(text[at]);
     }
-    return Undefined{key.text()};
+    return Undefined{evaluator.text(key)};
 }
 
 bool call_method(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments,
@@ -144,7 +149,7 @@ bool call_method(Evaluator& evaluator, const Value& object, const std::string& n
     if (object.string()) return call_string_method(evaluator, *object.string(), name, arguments, result);
     if (object.dict()) return call_mapping_method(evaluator, object, name, arguments, result);
     if (object.list() && (name == "index" || name == "count") && arguments.positional.size() == 1) {
-        const auto same = [&](const Value& value) { return equal(value, arguments.positional[0]); };
+        const auto same = [&](const Value& value) { return equal(value, arguments.positional[0], evaluator.budget()); };
         const auto at = std::ranges::find_if(*object.list(), same);
         if (name == "index" && at == object.list()->end()) fail("the list has no such item");
         result = name == "index" ? at - object.list()->begin() : std::ranges::count_if(*object.list(), same);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,13 +67,19 @@ inline std::string title(std::string_view text) {
     return result;
 }
 
+// As std::string_view::find, in a time that grows with the sum of both sizes and not with their product.
+inline size_t find_in(std::string_view text, std::string_view part) {
+    const void* at = memmem(text.data(), text.size(), part.data(), part.size());
+    return at ? static_cast<size_t>(static_cast<const char*>(at) - text.data()) : text.npos;
+}
+
 // At most `most` cuts (none bound it when negative), the first or the last ones. An empty separator cuts
 // nothing.
 inline std::vector<std::string> split_at(std::string_view text, std::string_view separator, int64_t most,
                                          bool from_end) {
     std::vector<std::string> parts;
     for (size_t at; most != 0 && !separator.empty(); --most) {
-        at = from_end ? text.rfind(separator) : text.find(separator);
+        at = from_end ? text.rfind(separator) : find_in(text, separator);
         if (at == text.npos) break;
         parts.emplace_back(from_end ? text.substr(at + separator.size()) : text.substr(0, at));
         text = from_end ? text.substr(0, at) : text.substr(at + separator.size());

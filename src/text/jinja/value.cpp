@@ -46,68 +46,92 @@ std::string python_string(std::string_view text) {
 // How a value is written out: Python's repr, or JSON.
 class Writer {
   public:
-    Writer(bool json, int indent) : json_(json), indent_(indent) {}
+    Writer(bool json, int indent, Budget& budget) : json_(json), indent_(indent), budget_(budget) {}
 
-    std::string write(const Value& value, int depth = 0) const {
+    std::string written(const Value& value) {
+        write(value, 0);
+        return std::move(out_);
+    }
+
+  private:
+    void write(const Value& value, int depth) {
+        budget_.take(1);
         if (const List* list = value.list()) {
-            std::string items;
-            for (const Value& item : *list) add(items, write(item, depth + 1), depth);
-            return fmt::format("[{}]", closed(items, depth));
-        }
-        if (const Dict* dict = value.dict()) {
-            std::string items;
-            for (const auto& [key, item] : dict->items) {
-                const std::string name =
-                    json_ && !key.string() ? fmt::format("\"{}\"", write(key, depth + 1)) : write(key, depth + 1);
-                add(items, name + ": " + write(item, depth + 1), depth);
+            out_ += '[';
+            for (const Value& item : *list) {
+                separate(&item == list->data(), depth);
+                write(item, depth + 1);
             }
-            return fmt::format("{{{}}}", closed(items, depth));
+            close(list->empty(), depth, ']');
+        } else if (const Dict* dict = value.dict()) {
+            out_ += '{';
+            for (const auto& item : dict->items) {
+                separate(&item == dict->items.data(), depth);
+                const bool quoted = json_ && !item.first.string();
+                if (quoted) out_ += '"';
+                write(item.first, depth + 1);
+                out_ += quoted ? "\": " : ": ";
+                write(item.second, depth + 1);
+            }
+            close(dict->items.empty(), depth, '}');
+        } else {
+            out_ += scalar(value);
         }
+    }
+
+    std::string scalar(const Value& value) {
         if (const std::string* s = value.string()) {
+            budget_.take_bytes(s->size());
             return json_ ? nlohmann::json(*s).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                          : python_string(*s);
         }
         if (json_ && value.is_none()) return "null";
         if (json_ && value.as<bool>()) return value.truth() ? "true" : "false";
         if (json_ && !value.is_number()) fail("{} cannot be written as JSON", value.type());
-        return value.text();
+        return value.text(budget_);
     }
 
-  private:
-    std::string line(int depth) const { return fmt::format("\n{:{}}", "", indent_ * depth); }
-    void add(std::string& items, std::string item, int depth) const {
-        if (!items.empty()) items += indent_ < 0 ? ", " : ",";
-        if (indent_ >= 0) items += line(depth + 1);
-        items += item;
+    void line(int depth) {
+        if (indent_ < 0) return;
+        const auto margin = static_cast<size_t>(indent_ * depth);
+        budget_.take_bytes(margin);
+        out_.append(1, '\n').append(margin, ' ');
     }
-    std::string closed(const std::string& items, int depth) const {
-        return items.empty() || indent_ < 0 ? items : items + line(depth);
+    void separate(bool first, int depth) {
+        if (!first) out_ += indent_ < 0 ? ", " : ",";
+        line(depth + 1);
+    }
+    void close(bool empty, int depth, char bracket) {
+        if (!empty) line(depth);
+        out_ += bracket;
     }
 
     bool json_;
     int indent_;
+    Budget& budget_;
+    std::string out_;
 };
 
 }  // namespace
 
-const Value* Dict::find(const Value& key) const {
+void Budget::take(size_t cost) {
+    if (cost > left_) fail("the template takes too many steps");
+    left_ -= cost;
+}
+
+void Budget::take_values(size_t count) { take_bytes(count * sizeof(Value)); }
+
+const Value* Dict::find(const Value& key, Budget& budget) const {
     for (const auto& [name, value] : items) {
-        if (equal(name, key)) return &value;
+        if (equal(name, key, budget)) return &value;
     }
     return nullptr;
 }
 
-const Value* Dict::find(std::string_view key) const {
-    for (const auto& [name, value] : items) {
-        if (name.string() && *name.string() == key) return &value;
-    }
-    return nullptr;
-}
-
-void Dict::set(const Value& key, Value value) {
+void Dict::set(const Value& key, Value value, Budget& budget) {
     deeper(0, value);
     for (auto& [name, old] : items) {
-        if (equal(name, key)) {
+        if (equal(name, key, budget)) {
             old = std::move(value);
             return;
         }
@@ -150,6 +174,11 @@ Value Value::from(const nlohmann::ordered_json& json) {
     if (json.is_number_integer()) return json.get<int64_t>();
     if (json.is_number()) return json.get<double>();
     return {};
+}
+
+const std::string* Value::string() const {
+    const auto* string = as<std::shared_ptr<const std::string>>();
+    return string ? string->get() : nullptr;
 }
 
 const List* Value::list() const {
@@ -199,38 +228,66 @@ std::string Value::type() const {
     return dict() ? "a mapping" : "a function";
 }
 
-std::string Value::text() const {
-    if (string()) return *string();
+std::string Value::text(Budget& budget) const {
+    if (string()) {
+        budget.take_bytes(string()->size());
+        return *string();
+    }
     if (is_undefined()) return "";
     if (is_none()) return "None";
     if (as<bool>()) return truth() ? "True" : "False";
     if (is_integer()) return fmt::format("{}", integer());
     if (is_number()) return number_text(number());
-    return function() ? "<function>" : repr();
+    return function() ? "<function>" : Writer(false, -1, budget).written(*this);
 }
 
-std::string Value::repr() const { return Writer(false, -1).write(*this); }
-std::string Value::json(int indent) const { return Writer(true, indent).write(*this); }
+std::string Value::json(int indent, Budget& budget) const { return Writer(true, indent, budget).written(*this); }
 
-bool equal(const Value& a, const Value& b) {
+// Both integers (or booleans): as integers, which must not overflow. Else as doubles.
+Value arithmetic(char op, const Value& left, const Value& right) {
+    if (!left.as<double>() && !right.as<double>()) {
+        const int64_t a = left.integer(), b = right.integer();
+        int64_t result = 0;
+        const bool overflow = op == '+'   ? __builtin_add_overflow(a, b, &result)
+                              : op == '-' ? __builtin_sub_overflow(a, b, &result)
+                                          : __builtin_mul_overflow(a, b, &result);
+        if (overflow) fail("{} {} {} is too large", a, op, b);
+        return result;
+    }
+    const double a = left.number(), b = right.number();
+    return op == '+' ? a + b : op == '-' ? a - b : a * b;
+}
+
+bool equal(const Value& a, const Value& b, Budget& budget) {
+    budget.take(1);
+    const auto same = [&](const Value& x, const Value& y) { return equal(x, y, budget); };
     if (a.is_undefined() || a.is_none()) return a.is_undefined() == b.is_undefined() && a.is_none() == b.is_none();
     const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
     if (numeric(a) && numeric(b)) return a.number() == b.number();
-    if (a.string() && b.string()) return *a.string() == *b.string();
-    if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), equal);
+    if (a.string() && b.string()) {
+        if (a.string()->size() == b.string()->size()) budget.take_bytes(a.string()->size());
+        return *a.string() == *b.string();
+    }
+    if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), same);
     if (a.dict() && b.dict()) {
         return a.dict()->items.size() == b.dict()->items.size() &&
                std::ranges::all_of(a.dict()->items, [&](const auto& item) {
-                   const Value* other = b.dict()->find(item.first);
-                   return other && equal(item.second, *other);
+                   const Value* other = b.dict()->find(item.first, budget);
+                   return other && same(item.second, *other);
                });
     }
     return a.function() && a.function() == b.function();
 }
 
-bool less(const Value& a, const Value& b) {
-    if (a.string() && b.string()) return *a.string() < *b.string();
-    if (a.list() && b.list()) return std::ranges::lexicographical_compare(*a.list(), *b.list(), less);
+bool less(const Value& a, const Value& b, Budget& budget) {
+    budget.take(1);
+    if (a.string() && b.string()) {
+        budget.take_bytes(std::min(a.string()->size(), b.string()->size()));
+        return *a.string() < *b.string();
+    }
+    if (a.list() && b.list())
+        return std::ranges::lexicographical_compare(*a.list(), *b.list(),
+                                                    [&](const Value& x, const Value& y) { return less(x, y, budget); });
     const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
     if (!numeric(a) || !numeric(b)) fail("{} and {} have no order", a.type(), b.type());
     return a.number() < b.number();

@@ -18,6 +18,19 @@ class Evaluator;
 
 using List = std::vector<Value>;
 
+// What a hostile template may still cost: one a step, one for 4 bytes made or compared. A value may hold another many times
+// over, so that what goes through all of one takes from it as it goes.
+class Budget {
+  public:
+    explicit Budget(size_t cost) : left_(cost) {}
+    void take(size_t cost);  // throws Error when there is not enough left
+    void take_bytes(size_t bytes) { take(bytes / 4); }
+    void take_values(size_t count);  // items of a list that is made
+
+  private:
+    size_t left_;
+};
+
 struct Undefined {
     std::string name;  // for messages
 };
@@ -27,9 +40,8 @@ struct Dict {
     std::vector<std::pair<Value, Value>> items;
     bool is_namespace = false;  // `{% set ns.x = … %}` is allowed
 
-    const Value* find(const Value& key) const;
-    const Value* find(std::string_view key) const;
-    void set(const Value& key, Value value);  // throws Error, as Value does
+    const Value* find(const Value& key, Budget& budget) const;
+    void set(const Value& key, Value value, Budget& budget);  // throws Error, as Value does
 };
 
 struct Arguments {
@@ -44,7 +56,8 @@ using Function = std::function<Value(Evaluator&, const Arguments&)>;
 
 class Value {
   public:
-    using Variant = std::variant<Undefined, std::nullptr_t, bool, int64_t, double, std::string,
+    // What can be large is shared, so that a copy costs nothing.
+    using Variant = std::variant<Undefined, std::nullptr_t, bool, int64_t, double, std::shared_ptr<const std::string>,
                                  std::shared_ptr<const List>, std::shared_ptr<Dict>, std::shared_ptr<const Function>>;
 
     Value() : variant_(nullptr) {}
@@ -53,9 +66,9 @@ class Value {
     Value(int64_t i) : variant_(i) {}
     Value(size_t n) : variant_(static_cast<int64_t>(n)) {}
     Value(double d) : variant_(d) {}
-    Value(std::string s) : variant_(std::move(s)) {}
-    Value(std::string_view s) : variant_(std::string(s)) {}
-    Value(const char* s) : variant_(std::string(s)) {}
+    Value(std::string s) : variant_(std::make_shared<const std::string>(std::move(s))) {}
+    Value(std::string_view s) : Value(std::string(s)) {}
+    Value(const char* s) : Value(std::string(s)) {}
     // Throw Error for values nested too deeply; no namespace is within another value.
     Value(List list);
     Value(Dict dict);
@@ -71,7 +84,7 @@ class Value {
     const T* as() const {
         return std::get_if<T>(&variant_);
     }
-    const std::string* string() const { return as<std::string>(); }
+    const std::string* string() const;
     const List* list() const;
     Dict* dict() const;
     const Function* function() const;
@@ -81,10 +94,9 @@ class Value {
     int64_t integer() const;
     double number() const;
 
-    std::string type() const;                 // for messages: "a string"
-    std::string text() const;                 // as {{ … }} prints it
-    std::string repr() const;                 // as Python would write it in a list
-    std::string json(int indent = -1) const;  // as Python's json.dumps(…, ensure_ascii=False)
+    std::string type() const;                            // for messages: "a string"
+    std::string text(Budget& budget) const;              // as {{ … }} prints it
+    std::string json(int indent, Budget& budget) const;  // as Python's json.dumps(…, ensure_ascii=False); −1: in a line
 
     int depth() const { return depth_; }  // of values within values
 
@@ -93,9 +105,12 @@ class Value {
     int depth_ = 0;
 };
 
-bool equal(const Value& a, const Value& b);
+bool equal(const Value& a, const Value& b, Budget& budget);
 // Numbers, strings, lists. Throws Error for what has no order.
-bool less(const Value& a, const Value& b);
+bool less(const Value& a, const Value& b, Budget& budget);
+
+// Sum ('+'), difference or product: of integers and booleans an integer. Throws Error where that overflows.
+Value arithmetic(char op, const Value& left, const Value& right);
 
 // Characters of UTF-8 text, as Python counts them.
 std::vector<std::string_view> characters(std::string_view text);
