@@ -1,4 +1,5 @@
 // config.json of a Hugging Face directory: to the specification of a model and its tensors, and back.
+#include "base/json.h"
 #include "formats/hugging_face/hf.h"
 #include "fuzz/target.h"
 #include "model/archs/architecture.h"

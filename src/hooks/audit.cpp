@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "engine/session.h"
 #include "hooks/attribution.h"
 #include "hooks/steering.h"
@@ -40,7 +41,7 @@ Json sampler_json(const engine::GenerateOptions& g) {
             {"seed", s.seed}};
 }
 
-engine::GenerateOptions parse_sampler(const Json& json) {
+engine::GenerateOptions parse_sampler(const nlohmann::json& json) {
     return {.max_tokens = json.at("max_tokens"),
             .sampler = {.temperature = json.at("temperature"),
                         .top_k = json.at("top_k"),
@@ -70,7 +71,7 @@ std::string to_line(const AuditSetup& s) {
 
 AuditSetup parse_setup(const std::string& line, const std::string& source) {
     try {
-        const Json json = Json::parse(line);
+        const nlohmann::json json = parse_json(line, source);
         if (json.at("audit") != format_name) fail("{}: a record '{}' expected", source, format_name);
         const auto cache = dtype_from_name(json.value("cache", "f32"));
         if (!cache) fail("{}: the cache's type is unknown", source);
@@ -87,7 +88,7 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
                 .context = json.at("context"),
                 .cache = *cache,
                 .generate = parse_sampler(json.at("generate"))};
-    } catch (const Json::exception& e) {
+    } catch (const nlohmann::json::exception& e) {
         fail("{}: not the beginning of an audit record: {}", source, e.what());
     }
 }
@@ -132,9 +133,13 @@ void AuditRecorder::finish() {
 }
 
 std::string first_difference(const std::string& recorded, const std::string& now) {
-    const Json a = Json::parse(recorded, nullptr, false), b = Json::parse(now);
-    if (a.is_discarded()) return "recorded is no JSON";
-    const Json changes = Json::diff(a, b);
+    Json a;
+    try {
+        a = parse_ordered_json(recorded, "recorded");
+    } catch (const Error&) {
+        return "recorded is no JSON";
+    }
+    const Json changes = Json::diff(a, Json::parse(now));
     if (changes.empty()) return "written differently";
     const Json& change = changes.front();
     const Json::json_pointer path(change.at("path").get<std::string>());

@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_json.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+
+constexpr size_t max_config_bytes = size_t{64} << 20;  // some list a hundred thousand added tokens
 
 int32_t find_token(const Vocabulary& v, const std::string& text) {
     const auto it = std::find(v.tokens.begin(), v.tokens.end(), text);
@@ -102,7 +105,7 @@ Vocabulary read_hf_tokenizer(const fs::path& directory) {
     const fs::path config_path = directory / "tokenizer_config.json";
     if (fs::exists(config_path)) {
         const std::string where = config_path.string();
-        const Json config = Json::parse(read_text_file(config_path), nullptr, false);
+        const Json config = read_json(config_path, max_config_bytes);
         if (!config.is_object()) fail("{}: not a JSON object", where);
         try {
             read_config(config, file.extension() == ".json", v, where);

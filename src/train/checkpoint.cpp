@@ -8,7 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "formats/hugging_face/hf.h"
+#include "base/json.h"
 #include "formats/safetensors/safetensors.h"
 #include "model/archs/layout.h"
 #include "model/files/save.h"

@@ -70,7 +70,12 @@ TEST_F(HfTokenizer, FaultsNameTheFile) {
     change_config("add_bos_token", "yes");
     EXPECT_EQ(message(), config + ": add_bos_token is \"yes\", expected true or false");
     write_file_atomically(directory / "tokenizer_config.json", "{\"bos_token\": ");
+    EXPECT_EQ(message(), config + ": not valid JSON at byte 15");
+    write_file_atomically(directory / "tokenizer_config.json", "[1]");
     EXPECT_EQ(message(), config + ": not a JSON object");
+    const std::string deep = "{\"add_bos_token\": " + std::string(500'000, '[') + std::string(500'000, ']') + "}";
+    write_file_atomically(directory / "tokenizer_config.json", deep);
+    EXPECT_EQ(message(), config + ": JSON is nested more than 64 deep");
     write_file_atomically(directory / "tokenizer.model", "\n\xFFgarbage");
     EXPECT_EQ(message(), (directory / "tokenizer.model").string() +
                              ": not a SentencePiece model: a field that reaches past the end at byte 3");

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "formats/convert_number.h"
 #include "formats/in_quotes.h"
 
@@ -11,8 +12,6 @@ namespace gremium {
 namespace {
 
 using nlohmann::json;
-
-constexpr int max_depth = 64;
 
 template <typename T>
 struct Target {
@@ -78,24 +77,6 @@ SafetensorsFile open_weights(const std::filesystem::path& directory) {
 }
 
 }  // namespace
-
-json parse_json(std::string_view text, const std::string& source) {
-    const auto guard = [&](int depth, json::parse_event_t, const json&) {
-        if (depth > max_depth) fail("{}: JSON is nested more than {} deep", source, max_depth);
-        return true;
-    };
-    try {
-        return json::parse(text, guard);
-    } catch (const json::parse_error& error) {
-        fail("{}: not valid JSON at byte {}", source, error.byte);
-    } catch (const json::exception&) {
-        fail("{}: JSON has a number that is out of range", source);
-    }
-}
-
-json read_json(const std::filesystem::path& path, size_t max_bytes) {
-    return parse_json(read_text_file(path, max_bytes), path.string());
-}
 
 HfConfig::HfConfig(json object, std::string source) : source_(std::move(source)), object_(std::move(object)) {
     if (!object_.is_object()) fail("{}: expected a JSON object", source_);

@@ -18,11 +18,6 @@
 
 namespace gremium {
 
-// Parses JSON of untrusted origin: at most `max_bytes` and nested at most 64 deep. Errors name the file and
-// the byte.
-nlohmann::json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{4} << 20);
-nlohmann::json parse_json(std::string_view text, const std::string& source);
-
 // Names one setting goes by in different architectures' configurations, the first that is present counts:
 // config.require<int>({"num_local_experts", "num_experts", "n_routed_experts"}).
 struct Keys {

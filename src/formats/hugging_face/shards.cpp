@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "formats/hugging_face/hf.h"
 #include "formats/in_quotes.h"
 #include "formats/safetensors/safetensors.h"

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "data/documents.h"
 #include "text/utf8.h"
 #include "versions/hash.h"
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* format_name = "gremium-trace-1";
+constexpr size_t max_pieces_bytes = size_t{1} << 30;
 
 fs::path trace_path(const fs::path& directory, const std::string& name) { return directory / (name + ".trace"); }
 
@@ -37,7 +39,7 @@ Json piece_json(std::string_view piece) {
     return bytes;
 }
 
-std::string piece_of(const Json& json, const fs::path& path) {
+std::string piece_of(const nlohmann::json& json, const fs::path& path) {
     if (json.is_string()) return json;
     std::string piece;
     for (const int64_t byte : json.get<std::vector<int64_t>>()) {
@@ -57,7 +59,7 @@ void write_pieces(const fs::path& path, const Tokenizer& tokenizer, const std::v
 std::vector<std::string> read_pieces(const fs::path& path, int vocab) {
     std::vector<std::string> pieces(static_cast<size_t>(vocab));
     try {
-        for (const Json& entry : Json::parse(read_text_file(path))) {
+        for (const nlohmann::json& entry : read_json(path, max_pieces_bytes)) {
             const auto id = entry.at(0).get<int64_t>();
             if (id < 0 || id >= vocab) fail("{}: token {} of a vocabulary of {}", path.string(), id, vocab);
             pieces[static_cast<size_t>(id)] = piece_of(entry.at(1), path);
@@ -130,12 +132,12 @@ TraceDirectory open_traces(const fs::path& directory) {
     TraceDirectory traces;
     traces.path = directory;
     try {
-        const Json json = Json::parse(read_text_file(index));
+        const nlohmann::json json = read_json(index);
         if (json.at("format") != format_name) fail("{}: the format '{}' expected", index.string(), format_name);
         traces.model = json.at("model");
         traces.architecture = json.at("architecture");
         traces.hash = json.at("hash");
-        for (const Json& domain : json.at("domains")) {
+        for (const nlohmann::json& domain : json.at("domains")) {
             const std::string name = domain.at("name");
             require_domain_name(name);
             traces.domains.push_back({name, trace_path(directory, name), domain.at("tokens")});

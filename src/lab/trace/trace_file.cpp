@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "formats/byte_reader.h"
 
 namespace gremium::lab {
@@ -18,6 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view magic = "GREMTRC1";
 constexpr uint16_t dropped = 65535;
 constexpr int most_experts = dropped;  // ids are below
+constexpr int most_tokens = 1 << 24;   // of a vocabulary, as of a model's: a directory has a text for each
 
 template <typename T>
 void append(std::string& to, const T& number) {
@@ -52,14 +54,15 @@ std::string header_text(const TraceHeader& header) {
 TraceHeader parse_header(const std::string& text, const std::string& source) {
     TraceHeader header;
     try {
-        const Json json = Json::parse(text);
+        const nlohmann::json json = parse_json(text, source);
         header.domain = json.at("domain");
         header.model = json.at("model");
         header.hash = json.at("hash");
         header.vocab = json.at("vocab");
         header.norms = json.at("norms");
-        for (const Json& layer : json.at("layers")) header.layers.push_back({layer.at("layer"), layer.at("experts")});
-    } catch (const Json::exception& e) {
+        for (const nlohmann::json& layer : json.at("layers"))
+            header.layers.push_back({layer.at("layer"), layer.at("experts")});
+    } catch (const nlohmann::json::exception& e) {
         fail("{}: the header of the trace: {}", source, e.what());
     }
     int previous = -1;
@@ -69,7 +72,7 @@ TraceHeader parse_header(const std::string& text, const std::string& source) {
                  previous);
         previous = l.layer;
     }
-    if (header.layers.empty() || header.vocab < 1)
+    if (header.layers.empty() || header.vocab < 1 || header.vocab > most_tokens)
         fail("{}: the header of the trace has {} layers and {} tokens in its vocabulary", source, header.layers.size(),
              header.vocab);
     return header;
