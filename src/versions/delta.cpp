@@ -12,14 +12,6 @@ namespace {
 
 constexpr const char* what_it_is = "one expert, layout 1";
 
-// A delta file, read and checked against itself.
-struct Delta {
-    std::string base, version, router, message, provenance;
-    moe::ExpertId id;
-    Piece weights, row;
-    ExpertState hashes;
-};
-
 bool is_router_part(const std::string& name) {
     return std::ranges::any_of(router_tensors, [&](const RouterTensor& t) { return name == t.part; });
 }
@@ -34,6 +26,27 @@ moe::ExpertId parse_id(const std::string& text, const std::string& source) {
         fail("{}: its expert is {}, expected LAYER.EXPERT", source, in_quotes(text));
     return id;
 }
+
+void require_same_shapes(const Piece& theirs, const Piece& ours, const std::string& source, moe::ExpertId to) {
+    for (const auto& [name, value] : ours.parts)
+        if (theirs[name].shape != value.shape)
+            fail("{}: its {} is {}, but expert {} has {}", source, name, to_string(theirs[name].shape), to_string(to),
+                 to_string(value.shape));
+    for (const auto& [name, value] : theirs.parts)
+        if (!ours[name]) fail("{}: has {}, which expert {} has not", source, in_quotes(name), to_string(to));
+}
+
+// Why the expert may not be what it was, in its new place. Empty: it is.
+std::string strangeness(const Delta& delta, const VersionStore& store, const VersionState& head, moe::ExpertId to) {
+    if (delta.base != store.base().base)
+        return fmt::format("it was made for another base model, {}; this store's is {}", delta.base, store.base().base);
+    if (to != delta.id) return fmt::format("it was expert {} and would be {}", to_string(delta.id), to_string(to));
+    if (router_around(head, to) != delta.router)
+        return fmt::format("it was made beside other router rows of layer {} than HEAD has", to.layer);
+    return "";
+}
+
+}  // namespace
 
 Delta read_delta(const std::filesystem::path& path) {
     const SafetensorsFile file = open_safetensors(path);
@@ -67,27 +80,6 @@ Delta read_delta(const std::filesystem::path& path) {
                  piece->hash(), hash);
     return delta;
 }
-
-void require_same_shapes(const Piece& theirs, const Piece& ours, const std::string& source, moe::ExpertId to) {
-    for (const auto& [name, value] : ours.parts)
-        if (theirs[name].shape != value.shape)
-            fail("{}: its {} is {}, but expert {} has {}", source, name, to_string(theirs[name].shape), to_string(to),
-                 to_string(value.shape));
-    for (const auto& [name, value] : theirs.parts)
-        if (!ours[name]) fail("{}: has {}, which expert {} has not", source, in_quotes(name), to_string(to));
-}
-
-// Why the expert may not be what it was, in its new place. Empty: it is.
-std::string strangeness(const Delta& delta, const VersionStore& store, const VersionState& head, moe::ExpertId to) {
-    if (delta.base != store.base().base)
-        return fmt::format("it was made for another base model, {}; this store's is {}", delta.base, store.base().base);
-    if (to != delta.id) return fmt::format("it was expert {} and would be {}", to_string(delta.id), to_string(to));
-    if (router_around(head, to) != delta.router)
-        return fmt::format("it was made beside other router rows of layer {} than HEAD has", to.layer);
-    return "";
-}
-
-}  // namespace
 
 void export_expert(const VersionStore& store, const std::string& version, moe::ExpertId id,
                    const std::filesystem::path& path) {

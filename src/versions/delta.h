@@ -13,6 +13,15 @@ namespace gremium::versions {
 void export_expert(const VersionStore& store, const std::string& version, moe::ExpertId id,
                    const std::filesystem::path& path);
 
+// Such a file, read and checked against itself. Throws Error, naming it, where its hashes are not those of its bytes.
+struct Delta {
+    std::string base, version, router, message, provenance;
+    moe::ExpertId id;
+    Piece weights, row;
+    ExpertState hashes;
+};
+Delta read_delta(const std::filesystem::path& path);
+
 struct ImportOptions {
     std::optional<moe::ExpertId> to = {};  // otherwise where it was
     // Also where it was made for another base model or beside other router rows, if only its shapes fit; the new
