@@ -12,7 +12,7 @@ void run(std::span<const std::byte> input) {
     const ModelSpec spec = architecture.from_hf(config);
     validate(spec, "config.json");
     require(size_of(spec).total_parameters > 0);
-    for (const TensorSlot& slot : tensor_slots(spec)) require(slot.shape.elements() > 0);
+    for (const TensorSlot& slot : tensor_slots(spec)) require(slot.shape.count() > 0);
     nlohmann::ordered_json written;
     architecture.to_hf(spec, written);
 }

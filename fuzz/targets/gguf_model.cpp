@@ -14,7 +14,7 @@ void read_vocabulary(const Metadata& metadata) {
 void read_spec(const Metadata& metadata) {
     const ModelSpec spec = architecture_of(metadata).from_gguf(metadata);
     validate(spec, "input");
-    for (const TensorSlot& slot : tensor_slots(spec)) require(slot.shape.elements() > 0);
+    for (const TensorSlot& slot : tensor_slots(spec)) require(slot.shape.count() > 0);
 }
 
 }  // namespace
