@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace gremium {
@@ -68,7 +70,8 @@ class Match {
         if (found == PCRE2_ERROR_NOMATCH) return {text.size(), text.size()};
         if (found < 0) fail("tokenizer: a pre-tokenizer's pattern fails on this text: {}", message(found));
         const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data_);
-        return {range[0], range[1]};
+        // \K in a subroutine that a lookahead calls puts the beginning behind the end.
+        return {std::min(range[0], range[1]), range[1]};
     }
 
   private:
@@ -104,6 +107,9 @@ void cut(const Stages& stages, size_t stage, std::string_view text, Match& match
 void Splitter::Free::operator()(pcre2_real_code_8* code) const { pcre2_code_free(code); }
 
 Splitter::Splitter(std::span<const std::string> patterns) {
+    constexpr size_t most = 64;  // a stage is a level of recursion; published tokenizers have up to four
+    if (patterns.size() > most)
+        fail("tokenizer: {} pre-tokenizer patterns, at most {} are supported", patterns.size(), most);
     for (const std::string& pattern : patterns) {
         const std::string spelled = with_white_space(pattern);
         int error = 0;

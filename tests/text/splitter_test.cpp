@@ -92,6 +92,14 @@ TEST(Splitter, WhatIsNotUtf8IsKept) {
 TEST(Splitter, AHostilePatternEnds) {
     const std::vector<std::string> hostile = {"(a+)+[bd]"};
     EXPECT_THROW(words(hostile, std::string(40, 'a') + "c"), Error);
+    EXPECT_THROW(words(std::vector<std::string>(100'000, " "), "a b"), Error);
+}
+
+TEST(Splitter, AMatchThatBeginsBehindItsEndKeepsTheText) {
+    const std::vector<std::string> patterns = {"(?(DEFINE)(?<k>b\\K))(?=a(?&k))"};
+    std::string joined;
+    for (const std::string& word : words(patterns, "xabyabab")) joined += word;
+    EXPECT_EQ(joined, "xabyabab");
 }
 
 TEST(PreTokenizers, PatternsFindTheirNames) {
