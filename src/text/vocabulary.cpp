@@ -31,6 +31,9 @@ void validate(const Vocabulary& v, std::string_view where) {
             fail("{}: token {} has type {}, expected 1 to 6", where, id, static_cast<int>(v.types[id]));
         }
         if (!v.scores.empty() && std::isnan(v.scores[id])) fail("{}: token {}'s score is not a number", where, id);
+        // Between ways that all have no probability there would be no best one.
+        if (v.model == "t5" && !std::isfinite(v.scores[id]))
+            fail("{}: token {}'s score is {}, expected a finite number", where, id, v.scores[id]);
     }
     expect_id(v, v.bos, "BOS", where);
     expect_id(v, v.eos, "EOS", where);

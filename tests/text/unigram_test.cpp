@@ -7,6 +7,7 @@
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -157,6 +158,19 @@ TEST(Unigram, DamagedCharsmapsAreErrorsOrHarmless) {
     v.charsmap.clear();
     v.unk = -1;
     EXPECT_THROW(make_tokenizer(v), Error);
+}
+
+// Among ways that all have no probability there is no best one.
+TEST(Unigram, ScoresWithoutEndAreRefused) {
+    Vocabulary v;
+    v.model = "t5";
+    v.tokens = {"<unk>", "a"};
+    v.types = {TokenType::unknown, TokenType::normal};
+    v.scores = {0, -std::numeric_limits<float>::infinity()};
+    v.unk = 0;
+    EXPECT_THROW(make_tokenizer(v), Error);
+    v.scores[1] = -1;
+    EXPECT_EQ(make_tokenizer(v)->encode("ab"), (Ids{1, 0}));
 }
 
 }  // namespace
