@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "kernels/simd/variant.h"
 
 #define HWY_WANT_AVX3_DL
 #undef HWY_TARGET_INCLUDE

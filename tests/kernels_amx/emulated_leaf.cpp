@@ -1,12 +1,15 @@
-// In place of src/kernels/matmul/gemm_amx.cpp: every machine with AVX-512 has tiles here. The tests beside it are those
-// of tests/kernels on the variant `amx`, down to the driver, packing and attention in the library's own objects.
+// In place of src/kernels/matmul/gemm_amx.cpp and src/kernels/simd/cpu_amx.cpp: every machine with AVX-512 has tiles here. The tests beside it are those of
+// tests/kernels on the variant `amx`, down to the driver, packing and attention in the library's own objects.
 #include <gtest/gtest.h>
 
 #include "kernels/matmul/gemm_amx.h"
+#include "kernels/simd/cpu.h"
 #include "kernels/simd/variant.h"
 #include "tests/kernels/emulated_tiles.h"
 
 namespace gremium::kernels {
+
+bool has_amx_bf16() { return true; }
 
 const Leaf* amx_bf16_leaf() { return &amx::bf16_leaf<amx::EmulatedTiles>; }
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/error.h"
-#include "kernels/attention/attention.h"
+#include "kernels/attention/shape.h"
 #include "tensor/arena.h"
 
 namespace gremium::kernels {

@@ -1,7 +1,9 @@
 // The attention kernels in their plainest form: what the fast ones have to agree with.
 #pragma once
 
-#include "kernels/attention/attention.h"
+#include <span>
+
+#include "kernels/attention/shape.h"
 
 namespace gremium::kernels::reference {
 

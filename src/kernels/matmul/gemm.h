@@ -120,7 +120,7 @@ struct Product {
 
 const Leaf& simd_leaf(DType compute);  // Highway's chosen target
 const Leaf& avx512_bf16_leaf();        // VDPBF16PS
-// TDPBF16PS; null: not on this machine. The first call asks Linux for the tile registers, for the whole process.
+// TDPBF16PS; null: not on this machine.
 const Leaf* amx_bf16_leaf();
 // Highway's chosen target, with VNNI where there is; null: has one lane. `fine`: for FineRounded rows.
 const Leaf* codes_leaf(CodeFormat format, bool fine);

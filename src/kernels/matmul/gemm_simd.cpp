@@ -7,6 +7,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/gemm_simd.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -5,6 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/gemv.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,7 +20,7 @@ std::string_view gemv_name() {
 void gemv_inputs(float* x, int64_t stride, const Product& product, bool round) {
     const F32 d;
     for (int64_t i = 0; i < product.m; ++i, x += stride) {
-        visit_row(product.a.dtype, product.a.row(i), product.k,
+        visit_float_row(product.a.dtype, product.a.row(i), product.k,
                   [&](int64_t k, VecF v) { hn::StoreU(round ? round_to_bf16(v) : v, d, x + k); });
     }
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/simd/rows.h"
+#include "kernels/quantised/rows.h"
 
 namespace gremium::kernels {
 namespace {
@@ -24,7 +24,7 @@ void dots_unpacked(float* sums, const float* x, int64_t stride, int64_t m, const
     for (int64_t j = 0; j < n; j += rows_at_once) {
         const int64_t count = std::min(rows_at_once, n - j);
         for (int64_t c = 0; c < count; ++c)
-            load_row(product.b.dtype, product.b.row(n0 + j + c), rows.data() + c * product.k, product.k);
+            load_weights(product.b.dtype, product.b.row(n0 + j + c), rows.data() + c * product.k, product.k);
         dots(part, x, stride, m, unpacked, 0, count);
         for (int64_t i = 0; i < m; ++i) std::copy_n(part + i * count, count, sums + i * n + j);
     }

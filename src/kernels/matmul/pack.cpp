@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/matmul/pack.cpp"
 #include "kernels/simd/dispatch.h"
 
+#include "kernels/quantised/rows-inl.h"
 #include "kernels/simd/bf16_pairs-inl.h"
 
 HWY_BEFORE_NAMESPACE();

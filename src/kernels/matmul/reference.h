@@ -1,7 +1,7 @@
 // What the grouped matmuls compute, written to be read: plain loops over rows widened to f32, f32 sums in order of k.
 #pragma once
 
-#include "kernels/matmul/grouped_matmul.h"
+#include "kernels/matmul/options.h"
 
 namespace gremium::kernels::reference {
 

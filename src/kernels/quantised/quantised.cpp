@@ -149,7 +149,7 @@ void round_chunks(DType type, const std::byte* row, int64_t n, std::byte* out) {
     To* to = reinterpret_cast<To*>(out);
     for (int64_t i = 0; i < n; i += code_chunk, ++to) {
         const int64_t count = std::min(code_chunk, n - i);
-        visit_row(type, row + bytes_of(type, i), count,
+        visit_float_row(type, row + bytes_of(type, i), count,
                   [&](int64_t j, VecF v) HWY_ATTR { hn::Store(v, F32(), x + j); });
         std::fill(x + count, x + code_chunk, 0.f);
         round_chunk<fine>(x, *to);

@@ -10,6 +10,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/recurrent/selective_scan.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 #include "hwy/contrib/math/math-inl.h"

@@ -1,4 +1,4 @@
-// Reading and writing rows of any element type as vectors of f32. Included once per Highway target, after dispatch.h.
+// Reading and writing rows of f32, f16 and bf16 as vectors of f32. Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_ROWS_INL_H_
 #undef GREMIUM_KERNELS_ROWS_INL_H_
@@ -7,10 +7,10 @@
 #endif
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
-#include "kernels/quantised/quantised.h"
-#include "tensor/quantised/blocks.h"
+#include "tensor/dtype.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -86,37 +86,17 @@ HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
     visit_block(tail, i);
 }
 
-// The same for any other type of weights, through f32 in memory.
-template <typename Visit>
-void visit_unpacked(DType type, const std::byte* row, int64_t n, Visit&& visit) {
-    const auto unpack = code_format(type).unpack;
-    Codes codes;
-    HWY_ALIGN float values[code_chunk];
-    for (int64_t begin = 0; begin < n; begin += code_chunk) {
-        const int64_t count = std::min(code_chunk, n - begin), padded = (count + block - 1) / block * block;
-        if (unpack) {
-            unpack(row, begin, n, codes);
-            decode(codes, values);
-        } else {
-            dequantise_row(type, row + bytes_of(type, begin), values, count);
-            std::fill(values + count, values + padded, 0.f);
-        }
-        for (int64_t i = 0; i < padded; i += block / block_vectors) visit(begin + i, hn::Load(F32(), values + i));
-    }
-}
-
 // The same with the type known at run time.
 template <typename Visit>
-HWY_INLINE void visit_row(DType type, const std::byte* row, int64_t n, Visit&& visit) {
+HWY_INLINE void visit_float_row(DType type, const std::byte* row, int64_t n, Visit&& visit) {
     switch (type) {
-        case DType::f32:
-            return visit_row<DType::f32>(row, n, visit);
         case DType::f16:
             return visit_row<DType::f16>(row, n, visit);
         case DType::bf16:
             return visit_row<DType::bf16>(row, n, visit);
         default:
-            return visit_unpacked(type, row, n, visit);
+            assert(type == DType::f32);
+            return visit_row<DType::f32>(row, n, visit);
     }
 }
 

@@ -5,6 +5,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/rows.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -33,9 +34,7 @@ void load_row(DType dtype, const std::byte* in, float* out, int64_t n) {
         case DType::bf16:
             return load_float_row<DType::bf16>(in, out, n);
         default:
-            if (!is_quantised(dtype)) return dequantise_row(dtype, in, out, n);
-            return visit_unpacked(dtype, in, n,  // whole blocks, so that every vector lies within the row
-                                  [&](int64_t i, VecF v) HWY_ATTR { hn::StoreU(v, F32(), out + i); });
+            return dequantise_row(dtype, in, out, n);
     }
 }
 

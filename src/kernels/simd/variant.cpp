@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/simd/cpu.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/variant.cpp"
@@ -45,7 +45,7 @@ const Row& row(Variant variant) { return table[static_cast<size_t>(variant)]; }
 bool runs_here(const Row& r, int64_t supported) {
     if (r.variant == Variant::reference) return true;
     if (!HWY_ARCH_X86) return r.variant == Variant::native;
-    if (r.variant == Variant::amx && !amx_bf16_leaf()) return false;
+    if (r.variant == Variant::amx && !has_amx_bf16()) return false;
     return (r.target & supported & HWY_TARGETS) != 0;
 }
 
