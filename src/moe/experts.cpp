@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "kernels/rowwise/activation.h"
+#include "kernels/rowwise/elementwise.h"
 #include "kernels/rowwise/moe_rows.h"
 #include "moe/mixture.h"
 

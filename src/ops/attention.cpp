@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/rowwise/rope.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {

@@ -2,6 +2,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/rowwise/elementwise.h"
+#include "kernels/rowwise/softmax.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {

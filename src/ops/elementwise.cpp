@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/rowwise/activation.h"
+#include "kernels/rowwise/elementwise.h"
 #include "kernels/rowwise/moe_rows.h"
 #include "ops/ops.h"
 #include "tensor/quantised/blocks.h"

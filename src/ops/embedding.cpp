@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "kernels/rowwise/embedding.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {

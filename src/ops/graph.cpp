@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/elementwise.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium::ops {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/rowwise/elementwise.h"
 #include "kernels/rowwise/moe_rows.h"
 #include "ops/ops.h"
 

@@ -1,5 +1,7 @@
 #include <cstring>
 
+#include "kernels/rowwise/norm.h"
+#include "kernels/rowwise/softmax.h"
 #include "ops/ops.h"
 
 namespace gremium::ops {

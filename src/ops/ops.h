@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "kernels/attention/attention.h"
+#include "kernels/kinds.h"
 #include "kernels/matmul/grouped_matmul.h"
 #include "kernels/recurrent/state_space.h"
-#include "kernels/rowwise/rowwise.h"
 #include "ops/graph.h"
 
 namespace gremium::ops {

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/adamw.h"
+#include "kernels/rowwise/elementwise.h"
 
 namespace gremium::train {
 namespace {

@@ -1,6 +1,9 @@
 // Sums of tensors, embeddings, rows of other types, AdamW.
 #include "base/error.h"
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/quantised/rows.h"
+#include "kernels/rowwise/adamw.h"
+#include "kernels/rowwise/elementwise.h"
+#include "kernels/rowwise/embedding.h"
 #include "kernels/simd/rows.h"
 #include "tests/kernels/numbers.h"
 
@@ -68,7 +71,7 @@ TEST_P(Elementwise, RowsOfEveryTypeAreReadExactly) {
             if (n % info(dtype).block != 0) continue;
             const OwnedTensor t = random_tensor(dtype, {n}, 1);
             std::vector<float> row(static_cast<size_t>(n) + 1, 77);
-            load_row(dtype, t.get().data, row.data(), n);
+            load_weights(dtype, t.get().data, row.data(), n);
             EXPECT_EQ(row.back(), 77) << "wrote past the end";
             row.pop_back();
             EXPECT_EQ(row, to_floats(t));

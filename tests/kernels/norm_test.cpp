@@ -1,4 +1,4 @@
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/norm.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {

@@ -1,6 +1,6 @@
 #include <complex>
 
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/rope.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/softmax.h"
 #include "tests/kernels/numbers.h"
 
 namespace gremium::kernels {

@@ -1,15 +1,18 @@
+#include "kernels/rowwise/activation.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <cstring>
 #include <numbers>
 
-#include "kernels/rowwise/rowwise.h"
 #include "kernels/simd/rows.h"
+#include "tensor/quantised/blocks.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/activation.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,12 +1,14 @@
+#include "kernels/rowwise/adamw.h"
+
 #include <cassert>
 #include <cmath>
 
-#include "kernels/rowwise/rowwise.h"
 #include "kernels/simd/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/adamw.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,12 +1,13 @@
-// Sums of tensors: axpby, add_bias, sum_rows, sum_of_squares.
+#include "kernels/rowwise/elementwise.h"
+
 #include <cassert>
 
-#include "kernels/rowwise/rowwise.h"
 #include "kernels/simd/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/elementwise.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

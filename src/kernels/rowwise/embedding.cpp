@@ -1,7 +1,9 @@
+#include "kernels/rowwise/embedding.h"
+
 #include <cassert>
 
 #include "base/error.h"
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/quantised/rows.h"
 #include "kernels/simd/rows.h"
 
 namespace gremium::kernels {
@@ -21,7 +23,7 @@ void embedding(Tensor y_TD, TensorView table_VD, std::span<const int32_t> ids) {
     parallel_rows(y_TD.rows(), y_TD.cols(), [&](int64_t begin, int64_t end) {
         RowWriter y(y_TD);
         for (int64_t t = begin; t < end; ++t) {
-            load_row(table_VD.dtype, table_VD.row(ids[static_cast<size_t>(t)]), y.begin(t), y_TD.cols());
+            load_weights(table_VD.dtype, table_VD.row(ids[static_cast<size_t>(t)]), y.begin(t), y_TD.cols());
             y.finish(t);
         }
     });

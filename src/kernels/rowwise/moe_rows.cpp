@@ -7,6 +7,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/moe_rows.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

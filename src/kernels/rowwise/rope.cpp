@@ -1,11 +1,13 @@
+#include "kernels/rowwise/rope.h"
+
 #include <cassert>
 
-#include "kernels/rowwise/rowwise.h"
 #include "kernels/simd/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/rope.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -1,15 +1,17 @@
+#include "kernels/rowwise/softmax.h"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <utility>
 
 #include "base/error.h"
-#include "kernels/rowwise/rowwise.h"
 #include "kernels/simd/rows.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise/softmax.cpp"
 #include "kernels/simd/dispatch.h"
+
 #include "kernels/simd/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();

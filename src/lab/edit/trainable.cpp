@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "kernels/matmul/grouped_matmul.h"
 #include "model/spec/tensors.h"
+#include "kernels/rowwise/elementwise.h"
 #include "tensor/quantised/blocks.h"
 
 namespace gremium::lab {

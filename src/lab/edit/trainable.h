@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/adamw.h"
 #include "model/spec/spec.h"
 #include "model/spec/tensors.h"
 #include "ops/graph.h"

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/rowwise/rowwise.h"
+#include "kernels/rowwise/softmax.h"
 #include "model/decoder.h"
 
 namespace gremium::lab {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "kernels/rowwise/softmax.h"
 #include "ops/ops.h"
 
 namespace gremium::moe {
