@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 #include "tensor/arena.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf_amx.h"
 #include "tests/kernels/emulated_tiles.h"
 
 namespace gremium::kernels::amx {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 #include "kernels/simd/cpu.h"
 #include "tests/kernels/numbers.h"
 

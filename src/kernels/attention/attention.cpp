@@ -6,7 +6,7 @@
 
 #include "kernels/attention/plan.h"
 #include "kernels/attention/reference.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 #include "kernels/simd/rows.h"
 
 #undef HWY_TARGET_INCLUDE

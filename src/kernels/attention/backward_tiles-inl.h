@@ -1,4 +1,4 @@
-// The backward of attention on the tile kernels of bf16 products (gemm.h), and what both backwards begin and end with.
+// The backward of attention on the tile kernels of bf16 products (leaf.h), and what both backwards begin and end with.
 // Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_ATTENTION_BACKWARD_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_ATTENTION_BACKWARD_TILES_INL_H_
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/attention/tiles-inl.h"
+#include "kernels/matmul/leaf.h"
 #include "kernels/matmul/pack.h"
 #include "kernels/simd/bf16_pairs-inl.h"
 

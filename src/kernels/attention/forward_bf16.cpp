@@ -1,7 +1,7 @@
-// Attention whose products are those of bf16 numbers, by the tiles of the grouped matmul (gemm.h). Along what a product
+// Attention whose products are those of bf16 numbers, by the tiles of the grouped matmul (leaf.h). Along what a product
 // sums over, a unit holds numbers i and i + 16 of 32: so two vectors become one without crossing lanes.
 #include "kernels/attention/plan.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/forward_bf16.cpp"

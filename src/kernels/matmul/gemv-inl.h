@@ -1,4 +1,4 @@
-// Dot products of a few rows with weight rows (gemm.h), a template over the weights' element type: one file instantiates
+// Dot products of a few rows with weight rows (gemv.h), a template over the weights' element type: one file instantiates
 // it for each, since compiling takes long. Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_GEMV_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_GEMV_INL_H_
@@ -7,7 +7,7 @@
 #define GREMIUM_KERNELS_GEMV_INL_H_
 #endif
 
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/product.h"
 #include "kernels/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();

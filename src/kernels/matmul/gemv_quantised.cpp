@@ -1,10 +1,10 @@
-// Dot products of a few rounded rows (codes.h) with rows of any block-quantised type, in whole numbers.
+// Dot products of a few rounded rows (chunk.h) with rows of any block-quantised type, in whole numbers.
 #include <algorithm>
 #include <string>
 #include <type_traits>
 
-#include "kernels/matmul/gemm.h"
-#include "kernels/quantised/quantised.h"
+#include "kernels/matmul/gemv.h"
+#include "kernels/quantised/chunk.h"
 
 #define HWY_WANT_AVX3_DL
 #undef HWY_TARGET_INCLUDE
@@ -18,15 +18,15 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-std::string_view gemv_codes_name() {
-    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " codes gemv";
+std::string_view gemv_quantised_name() {
+    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised gemv";
     return name;
 }
 
 #if HWY_TARGET == HWY_SCALAR
 
-void gemv_codes_inputs(std::byte*, const Product&) {}
-void gemv_codes(float*, const std::byte*, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
+void gemv_quantised_inputs(std::byte*, const Product&) {}
+void gemv_quantised(float*, const std::byte*, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
 
 #else
 
@@ -36,8 +36,8 @@ using Row = std::conditional_t<fine, FineRounded, Rounded>;
 // One chunk of C weight rows against M rows of x: sums enough to hide the latency of an addition.
 template <DType type, int C, int M, bool fine>
 struct Chunk {
-    static constexpr bool wide = Coded<type>::wide;
-    static constexpr int zero = Coded<type>::zero;
+    static constexpr bool wide = Quantised<type>::wide;
+    static constexpr int zero = Quantised<type>::zero;
     VecFactor (&sums)[C][M];
     const std::byte* const (&w)[C];
     const Row<fine>* const (&x)[M];
@@ -51,17 +51,17 @@ struct Chunk {
 
     HWY_INLINE void run() const {
         const FactorTag d;
-        VecFactor x_sum[M];  // where codes have no zero
+        VecFactor x_sum[M];  // where quants have no zero
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m) x_sum[m] = hn::Mul(hn::ConvertTo(d, total(m)), hn::Load(d, x[m]->scale));
 #pragma GCC unroll 4
         for (int c = 0; c < C; c += together) {
-            Lanes codes[together];
+            Lanes quants[together];
             VecFactor scale[together], min[together];
 #pragma GCC unroll 4
             for (int i = 0; i < together; ++i) {
-                codes[i] = LanesOf<type>::codes(w[c + i]);
-                const Affine factors = Coded<type>::factors(w[c + i]);
+                quants[i] = LanesOf<type>::quants(w[c + i]);
+                const Affine factors = Quantised<type>::factors(w[c + i]);
                 scale[i] = factors.scale.v[0];
                 min[i] = factors.min.v[0];
             }
@@ -70,12 +70,12 @@ struct Chunk {
                 VecI32 sum[together];
 #pragma GCC unroll 4
                 for (int i = 0; i < together; ++i) sum[i] = fine || !zero ? hn::Zero(I32()) : total(m);
-                add_dots(sum, codes, x[m]->q);
+                add_dots(sum, quants, x[m]->q);
                 if constexpr (fine) {
 #pragma GCC unroll 4
                     for (int i = 0; i < together; ++i)
                         sum[i] = hn::Add(hn::ShiftLeft<8>(sum[i]), zero ? total(m) : hn::Zero(I32()));
-                    add_dots(sum, codes, x[m]->low);
+                    add_dots(sum, quants, x[m]->low);
                 }
                 const VecFactor x_scale = hn::Load(d, x[m]->scale);
 #pragma GCC unroll 4
@@ -88,20 +88,20 @@ struct Chunk {
     }
     HWY_INLINE VecI32 total(int m) const { return hn::Load(I32(), x[m]->total); }
 
-    // Weight rows whose codes are held while all rows of x meet them; more do not fit in registers.
+    // Weight rows whose quants are held while all rows of x meet them; more do not fit in registers.
     static constexpr int together = M < 4 ? 1 : C;
-    static HWY_INLINE void add_dots(VecI32 (&sum)[together], const Lanes (&codes)[together], const int8_t* q) {
+    static HWY_INLINE void add_dots(VecI32 (&sum)[together], const Lanes (&quants)[together], const int8_t* q) {
 #pragma GCC unroll 4
         for (int t = 0; t < 4; ++t) {
-            const VecI8 v = hn::Load(I8(), q + t * code_lanes);
+            const VecI8 v = hn::Load(I8(), q + t * quant_lanes);
 #pragma GCC unroll 4
-            for (int i = 0; i < together; ++i) sum[i] = dot_bytes<wide>(sum[i], codes[i].v[t], v);
+            for (int i = 0; i < together; ++i) sum[i] = dot_bytes<wide>(sum[i], quants[i].v[t], v);
         }
     }
 
 #else
 
-    // What has no codes in it; scale[c][m]: products of the factors of w and x.
+    // What has no quants in it; scale[c][m]: products of the factors of w and x.
     HWY_INLINE void add_sums(const Affine (&factors)[C], int f, VecFactor (&scale)[C][M]) const {
         const FactorTag d;
         const hn::Rebind<int32_t, FactorTag> di;
@@ -121,7 +121,7 @@ struct Chunk {
     HWY_INLINE void run() const {
         Affine factors[C];
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) factors[c] = Coded<type>::factors(w[c]);
+        for (int c = 0; c < C; ++c) factors[c] = Quantised<type>::factors(w[c]);
 #pragma GCC unroll 4
         for (int f = 0; f < static_cast<int>(factor_vectors); ++f) {
             VecFactor scale[C][M];
@@ -139,18 +139,18 @@ struct Chunk {
         const auto part_of_lane =  // four lanes of 32-bit sums belong to one part
             hn::IndicesFromVec(d, hn::Add(hn::ShiftRight<2>(hn::Iota(di, 0)),
                                           hn::Set(di, static_cast<int32_t>(v * factor_lanes / 4))));
-        VecU8 codes[C];
+        VecU8 quants[C];
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) codes[c] = Coded<type>::codes(w[c], at);
+        for (int c = 0; c < C; ++c) quants[c] = Quantised<type>::quants(w[c], at);
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) {
-            const VecI8 q = hn::Load(I8(), x[m]->q + at * code_lanes);
+            const VecI8 q = hn::Load(I8(), x[m]->q + at * quant_lanes);
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c) {
-                VecI32 sum = dot_bytes<wide>(hn::Zero(I32()), codes[c], q);
+                VecI32 sum = dot_bytes<wide>(hn::Zero(I32()), quants[c], q);
                 if constexpr (fine) {
-                    const VecI8 low = hn::Load(I8(), x[m]->low + at * code_lanes);
-                    sum = dot_bytes<wide>(hn::ShiftLeft<8>(sum), codes[c], low);
+                    const VecI8 low = hn::Load(I8(), x[m]->low + at * quant_lanes);
+                    sum = dot_bytes<wide>(hn::ShiftLeft<8>(sum), quants[c], low);
                 }
                 add(c, m, sum, hn::TableLookupLanes(scale[c][m], part_of_lane));
             }
@@ -160,17 +160,17 @@ struct Chunk {
 #endif
 };
 
-// The chunks of one row as Chunk reads them: bytes in the order of codes, and of what is to be added where codes have a zero,
+// The chunks of one row as Chunk reads them: bytes in the order of quants, and of what is to be added where quants have a zero,
 // −zero·total.
 template <DType type, bool fine>
 void arrange(const Row<fine>* from, int64_t chunks, Row<fine>* to) {
-    constexpr int zero = Coded<type>::zero;
+    constexpr int zero = Quantised<type>::zero;
     for (int64_t i = 0; i < chunks; ++i) {
         to[i] = from[i];
         for (int32_t& total : to[i].total) total *= zero ? -zero : 1;
 #if HWY_CAP_GE512
-        to_lanes<Coded<type>::small_parts>(from[i].q, to[i].q);
-        if constexpr (fine) to_lanes<Coded<type>::small_parts>(from[i].low, to[i].low);
+        to_lanes<Quantised<type>::small_parts>(from[i].q, to[i].q);
+        if constexpr (fine) to_lanes<Quantised<type>::small_parts>(from[i].low, to[i].low);
 #endif
     }
 }
@@ -222,7 +222,7 @@ void dots_of(float* out, const Row<fine>* x, const Product& product, int64_t n0,
             for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(soon + i * bytes + b, 0, 3);
             const std::byte* w[C];
 #pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) w[c] = tails[c].chunk_at(rows[c], i * code_chunk, product.k);
+            for (int c = 0; c < C; ++c) w[c] = tails[c].chunk_at(rows[c], i * chunk_size, product.k);
             const Row<fine>* x_rows[M];
 #pragma GCC unroll 8
             for (int m = 0; m < M; ++m) x_rows[m] = x + m * chunks + i;
@@ -317,7 +317,7 @@ void with_types(const Product& product, Function&& function) {
     }
 }
 
-void gemv_codes_inputs(std::byte* x, const Product& product) {
+void gemv_quantised_inputs(std::byte* x, const Product& product) {
     with_types(product, [&](auto types) {
         using To = Row<types.fine>;
         const int64_t chunks = chunks_of(product.k);
@@ -327,8 +327,8 @@ void gemv_codes_inputs(std::byte* x, const Product& product) {
     });
 }
 
-void gemv_codes(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
-                const std::byte* then) {
+void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
+                    const std::byte* then) {
     with_types(product, [&](auto types) {
         const auto* const rows = reinterpret_cast<const Row<types.fine>*>(x);
         Gemv<types.type, types.fine>{sums, rows, m, product, n0, n, then}.run();
@@ -344,17 +344,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gremium::kernels {
 
-HWY_EXPORT(gemv_codes_name);
-HWY_EXPORT(gemv_codes_inputs);
-HWY_EXPORT(gemv_codes);
+HWY_EXPORT(gemv_quantised_name);
+HWY_EXPORT(gemv_quantised_inputs);
+HWY_EXPORT(gemv_quantised);
 
-std::string_view gemv_codes_name() { return HWY_DYNAMIC_DISPATCH(gemv_codes_name)(); }
+std::string_view gemv_quantised_name() { return HWY_DYNAMIC_DISPATCH(gemv_quantised_name)(); }
 
-void gemv_codes_inputs(std::byte* x, const Product& product) { HWY_DYNAMIC_DISPATCH(gemv_codes_inputs)(x, product); }
+void gemv_quantised_inputs(std::byte* x, const Product& product) {
+    HWY_DYNAMIC_DISPATCH(gemv_quantised_inputs)(x, product);
+}
 
-void gemv_codes(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
-                const std::byte* then) {
-    HWY_DYNAMIC_DISPATCH(gemv_codes)(sums, x, m, product, n0, n, then);
+void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
+                    const std::byte* then) {
+    HWY_DYNAMIC_DISPATCH(gemv_quantised)(sums, x, m, product, n0, n, then);
 }
 
 }  // namespace gremium::kernels

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "base/error.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
+#include "kernels/matmul/product.h"
 #include "kernels/matmul/reference.h"
+#include "kernels/matmul/run.h"
+#include "kernels/quantised/quantised.h"
 #include "kernels/simd/rows.h"
 #include "kernels/simd/variant.h"
 #include "tensor/arena.h"
@@ -133,11 +136,11 @@ void grouped_matmul(std::span<const Projection> projections, TensorView x, std::
         if (rows == 0) continue;
         for (const auto& [y, w] : projections) {
             const Leaf& leaf = choose_leaf(options.compute, w[g].dtype, options.fine);
-            const bool rounds = options.compute == DType::q8_0 && code_format(w[g].dtype).unpack;
+            const bool rounds = options.compute == DType::q8_0 && quantised_format(w[g].dtype).unpack;
             for_each_stretch(first, rows, leaf.gemv_rows, options.cohorts, [&](int64_t from, int64_t count, bool few) {
                 products.push_back({operand(x, from, x_rows, true), operand(w[g], 0, {}, true), count, y.cols(),
                                     x.cols(), output(y, from), &leaf, few});
-                if (!rounds || !(few || holds_codes(leaf.panel))) return;  // tiles of bf16 take x itself
+                if (!rounds || !(few || holds_quantised(leaf.panel))) return;  // tiles of bf16 take x itself
                 if (!rounded) rounded.emplace(x, x_rows, options.fine);
                 rounded->put_into(products.back().a, from);
             });

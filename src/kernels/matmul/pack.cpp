@@ -14,9 +14,9 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-constexpr int64_t per_unit(Panel panel) { return shape_of(panel).k; }  // of a panel without codes
+constexpr int64_t per_unit(Panel panel) { return shape_of(panel).k; }  // of a panel without quants
 
-// Elements of a row become elements of a panel; writes up to the end of a block of 32, or of a chunk of codes.
+// Elements of a row become elements of a panel; writes up to the end of a block of 32, or of a chunk of quants.
 void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, int64_t n) {
     const F32 d;
     float* const floats = reinterpret_cast<float*>(out);
@@ -28,17 +28,17 @@ void convert_row(uint32_t* out, Panel panel, DType type, const std::byte* row, i
             return visit_row(type, row, n, [&](int64_t i, VecF v) { hn::StoreU(round_to_bf16(v), d, floats + i); });
         case Panel::bf16:
             if (type == DType::bf16) return static_cast<void>(std::memcpy(out, row, static_cast<size_t>(2 * n)));
-            if (const auto unpack = code_format(type).unpack) {
-                Codes codes;
-                for (int64_t i = 0; i < n; i += code_chunk) {
-                    unpack(row, i, n, codes);
-                    decode_bf16(codes, halves + i);
+            if (const auto unpack = quantised_format(type).unpack) {
+                QuantisedChunk chunk;
+                for (int64_t i = 0; i < n; i += chunk_size) {
+                    unpack(row, i, n, chunk);
+                    dequantise_bf16(chunk, halves + i);
                 }
                 return;
             }
             return visit_row(type, row, n, [&](int64_t i, VecF v) { store_halves(v, out + i / 2); });
-        case Panel::codes_32:
-        case Panel::codes_16:
+        case Panel::quantised_32:
+        case Panel::quantised_16:
             return;  // made of whole rows, below
     }
 }
@@ -164,30 +164,30 @@ constexpr int64_t group = 16;  // units transposed together: one cache line, a m
 
 // nr weight rows as B's panel has them: of each part of `size` its units, then its scales and, where there are, its mins.
 template <int64_t size>
-void pack_codes(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr) {
-    constexpr int64_t row_units = sizeof(Codes) / 4, units = size / 4;
-    const CodeFormat format = code_format(b.dtype);
+void pack_quantised(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr) {
+    constexpr int64_t row_units = sizeof(QuantisedChunk) / 4, units = size / 4;
+    const QuantisedFormat format = quantised_format(b.dtype);
     const int64_t part_units = units + (format.zero ? 1 : 2);
-    HWY_ALIGN uint32_t factors[code_parts * max_nr];
-    Codes rows[max_nr];
+    HWY_ALIGN uint32_t factors[chunk_parts * max_nr];
+    QuantisedChunk rows[max_nr];
     for (int64_t i = 0; i < piece.count; i += nr) {
         const int64_t count = std::min(nr, piece.count - i);
-        for (int64_t k = 0; k < piece.k_count; k += code_chunk) {
+        for (int64_t k = 0; k < piece.k_count; k += chunk_size) {
             for (int64_t j = 0; j < nr; ++j) {
                 if (j < count)
                     format.unpack(b.row(piece.i + i + j), piece.k + k, piece.k + piece.k_count, rows[j]);
                 else
                     rows[j] = {};
             }
-            const int64_t parts = std::min(code_chunk, piece.k_count - k) / size;
+            const int64_t parts = std::min(chunk_size, piece.k_count - k) / size;
             const auto put_factors = [&](const float* first, int64_t at) {
-                transpose(factors, nr, reinterpret_cast<const uint32_t*>(first), row_units, nr, code_parts);
+                transpose(factors, nr, reinterpret_cast<const uint32_t*>(first), row_units, nr, chunk_parts);
                 for (int64_t p = 0; p < parts; ++p)
-                    std::copy_n(factors + p * size / code_part * nr, nr, out + (p * part_units + at) * nr);
+                    std::copy_n(factors + p * size / part_size * nr, nr, out + (p * part_units + at) * nr);
             };
             for (int64_t p = 0; p < parts; ++p) {
-                const uint32_t* const codes = reinterpret_cast<const uint32_t*>(rows[0].code) + p * units;
-                transpose(out + p * part_units * nr, nr, codes, row_units, nr, units);
+                const uint32_t* const quants = reinterpret_cast<const uint32_t*>(rows[0].quant) + p * units;
+                transpose(out + p * part_units * nr, nr, quants, row_units, nr, units);
             }
             put_factors(rows[0].scale, units);
             if (!format.zero) put_factors(rows[0].min, units + 1);
@@ -225,8 +225,8 @@ void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& lea
 void pack_b(uint32_t* out, const Operand& b, const Piece& piece, const Leaf& leaf) {
     const int64_t nr = leaf.nr, strip = nr * piece.units;
     const DType type = b.dtype;
-    if (leaf.panel == Panel::codes_32) return pack_codes<32>(out, b, piece, nr);
-    if (leaf.panel == Panel::codes_16) return pack_codes<16>(out, b, piece, nr);
+    if (leaf.panel == Panel::quantised_32) return pack_quantised<32>(out, b, piece, nr);
+    if (leaf.panel == Panel::quantised_16) return pack_quantised<16>(out, b, piece, nr);
     if (b.along_k) {
         const bool as_stored =
             (type == DType::f32 && leaf.panel == Panel::f32) || (type == DType::bf16 && leaf.panel == Panel::bf16);

@@ -1,9 +1,10 @@
-// Panels for the tile kernels (their layout: gemm.h).
+// Panels for the tile kernels (their layout: panel.h).
 #pragma once
 
 #include <cstdint>
 
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
+#include "kernels/matmul/product.h"
 
 namespace gremium::kernels {
 
@@ -13,7 +14,7 @@ struct Piece {
     int64_t i, count, k, k_count, units;
 };
 
-// out: [count rounded up to mr][a_stride]. Not of codes.
+// out: [count rounded up to mr][a_stride]. Not of quants.
 void pack_a(uint32_t* out, const Operand& a, const Piece& piece, const Leaf& leaf);
 // out: [⌈count / nr⌉][units][nr].
 void pack_b(uint32_t* out, const Operand& b, const Piece& piece, const Leaf& leaf);

@@ -1,10 +1,10 @@
-// Rows of the types with 32 weights a block as Codes (codes.h; the formats: tensor/quantised/block_types.h). Included once per
+// Rows of the types with 32 weights a block as chunks (chunk.h; the formats: tensor/quantised/block_types.h). Included once per
 // Highway target, after dispatch.h.
-#if defined(GREMIUM_KERNELS_CODES_32_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef GREMIUM_KERNELS_CODES_32_INL_H_
-#undef GREMIUM_KERNELS_CODES_32_INL_H_
+#if defined(GREMIUM_KERNELS_QUANTISED_32_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GREMIUM_KERNELS_QUANTISED_32_INL_H_
+#undef GREMIUM_KERNELS_QUANTISED_32_INL_H_
 #else
-#define GREMIUM_KERNELS_CODES_32_INL_H_
+#define GREMIUM_KERNELS_QUANTISED_32_INL_H_
 #endif
 
 #include <cstddef>
@@ -22,10 +22,10 @@ struct Block32 {
     using Block = B;
     static constexpr bool small_parts = false;
 
-    // What make(bytes of a block, i) gives for vector i.. of its codes.
+    // What make(bytes of a block, i) gives for vector i.. of its quants.
     template <typename Make>
-    static HWY_INLINE VecU8 codes_of(const std::byte* at, int v, Make&& make) {
-        return codes_from(v, [&](int b, int64_t i) HWY_ATTR {
+    static HWY_INLINE VecU8 quants_of(const std::byte* at, int v, Make&& make) {
+        return quants_from(v, [&](int b, int64_t i) HWY_ATTR {
             return make(reinterpret_cast<const uint8_t*>(at) + b * static_cast<int>(sizeof(Block)), i);
         });
     }
@@ -36,7 +36,7 @@ struct Block32 {
     template <size_t q, size_t high>
     static HWY_INLINE VecU8 five_bits_at(const std::byte* at, int v) {
         return hn::Or(nibbles_at<q>(at, v),
-                      codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR { return fifth_bits(b + high, i); }));
+                      quants_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR { return fifth_bits(b + high, i); }));
     }
     // The f16 numbers at `offset` in each of the eight blocks.
     template <size_t offset>
@@ -46,11 +46,11 @@ struct Block32 {
 };
 
 template <>
-struct Coded<DType::q8_0> : Block32<BlockQ8_0> {
+struct Quantised<DType::q8_0> : Block32<BlockQ8_0> {
     static constexpr bool wide = true;
     static constexpr int zero = 128;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
-        return codes_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) {
+        return quants_of(at, v, [](const uint8_t* b, int64_t i) HWY_ATTR {
             return hn::Xor(bytes_at(b + offsetof(Block, q) + i), hn::Set(Bytes(), 128));
         });
     }
@@ -58,38 +58,38 @@ struct Coded<DType::q8_0> : Block32<BlockQ8_0> {
 };
 
 template <>
-struct Coded<DType::q4_0> : Block32<BlockQ4_0> {
+struct Quantised<DType::q4_0> : Block32<BlockQ4_0> {
     static constexpr bool wide = false;
     static constexpr int zero = 8;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) { return nibbles_at<offsetof(Block, q)>(at, v); }
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) { return nibbles_at<offsetof(Block, q)>(at, v); }
     static HWY_INLINE Affine factors(const std::byte* at) { return centred(halves<offsetof(Block, d)>(at), zero); }
 };
 
 template <>
-struct Coded<DType::q4_1> : Block32<BlockQ4_1> {
+struct Quantised<DType::q4_1> : Block32<BlockQ4_1> {
     static constexpr bool wide = false;
     static constexpr int zero = 0;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) { return nibbles_at<offsetof(Block, q)>(at, v); }
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) { return nibbles_at<offsetof(Block, q)>(at, v); }
     static HWY_INLINE Affine factors(const std::byte* at) {
         return {halves<offsetof(Block, d)>(at), halves<offsetof(Block, m)>(at)};
     }
 };
 
 template <>
-struct Coded<DType::q5_0> : Block32<BlockQ5_0> {
+struct Quantised<DType::q5_0> : Block32<BlockQ5_0> {
     static constexpr bool wide = false;
     static constexpr int zero = 16;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) {
         return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) { return centred(halves<offsetof(Block, d)>(at), zero); }
 };
 
 template <>
-struct Coded<DType::q5_1> : Block32<BlockQ5_1> {
+struct Quantised<DType::q5_1> : Block32<BlockQ5_1> {
     static constexpr bool wide = false;
     static constexpr int zero = 0;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) {
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) {
         return five_bits_at<offsetof(Block, q), offsetof(Block, high)>(at, v);
     }
     static HWY_INLINE Affine factors(const std::byte* at) {
@@ -98,24 +98,24 @@ struct Coded<DType::q5_1> : Block32<BlockQ5_1> {
 };
 
 template <>
-struct Coded<DType::iq4_nl> : Block32<BlockIQ4_NL> {
+struct Quantised<DType::iq4_nl> : Block32<BlockIQ4_NL> {
     static constexpr bool wide = true;
     static constexpr int zero = 128;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) { return iq4(nibbles_at<offsetof(Block, q)>(at, v)); }
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) { return iq4(nibbles_at<offsetof(Block, q)>(at, v)); }
     static HWY_INLINE Affine factors(const std::byte* at) { return centred(halves<offsetof(Block, d)>(at), zero); }
 };
 
 template <>
-struct Coded<DType::mxfp4> : Block32<BlockMXFP4> {
+struct Quantised<DType::mxfp4> : Block32<BlockMXFP4> {
     static constexpr bool wide = false;
     static constexpr int zero = 12;
-    static HWY_INLINE VecU8 codes(const std::byte* at, int v) { return mxfp4(nibbles_at<offsetof(Block, q)>(at, v)); }
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) { return mxfp4(nibbles_at<offsetof(Block, q)>(at, v)); }
     static HWY_INLINE Affine factors(const std::byte* at) {
         uint64_t each = 0;
 #pragma GCC unroll 8
         for (int b = 0; b < 8; ++b)
             each |= uint64_t{static_cast<uint8_t>(at[b * static_cast<int>(sizeof(Block))])} << 8 * b;
-        alignas(16) uint8_t e[code_parts];
+        alignas(16) uint8_t e[chunk_parts];
         twice(e, each);
         const hn::Rebind<uint32_t, FactorTag> d;
         Factors scale;

@@ -1,11 +1,11 @@
-// Codes of a chunk as four vectors of 512 bits in which the bytes of a lane share their factors: lane l holds weights of part
+// QuantisedChunk of a chunk as four vectors of 512 bits in which the bytes of a lane share their factors: lane l holds weights of part
 // l (of block l / 2 where blocks of 32 have one factor), so that factors multiply sums of bytes as they lie. Included once per
 // Highway target, after dispatch.h.
-#if defined(GREMIUM_KERNELS_CODE_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef GREMIUM_KERNELS_CODE_LANES_INL_H_
-#undef GREMIUM_KERNELS_CODE_LANES_INL_H_
+#if defined(GREMIUM_KERNELS_QUANTISED_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GREMIUM_KERNELS_QUANTISED_LANES_INL_H_
+#undef GREMIUM_KERNELS_QUANTISED_LANES_INL_H_
 #else
-#define GREMIUM_KERNELS_CODE_LANES_INL_H_
+#define GREMIUM_KERNELS_QUANTISED_LANES_INL_H_
 #endif
 
 #include <array>
@@ -88,7 +88,7 @@ HWY_INLINE Lanes nibbles_of(Eights q) {
 
 template <DType type>
 struct LanesOf32 {
-    using Block = typename Coded<type>::Block;
+    using Block = typename Quantised<type>::Block;
     static constexpr int64_t stride = sizeof(Block), q = offsetof(Block, q);
 
     static HWY_INLINE Lanes nibbles(const std::byte* at) {
@@ -97,7 +97,7 @@ struct LanesOf32 {
         else
             return nibbles_of(eights_of(four(at), four(at + 4 * stride)));
     }
-    // The codes of four blocks.
+    // The quants of four blocks.
     static HWY_INLINE __m512i four(const std::byte* at) {
         if constexpr (stride % 2 == 0) {
             return from_four_blocks<stride, q, 16>(at);
@@ -148,39 +148,39 @@ HWY_INLINE Lanes each(Lanes lanes, Function&& function) {
 
 template <>
 struct LanesOf<DType::q4_0> : LanesOf32<DType::q4_0> {
-    static HWY_INLINE Lanes codes(const std::byte* at) { return nibbles(at); }
+    static HWY_INLINE Lanes quants(const std::byte* at) { return nibbles(at); }
 };
 template <>
 struct LanesOf<DType::q4_1> : LanesOf32<DType::q4_1> {
-    static HWY_INLINE Lanes codes(const std::byte* at) { return nibbles(at); }
+    static HWY_INLINE Lanes quants(const std::byte* at) { return nibbles(at); }
 };
 template <>
 struct LanesOf<DType::q5_0> : LanesOf32<DType::q5_0> {
-    static HWY_INLINE Lanes codes(const std::byte* at) { return five_bits(at); }
+    static HWY_INLINE Lanes quants(const std::byte* at) { return five_bits(at); }
 };
 template <>
 struct LanesOf<DType::q5_1> : LanesOf32<DType::q5_1> {
-    static HWY_INLINE Lanes codes(const std::byte* at) { return five_bits(at); }
+    static HWY_INLINE Lanes quants(const std::byte* at) { return five_bits(at); }
 };
 template <>
 struct LanesOf<DType::iq4_nl> : LanesOf32<DType::iq4_nl> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         return each(nibbles(at), [](VecU8 v) HWY_ATTR { return iq4(v); });
     }
 };
 template <>
 struct LanesOf<DType::mxfp4> : LanesOf32<DType::mxfp4> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         return each(nibbles(at), [](VecU8 v) HWY_ATTR { return mxfp4(v); });
     }
 };
 template <>
 struct LanesOf<DType::q8_0> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         const __m512i first = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13),
                       second = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
         VecU8 v[4];
-        for (int i = 0; i < 4; ++i) v[i] = Coded<DType::q8_0>::codes(at, i);
+        for (int i = 0; i < 4; ++i) v[i] = Quantised<DType::q8_0>::quants(at, i);
         const __m512i low0 = _mm512_permutex2var_epi64(v[0].raw, first, v[1].raw),
                       low1 = _mm512_permutex2var_epi64(v[0].raw, second, v[1].raw),
                       high0 = _mm512_permutex2var_epi64(v[2].raw, first, v[3].raw),
@@ -196,8 +196,8 @@ struct LanesOf<DType::q8_0> {
 
 template <DType type>
 struct LanesOf256 {
-    static HWY_INLINE const typename Coded<type>::Block& block_at(const std::byte* at) {
-        return Coded<type>::block_at(at);
+    static HWY_INLINE const typename Quantised<type>::Block& block_at(const std::byte* at) {
+        return Quantised<type>::block_at(at);
     }
     // make(t) for all vectors.
     template <typename Make>
@@ -224,13 +224,13 @@ HWY_INLINE VecU8 four_bits(const uint8_t (&q)[128], int t) {
 
 template <>
 struct LanesOf<DType::q2_k> : LanesOf256<DType::q2_k> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         return lanes([&](int t) HWY_ATTR { return two_bits(block_at(at).q, t); });
     }
 };
 template <>
 struct LanesOf<DType::q3_k> : LanesOf256<DType::q3_k> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         alignas(64) static constexpr LaneTable place = lane_table([](int l) { return l % 2 * 4; }),
                                                left = lane_table([](int l) { return (2 - l / 2) & 31; });
         const auto& b = block_at(at);
@@ -242,13 +242,13 @@ struct LanesOf<DType::q3_k> : LanesOf256<DType::q3_k> {
 };
 template <>
 struct LanesOf<DType::q4_k> : LanesOf256<DType::q4_k> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         return lanes([&](int t) HWY_ATTR { return four_bits(block_at(at).q, t); });
     }
 };
 template <>
 struct LanesOf<DType::q5_k> : LanesOf256<DType::q5_k> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         alignas(64) static constexpr LaneTable left = lane_table([](int l) { return (4 - l / 2) & 31; });
         const auto& b = block_at(at);
         return lanes([&](int t) HWY_ATTR {
@@ -260,7 +260,7 @@ struct LanesOf<DType::q5_k> : LanesOf256<DType::q5_k> {
 };
 template <>
 struct LanesOf<DType::q6_k> : LanesOf256<DType::q6_k> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {  // of weights 128·n + 64·j + 32·i.. : see Coded
+    static HWY_INLINE Lanes quants(const std::byte* at) {  // of weights 128·n + 64·j + 32·i.. : see Quantised
         alignas(64) static constexpr LaneTable low = lane_table([](int l) { return l / 8 * 16 + l % 4 * 4; });
         alignas(64) static constexpr LaneTable low_left = lane_table([](int l) { return -4 * (l % 8 / 4) & 31; });
         alignas(64) static constexpr LaneTable high = lane_table([](int l) { return l / 8 * 8 + l % 2 * 4; });
@@ -275,7 +275,7 @@ struct LanesOf<DType::q6_k> : LanesOf256<DType::q6_k> {
 };
 template <>
 struct LanesOf<DType::iq4_xs> : LanesOf256<DType::iq4_xs> {
-    static HWY_INLINE Lanes codes(const std::byte* at) {
+    static HWY_INLINE Lanes quants(const std::byte* at) {
         const uint8_t* const q = block_at(at).q;
         return each(nibbles_of(eights_of(bytes64(q), bytes64(q + 64))), [](VecU8 v) HWY_ATTR { return iq4(v); });
     }

@@ -20,14 +20,14 @@ namespace HWY_NAMESPACE {
 // visit_row() of simd/rows-inl.h for a type of weights that is no float, through f32 in memory.
 template <typename Visit>
 void visit_unpacked(DType type, const std::byte* row, int64_t n, Visit&& visit) {
-    const auto unpack = code_format(type).unpack;
-    Codes codes;
-    HWY_ALIGN float values[code_chunk];
-    for (int64_t begin = 0; begin < n; begin += code_chunk) {
-        const int64_t count = std::min(code_chunk, n - begin), padded = (count + block - 1) / block * block;
+    const auto unpack = quantised_format(type).unpack;
+    QuantisedChunk chunk;
+    HWY_ALIGN float values[chunk_size];
+    for (int64_t begin = 0; begin < n; begin += chunk_size) {
+        const int64_t count = std::min(chunk_size, n - begin), padded = (count + block - 1) / block * block;
         if (unpack) {
-            unpack(row, begin, n, codes);
-            decode(codes, values);
+            unpack(row, begin, n, chunk);
+            dequantise(chunk, values);
         } else {
             dequantise_row(type, row + bytes_of(type, begin), values, count);
             std::fill(values + count, values + padded, 0.f);

@@ -8,14 +8,14 @@
 namespace gremium::kernels {
 
 void load_weights(DType type, const std::byte* row, float* out, int64_t n) {
-    const auto unpack = code_format(type).unpack;
+    const auto unpack = quantised_format(type).unpack;
     if (active() == Variant::reference || !unpack) return load_row(type, row, out, n);
-    Codes codes;
-    float values[code_chunk];
-    for (int64_t begin = 0; begin < n; begin += code_chunk, out += code_chunk) {
-        unpack(row, begin, n, codes);
-        const bool whole = n - begin >= code_chunk;
-        decode(codes, whole ? out : values);
+    QuantisedChunk chunk;
+    float values[chunk_size];
+    for (int64_t begin = 0; begin < n; begin += chunk_size, out += chunk_size) {
+        unpack(row, begin, n, chunk);
+        const bool whole = n - begin >= chunk_size;
+        dequantise(chunk, whole ? out : values);
         if (!whole) std::copy_n(values, n - begin, out);
     }
 }

@@ -1,16 +1,16 @@
-// What unpacking blocks into Codes (codes.h) is made of. Included once per Highway target, after dispatch.h.
-#if defined(GREMIUM_KERNELS_CODE_TOOLS_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef GREMIUM_KERNELS_CODE_TOOLS_INL_H_
-#undef GREMIUM_KERNELS_CODE_TOOLS_INL_H_
+// What unpacking blocks into chunks (chunk.h) is made of. Included once per Highway target, after dispatch.h.
+#if defined(GREMIUM_KERNELS_QUANTISED_TOOLS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GREMIUM_KERNELS_QUANTISED_TOOLS_INL_H_
+#undef GREMIUM_KERNELS_QUANTISED_TOOLS_INL_H_
 #else
-#define GREMIUM_KERNELS_CODE_TOOLS_INL_H_
+#define GREMIUM_KERNELS_QUANTISED_TOOLS_INL_H_
 #endif
 
 #include <array>
 #include <cstddef>
 #include <cstring>
 
-#include "kernels/quantised/quantised.h"
+#include "kernels/quantised/chunk.h"
 #include "tensor/dtype.h"
 #include "tensor/quantised/block_types.h"
 
@@ -20,15 +20,15 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_SCALAR
-constexpr bool has_codes = false;  // one lane: no bytes to look up in
+constexpr bool has_quantised = false;  // one lane: no bytes to look up in
 #else
-constexpr bool has_codes = true;
+constexpr bool has_quantised = true;
 
 using U8 = hn::ScalableTag<uint8_t>;
 using VecU8 = hn::Vec<U8>;
-constexpr int64_t code_lanes = hn::MaxLanes(U8());
+constexpr int64_t quant_lanes = hn::MaxLanes(U8());
 
-using Bytes = hn::CappedTag<uint8_t, 32>;  // half or all of 32 codes
+using Bytes = hn::CappedTag<uint8_t, 32>;  // half or all of 32 quants
 using VecB = hn::Vec<Bytes>;
 constexpr int64_t byte_lanes = hn::MaxLanes(Bytes());
 
@@ -44,12 +44,12 @@ HWY_INLINE VecB raised(VecB v, int shift) {
     return hn::BitCast(Bytes(), hn::ShiftLeftSame(hn::BitCast(wide, v), shift));
 }
 
-// Vector v of the codes, from make(b, i): vector i.. of the codes 32·b.. .
+// Vector v of the quants, from make(b, i): vector i.. of the quants 32·b.. .
 template <typename Make>
-HWY_INLINE VecU8 codes_from(int v, Make&& make) {
-    if constexpr (code_lanes == 64) {
+HWY_INLINE VecU8 quants_from(int v, Make&& make) {
+    if constexpr (quant_lanes == 64) {
         return hn::Combine(U8(), make(2 * v + 1, 0), make(2 * v, 0));
-    } else if constexpr (code_lanes == 32) {
+    } else if constexpr (quant_lanes == 32) {
         return make(v, 0);
     } else {
         return make(v / 2, v % 2 * 16);
@@ -57,7 +57,7 @@ HWY_INLINE VecU8 codes_from(int v, Make&& make) {
 }
 HWY_INLINE VecB bytes_at(const void* at) { return hn::LoadU(Bytes(), static_cast<const uint8_t*>(at)); }
 
-// Vector i.. of the 32 nibbles in 16 bytes: byte j holds code j in its low and code j + 16 in its high half.
+// Vector i.. of the 32 nibbles in 16 bytes: byte j holds quant j in its low and quant j + 16 in its high half.
 HWY_INLINE VecB nibbles(const uint8_t* q, int64_t i) {
     if constexpr (byte_lanes == 16) {
         return field(bytes_at(q), i == 0 ? 0 : 4, 15);
@@ -118,7 +118,7 @@ HWY_INLINE VecU8 nibbles_of_blocks(const std::byte* at, int v) {
         return hn::And(hn::BitCast(U8(), hn::Shr(pairs, hn::Load(d32, shifts))), hn::Set(U8(), 15));
     }
 #endif
-    return codes_from(v, [&](int b, int64_t i) HWY_ATTR {
+    return quants_from(v, [&](int b, int64_t i) HWY_ATTR {
         return nibbles(reinterpret_cast<const uint8_t*>(at) + b * stride + offset, i);
     });
 }
@@ -135,7 +135,7 @@ HWY_INLINE VecB fifth_bits(const uint8_t* bits, int64_t i) {
     return hn::IfThenElseZero(hn::Eq(hn::And(mine, bit), bit), hn::Set(Bytes(), 16));
 }
 
-// The values of IQ4_NL as codes: + 128.
+// The values of IQ4_NL as quants: + 128.
 HWY_INLINE VecU8 iq4(VecU8 index) {
     alignas(16) static constexpr uint8_t values[16] = {
         iq4_values[0] + 128,  iq4_values[1] + 128,  iq4_values[2] + 128,  iq4_values[3] + 128,
@@ -145,7 +145,7 @@ HWY_INLINE VecU8 iq4(VecU8 index) {
     return hn::TableLookupBytes(hn::LoadDup128(U8(), values), index);
 }
 
-// Twice the values of MXFP4 as codes: + 12.
+// Twice the values of MXFP4 as quants: + 12.
 HWY_INLINE VecU8 mxfp4(VecU8 index) {
     alignas(16) static constexpr uint8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
     return hn::TableLookupBytes(hn::LoadDup128(U8(), values), index);
@@ -155,14 +155,14 @@ HWY_INLINE VecU8 mxfp4(VecU8 index) {
 using FactorTag = hn::ScalableTag<float>;
 using VecFactor = hn::Vec<FactorTag>;
 constexpr int64_t factor_lanes = hn::MaxLanes(FactorTag());
-constexpr int64_t factor_vectors = code_parts / factor_lanes;
+constexpr int64_t factor_vectors = chunk_parts / factor_lanes;
 
 struct Factors {
     // Where an implicit one lies outside of the target's pragma, GCC cannot inline what it calls.
     Factors() {}
     VecFactor v[factor_vectors];
 };
-struct Affine {  // weights are scale·code + min
+struct Affine {  // weights are scale·quant + min
     Factors scale, min;
 };
 
@@ -241,7 +241,7 @@ HWY_INLINE Factors of_blocks(const std::byte* at) {
     return out;
 }
 
-// Codes that stand for code − zero.
+// Quants that stand for quant − zero.
 HWY_INLINE Affine centred(const Factors& scale, int zero) {
     Affine out{scale, {}};
 #pragma GCC unroll 4
@@ -254,7 +254,7 @@ HWY_INLINE uint16_t negative(uint16_t f16) { return static_cast<uint16_t>(f16 ^ 
 
 // 16 small numbers times d.
 template <typename T>
-HWY_INLINE Factors scaled(const T (&numbers)[code_parts], uint16_t d) {
+HWY_INLINE Factors scaled(const T (&numbers)[chunk_parts], uint16_t d) {
     const FactorTag df;
     const hn::Rebind<int32_t, FactorTag> di;
     const hn::CappedTag<float, 1> d1;
@@ -271,28 +271,28 @@ HWY_INLINE Factors scaled(const T (&numbers)[code_parts], uint16_t d) {
 }
 
 // Each of eight bytes (the first in the lowest of `bytes`) for both parts of its 32 weights.
-HWY_INLINE void twice(uint8_t (&out)[code_parts], uint64_t bytes) {
+HWY_INLINE void twice(uint8_t (&out)[chunk_parts], uint64_t bytes) {
     const hn::CappedTag<uint8_t, 16> d;
     const auto v = hn::BitCast(d, hn::Set(hn::Repartition<uint64_t, decltype(d)>(), bytes));
     hn::Store(hn::InterleaveLower(d, v, v), d, out);
 }
 
-// Of each block-quantised type: Block; codes(at, v), vector v of the codes of the 256 weights at `at`; factors(at), theirs;
-// wide, small_parts and zero as in CodeFormat.
+// Of each block-quantised type: Block; quants(at, v), vector v of the quants of the 256 weights at `at`; factors(at), theirs;
+// wide, small_parts and zero as in QuantisedFormat.
 template <DType type>
-struct Coded;
+struct Quantised;
 
 // A row's last chunk, filled up with zeros, where it is not whole.
 template <DType type>
 struct Tail {
-    static constexpr int64_t size = Coded<type>::Block::size,
-                             bytes = static_cast<int64_t>(sizeof(typename Coded<type>::Block));
-    alignas(16) std::byte padded[code_chunk / size * bytes];
+    static constexpr int64_t size = Quantised<type>::Block::size,
+                             bytes = static_cast<int64_t>(sizeof(typename Quantised<type>::Block));
+    alignas(16) std::byte padded[chunk_size / size * bytes];
 
     // The weights [k, k + 256) of a row of n.
     HWY_INLINE const std::byte* chunk_at(const std::byte* row, int64_t k, int64_t n) {
         const std::byte* const at = row + k / size * bytes;
-        if (size == code_chunk || k + code_chunk <= n) return at;
+        if (size == chunk_size || k + chunk_size <= n) return at;
         std::memset(padded, 0, sizeof padded);
         std::memcpy(padded, at, static_cast<size_t>((n - k) / size * bytes));
         return padded;

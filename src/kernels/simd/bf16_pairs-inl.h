@@ -1,4 +1,4 @@
-// Rounding to bf16 for panels of pairs (Panel::bf16, gemm.h): the leaves that take them run where AVX-512 has
+// Rounding to bf16 for panels of pairs (Panel::bf16, matmul/panel.h): the leaves that take them run where AVX-512 has
 // instructions for it. Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_BF16_PAIRS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_BF16_PAIRS_INL_H_

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <string>
 
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/matmul/gemm_simd.cpp"
+#define HWY_TARGET_INCLUDE "kernels/matmul/leaf_simd.cpp"
 #include "kernels/simd/dispatch.h"
 
 #include "kernels/simd/rows-inl.h"
@@ -26,7 +26,7 @@ void tile_f32(float* c, int64_t ldc, const uint32_t* a_units, const uint32_t* b_
     VecF left[tile_rows], right[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) left[i] = right[i] = hn::Zero(d);
-    // As in gemm_avx512_bf16.cpp.
+    // As in leaf_avx512_bf16.cpp.
     for (int64_t row = 0, u = 0; row <= tile_rows; ++row) {
         for (; u < units - (row < tile_rows ? 32 + 4 * (tile_rows - row) : 0); ++u, b += tile_cols) {
             const VecF b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + lanes);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/matmul/amx_tiles.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 
 namespace gremium::kernels::amx {
 

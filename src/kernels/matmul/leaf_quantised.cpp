@@ -1,14 +1,14 @@
-// The tile kernel for panels of codes (gemm.h).
+// The tile kernel for panels of quants (panel.h).
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <type_traits>
 
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 
 #define HWY_WANT_AVX3_DL
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/matmul/gemm_quantised.cpp"
+#define HWY_TARGET_INCLUDE "kernels/matmul/leaf_quantised.cpp"
 #include "kernels/simd/dispatch.h"
 
 #include "kernels/quantised/dot_bytes-inl.h"
@@ -19,22 +19,22 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET == HWY_SCALAR
 
-const Leaf* codes_leaf(CodeFormat, bool) { return nullptr; }
+const Leaf* quantised_leaf(QuantisedFormat, bool) { return nullptr; }
 
 #else
 
 constexpr int tile_rows = HWY_CAP_GE512 ? 6 : 4;
 constexpr int tile_cols = 2 * static_cast<int>(factor_lanes);
 
-// What belongs to a part of a row of x beside its sums of products: −zero times its total, as a whole number where codes
+// What belongs to a part of a row of x beside its sums of products: −zero times its total, as a whole number where quants
 // have a zero; otherwise the sum of x. Both for two parts together where parts hold 32; then every second counts.
 template <int64_t part>
 HWY_INLINE void part_terms(int32_t* out, const Rounded& x, int zero) {
     const FactorTag d;
     const hn::Rebind<int32_t, FactorTag> di;
-    for (int64_t p = 0; p < code_parts; p += factor_lanes) {
+    for (int64_t p = 0; p < chunk_parts; p += factor_lanes) {
         auto total = hn::Load(di, x.total + p);
-        if constexpr (part == 2 * code_part) total = hn::Add(total, hn::Shuffle2301(total));
+        if constexpr (part == 2 * part_size) total = hn::Add(total, hn::Shuffle2301(total));
         const auto sum = hn::Mul(hn::ConvertTo(d, total), hn::Load(d, x.scale + p));
         hn::Store(zero ? hn::Mul(total, hn::Set(di, -zero)) : hn::BitCast(di, sum), di, out + p);
     }
@@ -58,27 +58,27 @@ void tile_of(float* c, int64_t ldc, const std::byte* const* a, const uint32_t* b
         left[i] = add ? hn::LoadU(d, c + i * ldc) : hn::Zero(d);
         right[i] = add ? hn::LoadU(d, c + i * ldc + lanes) : hn::Zero(d);
     }
-    for (int64_t at = 0; at < k; at += code_chunk) {
+    for (int64_t at = 0; at < k; at += chunk_size) {
         const Row* x[R];
-        alignas(64) int32_t terms[R][code_parts];
+        alignas(64) int32_t terms[R][chunk_parts];
 #pragma GCC unroll 8
         for (int i = 0; i < R; ++i) {
-            x[i] = reinterpret_cast<const Row*>(a[i]) + at / code_chunk;
+            x[i] = reinterpret_cast<const Row*>(a[i]) + at / chunk_size;
             part_terms<part>(terms[i], *x[i], zero);
         }
-        for (int64_t p = 0; p < std::min(code_chunk, k - at) / code_part; p += part / code_part) {
+        for (int64_t p = 0; p < std::min(chunk_size, k - at) / part_size; p += part / part_size) {
             VecI32 left_sums[R], right_sums[R];
 #pragma GCC unroll 8
             for (int i = 0; i < R; ++i)
                 left_sums[i] = right_sums[i] = fine || !zero ? hn::Zero(I32()) : hn::Set(I32(), terms[i][p]);
-            const auto add_products = [&](auto&& q_of, const uint32_t* codes) HWY_ATTR {
+            const auto add_products = [&](auto&& q_of, const uint32_t* quants) HWY_ATTR {
 #pragma GCC unroll 8
                 for (int64_t j = 0; j < part / 4; ++j) {
-                    const VecU8 b0 = hn::BitCast(U8(), hn::LoadU(d32, codes + j * tile_cols)),
-                                b1 = hn::BitCast(U8(), hn::LoadU(d32, codes + j * tile_cols + lanes));
+                    const VecU8 b0 = hn::BitCast(U8(), hn::LoadU(d32, quants + j * tile_cols)),
+                                b1 = hn::BitCast(U8(), hn::LoadU(d32, quants + j * tile_cols + lanes));
 #pragma GCC unroll 8
                     for (int i = 0; i < R; ++i) {
-                        const VecI8 xi = four(q_of(i) + p * code_part + 4 * j);
+                        const VecI8 xi = four(q_of(i) + p * part_size + 4 * j);
                         left_sums[i] = dot_bytes<wide>(left_sums[i], b0, xi);
                         right_sums[i] = dot_bytes<wide>(right_sums[i], b1, xi);
                     }
@@ -93,7 +93,7 @@ void tile_of(float* c, int64_t ldc, const std::byte* const* a, const uint32_t* b
                     right_sums[i] = hn::Add(hn::ShiftLeft<8>(right_sums[i]), term);
                 }
                 const uint32_t* again = b;
-                asm("" : "+r"(again));  // or codes stay in registers and push sums out
+                asm("" : "+r"(again));  // or quants stay in registers and push sums out
                 add_products([&](int i) HWY_ATTR { return x[i]->low; }, again);
             }
             b += part / 4 * tile_cols;
@@ -161,24 +161,24 @@ double spin(int64_t rounds) {
     for (int i = 1; i < chains; ++i) sums[0] = hn::Add(sums[0], sums[i]);
     volatile int32_t sink = hn::GetLane(sums[0]);
     static_cast<void>(sink);
-    return 2.0 * chains * static_cast<double>(code_lanes) * static_cast<double>(rounds);
+    return 2.0 * chains * static_cast<double>(quant_lanes) * static_cast<double>(rounds);
 }
 
-const Leaf* codes_leaf(CodeFormat format, bool fine) {
-    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " codes";
-    const auto leaf = [](Panel panel, CodeTile function) {
+const Leaf* quantised_leaf(QuantisedFormat format, bool fine) {
+    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised";
+    const auto leaf = [](Panel panel, QuantisedTile function) {
         return Leaf{.name = name,
                     .panel = panel,
                     .mr = tile_rows,
                     .nr = tile_cols,
                     .gemv_rows = 8,
-                    .code_tile = function,
+                    .quantised_tile = function,
                     .spin = spin};
     };
     static const Leaf leaves[][2] = {
-        {leaf(Panel::codes_32, tile<32, false, false>), leaf(Panel::codes_32, tile<32, false, true>)},
-        {leaf(Panel::codes_32, tile<32, true, false>), leaf(Panel::codes_32, tile<32, true, true>)},
-        {leaf(Panel::codes_16, tile<16, false, false>), leaf(Panel::codes_16, tile<16, false, true>)}};
+        {leaf(Panel::quantised_32, tile<32, false, false>), leaf(Panel::quantised_32, tile<32, false, true>)},
+        {leaf(Panel::quantised_32, tile<32, true, false>), leaf(Panel::quantised_32, tile<32, true, true>)},
+        {leaf(Panel::quantised_16, tile<16, false, false>), leaf(Panel::quantised_16, tile<16, false, true>)}};
     return &leaves[format.small_parts ? 2 : format.wide][fine];
 }
 
@@ -191,9 +191,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gremium::kernels {
 
-HWY_EXPORT(codes_leaf);
+HWY_EXPORT(quantised_leaf);
 
-const Leaf* codes_leaf(CodeFormat format, bool fine) { return HWY_DYNAMIC_DISPATCH(codes_leaf)(format, fine); }
+const Leaf* quantised_leaf(QuantisedFormat format, bool fine) {
+    return HWY_DYNAMIC_DISPATCH(quantised_leaf)(format, fine);
+}
 
 }  // namespace gremium::kernels
 #endif  // HWY_ONCE

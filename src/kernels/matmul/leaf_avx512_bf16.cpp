@@ -1,6 +1,6 @@
 // The bf16 tile kernel over VDPBF16PS (Zen 4, Cooper Lake and later), which Highway 1.0 does not offer. The attribute
 // keeps the instructions inside this function; choose_leaf() asks the CPU before it hands it out.
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/leaf.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
