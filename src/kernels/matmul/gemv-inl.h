@@ -17,7 +17,7 @@ namespace HWY_NAMESPACE {
 // `cols` neighbouring weight rows against M rows of x: sums enough to hide the latency of an addition.
 constexpr int cols = 4;
 
-template <DType type, bool round, int M>
+template <DType type, int M>
 void dots_of(float* sums, const float* x, int64_t stride, const Product& product, int64_t n0, int64_t n) {
     const F32 d;
     constexpr int64_t lanes = block / block_vectors;
@@ -37,9 +37,8 @@ void dots_of(float* sums, const float* x, int64_t stride, const Product& product
             load_block<type>(at, v);
             __builtin_prefetch(at + ahead, 0, 2);
             if constexpr (block_bytes < type >> 64) __builtin_prefetch(at + ahead + 64, 0, 2);
-#pragma GCC unroll 32
+#pragma GCC unroll block_unroll
             for (int64_t q = 0; q < block_vectors; ++q) {
-                if constexpr (round) v[q] = round_to_bf16(v[q]);
 #pragma GCC unroll 4
                 for (int m = 0; m < M; ++m) {
                     acc[c][m] = hn::MulAdd(v[q], hn::LoadU(d, x + m * stride + i + q * lanes), acc[c][m]);
@@ -68,17 +67,17 @@ void dots_of(float* sums, const float* x, int64_t stride, const Product& product
     }
 }
 
-template <DType type, bool round>
+template <DType type>
 void dots(float* sums, const float* x, int64_t stride, int64_t m, const Product& product, int64_t n0, int64_t n) {
     switch (m) {
         case 1:
-            return dots_of<type, round, 1>(sums, x, stride, product, n0, n);
+            return dots_of<type, 1>(sums, x, stride, product, n0, n);
         case 2:
-            return dots_of<type, round, 2>(sums, x, stride, product, n0, n);
+            return dots_of<type, 2>(sums, x, stride, product, n0, n);
         case 3:
-            return dots_of<type, round, 3>(sums, x, stride, product, n0, n);
+            return dots_of<type, 3>(sums, x, stride, product, n0, n);
         default:
-            return dots_of<type, round, 4>(sums, x, stride, product, n0, n);
+            return dots_of<type, 4>(sums, x, stride, product, n0, n);
     }
 }
 

@@ -21,7 +21,7 @@ void gemv_inputs(float* x, int64_t stride, const Product& product, bool round) {
     const F32 d;
     for (int64_t i = 0; i < product.m; ++i, x += stride) {
         visit_float_row(product.a.dtype, product.a.row(i), product.k,
-                  [&](int64_t k, VecF v) { hn::StoreU(round ? round_to_bf16(v) : v, d, x + k); });
+                        [&](int64_t k, VecF v) { hn::StoreU(round ? round_to_bf16(v) : v, d, x + k); });
     }
 }
 
@@ -39,19 +39,6 @@ std::string_view gemv_name() { return HWY_DYNAMIC_DISPATCH(gemv_name)(); }
 
 void gemv_inputs(float* x, int64_t stride, const Product& product, bool round) {
     HWY_DYNAMIC_DISPATCH(gemv_inputs)(x, stride, product, round);
-}
-
-GemvDots gemv_dots(DType weights, bool round) {
-    switch (weights) {
-        case DType::f32:
-            return gemv_dots_f32(round);
-        case DType::f16:
-            return gemv_dots_f16(round);
-        case DType::bf16:
-            return gemv_dots_bf16();
-        default:
-            return gemv_dots_unpacked();
-    }
 }
 
 }  // namespace gremium::kernels

@@ -1,5 +1,5 @@
 // Products of a few rows, as in decoding, which never pack their weights: each weight row is read once, in the type it is
-// stored in, and multiplied with all rows. Each element type of weights is compiled in a file of its own.
+// stored in, and multiplied with all rows. Each element type that has its own dots is compiled in a file of its own.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,6 @@ namespace gremium::kernels {
 
 constexpr int64_t gemv_rows_at_once = 4, gemv_quantised_rows_at_once = 8;
 std::string_view gemv_name();
-std::string_view gemv_quantised_name();
 
 // x[m][stride] = A's rows as f32 (rounded to bf16), with zeros up to a multiple of 32.
 void gemv_inputs(float* x, int64_t stride, const Product& product, bool round);
@@ -22,17 +21,22 @@ using GemvDots = void (*)(float* sums, const float* x, int64_t stride, int64_t m
 // For B's element type; `round` brings f32 and f16 weights to bf16. A quantised weight is not rounded.
 GemvDots gemv_dots(DType weights, bool round);
 
-GemvDots gemv_dots_f32(bool round);
-GemvDots gemv_dots_f16(bool round);
+GemvDots gemv_dots_f32();
+GemvDots gemv_dots_f16();
 GemvDots gemv_dots_bf16();
-// Any type, through f32 in memory.
-GemvDots gemv_dots_unpacked();
 
-// The same of block-quantised B and A's rounded rows as gemv_quantised_inputs brings them into the order of B's quants:
-// x[m][rounded_bytes(k, fine)], aligned to 64 bytes; m <= gemv_quantised_rows_at_once. `then`: where the thread will read
-// next, asked for early.
-void gemv_quantised_inputs(std::byte* x, const Product& product);
-void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
-                    const std::byte* then);
+// The same of block-quantised B and A's rounded rows as arrange_rounded() leaves them: x[m][rounded_bytes(k, fine)], aligned to
+// 64 bytes; m <= gemv_quantised_rows_at_once. `then`: where the thread will read next, asked for early.
+struct QuantisedDots {
+    std::string_view name;
+    void (*run)(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
+                const std::byte* then) = nullptr;
+};
+QuantisedDots gemv_dots_of_blocks_32(DType weights, bool fine);
+QuantisedDots gemv_dots_of_blocks_k(DType weights, bool fine);
+inline QuantisedDots gemv_quantised_dots(DType weights, bool fine) {
+    const QuantisedDots dots = gemv_dots_of_blocks_32(weights, fine);
+    return dots.run ? dots : gemv_dots_of_blocks_k(weights, fine);
+}
 
 }  // namespace gremium::kernels

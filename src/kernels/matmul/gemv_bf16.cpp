@@ -10,7 +10,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-GemvDots bf16_dots() { return dots<DType::bf16, false>; }
+GemvDots bf16_dots() { return dots<DType::bf16>; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace gremium::kernels

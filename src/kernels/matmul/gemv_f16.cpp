@@ -10,7 +10,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-GemvDots f16_dots(bool round) { return round ? dots<DType::f16, true> : dots<DType::f16, false>; }
+GemvDots f16_dots() { return dots<DType::f16>; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace gremium::kernels
@@ -20,7 +20,7 @@ HWY_AFTER_NAMESPACE();
 namespace gremium::kernels {
 
 HWY_EXPORT(f16_dots);
-GemvDots gemv_dots_f16(bool round) { return HWY_DYNAMIC_DISPATCH(f16_dots)(round); }
+GemvDots gemv_dots_f16() { return HWY_DYNAMIC_DISPATCH(f16_dots)(); }
 
 }  // namespace gremium::kernels
 #endif  // HWY_ONCE

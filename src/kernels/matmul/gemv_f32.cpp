@@ -10,7 +10,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-GemvDots f32_dots(bool round) { return round ? dots<DType::f32, true> : dots<DType::f32, false>; }
+GemvDots f32_dots() { return dots<DType::f32>; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace gremium::kernels
@@ -20,7 +20,7 @@ HWY_AFTER_NAMESPACE();
 namespace gremium::kernels {
 
 HWY_EXPORT(f32_dots);
-GemvDots gemv_dots_f32(bool round) { return HWY_DYNAMIC_DISPATCH(f32_dots)(round); }
+GemvDots gemv_dots_f32() { return HWY_DYNAMIC_DISPATCH(f32_dots)(); }
 
 }  // namespace gremium::kernels
 #endif  // HWY_ONCE

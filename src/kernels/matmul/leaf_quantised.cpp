@@ -126,25 +126,31 @@ void tile_of(float* c, int64_t ldc, const std::byte* const* a, const uint32_t* b
     }
 }
 
+// Tiles of fewer rows than this are not compiled: rows that repeat the last one fill them. Few blocks end with one.
+constexpr int least_rows = HWY_CAP_GE512 ? 4 : 3;
+
+template <int64_t part, bool wide, bool fine>
+void filled_tile(float* c, int64_t ldc, int64_t rows, const std::byte* const* a, const uint32_t* b, int64_t k, int zero,
+                 bool add) {
+    float sums[least_rows * tile_cols] = {};
+    const std::byte* filled[least_rows];
+    for (int64_t i = 0; i < least_rows; ++i) {
+        filled[i] = a[std::min(i, rows - 1)];
+        if (add) std::copy_n(c + std::min(i, rows - 1) * ldc, tile_cols, sums + i * tile_cols);
+    }
+    tile_of<part, wide, fine, least_rows>(sums, tile_cols, filled, b, k, zero, add);
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(sums + i * tile_cols, tile_cols, c + i * ldc);
+}
+
 template <int64_t part, bool wide, bool fine>
 void tile(float* c, int64_t ldc, int64_t rows, const std::byte* const* a, const uint32_t* b, int64_t k, int zero,
           bool add) {
-    const auto run = [&](auto count) { tile_of<part, wide, fine, count()>(c, ldc, a, b, k, zero, add); };
-    switch (rows) {
-        case 1:
-            return run(std::integral_constant<int, 1>());
-        case 2:
-            return run(std::integral_constant<int, 2>());
-        case 3:
-            return run(std::integral_constant<int, 3>());
-        case 4:
-            return run(std::integral_constant<int, 4>());
-        default:
-            if constexpr (tile_rows == 6) {
-                if (rows == 5) return run(std::integral_constant<int, 5>());
-                return run(std::integral_constant<int, 6>());
-            }
+    if (rows < least_rows) return filled_tile<part, wide, fine>(c, ldc, rows, a, b, k, zero, add);
+    if (rows == tile_rows) return tile_of<part, wide, fine, tile_rows>(c, ldc, a, b, k, zero, add);
+    if constexpr (tile_rows - least_rows == 2) {
+        if (rows == tile_rows - 1) return tile_of<part, wide, fine, tile_rows - 1>(c, ldc, a, b, k, zero, add);
     }
+    tile_of<part, wide, fine, least_rows>(c, ldc, a, b, k, zero, add);
 }
 
 double spin(int64_t rounds) {
@@ -175,9 +181,11 @@ const Leaf* quantised_leaf(QuantisedFormat format, bool fine) {
                     .quantised_tile = function,
                     .spin = spin};
     };
+    // VNNI takes the eighth bit anyway.
+    constexpr bool wide = HWY_TARGET != HWY_AVX3_DL;
     static const Leaf leaves[][2] = {
         {leaf(Panel::quantised_32, tile<32, false, false>), leaf(Panel::quantised_32, tile<32, false, true>)},
-        {leaf(Panel::quantised_32, tile<32, true, false>), leaf(Panel::quantised_32, tile<32, true, true>)},
+        {leaf(Panel::quantised_32, tile<32, wide, false>), leaf(Panel::quantised_32, tile<32, wide, true>)},
         {leaf(Panel::quantised_16, tile<16, false, false>), leaf(Panel::quantised_16, tile<16, false, true>)}};
     return &leaves[format.small_parts ? 2 : format.wide][fine];
 }

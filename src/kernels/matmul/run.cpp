@@ -128,35 +128,61 @@ class Run {
         }
     }
 
+    // The rows of x as dots read them: once for each product and thread.
+    const std::byte* gemv_rows(Panels& mine, const Product& p, int64_t bytes) const {
+        std::byte* x = mine.x.get().data;
+        if (mine.x_call == call_ && mine.x_product == &p) return x;
+        if (mine.x.get().bytes() < p.m * bytes) mine.x = OwnedTensor(DType::i32, {p.m * bytes / 4});
+        x = mine.x.get().data;
+        if (p.a.rounded) {
+            const QuantisedFormat format = quantised_format(p.b.dtype);
+            for (int64_t i = 0; i < p.m; ++i)
+                arrange_rounded(format, p.a.rounded_row<std::byte>(i), p.k, p.a.fine, x + i * bytes);
+        } else {
+            gemv_inputs(mine.x.get().f32(), bytes / 4, p, round_);
+        }
+        mine.x_call = call_;
+        mine.x_product = &p;
+        return x;
+    }
+
     void run_gemv(const Task& task, const Task* next) const {
+        task.product->a.rounded ? run_quantised_gemv(task, next) : run_float_gemv(task);
+    }
+
+    void run_float_gemv(const Task& task) const {
         Panels& mine = panels();
         const Product& p = *task.product;
-        const bool rounded = p.a.rounded;
-        const int64_t row = rounded ? rounded_bytes(p.k, p.a.fine) : round_up(p.k, 32) * 4;  // bytes
-        if (mine.x_call != call_ || mine.x_product != task.product) {
-            if (mine.x.get().bytes() < p.m * row) mine.x = OwnedTensor(DType::i32, {p.m * row / 4});
-            if (rounded)
-                gemv_quantised_inputs(mine.x.get().data, p);
-            else
-                gemv_inputs(mine.x.get().f32(), row / 4, p, round_);
-            mine.x_call = call_;
-            mine.x_product = task.product;
-        }
-        float* const sums = mine.sums.get().f32();
-        const GemvDots dots = rounded ? nullptr : gemv_dots(p.b.dtype, round_);
-        const int64_t at_once = rounded ? gemv_quantised_rows_at_once : gemv_rows_at_once;
-        for (int64_t i = 0; i < p.m; i += at_once) {  // the weights of one task stay in a near cache
+        const int64_t row = round_up(p.k, 32);
+        const auto* x = reinterpret_cast<const float*>(gemv_rows(mine, p, 4 * row));
+        const GemvDots dots = gemv_dots(p.b.dtype, round_);
+        for_rows(task, gemv_rows_at_once,
+                 [&](int64_t i, int64_t rows, float* sums) { dots(sums, x + i * row, row, rows, p, task.n0, task.n); });
+    }
+
+    void run_quantised_gemv(const Task& task, const Task* next) const {
+        Panels& mine = panels();
+        const Product& p = *task.product;
+        const int64_t row = rounded_bytes(p.k, p.a.fine);
+        const std::byte* const x = gemv_rows(mine, p, row);
+        const QuantisedDots dots = gemv_quantised_dots(p.b.dtype, p.a.fine);
+        for_rows(task, gemv_quantised_rows_at_once, [&](int64_t i, int64_t rows, float* sums) {
+            const bool last = i + rows == p.m;
+            const std::byte* const then = !last  ? p.b.row(task.n0)
+                                          : next ? next->product->b.row(next->n0)
+                                                 : p.b.row(task.n0 + task.n);
+            dots.run(sums, x + i * row, rows, p, task.n0, task.n, then);
+        });
+    }
+
+    // dots(first row, rows, sums): the weights of one task stay in a near cache meanwhile.
+    template <typename Dots>
+    void for_rows(const Task& task, int64_t at_once, Dots&& dots) const {
+        float* const sums = panels().sums.get().f32();
+        const Product& p = *task.product;
+        for (int64_t i = 0; i < p.m; i += at_once) {
             const int64_t rows = std::min(at_once, p.m - i);
-            const std::byte* const x = mine.x.get().data + i * row;
-            if (rounded) {
-                const bool last = i + rows == p.m;
-                const std::byte* const then = !last  ? p.b.row(task.n0)
-                                              : next ? next->product->b.row(next->n0)
-                                                     : p.b.row(task.n0 + task.n);
-                gemv_quantised(sums, x, rows, p, task.n0, task.n, then);
-            } else {
-                dots(sums, reinterpret_cast<const float*>(x), row / 4, rows, p, task.n0, task.n);
-            }
+            dots(i, rows, sums);
             store_tile(p.c.at(i, task.n0), rows, task.n, sums, task.n, accumulate_);
         }
     }
@@ -236,7 +262,8 @@ std::string_view run_products(std::span<const Product> products, DType compute, 
     for (const Task& task : all) {
         if (!task.product->few_rows) return task.product->leaf->name;
     }
-    return !all.empty() && all.front().product->a.rounded ? gemv_quantised_name() : gemv_name();
+    if (all.empty() || !all.front().product->a.rounded) return gemv_name();
+    return gemv_quantised_dots(all.front().product->b.dtype, all.front().product->a.fine).name;
 }
 
 }  // namespace gremium::kernels

@@ -9,6 +9,7 @@
 
 #include "kernels/quantised/blocks_32-inl.h"
 #include "kernels/quantised/blocks_k-inl.h"
+#include "kernels/quantised/lanes-inl.h"
 #include "kernels/simd/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +22,7 @@ QuantisedFormat quantised_format(DType) { return {}; }
 void dequantise(const QuantisedChunk&, float*) {}
 void dequantise_bf16(const QuantisedChunk&, uint16_t*) {}
 void round_row(DType, const std::byte*, int64_t, bool, std::byte*) {}
+void arrange_rounded(const QuantisedFormat&, const std::byte*, int64_t, bool, std::byte*) {}
 
 #else
 
@@ -160,6 +162,34 @@ void round_row(DType type, const std::byte* row, int64_t n, bool fine, std::byte
     (fine ? round_chunks<true> : round_chunks<false>)(type, row, n, out);
 }
 
+void arrange_bytes(const QuantisedFormat& format, const int8_t* from, int8_t* to) {
+#if HWY_CAP_GE512
+    (format.small_parts ? to_lanes<true> : to_lanes<false>)(from, to);
+#else
+    static_cast<void>(format);
+    std::copy_n(from, chunk_size, to);
+#endif
+}
+
+template <bool fine>
+void arrange_chunks(const QuantisedFormat& format, const std::byte* rounded, int64_t n, std::byte* out) {
+    using Chunk = std::conditional_t<fine, FineRounded, Rounded>;
+    const auto* from = reinterpret_cast<const Chunk*>(rounded);
+    auto* to = reinterpret_cast<Chunk*>(out);
+    for (int64_t i = 0; i < chunks_of(n); ++i, ++from, ++to) {
+        arrange_bytes(format, from->q, to->q);
+        if constexpr (fine) arrange_bytes(format, from->low, to->low);
+        for (int64_t p = 0; p < chunk_parts; ++p) {
+            to->scale[p] = from->scale[p];
+            to->total[p] = from->total[p] * (format.zero ? -format.zero : 1);
+        }
+    }
+}
+
+void arrange_rounded(const QuantisedFormat& format, const std::byte* rounded, int64_t n, bool fine, std::byte* out) {
+    (fine ? arrange_chunks<true> : arrange_chunks<false>)(format, rounded, n, out);
+}
+
 #endif
 
 }  // namespace HWY_NAMESPACE
@@ -173,12 +203,16 @@ HWY_EXPORT(quantised_format);
 HWY_EXPORT(dequantise);
 HWY_EXPORT(dequantise_bf16);
 HWY_EXPORT(round_row);
+HWY_EXPORT(arrange_rounded);
 
 QuantisedFormat quantised_format(DType type) { return HWY_DYNAMIC_DISPATCH(quantised_format)(type); }
 void dequantise(const QuantisedChunk& chunk, float* out) { HWY_DYNAMIC_DISPATCH(dequantise)(chunk, out); }
 void dequantise_bf16(const QuantisedChunk& chunk, uint16_t* out) { HWY_DYNAMIC_DISPATCH(dequantise_bf16)(chunk, out); }
 void round_row(DType type, const std::byte* row, int64_t n, bool fine, std::byte* out) {
     HWY_DYNAMIC_DISPATCH(round_row)(type, row, n, fine, out);
+}
+void arrange_rounded(const QuantisedFormat& format, const std::byte* rounded, int64_t n, bool fine, std::byte* out) {
+    HWY_DYNAMIC_DISPATCH(arrange_rounded)(format, rounded, n, fine, out);
 }
 
 }  // namespace gremium::kernels

@@ -19,4 +19,8 @@ void dequantise_bf16(const QuantisedChunk& chunk, uint16_t* out);
 // A row of n f32 or bf16 (n: a multiple of 32), with zeros up to whole chunks: Rounded, or FineRounded.
 void round_row(DType type, const std::byte* row, int64_t n, bool fine, std::byte* out);
 
+// Such a row as dot products with weights of the format read it: bytes in the order in which vectors hold quants
+// (lanes-inl.h), and instead of totals what is to be added where quants have a zero, −zero·total.
+void arrange_rounded(const QuantisedFormat& format, const std::byte* rounded, int64_t n, bool fine, std::byte* out);
+
 }  // namespace gremium::kernels

@@ -44,6 +44,8 @@ HWY_INLINE VecF load_floats(const std::byte* at) {
 // Rows are read in blocks of 32 elements: whole quantised blocks, whole vectors on every target.
 constexpr int64_t block = 32;
 constexpr int64_t block_vectors = block / static_cast<int64_t>(hn::MaxLanes(F32()));
+// How far loops over the vectors of a block are unrolled. With one lane that would be pages of instructions.
+constexpr int block_unroll = HWY_TARGET == HWY_SCALAR ? 1 : 32;
 
 template <DType type>
 constexpr int64_t block_bytes = block*(type == DType::f32 ? 4 : 2);
@@ -63,7 +65,7 @@ HWY_INLINE int64_t bytes_of(DType type, int64_t n) {
 
 template <DType type>
 HWY_INLINE void load_block(const std::byte* at, VecF (&out)[block_vectors]) {
-#pragma GCC unroll 32
+#pragma GCC unroll block_unroll
     for (int64_t j = 0; j < block_vectors; ++j) {
         out[j] = load_floats<type>(at + j * block_bytes<type> / block_vectors);
     }
@@ -75,7 +77,7 @@ HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
     const auto visit_block = [&](const std::byte* at, int64_t i) {
         VecF vectors[block_vectors];
         load_block<type>(at, vectors);
-#pragma GCC unroll 32
+#pragma GCC unroll block_unroll
         for (int64_t j = 0; j < block_vectors; ++j) visit(i + j * (block / block_vectors), vectors[j]);
     };
     int64_t i = 0;

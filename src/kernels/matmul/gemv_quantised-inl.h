@@ -1,43 +1,97 @@
-// Dot products of a few rounded rows (chunk.h) with rows of any block-quantised type, in whole numbers.
+// Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template over the
+// type, which gemv_blocks_32.cpp and gemv_blocks_k.cpp instantiate. Included once per Highway target, after dispatch.h.
+#if defined(GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
+#undef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
+#else
+#define GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
+#endif
+
 #include <algorithm>
 #include <string>
 #include <type_traits>
 
 #include "kernels/matmul/gemv.h"
-#include "kernels/quantised/chunk.h"
-
-#define HWY_WANT_AVX3_DL
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/matmul/gemv_quantised.cpp"
-#include "kernels/simd/dispatch.h"
-
 #include "kernels/quantised/dot_bytes-inl.h"
 #include "kernels/quantised/lanes-inl.h"
+#include "kernels/quantised/quantised.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
 namespace HWY_NAMESPACE {
 
-std::string_view gemv_quantised_name() {
-    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised gemv";
-    return name;
-}
-
 #if HWY_TARGET == HWY_SCALAR
 
-void gemv_quantised_inputs(std::byte*, const Product&) {}
-void gemv_quantised(float*, const std::byte*, int64_t, const Product&, int64_t, int64_t, const std::byte*) {}
+template <DType type>
+QuantisedDots dots_of_type(bool) {
+    return {};
+}
 
 #else
+
+// Weights that are unpacked as they are multiplied: code for each type.
+template <DType type>
+struct Typed : Quantised<type> {
+    static constexpr bool centred = Quantised<type>::zero != 0;
+#if HWY_CAP_GE512
+    static HWY_INLINE Lanes lanes(const std::byte* at) { return LanesOf<type>::quants(at); }
+#endif
+    static constexpr int64_t chunk_bytes(const Product&) { return int64_t{sizeof(Tail<type>::padded)}; }
+
+    struct Reader {
+        Tail<type> tail;
+        HWY_INLINE const std::byte* chunk_at(const Product& product, const std::byte* row, int64_t k) {
+            return tail.chunk_at(row, k, product.k);
+        }
+    };
+};
+
+// Weights that are unpacked into memory first: one code for all types, for processors that gain nothing by more of it.
+template <bool wide_, bool centred_>
+struct Unpacked {
+    static constexpr bool wide = wide_, centred = centred_;
+
+    static HWY_INLINE VecU8 quants(const std::byte* at, int v) {
+        return hn::Load(U8(), reinterpret_cast<const QuantisedChunk*>(at)->quant + v * quant_lanes);
+    }
+    static HWY_INLINE Affine factors(const std::byte* at) {
+        const auto& chunk = *reinterpret_cast<const QuantisedChunk*>(at);
+        Affine out;
+#pragma GCC unroll 4
+        for (int64_t j = 0; j < factor_vectors; ++j) {
+            out.scale.v[j] = hn::Load(FactorTag(), chunk.scale + j * factor_lanes);
+            out.min.v[j] = hn::Load(FactorTag(), chunk.min + j * factor_lanes);
+        }
+        return out;
+    }
+    static int64_t chunk_bytes(const Product& product) { return row_bytes(product.b.dtype, chunk_size); }
+
+    struct Reader {
+        QuantisedChunk chunk;
+        const std::byte* chunk_at(const Product& product, const std::byte* row, int64_t k) {
+            quantised_format(product.b.dtype).unpack(row, k, product.k, chunk);
+            return reinterpret_cast<const std::byte*>(&chunk);
+        }
+    };
+};
+
+#if HWY_TARGET == HWY_SSE4
+template <DType type>
+using WeightsOf = Unpacked<Quantised<type>::wide, Quantised<type>::zero != 0>;
+#else
+template <DType type>
+using WeightsOf = Typed<type>;
+#endif
 
 template <bool fine>
 using Row = std::conditional_t<fine, FineRounded, Rounded>;
 
 // One chunk of C weight rows against M rows of x: sums enough to hide the latency of an addition.
-template <DType type, int C, int M, bool fine>
+template <typename Weights, int C, int M, bool fine>
 struct Chunk {
-    static constexpr bool wide = Quantised<type>::wide;
-    static constexpr int zero = Quantised<type>::zero;
+    static constexpr bool wide = Weights::wide;
+    // Whether min = −zero·scale: then sums begin with −zero·total (arrange_rounded), and nothing is added for mins.
+    static constexpr bool centred = Weights::centred;
     VecFactor (&sums)[C][M];
     const std::byte* const (&w)[C];
     const Row<fine>* const (&x)[M];
@@ -51,7 +105,8 @@ struct Chunk {
 
     HWY_INLINE void run() const {
         const FactorTag d;
-        VecFactor x_sum[M];  // where quants have no zero
+        // Used where quants have no zero.
+        VecFactor x_sum[M];
 #pragma GCC unroll 8
         for (int m = 0; m < M; ++m) x_sum[m] = hn::Mul(hn::ConvertTo(d, total(m)), hn::Load(d, x[m]->scale));
 #pragma GCC unroll 4
@@ -60,8 +115,8 @@ struct Chunk {
             VecFactor scale[together], min[together];
 #pragma GCC unroll 4
             for (int i = 0; i < together; ++i) {
-                quants[i] = LanesOf<type>::quants(w[c + i]);
-                const Affine factors = Quantised<type>::factors(w[c + i]);
+                quants[i] = Weights::lanes(w[c + i]);
+                const Affine factors = Weights::factors(w[c + i]);
                 scale[i] = factors.scale.v[0];
                 min[i] = factors.min.v[0];
             }
@@ -69,19 +124,19 @@ struct Chunk {
             for (int m = 0; m < M; ++m) {
                 VecI32 sum[together];
 #pragma GCC unroll 4
-                for (int i = 0; i < together; ++i) sum[i] = fine || !zero ? hn::Zero(I32()) : total(m);
+                for (int i = 0; i < together; ++i) sum[i] = fine || !centred ? hn::Zero(I32()) : total(m);
                 add_dots(sum, quants, x[m]->q);
                 if constexpr (fine) {
 #pragma GCC unroll 4
                     for (int i = 0; i < together; ++i)
-                        sum[i] = hn::Add(hn::ShiftLeft<8>(sum[i]), zero ? total(m) : hn::Zero(I32()));
+                        sum[i] = hn::Add(hn::ShiftLeft<8>(sum[i]), centred ? total(m) : hn::Zero(I32()));
                     add_dots(sum, quants, x[m]->low);
                 }
                 const VecFactor x_scale = hn::Load(d, x[m]->scale);
 #pragma GCC unroll 4
                 for (int i = 0; i < together; ++i) {
                     add(c + i, m, sum[i], hn::Mul(scale[i], x_scale));
-                    if constexpr (!zero) sums[c + i][m] = hn::MulAdd(x_sum[m], min[i], sums[c + i][m]);
+                    if constexpr (!centred) sums[c + i][m] = hn::MulAdd(x_sum[m], min[i], sums[c + i][m]);
                 }
             }
         }
@@ -109,11 +164,11 @@ struct Chunk {
         for (int m = 0; m < M; ++m) {
             const VecFactor x_scale = hn::Load(d, x[m]->scale + f * factor_lanes);
             const VecFactor x_total = hn::ConvertTo(d, hn::Load(di, x[m]->total + f * factor_lanes));
-            const VecFactor x_sum = zero ? x_total : hn::Mul(x_total, x_scale);
+            const VecFactor x_sum = centred ? x_total : hn::Mul(x_total, x_scale);
 #pragma GCC unroll 4
             for (int c = 0; c < C; ++c) {
                 scale[c][m] = hn::Mul(x_scale, factors[c].scale.v[f]);
-                sums[c][m] = hn::MulAdd(x_sum, zero ? scale[c][m] : factors[c].min.v[f], sums[c][m]);
+                sums[c][m] = hn::MulAdd(x_sum, centred ? scale[c][m] : factors[c].min.v[f], sums[c][m]);
             }
         }
     }
@@ -121,7 +176,7 @@ struct Chunk {
     HWY_INLINE void run() const {
         Affine factors[C];
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) factors[c] = Quantised<type>::factors(w[c]);
+        for (int c = 0; c < C; ++c) factors[c] = Weights::factors(w[c]);
 #pragma GCC unroll 4
         for (int f = 0; f < static_cast<int>(factor_vectors); ++f) {
             VecFactor scale[C][M];
@@ -141,7 +196,7 @@ struct Chunk {
                                           hn::Set(di, static_cast<int32_t>(v * factor_lanes / 4))));
         VecU8 quants[C];
 #pragma GCC unroll 4
-        for (int c = 0; c < C; ++c) quants[c] = Quantised<type>::quants(w[c], at);
+        for (int c = 0; c < C; ++c) quants[c] = Weights::quants(w[c], at);
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) {
             const VecI8 q = hn::Load(I8(), x[m]->q + at * quant_lanes);
@@ -159,21 +214,6 @@ struct Chunk {
 
 #endif
 };
-
-// The chunks of one row as Chunk reads them: bytes in the order of quants, and of what is to be added where quants have a zero,
-// −zero·total.
-template <DType type, bool fine>
-void arrange(const Row<fine>* from, int64_t chunks, Row<fine>* to) {
-    constexpr int zero = Quantised<type>::zero;
-    for (int64_t i = 0; i < chunks; ++i) {
-        to[i] = from[i];
-        for (int32_t& total : to[i].total) total *= zero ? -zero : 1;
-#if HWY_CAP_GE512
-        to_lanes<Quantised<type>::small_parts>(from[i].q, to[i].q);
-        if constexpr (fine) to_lanes<Quantised<type>::small_parts>(from[i].low, to[i].low);
-#endif
-    }
-}
 
 using Quad = hn::CappedTag<float, 4>;
 
@@ -200,13 +240,14 @@ HWY_INLINE hn::Vec<Quad> sums_of_four(VecFactor v0, VecFactor v1, VecFactor v2, 
 constexpr int64_t bytes_ahead = 8 << 10;
 
 // `then`: what the thread reads when it is through with these rows.
-template <DType type, int C, int M, bool fine>
+template <typename Weights, int C, int M, bool fine>
 void dots_of(float* out, const Row<fine>* x, const Product& product, int64_t n0, int64_t n, const std::byte* then) {
     const FactorTag d;
-    constexpr int64_t bytes = C * int64_t{sizeof(Tail<type>::padded)};  // that a step of k reads
+    typename Weights::Reader readers[C];
+    // That a step of k reads.
+    const int64_t bytes = C * Weights::chunk_bytes(product);
     const int64_t stride = product.b.stride, ahead = (bytes_ahead / stride + C) / C * C;
     const int64_t chunks = chunks_of(product.k);
-    Tail<type> tails[C];
     for (int64_t j = 0; j < n; j += C) {
         const std::byte* const soon = j + ahead < n ? product.b.row(n0 + j + ahead) : then + (j + ahead - n) * stride;
         const std::byte* rows[C];
@@ -222,11 +263,11 @@ void dots_of(float* out, const Row<fine>* x, const Product& product, int64_t n0,
             for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(soon + i * bytes + b, 0, 3);
             const std::byte* w[C];
 #pragma GCC unroll 4
-            for (int c = 0; c < C; ++c) w[c] = tails[c].chunk_at(rows[c], i * chunk_size, product.k);
+            for (int c = 0; c < C; ++c) w[c] = readers[c].chunk_at(product, rows[c], i * chunk_size);
             const Row<fine>* x_rows[M];
 #pragma GCC unroll 8
             for (int m = 0; m < M; ++m) x_rows[m] = x + m * chunks + i;
-            Chunk<type, C, M, fine>{sums, w, x_rows}.run();
+            Chunk<Weights, C, M, fine>{sums, w, x_rows}.run();
         }
         for (int first = 0; first < C * M; first += 4) {  // C · M is a multiple of 4
             VecFactor all[4];
@@ -243,7 +284,7 @@ void dots_of(float* out, const Row<fine>* x, const Product& product, int64_t n0,
 }
 
 // Rows are taken several at a time: with more of them fewer weights are unpacked. How many of either, by measurement.
-template <DType type, bool fine>
+template <typename Weights, bool fine>
 struct Gemv {
     float* sums;
     const Row<fine>* x;
@@ -256,7 +297,7 @@ struct Gemv {
     void take() {
         const int64_t chunks = chunks_of(product.k);
         for (; m >= M; m -= M, sums += M * n, x += M * chunks)
-            dots_of<type, C, M, fine>(sums, x, product, n0, n, m == M ? then : product.b.row(n0));
+            dots_of<Weights, C, M, fine>(sums, x, product, n0, n, m == M ? then : product.b.row(n0));
     }
     void run() {
 #if HWY_CAP_GE512
@@ -272,67 +313,16 @@ struct Gemv {
     }
 };
 
-template <DType type_, bool fine_>
-struct Types {
-    static constexpr DType type = type_;
-    static constexpr bool fine = fine_;
-};
-
-// function(Types) for those of a product.
-template <DType type, typename Function>
-void with_fine(const Product& product, Function&& function) {
-    product.a.fine ? function(Types<type, true>()) : function(Types<type, false>());
-}
-template <typename Function>
-void with_types(const Product& product, Function&& function) {
-    switch (product.b.dtype) {
-        case DType::q8_0:
-            return with_fine<DType::q8_0>(product, function);
-        case DType::q4_0:
-            return with_fine<DType::q4_0>(product, function);
-        case DType::q4_1:
-            return with_fine<DType::q4_1>(product, function);
-        case DType::q5_0:
-            return with_fine<DType::q5_0>(product, function);
-        case DType::q5_1:
-            return with_fine<DType::q5_1>(product, function);
-        case DType::iq4_nl:
-            return with_fine<DType::iq4_nl>(product, function);
-        case DType::mxfp4:
-            return with_fine<DType::mxfp4>(product, function);
-        case DType::q2_k:
-            return with_fine<DType::q2_k>(product, function);
-        case DType::q3_k:
-            return with_fine<DType::q3_k>(product, function);
-        case DType::q4_k:
-            return with_fine<DType::q4_k>(product, function);
-        case DType::q5_k:
-            return with_fine<DType::q5_k>(product, function);
-        case DType::q6_k:
-            return with_fine<DType::q6_k>(product, function);
-        case DType::iq4_xs:
-            return with_fine<DType::iq4_xs>(product, function);
-        default:
-            return;
-    }
+template <typename Weights, bool fine>
+void run_gemv(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
+              const std::byte* then) {
+    Gemv<Weights, fine>{sums, reinterpret_cast<const Row<fine>*>(x), m, product, n0, n, then}.run();
 }
 
-void gemv_quantised_inputs(std::byte* x, const Product& product) {
-    with_types(product, [&](auto types) {
-        using To = Row<types.fine>;
-        const int64_t chunks = chunks_of(product.k);
-        for (int64_t i = 0; i < product.m; ++i)
-            arrange<types.type, types.fine>(product.a.rounded_row<To>(i), chunks,
-                                            reinterpret_cast<To*>(x) + i * chunks);
-    });
-}
-
-void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
-                    const std::byte* then) {
-    with_types(product, [&](auto types) {
-        const auto* const rows = reinterpret_cast<const Row<types.fine>*>(x);
-        Gemv<types.type, types.fine>{sums, rows, m, product, n0, n, then}.run();
-    });
+template <DType type>
+QuantisedDots dots_of_type(bool fine) {
+    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised gemv";
+    return {name, fine ? run_gemv<WeightsOf<type>, true> : run_gemv<WeightsOf<type>, false>};
 }
 
 #endif
@@ -341,23 +331,4 @@ void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& p
 }  // namespace gremium::kernels
 HWY_AFTER_NAMESPACE();
 
-#if HWY_ONCE
-namespace gremium::kernels {
-
-HWY_EXPORT(gemv_quantised_name);
-HWY_EXPORT(gemv_quantised_inputs);
-HWY_EXPORT(gemv_quantised);
-
-std::string_view gemv_quantised_name() { return HWY_DYNAMIC_DISPATCH(gemv_quantised_name)(); }
-
-void gemv_quantised_inputs(std::byte* x, const Product& product) {
-    HWY_DYNAMIC_DISPATCH(gemv_quantised_inputs)(x, product);
-}
-
-void gemv_quantised(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,
-                    const std::byte* then) {
-    HWY_DYNAMIC_DISPATCH(gemv_quantised)(sums, x, m, product, n0, n, then);
-}
-
-}  // namespace gremium::kernels
-#endif  // HWY_ONCE
+#endif
