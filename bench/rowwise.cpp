@@ -150,7 +150,7 @@ void add_attention(int64_t sequences, int64_t length, const AttentionShape& shap
                     spans.push_back({s * length, length, 0, part(k, s), part(v, s)});
                 attention(out, lse, q, spans, shape);
                 const Seconds best = best_seconds(state, [&] {
-                    if (back) return attention_backward(dq, dk, dv, dout, out, lse, q, k, v, length, shape);
+                    if (back) return attention_backward({dq, dk, dv, dout, out, lse, q, k, v, length, shape});
                     attention(out, lse, q, spans, shape);
                 });
                 report(state, "GFLOPs", back ? backward : forward, best);

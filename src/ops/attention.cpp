@@ -34,8 +34,17 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
         const Tensor dy = g.grad_of(y);
         if (sinks.grad) kernels::attention_sinks_backward(sinks.grad, dy, y->value, lse, shape);
         const auto backward = [&](std::span<const Tensor> d) {
-            kernels::attention_backward(d[0], d[1], v ? d[2] : Tensor{}, dy, y->value, lse, q->value, k->value,
-                                        v ? v->value : Tensor{}, sequence_length, shape);
+            kernels::attention_backward({.dq = d[0],
+                                         .dk = d[1],
+                                         .dv = v ? d[2] : Tensor{},
+                                         .dout = dy,
+                                         .out = y->value,
+                                         .lse = lse,
+                                         .q = q->value,
+                                         .k = k->value,
+                                         .v = v ? v->value : Tensor{},
+                                         .sequence_length = sequence_length,
+                                         .shape = shape});
         };
         if (v)
             g.fill_grads({q, k, v}, DType::f32, backward);

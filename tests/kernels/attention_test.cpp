@@ -340,7 +340,17 @@ struct Training {
         for (int64_t s = 0; s < batch; ++s)
             spans.push_back({s * c.queries, c.queries, 0, part(k, s), c.values(part(v, s))});
         attention(out, lse, q, spans, c.shape());
-        attention_backward(dq, dk, c.shared ? Tensor{} : dv, dout, out, lse, q, k, c.values(v), c.queries, c.shape());
+        attention_backward({.dq = dq,
+                            .dk = dk,
+                            .dv = c.shared ? Tensor{} : dv,
+                            .dout = dout,
+                            .out = out,
+                            .lse = lse,
+                            .q = q,
+                            .k = k,
+                            .v = c.values(v),
+                            .sequence_length = c.queries,
+                            .shape = c.shape()});
     }
     TensorView part(TensorView t, int64_t s) const { return {t.row(s * c.queries), t.dtype, {c.queries, t.cols()}}; }
     Sequence sequence(int64_t s) const {

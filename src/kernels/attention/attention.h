@@ -14,10 +14,8 @@ namespace gremium::kernels {
 // beyond f32 rounding).
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans, const AttentionShape& shape);
 
-// Gradients for spans with first = 0 whose k, v are rows [q_row, q_row + queries) of kv tensors of the same batch:
-// dq, dk, dv are overwritten (f32); v and dv are empty where the spans have no v. Recomputes the probabilities from lse.
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse, TensorView q,
-                        TensorView k, TensorView v, int64_t sequence_length, const AttentionShape& shape);
+// Recomputes the probabilities from lse.
+void attention_backward(const AttentionGradients& gradients);
 
 // dsinks[h] += Σ_t of −p · ⟨dout, out⟩ of the head, where p = exp(sink − lse) is the share the sink took.
 void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, TensorView lse,

@@ -32,8 +32,8 @@ HWY_INLINE void weights_and_gradients(float* scores, float* dp, int64_t width, K
 // With P = exp(S − lse) and D = Σ dO ⊙ O of a query: dV = Pᵀ·dO, dP = dO·Vᵀ, dS = P ⊙ (dP − D), dQ = scale·dS·K,
 // dK = dSᵀ·(scale·Q). Blocks of keys outside, blocks of rows inside: dK and dV stay in the cache.
 void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_head) {
-    const AttentionShape& shape = *a.shape;
-    const int64_t group = shape.heads / shape.kv_heads, base = sequence * a.length;
+    const AttentionShape& shape = a.shape;
+    const int64_t group = shape.heads / shape.kv_heads, base = sequence * a.sequence_length;
     const int64_t dim = shape.head_dim, value_dim = shape.value_dim;
     const int64_t block_queries = std::max<int64_t>(1, row_block / group), block_rows = block_queries * group;
     Arena& scratch = attention_scratch();
@@ -45,11 +45,12 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
     const Matrix q = new_matrix(scratch, block_rows, dim), dq = new_matrix(scratch, block_rows, dim);
     const Matrix dout = new_matrix(scratch, block_rows, value_dim);
     const Matrix p = new_matrix(scratch, block_rows, key_block), ds = new_matrix(scratch, block_rows, key_block);
-    float *D = new_matrix(scratch, 1, a.length * group).at, *lse = new_matrix(scratch, 1, a.length * group).at;
+    float *D = new_matrix(scratch, 1, a.sequence_length * group).at,
+          *lse = new_matrix(scratch, 1, a.sequence_length * group).at;
     row_terms(D, lse, a, base, kv_head, scratch);
 
-    for (int64_t first = 0; first < a.length; first += key_block) {
-        const int64_t keys = std::min(key_block, a.length - first);
+    for (int64_t first = 0; first < a.sequence_length; first += key_block) {
+        const int64_t keys = std::min(key_block, a.sequence_length - first);
         load_heads(k, a.k, {base + first, keys, kv_head * dim, 1, dim});
         transpose(k_columns, k, keys, dim);
         if (a.v) {
@@ -58,7 +59,7 @@ void attend_backward(const AttentionGradients& a, int64_t sequence, int64_t kv_h
         }
         std::fill_n(dk.at, key_block * dk.stride, 0.f);
         std::fill_n(dv.at, key_block * dv.stride, 0.f);
-        const int64_t end = std::min(a.length, forgotten_at(first + keys - 1, shape));
+        const int64_t end = std::min(a.sequence_length, forgotten_at(first + keys - 1, shape));
         for (int64_t query = first; query < end; query += block_queries) {
             const int64_t queries = std::min(block_queries, end - query), rows = queries * group;
             const int64_t seen = std::min(keys, query + queries - first), width = padded(seen);
@@ -110,33 +111,29 @@ namespace {
 bool fits_tiles(const AttentionGradients& a, const Leaf& leaf) {
     const auto is_bf16 = [](TensorView t) { return t && t.dtype == DType::bf16; };
     return leaf.panel == Panel::bf16 && is_bf16(a.q) && is_bf16(a.k) && is_bf16(a.v) &&
-           std::max(a.shape->head_dim, a.shape->value_dim) <= k_block;
+           std::max(a.shape.head_dim, a.shape.value_dim) <= k_block;
 }
 
 }  // namespace
 
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse, TensorView q,
-                        TensorView k, TensorView v, int64_t sequence_length, const AttentionShape& shape) {
-    check(shape);
-    assert(sequence_length > 0 && q.rows() % sequence_length == 0);
-    if (active() == Variant::reference) {
-        return reference::attention_backward(dq, dk, dv, dout, out, lse, q, k, v, sequence_length, shape);
-    }
-    const AttentionGradients gradients{dq, dk, dv, dout, out, lse, q, k, v, sequence_length, &shape};
-    const auto for_each_task = [&](auto&& run) {
-        parallel_for(q.rows() / sequence_length * shape.kv_heads,
-                     [&](int64_t task) { run(task / shape.kv_heads, task % shape.kv_heads); });
+void attention_backward(const AttentionGradients& a) {
+    check(a.shape);
+    assert(a.sequence_length > 0 && a.q.rows() % a.sequence_length == 0);
+    if (active() == Variant::reference) return reference::attention_backward(a);
+    const auto for_each_task = [&](auto&& run) {  // a sequence and a key/value head
+        parallel_for(a.q.rows() / a.sequence_length * a.shape.kv_heads,
+                     [&](int64_t task) { run(task / a.shape.kv_heads, task % a.shape.kv_heads); });
     };
     const Leaf& leaf = choose_leaf(DType::bf16, DType::bf16);
-    if (fits_tiles(gradients, leaf)) {
+    if (fits_tiles(a, leaf)) {
         const auto run = HWY_DYNAMIC_DISPATCH(attend_backward_tiles);
-        return for_each_task([&](int64_t sequence, int64_t kv_head) { run(gradients, sequence, kv_head, leaf); });
+        return for_each_task([&](int64_t sequence, int64_t kv_head) { run(a, sequence, kv_head, leaf); });
     }
-    parallel_rows(dq.rows(), dq.cols(), [&](int64_t begin, int64_t end) {
-        std::fill(dq.f32() + begin * dq.cols(), dq.f32() + end * dq.cols(), 0.f);
+    parallel_rows(a.dq.rows(), a.dq.cols(), [&](int64_t begin, int64_t end) {
+        std::fill(a.dq.f32() + begin * a.dq.cols(), a.dq.f32() + end * a.dq.cols(), 0.f);
     });
     const auto run = HWY_DYNAMIC_DISPATCH(attend_backward);
-    for_each_task([&](int64_t sequence, int64_t kv_head) { run(gradients, sequence, kv_head); });
+    for_each_task([&](int64_t sequence, int64_t kv_head) { run(a, sequence, kv_head); });
 }
 
 void attention_sinks_backward(Tensor dsinks, TensorView dout, TensorView out, TensorView lse,

@@ -23,13 +23,13 @@ namespace {
 // D[r] = Σ dO ⊙ O and lse[r] for all rows of the task.
 void row_terms(float* D, float* lse_of, const AttentionGradients& a, int64_t base, int64_t kv_head, Arena& scratch) {
     constexpr int64_t at_once = 16;  // queries
-    const AttentionShape& shape = *a.shape;
+    const AttentionShape& shape = a.shape;
     const int64_t group = shape.heads / shape.kv_heads, first_head = kv_head * group;
     const Arena::Mark mark = scratch.mark();
     const Matrix out = new_matrix(scratch, at_once * group, shape.value_dim),
                  dout = new_matrix(scratch, at_once * group, shape.value_dim);
-    for (int64_t i = 0; i < a.length; i += at_once) {
-        const int64_t queries = std::min(at_once, a.length - i);
+    for (int64_t i = 0; i < a.sequence_length; i += at_once) {
+        const int64_t queries = std::min(at_once, a.sequence_length - i);
         const Heads heads{base + i, queries, first_head * shape.value_dim, group, shape.value_dim};
         load_heads(out, a.out, heads);
         load_heads(dout, a.dout, heads);
@@ -89,28 +89,28 @@ class TiledBackward {
   public:
     TiledBackward(const AttentionGradients& a, int64_t sequence, int64_t kv_head, const Leaf& leaf)
         : a_(a),
-          shape_(*a.shape),
+          shape_(a.shape),
           leaf_(leaf),
-          base_(sequence * a.length),
+          base_(sequence * a.sequence_length),
           kv_head_(kv_head),
           dim_(shape_.head_dim),
           value_dim_(shape_.value_dim),
-          strips_(up(a.length, nr()) / nr()),
-          most_rows_(std::min(2 * k_block / mr() * mr(), up(a.length, mr()))),
+          strips_(up(a.sequence_length, nr()) / nr()),
+          most_rows_(std::min(2 * k_block / mr() * mr(), up(a.sequence_length, mr()))),
           scratch_(attention_scratch()),
           visible_(static_cast<size_t>(mr())) {}
 
     void run() {
         const Arena::Mark mark = scratch_.mark();
         const int64_t group = shape_.heads / shape_.kv_heads;
-        D_ = floats(a_.length * group), lse_ = floats(a_.length * group);
+        D_ = floats(a_.sequence_length * group), lse_ = floats(a_.sequence_length * group);
         row_terms(D_, lse_, a_, base_, kv_head_, scratch_);
         make_panels();
         pack_keys();
         if (leaf_.enter) leaf_.enter();
         for (int64_t g = 0; g < group; ++g) {
-            for (int64_t row = 0; row < a_.length; row += most_rows_)
-                rows_of_head(g, row, std::min(most_rows_, a_.length - row));
+            for (int64_t row = 0; row < a_.sequence_length; row += most_rows_)
+                rows_of_head(g, row, std::min(most_rows_, a_.sequence_length - row));
         }
         if (leaf_.leave) leaf_.leave();
         store_transposed(a_.dk, dk_, dim_, shape_.scale);
@@ -154,10 +154,10 @@ class TiledBackward {
     // Keys and values as they meet Q and dO, and keys as they meet dS.
     void pack_keys() {
         const int64_t k_first = kv_head_ * dim_, v_first = kv_head_ * value_dim_;
-        pack_b(k_, operand(a_.k, k_first, true), {0, a_.length, 0, dim_, units(dim_)}, leaf_);
-        pack_b(v_, operand(a_.v, v_first, true), {0, a_.length, 0, value_dim_, units(value_dim_)}, leaf_);
-        for (int64_t key = 0; key < a_.length; key += nr()) {
-            const Piece piece{0, dim_, key, std::min(nr(), a_.length - key), units(nr())};
+        pack_b(k_, operand(a_.k, k_first, true), {0, a_.sequence_length, 0, dim_, units(dim_)}, leaf_);
+        pack_b(v_, operand(a_.v, v_first, true), {0, a_.sequence_length, 0, value_dim_, units(value_dim_)}, leaf_);
+        for (int64_t key = 0; key < a_.sequence_length; key += nr()) {
+            const Piece piece{0, dim_, key, std::min(nr(), a_.sequence_length - key), units(nr())};
             pack_b(k_across_ + key / nr() * up(dim_, nr()) * units(nr()), operand(a_.k, k_first, false), piece, leaf_);
         }
     }
@@ -171,8 +171,8 @@ class TiledBackward {
         pack_a(q_across_, operand(a_.q, head * dim_, false), {0, dim_, first, count, pairs}, leaf_);
         pack_a(dout_across_, operand(a_.dout, head * value_dim_, false), {0, value_dim_, first, count, pairs}, leaf_);
         std::fill_n(dq_, up(count, mr()) * columns, 0.f);
-        for (int64_t key = 0; key < std::min(a_.length, first + count); key += nr()) {
-            const int64_t keys = std::min(nr(), a_.length - key);
+        for (int64_t key = 0; key < std::min(a_.sequence_length, first + count); key += nr()) {
+            const int64_t keys = std::min(nr(), a_.sequence_length - key);
             const int64_t begin = std::max<int64_t>(0, key - first) / mr() * mr();
             const int64_t end = std::min(count, forgotten_at(key + keys - 1, shape_) - first);
             if (begin < end) strip(g, key, keys, first, begin, up(end, mr()));
@@ -192,7 +192,7 @@ class TiledBackward {
             float lse[max_mr], D[max_mr];
             for (int64_t j = 0; j < mr(); ++j) {
                 const int64_t query = first + r + j;
-                const bool exists = query < a_.length;
+                const bool exists = query < a_.sequence_length;
                 lse[j] = exists ? lse_[query * group + g] : INFINITY;
                 D[j] = exists ? D_[query * group + g] : 0;
                 visible_[static_cast<size_t>(j)] =
@@ -224,7 +224,7 @@ class TiledBackward {
         const Matrix rows = new_matrix(scratch_, nr(), width);
         for (int64_t s = 0; s < strips_; ++s) {
             transpose(rows, {sums + s * up(width, mr()) * nr(), nr()}, width, nr());
-            for (int64_t key = s * nr(); key < std::min(a_.length, (s + 1) * nr()); ++key)
+            for (int64_t key = s * nr(); key < std::min(a_.sequence_length, (s + 1) * nr()); ++key)
                 put(to.f32() + (base_ + key) * to.cols() + kv_head_ * width, rows.row(key - s * nr()), width, scale,
                     false);
         }

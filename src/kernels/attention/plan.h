@@ -76,14 +76,6 @@ void attend_few(const AttentionTask& task, TensorView q, const AttentionShape& s
 struct Leaf;
 void attend_bf16(const AttentionTask& task, TensorView q, const AttentionShape& shape, const Leaf& leaf);
 
-// The arguments of attention_backward; a task is a sequence and a key/value head.
-struct AttentionGradients {
-    Tensor dq, dk, dv;
-    TensorView dout, out, lse, q, k, v;
-    int64_t length;
-    const AttentionShape* shape;
-};
-
 // Each thread's own.
 inline Arena& attention_scratch() {
     static thread_local Arena arena;

@@ -73,15 +73,15 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
 
 // With P = exp(S − lse) and D = Σ dO ⊙ O of a query: dV += P·dO, dP = dO·Vᵀ, dS = P ⊙ (dP − D), dQ +=
 // scale·dS·K, dK += scale·dSᵀ·Q.
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse, TensorView q,
-                        TensorView k, TensorView v, int64_t length, const AttentionShape& s) {
-    const Floats Q = to_floats(q), K = to_floats(k), O = to_floats(out), dO = to_floats(dout);
-    const Values V(v, K, s);
-    const int64_t group = s.heads / s.kv_heads;
-    for (const Tensor t : {dq, dk, dv})
+void attention_backward(const AttentionGradients& a) {
+    const AttentionShape& s = a.shape;
+    const Floats Q = to_floats(a.q), K = to_floats(a.k), O = to_floats(a.out), dO = to_floats(a.dout);
+    const Values V(a.v, K, s);
+    const int64_t group = s.heads / s.kv_heads, length = a.sequence_length;
+    for (const Tensor t : {a.dq, a.dk, a.dv})
         if (t) std::fill_n(t.f32(), t.count(), 0.f);
-    float* dV = (v ? dv : dk).f32();
-    parallel_for(q.rows() / length * s.kv_heads, [&](int64_t task) {
+    float *dQ = a.dq.f32(), *dK = a.dk.f32(), *dV = (a.v ? a.dv : a.dk).f32();
+    parallel_for(a.q.rows() / length * s.kv_heads, [&](int64_t task) {
         const int64_t base = task / s.kv_heads * length, kv = task % s.kv_heads;
         for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
             for (int64_t i = 0; i < length; ++i) {
@@ -92,12 +92,12 @@ void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, Tensor
                     const int64_t key = (base + j) * s.kv_heads + kv;
                     const float score =
                         s.scale * dot(Q.data() + query * s.head_dim, K.data() + key * s.head_dim, s.head_dim);
-                    const float P = std::exp(score - lse.f32()[query]);
+                    const float P = std::exp(score - a.lse.f32()[query]);
                     const float dS = s.scale * P * (dot(grad, V.at(key), s.value_dim) - D);
                     for (int64_t c = 0; c < s.value_dim; ++c) dV[key * V.stride + c] += P * grad[c];
                     for (int64_t c = 0; c < s.head_dim; ++c) {
-                        dq.f32()[query * s.head_dim + c] += dS * K[static_cast<size_t>(key * s.head_dim + c)];
-                        dk.f32()[key * s.head_dim + c] += dS * Q[static_cast<size_t>(query * s.head_dim + c)];
+                        dQ[query * s.head_dim + c] += dS * K[static_cast<size_t>(key * s.head_dim + c)];
+                        dK[key * s.head_dim + c] += dS * Q[static_cast<size_t>(query * s.head_dim + c)];
                     }
                 }
             }

@@ -8,7 +8,6 @@
 namespace gremium::kernels::reference {
 
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans, const AttentionShape& shape);
-void attention_backward(Tensor dq, Tensor dk, Tensor dv, TensorView dout, TensorView out, TensorView lse, TensorView q,
-                        TensorView k, TensorView v, int64_t sequence_length, const AttentionShape& shape);
+void attention_backward(const AttentionGradients& gradients);
 
 }  // namespace gremium::kernels::reference

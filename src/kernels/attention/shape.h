@@ -36,4 +36,14 @@ struct AttentionSpan {
     TensorView k, v;
 };
 
+// What the backward reads and writes, for spans with first = 0 whose keys and values are rows [q_row, q_row + queries) of
+// tensors of the same batch: the forward's q, k, v, out and lse, and dout; dq, dk, dv are overwritten (f32). v and dv are empty
+// where the spans have no v.
+struct AttentionGradients {
+    Tensor dq, dk, dv;
+    TensorView dout, out, lse, q, k, v;
+    int64_t sequence_length;
+    AttentionShape shape;
+};
+
 }  // namespace gremium::kernels
