@@ -5,8 +5,19 @@
 
 namespace gremium::kernels {
 
-enum class Activation : uint8_t { silu, gelu, gelu_erf, relu, clamped_swiglu };
-inline constexpr float swiglu_limit = 7, swiglu_alpha = 1.702f;  // of clamped_swiglu
+// What stands between the two products of a feed-forward, with its numbers.
+struct Activation {
+    enum Kind : uint8_t { silu, gelu, gelu_erf, relu, clamped_swiglu };
+
+    Kind kind;
+    // Of clamped_swiglu alone; these are gpt-oss's. Both positive.
+    float limit = 7, alpha = 1.702f;
+
+    // Converts, so that a kind without numbers is an activation: `.activation = Activation::relu`.
+    constexpr Activation(Kind of = silu) : kind(of) {}
+    friend bool operator==(const Activation&, const Activation&) = default;
+};
+
 enum class RopePairing : uint8_t { interleaved, half_split };
 
 }  // namespace gremium::kernels

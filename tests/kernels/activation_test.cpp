@@ -6,10 +6,10 @@ namespace {
 
 class Activations : public EachVariant {};
 
-constexpr Activation kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu};
+constexpr Activation::Kind kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu};
 
-double value_64(Activation kind, double x) {
-    switch (kind) {
+double value_64(const Activation& of, double x) {
+    switch (of.kind) {
         case Activation::silu:
             return x / (1 + std::exp(-x));
         case Activation::gelu:
@@ -19,12 +19,14 @@ double value_64(Activation kind, double x) {
         case Activation::relu:
             return std::max(x, 0.0);
         case Activation::clamped_swiglu:
-            return std::min(x, 7.0) / (1 + std::exp(-1.702 * std::min(x, 7.0)));
+            return std::min(x, double{of.limit}) / (1 + std::exp(-of.alpha * std::min(x, double{of.limit})));
     }
     return 0;
 }
 
-double slope_64(Activation kind, double x) { return (value_64(kind, x + 1e-6) - value_64(kind, x - 1e-6)) / 2e-6; }
+double slope_64(const Activation& kind, double x) {
+    return (value_64(kind, x + 1e-6) - value_64(kind, x - 1e-6)) / 2e-6;
+}
 
 TEST_P(Activations, GatedAndPlain) {
     for (const Activation kind : kinds) {
@@ -86,20 +88,30 @@ TEST_P(Activations, NaNStaysVisible) {
 
 // OpenAI's formula at four points, on both sides of the limits.
 TEST_P(Activations, ClampedSwiglu) {
-    std::vector<float> gate{1, -1, 8, 7, -9}, up{1, .5f, -9, 7, 20}, y(5), dgate(5), dup(5), ones(5, 1);
-    const auto row = [](std::vector<float>& v) { return as_tensor(v.data(), {5}); };
+    std::vector<float> gate{1, -1, 8, 7}, up{1, .5f, -9, 7}, y(4);
+    const auto row = [](std::vector<float>& v) { return as_tensor(v.data(), {4}); };
     activate(row(y), row(gate), row(up), Activation::clamped_swiglu);
     const double expected[] = {1.691592, -.231306, -41.999719, 55.999625};
     for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
-    activate_backward(row(dgate), row(dup), row(ones), row(gate), row(up), Activation::clamped_swiglu);
-    const auto at = [](double g, double u) {
-        return value_64(Activation::clamped_swiglu, g) * (std::clamp(u, -7.0, 7.0) + 1);
-    };
-    for (size_t i = 0; i < 5; ++i) {
-        if (i == 3) continue;  // at the corner itself
-        const double h = 1e-6, g = gate[i], u = up[i];
-        EXPECT_NEAR(dgate[i], (at(g + h, u) - at(g - h, u)) / (2 * h), 1e-5);
-        EXPECT_NEAR(dup[i], (at(g, u + h) - at(g, u - h)) / (2 * h), 1e-5);
+}
+
+TEST_P(Activations, ClampedSwigluTakesItsNumbersFromTheModel) {
+    for (const auto [limit, alpha] : {std::pair{7.f, 1.702f}, std::pair{2.5f, 1.f}}) {
+        Activation kind = Activation::clamped_swiglu;
+        kind.limit = limit, kind.alpha = alpha;
+        std::vector<float> gate{1, -1, 8, 6.5f, -9}, up{1, .5f, -9, 6, 20}, y(5), dgate(5), dup(5), ones(5, 1);
+        const auto row = [](std::vector<float>& v) { return as_tensor(v.data(), {5}); };
+        activate(row(y), row(gate), row(up), kind);
+        activate_backward(row(dgate), row(dup), row(ones), row(gate), row(up), kind);
+        const auto at = [&](double g, double u) {
+            return value_64(kind, g) * (std::clamp(u, -double{limit}, double{limit}) + 1);
+        };
+        for (size_t i = 0; i < 5; ++i) {
+            const double h = 1e-6, g = gate[i], u = up[i];
+            EXPECT_NEAR(y[i], at(g, u), 1e-5);
+            EXPECT_NEAR(dgate[i], (at(g + h, u) - at(g - h, u)) / (2 * h), 1e-5);
+            EXPECT_NEAR(dup[i], (at(g, u + h) - at(g, u - h)) / (2 * h), 1e-5);
+        }
     }
 }
 

@@ -245,13 +245,15 @@ class ReferenceForward {
 
     // down(silu(gate x) · up x), of the expert'th matrix of a stack; or gpt-oss's form of it.
     Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden, size_t expert = 0,
-                  bool clamped = false) const {
+                  const kernels::Activation& activation = {}) const {
         const auto dim = static_cast<size_t>(spec_.dim);
         Vector g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
         const Vector u = product(p + "ffn_up" + suffix + ".weight", x, hidden, expert * hidden);
         for (size_t i = 0; i < hidden; ++i) {
-            const double gate = std::min(g[i], 7.0), up = std::clamp(u[i], -7.0, 7.0);
-            g[i] = clamped ? gate / (1 + std::exp(-1.702 * gate)) * (up + 1) : g[i] / (1 + std::exp(-g[i])) * u[i];
+            const double limit = activation.limit, gate = std::min(g[i], limit), up = std::clamp(u[i], -limit, limit);
+            g[i] = activation.kind == kernels::Activation::clamped_swiglu
+                       ? gate / (1 + std::exp(-activation.alpha * gate)) * (up + 1)
+                       : g[i] / (1 + std::exp(-g[i])) * u[i];
         }
         return product(p + "ffn_down" + suffix + ".weight", g, dim, expert * dim);
     }
@@ -311,13 +313,12 @@ class ReferenceForward {
     }
 
     Vector mixture(const Vector& x, const MoeSpec& m, const std::string& p) const {
-        const bool clamped = m.activation == kernels::Activation::clamped_swiglu;
         Vector y(x.size());
         for (const auto& [e, weight] : route(x, m, p)) {
             Vector in = x;
             if (m.router.weight_on_input)
                 for (double& v : in) v *= weight;
-            add(y, swiglu(in, p, "_exps", static_cast<size_t>(m.hidden), e, clamped),
+            add(y, swiglu(in, p, "_exps", static_cast<size_t>(m.hidden), e, m.activation),
                 m.router.weight_on_input ? 1 : weight);
         }
         if (m.shared_hidden > 0) {

@@ -48,8 +48,8 @@ HWY_INLINE ValueSlope gelu_erf(VecF x) {
     return {hn::Mul(x, phi), hn::MulAdd(hn::Mul(x, e), constant(0.39894228f), phi)};
 }
 
-HWY_INLINE ValueSlope clamped_silu(VecF gate) {
-    const VecF limit = constant(swiglu_limit), a = constant(swiglu_alpha);
+HWY_INLINE ValueSlope clamped_silu(VecF gate, const Activation& numbers) {
+    const VecF limit = constant(numbers.limit), a = constant(numbers.alpha);
     const auto above = hn::Gt(gate, limit);
     const VecF x = hn::IfThenElse(above, limit, gate), s = sigmoid(hn::Mul(a, x)), value = hn::Mul(x, s);
     const VecF slope = hn::MulAdd(hn::Mul(a, value), hn::Sub(constant(1), s), s);
@@ -57,20 +57,20 @@ HWY_INLINE ValueSlope clamped_silu(VecF gate) {
 }
 
 // What the gate is multiplied with, and its slope.
-template <Activation kind>
-HWY_INLINE ValueSlope factor(VecF up) {
+template <Activation::Kind kind>
+HWY_INLINE ValueSlope factor(VecF up, const Activation& numbers) {
     if constexpr (kind != Activation::clamped_swiglu) return {up, constant(1)};
-    const VecF limit = constant(swiglu_limit), clamped = hn::Clamp(up, hn::Neg(limit), limit);
+    const VecF limit = constant(numbers.limit), clamped = hn::Clamp(up, hn::Neg(limit), limit);
     return {hn::Add(clamped, constant(1)), hn::IfThenElseZero(hn::Le(hn::Abs(up), limit), constant(1))};
 }
 
-template <Activation kind>
-HWY_INLINE ValueSlope evaluate(VecF x) {
+template <Activation::Kind kind>
+HWY_INLINE ValueSlope evaluate(VecF x, const Activation& numbers) {
     if constexpr (kind == Activation::silu) {
         const VecF s = sigmoid(x), value = hn::Mul(x, s);
         return {value, hn::MulAdd(value, hn::Sub(constant(1), s), s)};
     } else if constexpr (kind == Activation::clamped_swiglu) {
-        return clamped_silu(x);
+        return clamped_silu(x, numbers);
     } else if constexpr (kind == Activation::gelu) {
         return gelu(x);
     } else if constexpr (kind == Activation::gelu_erf) {
@@ -100,53 +100,55 @@ HWY_INLINE void store(VecF v, Tensor t, int64_t i, FirstLanes lanes) {
     std::memcpy(t.data + 2 * i, tail, 2 * lanes.n);
 }
 
-template <Activation kind>
-void activate_kind(Tensor y, TensorView gate, TensorView up) {
+template <Activation::Kind kind>
+void activate_kind(Tensor y, TensorView gate, TensorView up, const Activation& numbers) {
     for_vectors(y.count(), [&](int64_t i, auto lanes) HWY_ATTR {
-        const VecF value = evaluate<kind>(load(gate, i, lanes)).value;
-        store(up ? hn::Mul(value, factor<kind>(load(up, i, lanes)).value) : value, y, i, lanes);
+        const VecF value = evaluate<kind>(load(gate, i, lanes), numbers).value;
+        store(up ? hn::Mul(value, factor<kind>(load(up, i, lanes), numbers).value) : value, y, i, lanes);
     });
 }
 
-template <Activation kind>
-void activate_backward_kind(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up) {
+template <Activation::Kind kind>
+void activate_backward_kind(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                            const Activation& numbers) {
     for_vectors(dy.count(), [&](int64_t i, auto lanes) HWY_ATTR {
-        const auto [value, slope] = evaluate<kind>(load(gate, i, lanes));
+        const auto [value, slope] = evaluate<kind>(load(gate, i, lanes), numbers);
         const VecF grad = load(dy, i, lanes), inner = hn::Mul(grad, slope);
         if (!up) return store(inner, dgate, i, lanes);
-        const auto [times, times_slope] = factor<kind>(load(up, i, lanes));
+        const auto [times, times_slope] = factor<kind>(load(up, i, lanes), numbers);
         store(hn::Mul(inner, times), dgate, i, lanes);
         store(hn::Mul(hn::Mul(grad, value), times_slope), dup, i, lanes);
     });
 }
 
-void activate_part(Tensor y, TensorView gate, TensorView up, Activation kind) {
-    switch (kind) {
+void activate_part(Tensor y, TensorView gate, TensorView up, const Activation& activation) {
+    switch (activation.kind) {
         case Activation::silu:
-            return activate_kind<Activation::silu>(y, gate, up);
+            return activate_kind<Activation::silu>(y, gate, up, activation);
         case Activation::gelu:
-            return activate_kind<Activation::gelu>(y, gate, up);
+            return activate_kind<Activation::gelu>(y, gate, up, activation);
         case Activation::gelu_erf:
-            return activate_kind<Activation::gelu_erf>(y, gate, up);
+            return activate_kind<Activation::gelu_erf>(y, gate, up, activation);
         case Activation::relu:
-            return activate_kind<Activation::relu>(y, gate, up);
+            return activate_kind<Activation::relu>(y, gate, up, activation);
         case Activation::clamped_swiglu:
-            return activate_kind<Activation::clamped_swiglu>(y, gate, up);
+            return activate_kind<Activation::clamped_swiglu>(y, gate, up, activation);
     }
 }
 
-void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up, Activation kind) {
-    switch (kind) {
+void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                            const Activation& activation) {
+    switch (activation.kind) {
         case Activation::silu:
-            return activate_backward_kind<Activation::silu>(dgate, dup, dy, gate, up);
+            return activate_backward_kind<Activation::silu>(dgate, dup, dy, gate, up, activation);
         case Activation::gelu:
-            return activate_backward_kind<Activation::gelu>(dgate, dup, dy, gate, up);
+            return activate_backward_kind<Activation::gelu>(dgate, dup, dy, gate, up, activation);
         case Activation::gelu_erf:
-            return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up);
+            return activate_backward_kind<Activation::gelu_erf>(dgate, dup, dy, gate, up, activation);
         case Activation::relu:
-            return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up);
+            return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up, activation);
         case Activation::clamped_swiglu:
-            return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up);
+            return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up, activation);
     }
 }
 
@@ -165,16 +167,16 @@ struct ValueSlope {
 };
 
 // The activation and its derivative at x.
-ValueSlope evaluate(Activation kind, float x) {
-    switch (kind) {
+ValueSlope evaluate(const Activation& a, float x) {
+    switch (a.kind) {
         case Activation::silu: {
             const float s = 1 / (1 + std::exp(-x));
             return {x * s, s * (1 + x * (1 - s))};
         }
         case Activation::gelu: {
-            constexpr float a = 0.7978845608028654f, b = 0.044715f;  // √(2/π)
-            const float t = std::tanh(a * (x + b * x * x * x));
-            return {0.5f * x * (1 + t), 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * a * (1 + 3 * b * x * x)};
+            constexpr float root = 0.7978845608028654f, b = 0.044715f;  // √(2/π)
+            const float t = std::tanh(root * (x + b * x * x * x));
+            return {0.5f * x * (1 + t), 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * root * (1 + 3 * b * x * x)};
         }
         case Activation::gelu_erf: {
             const float phi = 0.5f * std::erfc(-x / std::numbers::sqrt2_v<float>);
@@ -183,17 +185,17 @@ ValueSlope evaluate(Activation kind, float x) {
         case Activation::relu:
             return {x > 0 ? x : 0, x > 0 ? 1.f : 0.f};
         case Activation::clamped_swiglu: {
-            const float g = x > swiglu_limit ? swiglu_limit : x, s = 1 / (1 + std::exp(-swiglu_alpha * g));
-            return {g * s, x > swiglu_limit ? 0 : s * (1 + swiglu_alpha * g * (1 - s))};
+            const float g = x > a.limit ? a.limit : x, s = 1 / (1 + std::exp(-a.alpha * g));
+            return {g * s, x > a.limit ? 0 : s * (1 + a.alpha * g * (1 - s))};
         }
     }
     return {};
 }
 
 // What the gate is multiplied with, and its derivative.
-ValueSlope factor(Activation kind, float up) {
-    if (kind != Activation::clamped_swiglu) return {up, 1};
-    return {1 + std::clamp(up, -swiglu_limit, swiglu_limit), std::abs(up) <= swiglu_limit ? 1.f : 0.f};
+ValueSlope factor(const Activation& a, float up) {
+    if (a.kind != Activation::clamped_swiglu) return {up, 1};
+    return {1 + std::clamp(up, -a.limit, a.limit), std::abs(up) <= a.limit ? 1.f : 0.f};
 }
 
 float load(TensorView t, int64_t i) { return t.dtype == DType::bf16 ? bf16_to_f32(t.bf16()[i]) : t.f32()[i]; }
@@ -204,17 +206,18 @@ void store(float v, Tensor t, int64_t i) {
         t.f32()[i] = v;
 }
 
-void activate_part(Tensor y, TensorView gate, TensorView up, Activation kind) {
+void activate_part(Tensor y, TensorView gate, TensorView up, const Activation& activation) {
     for (int64_t i = 0; i < y.count(); ++i) {
-        const float value = evaluate(kind, load(gate, i)).value;
-        store(up ? value * factor(kind, load(up, i)).value : value, y, i);
+        const float value = evaluate(activation, load(gate, i)).value;
+        store(up ? value * factor(activation, load(up, i)).value : value, y, i);
     }
 }
 
-void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up, Activation kind) {
+void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                            const Activation& activation) {
     for (int64_t i = 0; i < dy.count(); ++i) {
-        const auto [value, slope] = evaluate(kind, load(gate, i));
-        const auto [times, times_slope] = up ? factor(kind, load(up, i)) : ValueSlope{1, 0};
+        const auto [value, slope] = evaluate(activation, load(gate, i));
+        const auto [times, times_slope] = up ? factor(activation, load(up, i)) : ValueSlope{1, 0};
         const float grad = load(dy, i);
         store(grad * slope * times, dgate, i);
         if (dup) store(grad * value * times_slope, dup, i);
@@ -238,19 +241,20 @@ T part(T t, int64_t begin, int64_t end) {
 
 }  // namespace
 
-void activate(Tensor y, TensorView gate, TensorView up, Activation kind) {
+void activate(Tensor y, TensorView gate, TensorView up, const Activation& activation) {
     const auto run = GREMIUM_SELECT(activate_part);
     parallel_rows(gate.rows(), gate.cols(), [&](int64_t begin, int64_t end) {
-        run(part(y, begin, end), part(gate, begin, end), part(up, begin, end), kind);
+        run(part(y, begin, end), part(gate, begin, end), part(up, begin, end), activation);
     });
 }
 
-void activate_backward(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up, Activation kind) {
+void activate_backward(Tensor dgate, Tensor dup, TensorView dy, TensorView gate, TensorView up,
+                       const Activation& activation) {
     const auto run = GREMIUM_SELECT(activate_backward_part);
     assert(static_cast<bool>(dup) == static_cast<bool>(up));
     parallel_rows(gate.rows(), gate.cols(), [&](int64_t begin, int64_t end) {
         run(part(dgate, begin, end), part(dup, begin, end), part(dy, begin, end), part(gate, begin, end),
-            part(up, begin, end), kind);
+            part(up, begin, end), activation);
     });
 }
 

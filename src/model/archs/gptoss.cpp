@@ -34,7 +34,7 @@ void set_gptoss(ModelSpec& spec, MoeSpec moe, int window) {
     }
     moe.router.score = moe::RouterPolicy::Score::softmax_selected;
     moe.router_bias = moe.bias = true;
-    moe.activation = kernels::Activation::clamped_swiglu;
+    moe.activation.kind = kernels::Activation::clamped_swiglu;
     set_mixture(spec, moe);
 }
 
@@ -47,9 +47,9 @@ ModelSpec from_gguf(const Metadata& metadata) {
 
 ModelSpec from_hf(const HfConfig& config) {
     ModelSpec spec = read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
-    if (config.get<float>("swiglu_limit", kernels::swiglu_limit) != kernels::swiglu_limit)
-        fail("{}: swiglu_limit other than {} is not supported", config.source(), kernels::swiglu_limit);
-    set_gptoss(spec, read_hf_experts(config, "intermediate_size"), config.get<int32_t>("sliding_window", 128));
+    MoeSpec moe = read_hf_experts(config, "intermediate_size");
+    moe.activation.limit = config.get<float>("swiglu_limit", moe.activation.limit);
+    set_gptoss(spec, moe, config.get<int32_t>("sliding_window", 128));
     const auto types = config.get<std::vector<std::string>>("layer_types", {});
     for (size_t l = 0; l < types.size() && l < spec.layers.size(); ++l)
         if ((types[l] == "sliding_attention") != (spec.layers[l].attention()->window > 0))
@@ -71,7 +71,7 @@ void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
     config["sliding_window"] = attention_of(spec).window;
     // Absent would be YaRN.
     if (config["rope_scaling"].is_null()) config["rope_scaling"] = {{"rope_type", "default"}};
-    config["swiglu_limit"] = kernels::swiglu_limit;
+    config["swiglu_limit"] = mixture_of(spec).activation.limit;
     for (const LayerSpec& layer : spec.layers)
         config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention" : "full_attention");
 }
