@@ -2,24 +2,20 @@
 // costs time, but where a Profiling lives.
 #pragma once
 
-#include <array>
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
+#include <map>
 #include <string_view>
 #include <utility>
 
 namespace gremium {
 
-enum class Stage : uint8_t { projections, attention, state_space, router, dispatch, experts, combine, dense, head };
-inline constexpr std::array<std::string_view, 9> stage_names{
-    "projections", "attention", "state_space", "router", "dispatch", "experts", "combine", "dense", "head"};
-
 // Seconds since it was made.
 struct Profile {
-    std::array<double, stage_names.size()> stages{};
-    double waiting = 0;  // of these: a thread's mean time without work while products ran on all threads
-    double& operator[](Stage stage) { return stages[static_cast<size_t>(stage)]; }
+    // By stage, as its callers name it: names outlive the profile.
+    std::map<std::string_view, double> stages;
+    // Of these: a thread's mean time without work while products ran on all threads.
+    double waiting = 0;
+    double& operator[](std::string_view stage) { return stages[stage]; }
 };
 
 // While it lives, what its thread computes is measured into a profile (null: not at all).
@@ -40,14 +36,14 @@ class Profiling {
 // Adds the time until its end, or until it enters another stage, to a stage.
 class Timed {
   public:
-    explicit Timed(Stage stage) : profile_(Profiling::current()), stage_(stage) {
+    explicit Timed(std::string_view stage) : profile_(Profiling::current()), stage_(stage) {
         if (profile_) start_ = Clock::now();
     }
     ~Timed() { enter(stage_); }
     Timed(const Timed&) = delete;
     Timed& operator=(const Timed&) = delete;
 
-    void enter(Stage stage) {
+    void enter(std::string_view stage) {
         if (!profile_) return;
         const Clock::time_point now = Clock::now();
         (*profile_)[stage_] += std::chrono::duration<double>(now - start_).count();
@@ -58,7 +54,7 @@ class Timed {
   private:
     using Clock = std::chrono::steady_clock;
     Profile* profile_;
-    Stage stage_;
+    std::string_view stage_;
     Clock::time_point start_;
 };
 

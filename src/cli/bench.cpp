@@ -9,7 +9,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/profile.h"
 #include "bench/limits.h"
 #include "bench/training.h"
 #include "cli/bench_sequences.h"
@@ -19,6 +18,7 @@
 #include "engine/session.h"
 #include "kernels/simd/variant.h"
 #include "model/spec/size.h"
+#include "ops/stages.h"
 
 namespace gremium::cli {
 namespace {
@@ -81,9 +81,11 @@ struct Phase {
         const double per_token = speeds.empty() ? 0 : 1e3 / static_cast<double>(tokens * std::ssize(speeds));
         nlohmann::ordered_json out;
         double rest = total;
-        for (size_t s = 0; s < stage_names.size(); ++s) {
-            out[std::string(stage_names[s])] = profile.stages[s] * per_token;
-            rest -= profile.stages[s];
+        for (const std::string_view stage : ops::Stage::all) {
+            const auto found = profile.stages.find(stage);
+            const double seconds = found == profile.stages.end() ? 0 : found->second;
+            out[std::string(stage)] = seconds * per_token;
+            rest -= seconds;
         }
         out["rest"] = rest * per_token;
         out["all"] = total * per_token;

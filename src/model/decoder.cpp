@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/profile.h"
 #include "ops/ops.h"
+#include "ops/stages.h"
 
 namespace gremium {
 
@@ -194,7 +194,7 @@ Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardO
 }
 
 Var logits(Graph& g, const Model& model, Var hidden_TD, std::span<const int32_t> rows) {
-    const Timed timer(Stage::head);
+    const Timed timer(ops::Stage::head);
     const auto kept_rows = std::make_shared<const std::vector<int32_t>>(rows.begin(), rows.end());
     const auto offsets = std::make_shared<const std::vector<int32_t>>(
         std::initializer_list<int32_t>{0, static_cast<int32_t>(rows.size())});

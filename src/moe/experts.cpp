@@ -2,11 +2,11 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/profile.h"
 #include "kernels/rowwise/activation.h"
 #include "kernels/rowwise/elementwise.h"
 #include "kernels/rowwise/moe_rows.h"
 #include "moe/mixture.h"
+#include "ops/stages.h"
 
 namespace gremium::moe {
 namespace {
@@ -243,9 +243,9 @@ void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const R
 
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
                   ExpertStore& store, ops::Activation act) {
-    Timed timer(Stage::router);
+    Timed timer(ops::Stage::router);
     Routing routing = route(g, x_TD, policy, inputs);
-    timer.enter(Stage::dispatch);
+    timer.enter(ops::Stage::dispatch);
     std::vector<int32_t> used;
     for (size_t e = 0; e < routing.load_E.size(); ++e) {
         if (routing.load_E[e] > 0) used.push_back(static_cast<int32_t>(e));
@@ -258,11 +258,11 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
     }
     const bool on_input = policy.weight_on_input;
     const ops::Var x = on_input ? weighted_rows(g, x_TD, routing.weights_Tk, *plan) : x_TD;
-    timer.enter(Stage::experts);
+    timer.enter(ops::Stage::experts);
     const ops::Var y_RD = plan->rows() == 0  // a hook's rules gave up every choice
                               ? g.make(g.options().activation, {0, x->value.cols()}, false)
                               : experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
-    timer.enter(Stage::combine);
+    timer.enter(ops::Stage::combine);
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
     show(inputs, y_RD, weights_Tk, routing, *plan);
     return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};

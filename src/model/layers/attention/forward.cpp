@@ -1,11 +1,11 @@
 #include <cmath>
 
-#include "base/profile.h"
 #include "model/kv_cache.h"
 #include "model/layers/attention/attention.h"
 #include "model/layers/block.h"
 #include "model/model.h"
 #include "ops/ops.h"
+#include "ops/stages.h"
 
 namespace gremium {
 
@@ -112,7 +112,7 @@ std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, con
 Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w, int layer,
                   const BlockContext& context) {
     const bool latent = a.latent.rank > 0;
-    Timed timer(Stage::projections);
+    Timed timer(ops::Stage::projections);
     Projected p = latent ? project_latent(g, x_TD, a, w, context) : project(g, x_TD, a, w, context);
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
@@ -125,19 +125,19 @@ Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
         p.shape.bias_zero = bias.zero;
     }
     const TensorView values = p.v ? p.v->value.view() : TensorView{};
-    timer.enter(Stage::attention);
+    timer.enter(ops::Stage::attention);
     const Var y = ops::attention(g, p.q, p.k, p.v, spans(p.k->value, values, layer, context), p.shape,
                                  context.sequence_length, w.sinks);
-    timer.enter(Stage::projections);
+    timer.enter(ops::Stage::projections);
     const Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
     return ops::linear(g, heads, w.out, w.out_bias);
 }
 
 Var cross_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w, int layer,
                   const BlockContext& context) {
-    Timed timer(Stage::projections);
+    Timed timer(ops::Stage::projections);
     const Var q = ops::linear(g, x_TD, w.q, w.q_bias);
-    timer.enter(Stage::attention);
+    timer.enter(ops::Stage::attention);
     std::vector<ops::AttentionSpan> sources;
     for (const SequenceRows& s : context.sequences) {
         const KvCache::Views source = s.cache->memory(layer);
@@ -152,7 +152,7 @@ Var cross_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
                                     .compute = compute_of(g, w),
                                     .exact_keys = far};
     const Var y = ops::attention(g, q, nullptr, nullptr, sources, shape, q->value.rows());
-    timer.enter(Stage::projections);
+    timer.enter(ops::Stage::projections);
     return ops::linear(g, y, w.out, w.out_bias);
 }
 

@@ -1,7 +1,7 @@
-#include "base/profile.h"
 #include "model/layers/block.h"
 #include "model/layers/dense/dense.h"
 #include "ops/ops.h"
+#include "ops/stages.h"
 
 namespace gremium {
 
@@ -9,7 +9,7 @@ using ops::Graph;
 using ops::Var;
 
 Var dense_forward(Graph& g, Var x_TD, const DenseWeights& w, kernels::Activation activation) {
-    const Timed timer(Stage::dense);
+    const Timed timer(ops::Stage::dense);
     const ops::Affine parts[] = {{w.up, w.up_bias}, {w.gate, w.gate_bias}};
     const std::vector<Var> in = ops::linears(g, x_TD, std::span(parts).first(w.gate ? 2 : 1));
     const Var hidden =

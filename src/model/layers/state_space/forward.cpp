@@ -1,9 +1,9 @@
-#include "base/profile.h"
 #include "model/kv_cache.h"
 #include "model/layers/block.h"
 #include "model/layers/state_space/state_space.h"
 #include "model/model.h"
 #include "ops/ops.h"
+#include "ops/stages.h"
 
 namespace gremium {
 
@@ -30,7 +30,7 @@ std::vector<ops::GoesOn> states(size_t which, int layer, const BlockContext& con
 // Gu, Dao: Mamba: Linear-Time Sequence Modeling with Selective State Spaces (2023), figure 3. C inner channels,
 // N numbers of state, R the rank of the step sizes.
 Var layer_forward(Graph& g, Var u_TD, const SsmSpec& s, const SsmWeights& w, int layer, const BlockContext& context) {
-    const Timed timer(Stage::state_space);
+    const Timed timer(ops::Stage::state_space);
     const int64_t length = context.sequence_length;
 
     Var x_TC = ops::linear(g, u_TD, rows(w.in, 0, s.inner), {}, DType::f32);
