@@ -12,6 +12,9 @@
 namespace gremium::engine {
 namespace {
 
+using test::random_tokens;
+using test::tiny_model;
+
 // −ln p(tokens[at + 1]) after tokens [begin, at], by a session.
 double surprise(const std::shared_ptr<const Model>& model, std::span<const int32_t> tokens, size_t begin, size_t at) {
     Session session(model);

@@ -15,6 +15,7 @@ namespace {
 using test::random_tokens;
 using test::tiny_model;
 using test::tiny_spec;
+using test::tiny_tensors;
 
 constexpr SamplerOptions greedy{.temperature = 0};
 
