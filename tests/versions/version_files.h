@@ -58,7 +58,7 @@ inline std::filesystem::path write_model(const std::filesystem::path& path, cons
     return path;
 }
 
-using lab::Draft;
+using namespace lab;
 using Edits = std::function<void(Draft&)>;
 // What a version is with edits applied.
 inline std::shared_ptr<const Model> edited(std::shared_ptr<const Model> model, const Edits& edits) {

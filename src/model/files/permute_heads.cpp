@@ -39,7 +39,7 @@ std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot,
     const int64_t copies = heads.shared ? b.kv_heads / a.kv_heads : 1;
     if (!paired_anew && copies == 1) return {};
 
-    const int64_t rows = tensor.shape[0], rows_of_head = rows / std::max(heads.rotated, heads.shared);
+    const int64_t rows = tensor.shape[0], rows_of_head = rows * copies / std::max(heads.rotated, heads.shared);
     return take_rows(tensor, rows * copies, [&](int64_t r) {
         const int64_t head = r / rows_of_head / copies, row = r % rows_of_head, n = a.rope.dims;
         if (!paired_anew) return head * rows_of_head + row;

@@ -9,8 +9,8 @@
 
 namespace gremium {
 
-// The bytes of `tensor`, whose slot is one of the model `from`'s, as the model `to` has them: both compute the same. Empty
-// when nothing differs.
+// The bytes of a tensor of the model `from` as the model `to`, one of whose slots `slot` is, has them: both compute the
+// same. Empty when nothing differs.
 std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
                                       const ModelSpec& to);
 
