@@ -22,16 +22,13 @@ void make_atlas(const Options& options) {
 
 }  // namespace
 
-void add_atlas(CLI::App& app) {
+void add_atlas(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("atlas", "A page (HTML) of what 'gremium trace' found in a model, or in two");
-    command->add_option("DIR", options->directories, "directories that 'gremium trace' wrote")
-        ->required()
-        ->expected(1, 2);
-    command->add_option("-o,--out", options->out, "the page")->required();
-    command->add_flag("-q,--quiet", options->quiet, "no word about it");
-    command->callback([=] { make_atlas(*options); });
+    Command command = app.add("atlas", "A page (HTML) of what 'gremium trace' found in a model, or in two");
+    command.option("DIR", options->directories, "directories that 'gremium trace' wrote").required().values(1, 2);
+    command.option("-o,--out", options->out, "the page").required();
+    command.flag("-q,--quiet", options->quiet, "no word about it");
+    command.run([=] { make_atlas(*options); });
 }
 
 }  // namespace gremium::cli

@@ -260,38 +260,32 @@ void bench_mixture(const Options& options) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
+void add_bench(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("bench", "Measure speed beside this machine's limits");
-    add_common(*command, options->common);
-    command->add_flag("--train", options->train, "measure training instead of running");
-    command->add_flag("--profile", options->profile, "where a token's time goes, in milliseconds")->excludes("--train");
+    Command command = app.add("bench", "Measure speed beside this machine's limits");
+    add_common(command, options->common);
+    command.flag("--train", options->train, "measure training instead of running");
+    command.flag("--profile", options->profile, "where a token's time goes, in milliseconds")
+        .excludes(command.get("--train"));
     command
-        ->add_flag("--dense", options->dense,
-                   "with --train: beside the dense model with as many active parameters, steps of both in turn")
-        ->needs("--train");
-    command->add_option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T")->needs("--train");
-    command->add_option("--compute", options->compute, "with --train: bf16 or f32 alone")
-        ->needs("--train")
-        ->check(CLI::IsMember({"bf16", "f32"}));
-    command->add_option("-p,--prompt", options->prompt, "prompt tokens")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
-    command->add_option("-n,--predict", options->predict, "tokens to decode")
-        ->check(CLI::Range(0, 1 << 20))
-        ->capture_default_str();
-    add_cache_type(*command, options->cache);
+        .flag("--dense", options->dense,
+              "with --train: beside the dense model with as many active parameters, steps of both in turn")
+        .needs(command.get("--train"));
+    command.option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T").needs(command.get("--train"));
+    command.option("--compute", options->compute, "with --train: bf16 or f32 alone")
+        .needs(command.get("--train"))
+        .one_of({"bf16", "f32"});
+    command.option("-p,--prompt", options->prompt, "prompt tokens").range(1, 1 << 20).show_default();
+    command.option("-n,--predict", options->predict, "tokens to decode").range(0, 1 << 20).show_default();
+    add_cache_type(command, options->cache);
+    command.option("--sequences", options->sequences, "instead: so many sequences decoding together beside one alone")
+        .range(2, 1024);
     command
-        ->add_option("--sequences", options->sequences, "instead: so many sequences decoding together beside one alone")
-        ->check(CLI::Range(2, 1024));
-    command
-        ->add_flag("--random-routing", options->random_routing,
-                   "with --sequences: every expert is as likely, the least that sequences can share")
-        ->needs("--sequences");
-    command->add_option("-r,--repeats", options->repeats, "repetitions; the median counts")
-        ->check(CLI::Range(1, 1000))
-        ->capture_default_str();
-    command->callback([=] {
+        .flag("--random-routing", options->random_routing,
+              "with --sequences: every expert is as likely, the least that sequences can share")
+        .needs(command.get("--sequences"));
+    command.option("-r,--repeats", options->repeats, "repetitions; the median counts").range(1, 1000).show_default();
+    command.run([=] {
         if (options->dense)
             bench_mixture(*options);
         else if (options->train)

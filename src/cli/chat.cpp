@@ -73,10 +73,8 @@ class Chat {
     // "/steer --mute 3.17": from here on these flags instead of those before. A mistake leaves everything as it is.
     void steer(const std::string& flags) {
         Steering wished;
-        CLI::App parser;
-        add_steering(parser, wished);
         try {
-            parser.parse(flags, false);
+            parse_flags(flags, [&](Command parser) { add_steering(parser, wished); });
             auto steering = make_steering(wished, model_->spec);
             session_.reset();  // it refers to the old one
             steering_ = std::move(steering);
@@ -172,17 +170,16 @@ class Chat {
 
 }  // namespace
 
-void add_chat(CLI::App& app) {
+void add_chat(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("chat",
-                           "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
-                           "other steering (below) from there on, '/steer' none");
-    add_common(*command, options->common);
-    command->add_option("--system", options->system, "what the model is told before the conversation");
-    add_generation(*command, options->generate, options->context);
-    add_steering(*command, options->steering);
-    command->callback([=] { Chat(*options).run(); });
+    Command command = app.add("chat",
+                              "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
+                              "other steering (below) from there on, '/steer' none");
+    add_common(command, options->common);
+    command.option("--system", options->system, "what the model is told before the conversation");
+    add_generation(command, options->generate, options->context);
+    add_steering(command, options->steering);
+    command.run([=] { Chat(*options).run(); });
 }
 
 }  // namespace gremium::cli

@@ -12,62 +12,57 @@
 
 namespace gremium::cli {
 
-void add_common(CLI::App& command, Common& common, bool with_model) {
+void add_common(Command command, Common& common, bool with_model) {
     if (with_model) {
-        command.add_option("-m,--model", common.model,
-                           "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] (default: the "
-                           "model that ships with "
-                           "Gremium)");
+        command.option("-m,--model", common.model,
+                       "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] (default: the "
+                       "model that ships with "
+                       "Gremium)");
     }
-    command.add_option("-t,--threads", common.threads, "threads (default: all cores)")->check(CLI::Range(1, 1024));
-    command.add_option("--kernels", common.kernels,
-                       "force a kernel variant: reference, scalar, sse4, avx2, avx512, amx");
-    command.add_flag("--json", common.json, "machine-readable output");
-    command.add_flag("-q,--quiet", common.quiet, "results only");
-    command.add_flag("-v,--verbose", common.verbose, "say more");
+    command.option("-t,--threads", common.threads, "threads (default: all cores)").range(1, 1024);
+    command.option("--kernels", common.kernels, "force a kernel variant: reference, scalar, sse4, avx2, avx512, amx");
+    command.flag("--json", common.json, "machine-readable output");
+    command.flag("-q,--quiet", common.quiet, "results only");
+    command.flag("-v,--verbose", common.verbose, "say more");
 }
 
-void add_cache_type(CLI::App& command, DType& cache) {
+void add_cache_type(Command command, DType& cache) {
     const auto set = [&cache](const std::string& name) { cache = dtype_from_name(name).value(); };
-    command
-        .add_option_function<std::string>("--cache-type", set, "type of cached keys and values: f32, f16, bf16 or q8_0")
-        ->check(CLI::IsMember({"f32", "f16", "bf16", "q8_0"}))
-        ->default_str(std::string(info(cache).name));
+    command.option("--cache-type", set, "type of cached keys and values: f32, f16, bf16 or q8_0")
+        .one_of({"f32", "f16", "bf16", "q8_0"})
+        .show_default(std::string(info(cache).name));
 }
 
-void add_context(CLI::App& command, Context& context) {
-    command
-        .add_option("-c,--ctx-size", context.size, "context length (default: the model's, as far as memory reaches)")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+void add_context(Command command, Context& context) {
+    command.option("-c,--ctx-size", context.size, "context length (default: the model's, as far as memory reaches)")
+        .range(int64_t{1}, int64_t{1} << 30);
     add_cache_type(command, context.cache);
 }
 
-void add_generation(CLI::App& command, engine::GenerateOptions& generate, Context& context) {
+void add_generation(Command command, engine::GenerateOptions& generate, Context& context) {
     engine::SamplerOptions& sampler = generate.sampler;
-    command.add_option("-n,--predict", generate.max_tokens, "tokens to make")
-        ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
-        ->capture_default_str();
+    command.option("-n,--predict", generate.max_tokens, "tokens to make")
+        .range(int64_t{0}, int64_t{1} << 30)
+        .show_default();
     add_context(command, context);
-    command.add_option("-s,--seed", sampler.seed, "seed of the sampler")->capture_default_str();
-    command.add_option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command.add_option("--top-k", sampler.top_k, "sample among the k best; 0: all")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command.add_option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
-        ->check(CLI::Range(0.0, 1.0))
-        ->capture_default_str();
-    command.add_option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
-        ->check(CLI::Range(0.0, 1.0))
-        ->capture_default_str();
-    command.add_option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str();
-    command.add_option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
-    command.add_flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
+    command.option("-s,--seed", sampler.seed, "seed of the sampler").show_default();
+    command.option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
+        .not_negative()
+        .show_default();
+    command.option("--top-k", sampler.top_k, "sample among the k best; 0: all").not_negative().show_default();
+    command.option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
+        .between(0.0, 1.0)
+        .show_default();
+    command.option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
+        .between(0.0, 1.0)
+        .show_default();
+    command.option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
+        .positive()
+        .show_default();
+    command.option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
+        .not_negative()
+        .show_default();
+    command.flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
 }
 
 void apply(const Common& common) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <string>
 
+#include "cli/command.h"
 #include "engine/continuation.h"
 #include "engine/session.h"
 #include "model/files/importance.h"
@@ -21,16 +21,16 @@ struct Common {
     bool json = false, quiet = false, verbose = false;
 };
 
-void add_common(CLI::App& command, Common& common, bool with_model = true);
+void add_common(Command command, Common& common, bool with_model = true);
 // How long a session's context is, and the type of its keys and values: -c, --cache-type.
 struct Context {
     int64_t size = 0;
     DType cache = DType::f32;
 };
-void add_context(CLI::App& command, Context& context);
-void add_cache_type(CLI::App& command, DType& cache);
+void add_context(Command command, Context& context);
+void add_cache_type(Command command, DType& cache);
 // What is generated: -n, the context's flags, the sampler's, --ignore-eos.
-void add_generation(CLI::App& command, engine::GenerateOptions& generate, Context& context);
+void add_generation(Command command, engine::GenerateOptions& generate, Context& context);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
@@ -50,18 +50,18 @@ std::string human_bytes(double n);  // 23.9 MiB
 Importance open_importance(const std::string& path, const ModelSpec& spec);
 
 // Each command's file registers it.
-void add_run(CLI::App& app);
-void add_chat(CLI::App& app);
-void add_inspect(CLI::App& app);
-void add_tokenize(CLI::App& app);
-void add_eval(CLI::App& app);
-void add_train(CLI::App& app);
-void add_convert(CLI::App& app);
-void add_bench(CLI::App& app);
-void add_experts(CLI::App& app);
-void add_trace(CLI::App& app);
-void add_replay(CLI::App& app);
-void add_atlas(CLI::App& app);
-void add_man(CLI::App& app);
+void add_run(Command app);
+void add_chat(Command app);
+void add_inspect(Command app);
+void add_tokenize(Command app);
+void add_eval(Command app);
+void add_train(Command app);
+void add_convert(Command app);
+void add_bench(Command app);
+void add_experts(Command app);
+void add_trace(Command app);
+void add_replay(Command app);
+void add_atlas(Command app);
+void add_man(Command app);
 
 }  // namespace gremium::cli

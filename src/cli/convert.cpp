@@ -104,27 +104,26 @@ void convert_model(const Options& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
+void add_convert(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("convert", "Convert between GGUF and Hugging Face layout, and quantise");
-    add_common(*command, options->common, false);
-    command->add_option("IN", options->in, "GGUF file or directory in Hugging Face layout")->required();
-    command->add_option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout")
-        ->required();
+    Command command = app.add("convert", "Convert between GGUF and Hugging Face layout, and quantise");
+    add_common(command, options->common, false);
+    command.option("IN", options->in, "GGUF file or directory in Hugging Face layout").required();
+    command.option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout").required();
     options->type = "f32";
-    command->add_option("--type", options->type,
-                        "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
-                        "recipe that mixes types as llama.cpp does: " +
-                            recipe_names());
-    command->add_option("--importance", options->importance,
-                        "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
-    command->add_flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
+    command.option("--type", options->type,
+                   "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
+                   "recipe that mixes types as llama.cpp does: " +
+                       recipe_names());
+    command.option("--importance", options->importance,
+                   "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
+    command.flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
     command
-        ->add_option("--type-for", options->overrides,
-                     "another type for tensors whose name holds a regular expression; the first that matches "
-                     "counts: 'ffn_.*_exps=q4_k'")
-        ->allow_extra_args(false);
-    command->callback([=] { convert_model(*options); });
+        .option("--type-for", options->overrides,
+                "another type for tensors whose name holds a regular expression; the first that matches "
+                "counts: 'ffn_.*_exps=q4_k'")
+        .one_value();
+    command.run([=] { convert_model(*options); });
 }
 
 }  // namespace gremium::cli

@@ -142,33 +142,31 @@ void evaluate_files(const Options& options) {
 
 }  // namespace
 
-void add_eval(CLI::App& app) {
+void add_eval(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command =
-        app.add_subcommand("eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
-    add_common(*command, options->common);
-    add_steering(*command, options->steering);
-    auto* files = command->add_option("--file", options->files, "text files; a zero byte ends a document");
-    auto* tokens = command->add_option("--tokens", options->tokens, "token ids: 1,2,3")->excludes(files);
-    command->add_option("--logprobs", options->logprobs, "write whole rows of log-probabilities to this JSON file")
-        ->needs(tokens);
+    Command command = app.add("eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
+    add_common(command, options->common);
+    add_steering(command, options->steering);
+    const Flag files = command.option("--file", options->files, "text files; a zero byte ends a document");
+    const Flag tokens = command.option("--tokens", options->tokens, "token ids: 1,2,3").excludes(files);
+    command.option("--logprobs", options->logprobs, "write whole rows of log-probabilities to this JSON file")
+        .needs(tokens);
     command
-        ->add_option("--importance", options->importance,
-                     "write what the columns of each matrix met, for convert --importance (GGUF)")
-        ->needs(files);
+        .option("--importance", options->importance,
+                "write what the columns of each matrix met, for convert --importance (GGUF)")
+        .needs(files);
     command
-        ->add_option("--window", options->window,
-                     fmt::format("tokens a window (default: the context, at most {})", longest_window))
-        ->check(CLI::Range(2, 1 << 20));
+        .option("--window", options->window,
+                fmt::format("tokens a window (default: the context, at most {})", longest_window))
+        .range(2, 1 << 20);
     command
-        ->add_option("--stride", options->stride,
-                     "begin a window every so many tokens, for fuller contexts (default: the window)")
-        ->check(CLI::Range(1, 1 << 20));
-    add_cache_type(*command, options->cache);
-    command->add_option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens")
-        ->check(CLI::Range(1, 1 << 20));
-    command->callback([=] {
-        if (options->files.empty() == options->tokens.empty()) throw CLI::RequiredError("--file or --tokens");
+        .option("--stride", options->stride,
+                "begin a window every so many tokens, for fuller contexts (default: the window)")
+        .range(1, 1 << 20);
+    add_cache_type(command, options->cache);
+    command.option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens").range(1, 1 << 20);
+    command.run([=] {
+        if (options->files.empty() == options->tokens.empty()) require_flag("--file or --tokens");
         if (options->files.empty())
             evaluate_tokens(*options);
         else

@@ -5,10 +5,10 @@
 
 namespace gremium::cli {
 
-void add_experts_find(CLI::App& experts);
-void add_experts_apply(CLI::App& experts);
-void add_experts_tune(CLI::App& experts);
-void add_experts_versions(CLI::App& experts);
-void add_experts_versions_show(CLI::App& experts);
+void add_experts_find(Command experts);
+void add_experts_apply(Command experts);
+void add_experts_tune(Command experts);
+void add_experts_versions(Command experts);
+void add_experts_versions_show(Command experts);
 
 }  // namespace gremium::cli

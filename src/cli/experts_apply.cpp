@@ -73,34 +73,33 @@ void apply_edits(const Options& options) {
 
 }  // namespace
 
-void add_experts_apply(CLI::App& experts) {
+void add_experts_apply(Command experts) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = experts.add_subcommand("apply",
-                                               "Change experts, measure what each change does, and write a "
-                                               "new model; the opened one stays as it is");
-    add_common(*command, options->common);
+    Command command = experts.add("apply",
+                                  "Change experts, measure what each change does, and write a "
+                                  "new model; the opened one stays as it is");
+    add_common(command, options->common);
     command
-        ->add_option("--edit", options->edits,
-                     "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
-                     "retype, shrink-k; several are done in turn")
-        ->allow_extra_args(false);
+        .option("--edit", options->edits,
+                "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
+                "retype, shrink-k; several are done in turn")
+        .one_value();
     command
-        ->add_option("--recipe", options->recipes,
-                     "a TOML file with such edits, [[edit]] do = \"prune\" …; done before --edit")
-        ->allow_extra_args(false);
-    command->add_option("--calibrate", options->calibrate,
-                        "texts that tell how much experts matter, for prune and merge");
-    command->add_option("--eval", options->evaluate, "texts to measure each edit on: NAME=FILE or FILE");
-    command->add_option("--tokens", options->sample.tokens, "tokens of each text, and of all calibration, at most")
-        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
-        ->capture_default_str();
-    command->add_option("--window", options->sample.window, "tokens a window")
-        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
-        ->capture_default_str();
-    command->add_option("-o,--output", options->out,
-                        "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
-    add_commit_flags(*command, options->commit);
-    command->callback([=] { apply_edits(*options); });
+        .option("--recipe", options->recipes,
+                "a TOML file with such edits, [[edit]] do = \"prune\" …; done before --edit")
+        .one_value();
+    command.option("--calibrate", options->calibrate, "texts that tell how much experts matter, for prune and merge");
+    command.option("--eval", options->evaluate, "texts to measure each edit on: NAME=FILE or FILE");
+    command.option("--tokens", options->sample.tokens, "tokens of each text, and of all calibration, at most")
+        .range(int64_t{512}, int64_t{1} << 32)
+        .show_default();
+    command.option("--window", options->sample.window, "tokens a window")
+        .range(int64_t{8}, int64_t{1} << 20)
+        .show_default();
+    command.option("-o,--output", options->out,
+                   "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
+    add_commit_flags(command, options->commit);
+    command.run([=] { apply_edits(*options); });
 }
 
 }  // namespace gremium::cli

@@ -155,37 +155,35 @@ void find(const Options& options) {
 
 }  // namespace
 
-void add_experts_find(CLI::App& experts) {
+void add_experts_find(Command experts) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = experts.add_subcommand(
+    Command command = experts.add(
         "find", "Find the experts that one kind of text uses more than another, and prove it by taking them away");
-    add_common(*command, options->common);
-    command->add_option("--for", options->text_for, "text files of the kind; a zero byte ends a document")->required();
-    command->add_option("--against", options->text_against, "text files of other kinds")->required();
+    add_common(command, options->common);
+    command.option("--for", options->text_for, "text files of the kind; a zero byte ends a document").required();
+    command.option("--against", options->text_against, "text files of other kinds").required();
     command
-        ->add_option("--by", options->by,
-                     "order: risk (difference of choice), gate, tokens (ESFT's scores, less the other text's), npmi")
-        ->check(CLI::IsMember(scores))
-        ->capture_default_str();
-    command->add_option("--percent", options->percent, "how many of all experts to take at most")
-        ->check(CLI::Range(0.0, 100.0))
-        ->capture_default_str();
-    command->add_option("--least", options->find.least_chosen, "choices an expert needs to be tested")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
-        ->capture_default_str();
-    command->add_option("--tokens", options->sample.tokens, "tokens of each kind and half at most")
-        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
-        ->capture_default_str();
-    command->add_option("--window", options->sample.window, "tokens a window")
-        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
-        ->capture_default_str();
-    command->add_option("--draws", options->draws, "random controls of the proof")
-        ->check(CLI::Range(1, 10000))
-        ->capture_default_str();
-    auto* no_check = command->add_flag("--no-check", options->no_check, "only the statistics, no proof");
-    command->add_flag("--quick", options->quick, "at most 4096 tokens and 5 draws")->excludes(no_check);
-    command->add_option("-o,--output", options->out, "write a steering profile (TOML) that mutes the experts found");
-    command->callback([=] { find(*options); });
+        .option("--by", options->by,
+                "order: risk (difference of choice), gate, tokens (ESFT's scores, less the other text's), npmi")
+        .one_of({"risk", "gate", "tokens", "npmi"})
+        .show_default();
+    command.option("--percent", options->percent, "how many of all experts to take at most")
+        .between(0.0, 100.0)
+        .show_default();
+    command.option("--least", options->find.least_chosen, "choices an expert needs to be tested")
+        .range(int64_t{1}, int64_t{1} << 40)
+        .show_default();
+    command.option("--tokens", options->sample.tokens, "tokens of each kind and half at most")
+        .range(int64_t{512}, int64_t{1} << 32)
+        .show_default();
+    command.option("--window", options->sample.window, "tokens a window")
+        .range(int64_t{8}, int64_t{1} << 20)
+        .show_default();
+    command.option("--draws", options->draws, "random controls of the proof").range(1, 10000).show_default();
+    const Flag no_check = command.flag("--no-check", options->no_check, "only the statistics, no proof");
+    command.flag("--quick", options->quick, "at most 4096 tokens and 5 draws").excludes(no_check);
+    command.option("-o,--output", options->out, "write a steering profile (TOML) that mutes the experts found");
+    command.run([=] { find(*options); });
 }
 
 }  // namespace gremium::cli

@@ -132,79 +132,75 @@ void tune_experts(const Options& options) {
 
 }  // namespace
 
-void add_experts_tune(CLI::App& experts) {
+void add_experts_tune(Command experts) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = experts.add_subcommand(
+    Command command = experts.add(
         "tune", "Train chosen experts on a text and write a new model; everything else stays bit for bit as it is");
-    add_common(*command, options->common);
-    command->add_option("--text", options->text, "what to learn; a zero byte ends a document")->required();
-    command->add_option("--replay", options->replay, "what not to forget");
-    command->add_option("--replay-share", options->tune.replay, "of the windows")
-        ->check(CLI::Range(0.0, 1.0))
-        ->capture_default_str();
-    auto* list = command->add_option("--experts", options->experts, "which: 3.17,4.1");
-    auto* percent = command
-                        ->add_option("--percent", options->percent,
+    add_common(command, options->common);
+    command.option("--text", options->text, "what to learn; a zero byte ends a document").required();
+    command.option("--replay", options->replay, "what not to forget");
+    command.option("--replay-share", options->tune.replay, "of the windows").between(0.0, 1.0).show_default();
+    const Flag list = command.option("--experts", options->experts, "which: 3.17,4.1");
+    const Flag percent = command
+                             .option("--percent", options->percent,
                                      "of all experts, those that matter most to the text, from each layer as many as "
                                      "have the same share of it (ESFT)")
-                        ->check(CLI::Range(0.0, 100.0));
-    command->add_option("--by", options->by, "what makes experts matter: tokens that choose them, or gate scores")
-        ->check(CLI::IsMember({"tokens", "gate"}))
-        ->capture_default_str()
-        ->needs(percent);
-    auto* everything = command->add_flag("--everything", options->tune.everything, "all tensors, for comparison")
-                           ->excludes(list)
-                           ->excludes(percent);
-    auto* grow = command
-                     ->add_option("--grow", options->grow,
+                             .between(0.0, 100.0);
+    command.option("--by", options->by, "what makes experts matter: tokens that choose them, or gate scores")
+        .one_of({"tokens", "gate"})
+        .show_default()
+        .needs(percent);
+    const Flag everything = command.flag("--everything", options->tune.everything, "all tensors, for comparison")
+                                .excludes(list)
+                                .excludes(percent);
+    const Flag grow = command
+                          .option("--grow", options->grow,
                                   "one more expert in each layer instead, which the text chooses and no more than this "
                                   "percentage of the tokens of --replay")
-                     ->check(CLI::Range(0.1, 50.0))
-                     ->excludes(list)
-                     ->excludes(percent)
-                     ->excludes(everything);
-    auto* rank = command
-                     ->add_option("--lora", options->tune.rank,
+                          .between(0.1, 50.0)
+                          .excludes(list)
+                          .excludes(percent)
+                          .excludes(everything);
+    const Flag rank = command
+                          .option("--lora", options->tune.rank,
                                   "train a change of this rank to each of the experts' matrices instead of themselves; "
                                   "merged into them at the end")
-                     ->check(CLI::Range(1, 1 << 20))
-                     ->excludes(everything);
-    command->add_option("--alpha", options->tune.alpha, "the change is alpha / rank times its factors")
-        ->check(CLI::PositiveNumber)
-        ->capture_default_str()
-        ->needs(rank);
-    CLI::Option* const routers =
-        command->add_flag("--routers", options->routers, "their router rows too, as without --grow and --adapter");
-    command->add_flag("--no-routers", options->no_routers, "not their router rows")->excludes(routers);
-    command->add_option("--steps", options->tune.steps, "updates")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 30))
-        ->capture_default_str();
-    command->add_option("--batch", options->tune.batch, "windows an update")
-        ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-        ->capture_default_str();
+                          .range(1, 1 << 20)
+                          .excludes(everything);
+    command.option("--alpha", options->tune.alpha, "the change is alpha / rank times its factors")
+        .positive()
+        .show_default()
+        .needs(rank);
+    const Flag routers =
+        command.flag("--routers", options->routers, "their router rows too, as without --grow and --adapter");
+    command.flag("--no-routers", options->no_routers, "not their router rows").excludes(routers);
+    command.option("--steps", options->tune.steps, "updates").range(int64_t{1}, int64_t{1} << 30).show_default();
+    command.option("--batch", options->tune.batch, "windows an update")
+        .range(int64_t{1}, int64_t{1} << 20)
+        .show_default();
     command
-        ->add_option("--lr", options->tune.lr,
-                     "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
-        ->check(CLI::PositiveNumber);
-    command->add_option("-s,--seed", options->tune.seed, "decides the order of windows")->capture_default_str();
-    command->add_option("--window", options->sample.window, "tokens a window")
-        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
-        ->capture_default_str();
-    command->add_option("--eval", options->evaluate, "texts to measure before and after: NAME=FILE or FILE");
+        .option("--lr", options->tune.lr,
+                "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
+        .positive();
+    command.option("-s,--seed", options->tune.seed, "decides the order of windows").show_default();
+    command.option("--window", options->sample.window, "tokens a window")
+        .range(int64_t{8}, int64_t{1} << 20)
+        .show_default();
+    command.option("--eval", options->evaluate, "texts to measure before and after: NAME=FILE or FILE");
     command
-        ->add_option("--tokens", options->sample.tokens,
-                     "tokens of each of these at most, and of the text to choose experts by")
-        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
-        ->capture_default_str();
-    command->add_option("-o,--output", options->out,
-                        "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
+        .option("--tokens", options->sample.tokens,
+                "tokens of each of these at most, and of the text to choose experts by")
+        .range(int64_t{512}, int64_t{1} << 32)
+        .show_default();
+    command.option("-o,--output", options->out,
+                   "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
     command
-        ->add_option("--adapter", options->adapter,
-                     "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
-        ->needs(rank)
-        ->excludes(grow);
-    add_commit_flags(*command, options->commit);
-    command->callback([=] { tune_experts(*options); });
+        .option("--adapter", options->adapter,
+                "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
+        .needs(rank)
+        .excludes(grow);
+    add_commit_flags(command, options->commit);
+    command.run([=] { tune_experts(*options); });
 }
 
 }  // namespace gremium::cli

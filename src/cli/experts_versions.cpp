@@ -143,11 +143,10 @@ std::string listed(const Items& items, Name name) {
     return text;
 }
 
-CLI::App* add_command(CLI::App& experts, const char* name, const char* says, Options& options,
-                      bool with_model = false) {
-    CLI::App* command = experts.add_subcommand(name, says);
-    add_common(*command, options.common, with_model);
-    command->add_option("store", options.store, "the store's directory")->required();
+Command add_command(Command experts, const char* name, const char* says, Options& options, bool with_model = false) {
+    Command command = experts.add(name, says);
+    add_common(command, options.common, with_model);
+    command.option("store", options.store, "the store's directory").required();
     return command;
 }
 
@@ -184,11 +183,11 @@ Json to_json(const versions::Committed& done) {
             {"objects", done.objects},        {"bytes", done.bytes}};
 }
 
-void add_commit_flags(CLI::App& command, CommitFlags& flags) {
-    auto* store = command.add_option("--commit", flags.store,
-                                     "a store of versions whose HEAD is the opened model: the new one becomes its "
-                                     "next version");
-    command.add_option("--message", flags.message, "what the version is")->needs(store);
+void add_commit_flags(Command command, CommitFlags& flags) {
+    const Flag store = command.option("--commit", flags.store,
+                                      "a store of versions whose HEAD is the opened model: the new one becomes its "
+                                      "next version");
+    command.option("--message", flags.message, "what the version is").needs(store);
 }
 
 CommitTarget::CommitTarget(const CommitFlags& flags, const Model& opened) : message_(flags.message) {
@@ -205,47 +204,47 @@ void CommitTarget::commit(const Model& made, std::vector<std::string> provenance
     if (says) print_committed(done);
 }
 
-void add_experts_versions(CLI::App& experts) {
+void add_experts_versions(Command experts) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_command(experts, "init", "Make a store of versions of a model", *options, true);
-    command->callback([=] { init(*options); });
+    Command command = add_command(experts, "init", "Make a store of versions of a model", *options, true);
+    command.run([=] { init(*options); });
 
     command = add_command(experts, "commit", "Put what a model has otherwise than HEAD into the store", *options, true);
-    command->get_option("--model")->required();
-    command->add_option("--message", options->message, "what the version is")->required();
-    command->callback([=] { commit_model(*options); });
+    command.get("--model").required();
+    command.option("--message", options->message, "what the version is").required();
+    command.run([=] { commit_model(*options); });
 
     const char* reference = "HEAD, a branch or digits of a version, with ~N: N before it";
     command = add_command(experts, "checkout", "Make another version HEAD, and write it as a model", *options);
-    command->add_option("reference", options->reference, reference)->capture_default_str();
-    command->add_option("-o,--output", options->out, "NAME.gguf, otherwise a directory in Hugging Face layout");
-    command->add_option("-b,--branch", options->name, "a new branch that begins there");
-    command->callback([=] { check_out(*options); });
+    command.option("reference", options->reference, reference).show_default();
+    command.option("-o,--output", options->out, "NAME.gguf, otherwise a directory in Hugging Face layout");
+    command.option("-b,--branch", options->name, "a new branch that begins there");
+    command.run([=] { check_out(*options); });
 
     command = add_command(experts, "branch", "List branches, or begin or remove one", *options);
-    command->add_option("name", options->name, "of a new branch");
-    command->add_option("reference", options->reference, reference)->capture_default_str();
-    command->add_flag("-d,--delete", options->remove, "remove it; gc then frees what no other has");
-    command->callback([=] { branch(*options); });
+    command.option("name", options->name, "of a new branch");
+    command.option("reference", options->reference, reference).show_default();
+    command.flag("-d,--delete", options->remove, "remove it; gc then frees what no other has");
+    command.run([=] { branch(*options); });
 
     command = add_command(experts, "revert", "A new version that undoes one", *options);
-    command->add_option("reference", options->reference, reference)->capture_default_str();
-    command->add_option("--message", options->message, "what the version is");
-    command->callback([=] { revert(*options); });
+    command.option("reference", options->reference, reference).show_default();
+    command.option("--message", options->message, "what the version is");
+    command.run([=] { revert(*options); });
 
     command = add_command(experts, "export", "Write one expert, its router row and where they come from", *options);
-    command->add_option("expert", options->expert, "LAYER.EXPERT")->required();
-    command->add_option("--from", options->reference, reference)->capture_default_str();
-    command->add_option("-o,--output", options->out, "NAME.safetensors")->required();
-    command->callback([=] { export_one(*options); });
+    command.option("expert", options->expert, "LAYER.EXPERT").required();
+    command.option("--from", options->reference, reference).show_default();
+    command.option("-o,--output", options->out, "NAME.safetensors").required();
+    command.run([=] { export_one(*options); });
 
     command = add_command(experts, "import", "Commit an expert that export has written", *options);
-    command->add_option("file", options->file, "NAME.safetensors")->required();
-    command->add_option("--as", options->to, "LAYER.EXPERT (default: what it was)");
-    command->add_flag("--foreign", options->foreign,
-                      "also where it was made for another base model or beside other router rows");
-    command->add_option("--message", options->message, "what the version is (default: as where it comes from)");
-    command->callback([=] { import_one(*options); });
+    command.option("file", options->file, "NAME.safetensors").required();
+    command.option("--as", options->to, "LAYER.EXPERT (default: what it was)");
+    command.flag("--foreign", options->foreign,
+                 "also where it was made for another base model or beside other router rows");
+    command.option("--message", options->message, "what the version is (default: as where it comes from)");
+    command.run([=] { import_one(*options); });
 }
 
 }  // namespace gremium::cli

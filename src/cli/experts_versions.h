@@ -15,7 +15,7 @@ namespace gremium::cli {
 struct CommitFlags {
     std::string store, message;
 };
-void add_commit_flags(CLI::App& command, CommitFlags& flags);  // --commit, --message
+void add_commit_flags(Command command, CommitFlags& flags);  // --commit, --message
 
 // Where a new model is to be committed, if anywhere.
 class CommitTarget {

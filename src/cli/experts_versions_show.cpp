@@ -161,39 +161,39 @@ void gc(const Options& options) {
                    human_bytes(static_cast<double>(c.bytes)), c.versions, c.objects, c.leftovers);
 }
 
-CLI::App* add_command(CLI::App& experts, const char* name, const char* says, Options& options) {
-    CLI::App* command = experts.add_subcommand(name, says);
-    add_common(*command, options.common, false);
-    command->add_option("store", options.store, "the store's directory")->required();
+Command add_command(Command experts, const char* name, const char* says, Options& options) {
+    Command command = experts.add(name, says);
+    add_common(command, options.common, false);
+    command.option("store", options.store, "the store's directory").required();
     return command;
 }
 
 }  // namespace
 
-void add_experts_versions_show(CLI::App& experts) {
+void add_experts_versions_show(Command experts) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = add_command(experts, "log", "The versions that led to one", *options);
-    command->add_option("reference", options->to, "HEAD, a branch or digits of a version")->capture_default_str();
-    command->add_option("-n", options->most, "so many at most")->check(CLI::PositiveNumber);
-    command->callback([=] { log(*options); });
+    Command command = add_command(experts, "log", "The versions that led to one", *options);
+    command.option("reference", options->to, "HEAD, a branch or digits of a version").show_default();
+    command.option("-n", options->most, "so many at most").positive();
+    command.run([=] { log(*options); });
 
     command =
         add_command(experts, "diff", "How far experts, router rows and other tensors moved between versions", *options);
-    command->add_option("from", options->from, "a version (default: the one before the other)");
-    command->add_option("to", options->to, "a version")->capture_default_str();
-    command->add_option("--eval", options->evaluate, "texts to measure both on: NAME=FILE or FILE");
-    command->add_option("--tokens", options->sample.tokens, "tokens of each text at most")
-        ->check(CLI::Range(int64_t{512}, int64_t{1} << 32))
-        ->capture_default_str();
-    command->add_option("--window", options->sample.window, "tokens a window")
-        ->check(CLI::Range(int64_t{8}, int64_t{1} << 20))
-        ->capture_default_str();
-    command->callback([=] { diff(*options); });
+    command.option("from", options->from, "a version (default: the one before the other)");
+    command.option("to", options->to, "a version").show_default();
+    command.option("--eval", options->evaluate, "texts to measure both on: NAME=FILE or FILE");
+    command.option("--tokens", options->sample.tokens, "tokens of each text at most")
+        .range(int64_t{512}, int64_t{1} << 32)
+        .show_default();
+    command.option("--window", options->sample.window, "tokens a window")
+        .range(int64_t{8}, int64_t{1} << 20)
+        .show_default();
+    command.run([=] { diff(*options); });
 
     command = add_command(experts, "fsck", "Read everything, and say what is not as it should be", *options);
-    command->callback([=] { fsck(*options); });
+    command.run([=] { fsck(*options); });
     command = add_command(experts, "gc", "Free what no branch reaches", *options);
-    command->callback([=] { gc(*options); });
+    command.run([=] { gc(*options); });
 }
 
 }  // namespace gremium::cli

@@ -201,13 +201,13 @@ void print(const Model& model, const Facts& f, const Memory& memory) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app) {
+void add_inspect(Command app) {
     auto common = std::make_shared<Common>();
-    CLI::App* command = app.add_subcommand("inspect", "Architecture, experts, parameters, bytes and work per token");
-    add_common(*command, *common);
+    Command command = app.add("inspect", "Architecture, experts, parameters, bytes and work per token");
+    add_common(command, *common);
     auto context = std::make_shared<Context>();
-    add_context(*command, *context);
-    command->callback([=] {
+    add_context(command, *context);
+    command.run([=] {
         const auto model = open_model(*common);
         const Facts facts = facts_of(*model, context->cache);
         const Memory memory = memory_of(*model, context->size ? context->size : model->spec.context, context->cache);

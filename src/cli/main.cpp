@@ -6,10 +6,9 @@
 
 #include "cli/common.h"
 
-int main(int argc, char** argv) {
-    CLI::App app{"Gremium: train, run, inspect and edit Mixture-of-Experts language models", "gremium"};
-    app.require_subcommand(1);
-    app.set_version_flag("--version", GREMIUM_VERSION);
+namespace {
+
+void define(gremium::cli::Command app) {
     using namespace gremium::cli;
     add_run(app);
     add_chat(app);
@@ -24,11 +23,18 @@ int main(int argc, char** argv) {
     add_replay(app);
     add_atlas(app);
     add_man(app);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        app.parse(argc, argv);
-        return 0;
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
+        return gremium::cli::run_program(
+            {.name = "gremium",
+             .about = "Gremium: train, run, inspect and edit Mixture-of-Experts language models",
+             .version = GREMIUM_VERSION,
+             .define = define},
+            argc, argv);
     } catch (const std::bad_alloc&) {
         std::fputs("gremium: out of memory\n", stderr);
     } catch (const std::exception& error) {

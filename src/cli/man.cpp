@@ -1,5 +1,6 @@
 // gremium man: the manual pages, made of the same descriptions that --help prints.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -86,8 +87,9 @@ std::string man_page(const CLI::App& command) {
             page += fmt::format(".TP\n.BR {} (1)\n{}\n", roff(page_name(*c)), roff(c->get_description()));
     }
     add_options(page, command);
+    // The footer is a heading and the examples below it.
     if (const std::string footer = command.get_footer(); !footer.empty())
-        page += fmt::format(".SH EXAMPLES\n.nf\n{}\n.fi\n", roff(footer));
+        page += fmt::format(".SH EXAMPLES\n.nf{}\n.fi\n", roff(footer.substr(footer.find('\n'))));
     page +=
         ".SH EXIT STATUS\n0: done. 1: the input or the environment is at fault; one line on standard error says what "
         "and "
@@ -102,13 +104,14 @@ void write_pages(const CLI::App& command, const std::filesystem::path& directory
 
 }  // namespace
 
-void add_man(CLI::App& app) {
+void add_man(Command program) {
     auto words = std::make_shared<std::vector<std::string>>();
     auto out = std::make_shared<std::string>();
-    CLI::App* command = app.add_subcommand("man", "The manual pages: 'gremium man run | man -l -'");
-    command->add_option("COMMAND", *words, "a command, such as run or experts find (default: gremium itself)");
-    command->add_option("-o,--out", *out, "write the pages of all commands into this directory");
-    command->callback([=, &app] {
+    Command command = program.add("man", "Show the manual page of a command, or write all of them");
+    command.option("COMMAND", *words, "a command, such as run or experts find (default: gremium itself)");
+    command.option("-o,--out", *out, "write the pages of all commands into this directory");
+    command.examples({"gremium man run | man -l -"});
+    command.run([=, &app = program.app()] {
         if (!out->empty()) {
             std::filesystem::create_directories(*out);
             write_pages(app, *out);

@@ -61,12 +61,12 @@ void replay_all(const Options& options) {
 
 }  // namespace
 
-void add_replay(CLI::App& app) {
+void add_replay(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("replay", "Repeat what 'run --audit' recorded, and say where it differs");
-    add_common(*command, options->common);
-    command->add_option("FILE", options->file, "the record")->required();
-    command->callback([=] { replay_all(*options); });
+    Command command = app.add("replay", "Repeat what 'run --audit' recorded, and say where it differs");
+    add_common(command, options->common);
+    command.option("FILE", options->file, "the record").required();
+    command.run([=] { replay_all(*options); });
 }
 
 }  // namespace gremium::cli

@@ -264,42 +264,39 @@ class Runner {
 
 }  // namespace
 
-void add_run(CLI::App& app) {
+void add_run(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("run", "Continue a prompt");
-    add_common(*command, options->common);
-    auto* prompt =
-        command->add_option("-p,--prompt", options->prompts, "the prompt; several are answered one after the other")
-            ->allow_extra_args(false);
-    command->add_option("-f,--file", options->file, "read the prompt from a file")->excludes(prompt);
-    auto* batch = command
-                      ->add_option("--batch", options->batch,
-                                   "answer every line of this file, several at a time; a JSON object a line "
-                                   "comes out as each ends")
-                      ->check(CLI::ExistingFile);
-    command->add_option("--sequences", options->sequences, "with --batch: prompts answered at a time")
-        ->needs(batch)
-        ->check(CLI::Range(1, 1024))
-        ->capture_default_str();
-    command->add_option("--source-lang", options->source_language,
-                        "language of the prompt, for translators: eng_Latn, …");
-    command->add_option("--target-lang", options->target_language, "language to translate into: deu_Latn, …");
-    add_generation(*command, options->generate, options->context);
-    add_steering(*command, options->steering);
-    command->add_option("--trace", options->trace, "write every routing decision to this JSON Lines file");
-    command->add_flag("--explain", options->explain, "close with the experts that decided each token");
-    command->add_option("--audit", options->audit,
-                        "write a record to this JSON Lines file that 'gremium replay' can check");
-    command->add_flag("--stats", options->stats, "close with expert loads, sizes and speed");
+    Command command = app.add("run", "Continue a prompt");
+    add_common(command, options->common);
+    const Flag prompt =
+        command.option("-p,--prompt", options->prompts, "the prompt; several are answered one after the other")
+            .one_value();
+    command.option("-f,--file", options->file, "read the prompt from a file").excludes(prompt);
+    Flag batch = command
+                     .option("--batch", options->batch,
+                             "answer every line of this file, several at a time; a JSON object a line "
+                             "comes out as each ends")
+                     .existing_file();
+    command.option("--sequences", options->sequences, "with --batch: prompts answered at a time")
+        .needs(batch)
+        .range(1, 1024)
+        .show_default();
+    command.option("--source-lang", options->source_language, "language of the prompt, for translators: eng_Latn, …");
+    command.option("--target-lang", options->target_language, "language to translate into: deu_Latn, …");
+    add_generation(command, options->generate, options->context);
+    add_steering(command, options->steering);
+    command.option("--trace", options->trace, "write every routing decision to this JSON Lines file");
+    command.flag("--explain", options->explain, "close with the experts that decided each token");
+    command.option("--audit", options->audit, "write a record to this JSON Lines file that 'gremium replay' can check");
+    command.flag("--stats", options->stats, "close with expert loads, sizes and speed");
     command
-        ->add_option("--colour-layer", options->colour_layer,
-                     "colour tokens by this layer's dominant expert (default: the middle one)")
-        ->check(CLI::NonNegativeNumber);
-    for (CLI::Option* other : command->get_options())
-        for (const char* name : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats", "--colour-layer",
-                                 "--source-lang", "--target-lang"})
-            if (other->check_name(name)) batch->excludes(other);
-    command->callback([=] {
+        .option("--colour-layer", options->colour_layer,
+                "colour tokens by this layer's dominant expert (default: the middle one)")
+        .not_negative();
+    for (const char* other : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats", "--colour-layer",
+                              "--source-lang", "--target-lang"})
+        batch.excludes(command.get(other));
+    command.run([=] {
         if (!options->batch.empty())
             return run_batch({.common = options->common,
                               .file = options->batch,
@@ -308,7 +305,7 @@ void add_run(CLI::App& app) {
                               .generate = options->generate,
                               .steering = options->steering});
         if (!options->file.empty()) options->prompts = {text_or_file("", options->file)};
-        if (options->prompts.empty()) throw CLI::RequiredError("--prompt or --file");
+        if (options->prompts.empty()) require_flag("--prompt or --file");
         Runner(*options).run_all();
     });
 }

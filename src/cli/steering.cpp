@@ -4,9 +4,9 @@ namespace gremium::cli {
 
 using hooks::SteeringProfile;
 
-void add_steering(CLI::App& command, Steering& steering) {
+void add_steering(Command command, Steering& steering) {
     const auto add = [&](const char* flag, std::vector<std::string>& values, const char* help) {
-        command.add_option(flag, values, help)->allow_extra_args(false)->group("Steering");
+        command.option(flag, values, help).one_value().group("Steering");
     };
     add("--bias", steering.bias,
         "prefer or avoid experts softly, by adding to their router logits: LAYER.EXPERT=+0.5,… (try this "

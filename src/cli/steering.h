@@ -16,7 +16,7 @@ struct Steering {
     std::vector<std::string> profiles, bias, mute, drop, force, num_experts;
 };
 
-void add_steering(CLI::App& command, Steering& steering);
+void add_steering(Command command, Steering& steering);
 // Files in order, then flags. Null when nothing is wished for.
 std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec);
 // One line on stderr: name, hash and what is steered. Nothing for null.

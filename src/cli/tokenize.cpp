@@ -38,16 +38,16 @@ void tokenize(const Options& options) {
 
 }  // namespace
 
-void add_tokenize(CLI::App& app) {
+void add_tokenize(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("tokenize", "Show the token ids of a text");
-    add_common(*command, options->common);
-    auto* text = command->add_option("TEXT", options->text, "the text");
-    command->add_option("--file", options->file, "read the text from a file")->excludes(text);
-    command->add_flag("--no-bos", options->no_bos, "no begin- or end-of-text token");
-    command->add_flag("--no-special", options->no_special, "treat the text of special tokens as ordinary text");
-    command->callback([=] {
-        if (options->text.empty() && options->file.empty()) throw CLI::RequiredError("TEXT or --file");
+    Command command = app.add("tokenize", "Show the token ids of a text");
+    add_common(command, options->common);
+    const Flag text = command.option("TEXT", options->text, "the text");
+    command.option("--file", options->file, "read the text from a file").excludes(text);
+    command.flag("--no-bos", options->no_bos, "no begin- or end-of-text token");
+    command.flag("--no-special", options->no_special, "treat the text of special tokens as ordinary text");
+    command.run([=] {
+        if (options->text.empty() && options->file.empty()) require_flag("TEXT or --file");
         tokenize(*options);
     });
 }

@@ -153,29 +153,28 @@ class Tracer {
 
 }  // namespace
 
-void add_trace(CLI::App& app) {
+void add_trace(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("trace", "Which experts a model chooses for texts, and statistics of them");
-    add_common(*command, options->common);
-    auto* data = command->add_option("--data", options->data,
+    Command command = app.add("trace", "Which experts a model chooses for texts, and statistics of them");
+    add_common(command, options->common);
+    const Flag data = command.option("--data", options->data,
                                      "NAME=FILE: a domain and a text file or glob of it; none: only look at the "
                                      "traces in DIR again");
-    command->add_option("-o,--out", options->out, "the directory of the traces")->required();
-    command->add_option("--tokens", options->text.max_tokens, "at most so many tokens of each domain (default: all)")
-        ->check(CLI::PositiveNumber);
-    command->add_option("--window", options->text.window, "tokens a window (default: the context, at most 2048)")
-        ->check(CLI::PositiveNumber);
-    command->add_flag("--norms", options->text.norms, "also the norm of each expert's output");
-    command->add_flag("--jsonl", options->jsonl, "also DIR/NAME.jsonl");
-    command->add_flag("--csv", options->csv, "also DIR/NAME.csv");
+    command.option("-o,--out", options->out, "the directory of the traces").required();
+    command.option("--tokens", options->text.max_tokens, "at most so many tokens of each domain (default: all)")
+        .positive();
+    command.option("--window", options->text.window, "tokens a window (default: the context, at most 2048)").positive();
+    command.flag("--norms", options->text.norms, "also the norm of each expert's output");
+    command.flag("--jsonl", options->jsonl, "also DIR/NAME.jsonl");
+    command.flag("--csv", options->csv, "also DIR/NAME.csv");
     command
-        ->add_option("--compare", options->compare,
-                     "other checkpoints of the model, to be traced too: their router saturation")
-        ->needs(data);
-    command->add_flag("--speed", options->speed, "instead: the speed of prefill without and with a trace, in turn")
-        ->needs(data);
-    add_steering(*command, options->steering);
-    command->callback([=] { Tracer(*options).run(); });
+        .option("--compare", options->compare,
+                "other checkpoints of the model, to be traced too: their router saturation")
+        .needs(data);
+    command.flag("--speed", options->speed, "instead: the speed of prefill without and with a trace, in turn")
+        .needs(data);
+    add_steering(command, options->steering);
+    command.run([=] { Tracer(*options).run(); });
 }
 
 }  // namespace gremium::cli

@@ -101,14 +101,14 @@ void train_model(const Options& options) {
 
 }  // namespace
 
-void add_train(CLI::App& app) {
+void add_train(Command app) {
     auto options = std::make_shared<Options>();
-    CLI::App* command = app.add_subcommand("train", "Train a model from a recipe");
-    add_common(*command, options->common, false);
-    command->add_option("CONFIG", options->config, "the recipe, a TOML file")->required();
-    command->add_option("--set", options->overrides, "override a value: section.key=value")->allow_extra_args(false);
-    command->add_flag("--resume", options->resume, "go on from the newest checkpoint");
-    command->callback([=] { train_model(*options); });
+    Command command = app.add("train", "Train a model from a recipe");
+    add_common(command, options->common, false);
+    command.option("CONFIG", options->config, "the recipe, a TOML file").required();
+    command.option("--set", options->overrides, "override a value: section.key=value").one_value();
+    command.flag("--resume", options->resume, "go on from the newest checkpoint");
+    command.run([=] { train_model(*options); });
 }
 
 }  // namespace gremium::cli

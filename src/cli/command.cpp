@@ -1,0 +1,134 @@
+#include "cli/command.h"
+
+#include <CLI/CLI.hpp>
+
+namespace gremium::cli {
+
+Flag& Flag::required() {
+    option_->required();
+    return *this;
+}
+Flag& Flag::needs(const Flag& other) {
+    option_->needs(other.option_);
+    return *this;
+}
+Flag& Flag::excludes(const Flag& other) {
+    option_->excludes(other.option_);
+    return *this;
+}
+Flag& Flag::range(int64_t lowest, int64_t highest) {
+    option_->check(CLI::Range(lowest, highest));
+    return *this;
+}
+Flag& Flag::between(double lowest, double highest) {
+    option_->check(CLI::Range(lowest, highest));
+    return *this;
+}
+Flag& Flag::positive() {
+    option_->check(CLI::PositiveNumber);
+    return *this;
+}
+Flag& Flag::not_negative() {
+    option_->check(CLI::NonNegativeNumber);
+    return *this;
+}
+Flag& Flag::one_of(const std::vector<std::string>& values) {
+    option_->check(CLI::IsMember(values));
+    return *this;
+}
+Flag& Flag::existing_file() {
+    option_->check(CLI::ExistingFile);
+    return *this;
+}
+Flag& Flag::values(int least, int most) {
+    option_->expected(least, most);
+    return *this;
+}
+Flag& Flag::one_value() {
+    option_->allow_extra_args(false);
+    return *this;
+}
+Flag& Flag::show_default() {
+    option_->capture_default_str();
+    return *this;
+}
+Flag& Flag::show_default(const std::string& value) {
+    option_->default_str(value);
+    return *this;
+}
+Flag& Flag::group(const std::string& heading) {
+    option_->group(heading);
+    return *this;
+}
+
+Command Command::add(const std::string& name, const std::string& help) {
+    return Command(*app_->add_subcommand(name, help));
+}
+Flag Command::option(const std::string& names, std::string& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, std::vector<std::string>& values, const std::string& help) {
+    return Flag(app_->add_option(names, values, help));
+}
+Flag Command::option(const std::string& names, int& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, int64_t& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, uint64_t& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, float& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, double& value, const std::string& help) {
+    return Flag(app_->add_option(names, value, help));
+}
+Flag Command::option(const std::string& names, const std::function<void(const std::string&)>& set,
+                     const std::string& help) {
+    return Flag(app_->add_option_function<std::string>(names, set, help));
+}
+Flag Command::flag(const std::string& names, bool& value, const std::string& help) {
+    return Flag(app_->add_flag(names, value, help));
+}
+Flag Command::get(const std::string& name) { return Flag(app_->get_option(name)); }
+
+void Command::examples(std::initializer_list<std::string_view> lines) {
+    std::string footer = lines.size() == 1 ? "Example:" : "Examples:";
+    for (const std::string_view line : lines) footer.append("\n  ").append(line);
+    app_->footer(footer);
+}
+void Command::run(const std::function<void()>& work) { app_->callback(work); }
+void Command::needs_subcommand() { app_->require_subcommand(1); }
+void Command::hide() { app_->group(""); }
+
+std::vector<Command> Command::subcommands() {
+    std::vector<Command> all;
+    // Any filter makes CLI11 look at all of them, not only at those that were given.
+    for (CLI::App* app : app_->get_subcommands([](CLI::App*) { return true; })) all.emplace_back(*app);
+    return all;
+}
+
+int run_program(const Program& program, int argc, char** argv) {
+    CLI::App app{program.about, program.name};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", program.version);
+    program.define(Command(app));
+    try {
+        app.parse(argc, argv);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+}
+
+void require_flag(const std::string& names) { throw CLI::RequiredError(names); }
+
+void parse_flags(const std::string& text, const std::function<void(Command)>& define) {
+    CLI::App parser;
+    define(Command(parser));
+    parser.parse(text, false);
+}
+
+}  // namespace gremium::cli
