@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <vector>
 
 #include "base/parallel.h"
@@ -107,6 +108,15 @@ double read_gbs() {
                             [&](int64_t i) { sums[i] = HWY_DYNAMIC_DISPATCH(read_all)(bytes.data + i * part, part); });
                return static_cast<double>(bytes.bytes()) + (sums[0] > 1 ? 1 : 0);
            });
+}
+
+std::string cpu_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        const size_t colon = line.find(": ");
+        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "unknown";
 }
 
 }  // namespace gremium::bench

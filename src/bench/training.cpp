@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/median.h"
 #include "base/random.h"
 #include "model/spec/size.h"
 #include "model/spec/validate.h"
+#include "bench/limits.h"
 
 namespace gremium::bench {
 
@@ -83,6 +85,7 @@ class Training {
         std::ranges::sort(steps_, {}, total);
         bench_.phases = steps_[steps_.size() / 2];
         bench_.tokens_per_second = static_cast<double>(tokens_) / total(bench_.phases);
+        bench_.gflops = 1e-9 * bench_.tokens_per_second * static_cast<double>(bench_.flops_per_token);
         return bench_;
     }
 
@@ -123,7 +126,9 @@ std::string to_string(const BenchShape& s) {
 TrainBench run_train_bench(const BenchShape& shape, DType compute, int steps, int64_t micro_batch) {
     Training training(shape, spec_of(shape, false), config_of(shape, compute, micro_batch));
     for (int i = 0; i < steps; ++i) training.step();
-    return training.result();
+    TrainBench result = training.result();
+    result.peak_gflops = peak_gflops(compute);
+    return result;
 }
 
 MixtureCost run_mixture_bench(const BenchShape& shape, DType compute, int steps, int64_t micro_batch) {
@@ -134,8 +139,7 @@ MixtureCost run_mixture_bench(const BenchShape& shape, DType compute, int steps,
         const double mixed = mixture.step();
         ratios.push_back(dense.step() / mixed);
     }
-    std::ranges::sort(ratios);
-    return {mixture.result(), dense.result(), ratios.empty() ? 0 : ratios[ratios.size() / 2]};
+    return {mixture.result(), dense.result(), median(ratios)};
 }
 
 }  // namespace gremium::bench

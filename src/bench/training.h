@@ -24,6 +24,9 @@ struct TrainBench {
     double loss = 0;               // of the last one
     int64_t parameters = 0;
     int64_t flops_per_token = 0;  // 6 · active matrix parameters: forward and both gradients
+    double gflops = 0;            // 10⁹ of them a second, in the median step
+    // Measured after the steps, of the type computed in; by run_train_bench only.
+    double peak_gflops = 0;
 };
 
 // One step to warm up, then `steps` of them. micro_batch: sequences computed together (0: the whole batch).

@@ -24,10 +24,12 @@ void make_atlas(const Options& options) {
 
 void add_atlas(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("atlas", "A page (HTML) of what 'gremium trace' found in a model, or in two");
+    Command command =
+        app.add("atlas", "Make an HTML page of what 'gremium trace' found in a model, or in two beside each other");
     command.option("DIR", options->directories, "directories that 'gremium trace' wrote").required().values(1, 2);
-    command.option("-o,--out", options->out, "the page").required();
-    command.flag("-q,--quiet", options->quiet, "no word about it");
+    command.option("-o,--out", options->out, "the HTML file to write").required();
+    command.flag("-q,--quiet", options->quiet, "print nothing");
+    command.examples({"gremium atlas traces -o atlas.html"});
     command.run([=] { make_atlas(*options); });
 }
 

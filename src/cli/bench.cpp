@@ -1,27 +1,20 @@
 // gremium bench: speed, beside what this machine can do at most.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
-#include <fstream>
-#include <functional>
-#include <iterator>
-
 #include <nlohmann/json.hpp>
 
-#include "bench/limits.h"
+#include "bench/running.h"
+#include "bench/sequences.h"
 #include "bench/training.h"
-#include "cli/bench_sequences.h"
 #include "cli/common.h"
-#include "engine/footprint.h"
-#include "engine/memory.h"
-#include "engine/session.h"
 #include "kernels/simd/variant.h"
 #include "model/spec/size.h"
 #include "ops/stages.h"
 
 namespace gremium::cli {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct Options {
     Common common;
@@ -32,155 +25,76 @@ struct Options {
     int repeats = 5;
 };
 
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    return values.empty() ? 0 : values[values.size() / 2];
+// Every report ends with the machine.
+void print_json(Json report) {
+    report["cpu"] = bench::cpu_name();
+    report["kernels"] = kernels::name(kernels::active());
+    fmt::print("{}\n", to_text(report));
 }
 
-std::string cpu_name() {
-    std::ifstream in("/proc/cpuinfo");
-    for (std::string line; std::getline(in, line);) {
-        const size_t colon = line.find(": ");
-        if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-    }
-    return "unknown";
-}
+std::string machine() { return fmt::format("{}, {} kernels", bench::cpu_name(), kernels::name(kernels::active())); }
 
-double seconds(const std::function<void()>& work) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Repeated runs of one kind, each beside the machine's limit as it is then: others may use the same memory.
-struct Phase {
-    int64_t tokens;
-    double work;                      // of a token: 10⁹ of what the limit counts
-    std::function<double()> measure;  // the limit, in 10⁹ a second
-    std::vector<double> speeds = {};  // tokens a second
-    std::vector<double> limits = {};
-    std::vector<double> shares = {};
-    double total = 0;  // seconds
-    Profile profile = {};
-
-    void run(bool profiled, const std::function<void()>& body) {
-        {
-            const Profiling on(profiled ? &profile : nullptr);
-            const double took = seconds(body);
-            speeds.push_back(static_cast<double>(tokens) / took);
-            total += took;
-        }
-        limits.push_back(measure());
-        shares.push_back(speeds.back() * work / limits.back());
-    }
-    double speed() const { return median(speeds); }
-    double limit() const { return median(limits); }
-    double share() const { return median(shares); }
-    // Milliseconds a token; `rest` is norms, residuals, the embedding and what lies between stages.
-    nlohmann::ordered_json milliseconds() const {
-        const double per_token = speeds.empty() ? 0 : 1e3 / static_cast<double>(tokens * std::ssize(speeds));
-        nlohmann::ordered_json out;
-        double rest = total;
-        for (const std::string_view stage : ops::Stage::all) {
-            const auto found = profile.stages.find(stage);
-            const double seconds = found == profile.stages.end() ? 0 : found->second;
-            out[std::string(stage)] = seconds * per_token;
-            rest -= seconds;
-        }
-        out["rest"] = rest * per_token;
-        out["all"] = total * per_token;
-        out["waiting"] = profile.waiting * per_token;
-        return out;
-    }
-};
-
-void print_profile(const nlohmann::ordered_json& prefill, const nlohmann::ordered_json& decode) {
+void print_profile(const bench::PhaseSpeed& prefill, const bench::PhaseSpeed& decode) {
     fmt::print("{:<12}{:>10}{:>10}   ms a token; waiting: for other threads, within the stages above\n", "", "prefill",
                "decode");
-    for (const auto& [stage, ms] : prefill.items())
-        fmt::print("{:<12}{:>10.4f}{:>10.4f}\n", stage, ms.get<double>(), decode[stage].get<double>());
+    for (size_t s = 0; s < prefill.milliseconds.size(); ++s)
+        fmt::print("{:<12}{:>10.4f}{:>10.4f}\n", prefill.milliseconds[s].first, prefill.milliseconds[s].second,
+                   decode.milliseconds[s].second);
+}
+
+Json to_json(const bench::RunningSpeed& speed, bool profile) {
+    const bench::Limits limits = bench::limits_of(speed);
+    const auto phase = [](const bench::PhaseSpeed& p) { return Json{{"n", p.tokens}, {"tps", p.tokens_per_second}}; };
+    Json report{
+        {"pp", phase(speed.prefill)},
+        {"tg", phase(speed.decode)},
+        {"limits",
+         {{"read_gbs", limits.read_gbs},
+          {"gemm_gflops", {{"f32", limits.f32_gflops}, {"bf16", limits.bf16_gflops}, {"q8_0", limits.q8_0_gflops}}}}},
+        {"share", {{"pp", speed.prefill.share}, {"tg", speed.decode.share}}}};
+    if (profile)
+        for (const auto& [name, p] : {std::pair{"pp", &speed.prefill}, {"tg", &speed.decode}})
+            for (const auto& [stage, ms] : p->milliseconds) report["profile_ms"][name][stage] = ms;
+    return report;
 }
 
 void bench_model(const Options& options) {
     const auto model = open_model(options.common);
-    const ModelSize size = size_of(model->spec);
-    std::vector<int32_t> prompt(static_cast<size_t>(options.prompt));
-    for (size_t i = 0; i < prompt.size(); ++i)
-        prompt[i] = static_cast<int32_t>(i * 7919 % static_cast<size_t>(model->spec.vocab));
-    engine::Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
-    // Pages in; arenas grow.
-    session.evaluate(std::span(prompt).first(std::min<size_t>(prompt.size(), 512)));
-    const bool quantised = is_quantised(model->weights.head.value.dtype);
-    const DType compute = quantised ? DType::q8_0 : DType::f32;
-    // A token reads its weights, and the keys and values of half the decoded context on average.
-    const int64_t cached =
-        engine::memory_need(*model, {.context = options.prompt + options.predict / 2, .cache = options.cache}).cache();
-    Phase prefill{.tokens = options.prompt,
-                  .work = 1e-9 * static_cast<double>(size.flops_per_token),
-                  .measure = [&] { return bench::peak_gflops(compute); }},
-        decode{.tokens = options.predict,
-               .work = 1e-9 * static_cast<double>(engine::footprint(*model).per_token + cached),
-               .measure = bench::read_gbs};
-    for (int r = 0; r < options.repeats; ++r) {
-        session.truncate(0);
-        prefill.run(options.profile, [&] { session.evaluate(prompt); });
-        if (options.predict == 0) continue;
-        decode.run(options.profile, [&] {
-            for (int64_t i = 0; i < options.predict; ++i)
-                session.evaluate(std::span(&prompt[static_cast<size_t>(i % options.prompt)], 1));
-        });
-    }
-    if (options.common.json) {
-        nlohmann::ordered_json report{{"pp", {{"n", options.prompt}, {"tps", prefill.speed()}}},
-                                      {"tg", {{"n", options.predict}, {"tps", decode.speed()}}},
-                                      {"limits",
-                                       {{"read_gbs", options.predict > 0 ? decode.limit() : bench::read_gbs()},
-                                        {"gemm_gflops",
-                                         {{"f32", bench::peak_gflops(DType::f32)},
-                                          {"bf16", bench::peak_gflops(DType::bf16)},
-                                          {"q8_0", bench::peak_gflops(DType::q8_0)}}}}},
-                                      {"share", {{"pp", prefill.share()}, {"tg", decode.share()}}},
-                                      {"cpu", cpu_name()},
-                                      {"kernels", kernels::name(kernels::active())}};
-        if (options.profile) report["profile_ms"] = {{"pp", prefill.milliseconds()}, {"tg", decode.milliseconds()}};
-        fmt::print("{}\n", report.dump());
-        return;
-    }
-    fmt::print("{} on {}, {} kernels, median of {}\n", model->spec.name, cpu_name(), kernels::name(kernels::active()),
-               options.repeats);
-    const auto line = [](const char* what, const Phase& phase, const char* unit, const std::string& limit) {
+    const bench::RunningSpeed speed = run_running_bench(model, {.prompt = options.prompt,
+                                                                .predict = options.predict,
+                                                                .repeats = options.repeats,
+                                                                .cache = options.cache,
+                                                                .profile = options.profile});
+    if (options.common.json) return print_json(to_json(speed, options.profile));
+    fmt::print("{} on {}, median of {}\n", model->spec.name, machine(), options.repeats);
+    const auto line = [](const char* what, const bench::PhaseSpeed& p, const char* unit, const std::string& limit) {
         fmt::print("{:<8}{:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} {:<7} = {:>3.0f} % of the {:.0f} {} {}\n", what,
-                   phase.tokens, phase.speed(), phase.speed() * phase.work, unit, 100 * phase.share(), phase.limit(),
-                   unit, limit);
+                   p.tokens, p.tokens_per_second, p.tokens_per_second * p.work, unit, 100 * p.share, p.limit, unit,
+                   limit);
     };
-    line("prefill", prefill, "GFLOP/s", fmt::format("({}) measured now", info(compute).name));
-    if (options.predict > 0) line("decode", decode, "GB/s", "read bandwidth measured now");
-    if (options.profile) print_profile(prefill.milliseconds(), decode.milliseconds());
+    line("prefill", speed.prefill, "GFLOP/s", fmt::format("({}) measured now", info(speed.compute).name));
+    if (options.predict > 0) line("decode", speed.decode, "GB/s", "read bandwidth measured now");
+    if (options.profile) print_profile(speed.prefill, speed.decode);
 }
 
 void bench_together(const Options& options) {
     const auto model = open_model(options.common);
-    const SequencesSpeed speed = bench_sequences(model, {.sequences = options.sequences,
-                                                         .prompt = options.prompt,
-                                                         .predict = options.predict,
-                                                         .repeats = options.repeats,
-                                                         .cache = options.cache,
-                                                         .random_routing = options.random_routing});
-    if (options.common.json) {
-        fmt::print("{}\n", nlohmann::ordered_json{{"sequences",
-                                                   {{"n", options.sequences},
-                                                    {"tps", speed.together},
-                                                    {"tps_alone", speed.alone},
-                                                    {"ratio", speed.ratio},
-                                                    {"limit", speed.limit},
-                                                    {"experts", speed.experts}}},
-                                                  {"cpu", cpu_name()},
-                                                  {"kernels", kernels::name(kernels::active())}}
-                               .dump());
-        return;
-    }
-    fmt::print("{} on {}, {} kernels, {} tokens decoded after {}, median of {}\n", model->spec.name, cpu_name(),
-               kernels::name(kernels::active()), options.predict, options.prompt, options.repeats);
+    const bench::SequencesSpeed speed = run_sequences_bench(model, {.sequences = options.sequences,
+                                                                    .prompt = options.prompt,
+                                                                    .predict = options.predict,
+                                                                    .repeats = options.repeats,
+                                                                    .cache = options.cache,
+                                                                    .random_routing = options.random_routing});
+    if (options.common.json)
+        return print_json({{"sequences",
+                            {{"n", options.sequences},
+                             {"tps", speed.together},
+                             {"tps_alone", speed.alone},
+                             {"ratio", speed.ratio},
+                             {"limit", speed.limit},
+                             {"experts", speed.experts}}}});
+    fmt::print("{} on {}, {} tokens decoded after {}, median of {}\n", model->spec.name, machine(), options.predict,
+               options.prompt, options.repeats);
     fmt::print("one sequence alone:   {:>9.1f} tokens/s\n", speed.alone);
     fmt::print(
         "{:>2} sequences together: {:>8.1f} tokens/s = {:.2f} times; {:.2f} is the most by bytes read "
@@ -188,72 +102,64 @@ void bench_together(const Options& options) {
         options.sequences, speed.together, speed.ratio, speed.limit, speed.experts);
 }
 
+bench::BenchShape shape_of(const Options& options) {
+    return options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
+}
+
+Json to_json(const bench::BenchShape& s, DType dtype, const bench::TrainBench& result) {
+    return {{"dtype", info(dtype).name},
+            {"tps", result.tokens_per_second},
+            {"shape",
+             {{"D", s.dim},
+              {"L", s.layers},
+              {"H", s.heads},
+              {"E", s.experts},
+              {"K", s.top_k},
+              {"F", s.hidden},
+              {"V", s.vocab},
+              {"B", s.batch},
+              {"T", s.sequence}}},
+            {"gflops", result.gflops},
+            {"peak_gflops", result.peak_gflops},
+            {"kernels", kernels::name(kernels::active())}};
+}
+
 void bench_train(const Options& options) {
     apply(options.common);
-    const bench::BenchShape shape =
-        options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
-    nlohmann::ordered_json report = nlohmann::ordered_json::array();
+    const bench::BenchShape shape = shape_of(options);
+    Json report = Json::object();
     for (const DType dtype : {DType::bf16, DType::f32}) {
         if (!options.compute.empty() && options.compute != info(dtype).name) continue;
-        const bench::TrainBench result = bench::run_train_bench(shape, dtype, options.repeats);
-        const double peak = bench::peak_gflops(dtype);
-        const double gflops = result.tokens_per_second * static_cast<double>(result.flops_per_token) / 1e9;
-        if (options.common.json) {
-            report.push_back({{"dtype", info(dtype).name},
-                              {"tps", result.tokens_per_second},
-                              {"shape",
-                               {{"D", shape.dim},
-                                {"L", shape.layers},
-                                {"H", shape.heads},
-                                {"E", shape.experts},
-                                {"K", shape.top_k},
-                                {"F", shape.hidden},
-                                {"V", shape.vocab},
-                                {"B", shape.batch},
-                                {"T", shape.sequence}}},
-                              {"gflops", gflops},
-                              {"peak_gflops", peak},
-                              {"kernels", kernels::name(kernels::active())}});
-        } else {
+        const bench::TrainBench r = bench::run_train_bench(shape, dtype, options.repeats);
+        if (options.common.json)
+            // One object of the first type measured; f32 stands beside it.
+            report[report.empty() ? "train" : "train_f32"] = to_json(shape, dtype, r);
+        else
             fmt::print(
                 "train {:>4}: {:>8.0f} tokens/s  {:>7.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s "
-                "measured now; forward {:.0f} ms, backward {:.0f} ms, "
-                "optimiser {:.0f} ms a step ({} kernels)\n",
-                info(dtype).name, result.tokens_per_second, gflops, 100 * gflops / peak, peak,
-                1e3 * result.phases.forward, 1e3 * result.phases.backward, 1e3 * result.phases.update,
+                "measured now; forward {:.0f} ms, backward {:.0f} ms, optimiser {:.0f} ms a step ({} kernels)\n",
+                info(dtype).name, r.tokens_per_second, r.gflops, 100 * r.gflops / r.peak_gflops, r.peak_gflops,
+                1e3 * r.phases.forward, 1e3 * r.phases.backward, 1e3 * r.phases.update,
                 kernels::name(kernels::active()));
-        }
     }
-    // The contract names one object, of the first type measured; f32 stands beside it.
-    if (options.common.json) {
-        nlohmann::ordered_json all = {{"train", report[0]}, {"cpu", cpu_name()}};
-        if (report.size() > 1) all["train_f32"] = report[1];
-        fmt::print("{}\n", all.dump());
-    }
+    if (options.common.json) print_json(std::move(report));
 }
 
 // The mixture beside the dense model with as many active parameters.
 void bench_mixture(const Options& options) {
     apply(options.common);
-    const bench::BenchShape shape =
-        options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
+    const bench::BenchShape shape = shape_of(options);
     const DType dtype = options.compute == "f32" ? DType::f32 : DType::bf16;
     const bench::MixtureCost cost = bench::run_mixture_bench(shape, dtype, options.repeats);
-    if (options.common.json) {
-        fmt::print("{}\n", nlohmann::ordered_json{{"dtype", info(dtype).name},
-                                                  {"shape", bench::to_string(shape)},
-                                                  {"mixture_tps", cost.mixture.tokens_per_second},
-                                                  {"dense_tps", cost.dense.tokens_per_second},
-                                                  {"ratio", cost.ratio},
-                                                  {"cpu", cpu_name()},
-                                                  {"kernels", kernels::name(kernels::active())}}
-                               .dump());
-        return;
-    }
+    if (options.common.json)
+        return print_json({{"dtype", info(dtype).name},
+                           {"shape", bench::to_string(shape)},
+                           {"mixture_tps", cost.mixture.tokens_per_second},
+                           {"dense_tps", cost.dense.tokens_per_second},
+                           {"ratio", cost.ratio}});
     fmt::print(
-        "train {:>4}: {:>8.0f} tokens/s with {:.1f}M parameters, {:.0f} tokens/s dense with {:.1f}M: {:.2f} "
-        "of it, "
-        "the median of {} pairs of steps\n",
+        "train {:>4}: {:>8.0f} tokens/s with {:.1f}M parameters, {:.0f} tokens/s dense with {:.1f}M: {:.2f} of it, the "
+        "median of {} pairs of steps\n",
         info(dtype).name, cost.mixture.tokens_per_second, 1e-6 * static_cast<double>(cost.mixture.parameters),
         cost.dense.tokens_per_second, 1e-6 * static_cast<double>(cost.dense.parameters), cost.ratio, options.repeats);
 }
@@ -262,29 +168,39 @@ void bench_mixture(const Options& options) {
 
 void add_bench(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("bench", "Measure speed beside this machine's limits");
+    Command command = app.add("bench", "Measure speed, beside the limits of this machine");
     add_common(command, options->common);
-    command.flag("--train", options->train, "measure training instead of running");
-    command.flag("--profile", options->profile, "where a token's time goes, in milliseconds")
-        .excludes(command.get("--train"));
+    command.option("-p,--prompt", options->prompt, "prompt length in tokens").range(1, 1 << 20).show_default();
+    command.option("-n,--predict", options->predict, "number of tokens to decode").range(0, 1 << 20).show_default();
+    command.option("-r,--repeats", options->repeats, "number of repetitions, of which the median is shown")
+        .range(1, 1000)
+        .show_default();
+    add_cache_type(command, options->cache);
+    const Flag train = command.flag("--train", options->train, "measure training instead");
+    command.flag("--profile", options->profile, "show where the time of a token goes, in milliseconds").excludes(train);
     command
         .flag("--dense", options->dense,
-              "with --train: beside the dense model with as many active parameters, steps of both in turn")
-        .needs(command.get("--train"));
-    command.option("--shape", options->shape, "with --train: D,L,H,E,K,F,V,B,T").needs(command.get("--train"));
-    command.option("--compute", options->compute, "with --train: bf16 or f32 alone")
-        .needs(command.get("--train"))
+              "with --train: compare with the dense model that has as many active parameters")
+        .needs(train);
+    command
+        .option(
+            "--shape", options->shape,
+            "with --train: width, layers, heads, experts, experts per token, expert width, vocabulary, batch, sequence "
+            "length, as D,L,H,E,K,F,V,B,T")
+        .needs(train);
+    command.option("--compute", options->compute, "with --train: measure only bf16 or f32")
+        .needs(train)
         .one_of({"bf16", "f32"});
-    command.option("-p,--prompt", options->prompt, "prompt tokens").range(1, 1 << 20).show_default();
-    command.option("-n,--predict", options->predict, "tokens to decode").range(0, 1 << 20).show_default();
-    add_cache_type(command, options->cache);
-    command.option("--sequences", options->sequences, "instead: so many sequences decoding together beside one alone")
-        .range(2, 1024);
+    const Flag sequences = command
+                               .option("--sequences", options->sequences,
+                                       "measure this many sequences decoding together instead, beside one alone")
+                               .range(2, 1024);
     command
         .flag("--random-routing", options->random_routing,
-              "with --sequences: every expert is as likely, the least that sequences can share")
-        .needs(command.get("--sequences"));
-    command.option("-r,--repeats", options->repeats, "repetitions; the median counts").range(1, 1000).show_default();
+              "with --sequences: choose experts at random, so that sequences share as few as possible")
+        .needs(sequences);
+    command.examples(
+        {"gremium bench -m model.gguf -p 512 -n 64", "gremium bench --train --shape 256,6,8,8,2,512,4096,16,256"});
     command.run([=] {
         if (options->dense)
             bench_mixture(*options);

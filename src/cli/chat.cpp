@@ -1,16 +1,13 @@
 // gremium chat: a conversation, one line of input a turn, in the words of the model's own template.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
 
-#include "base/error.h"
 #include "cli/common.h"
 #include "cli/steering.h"
-#include "text/chat_template.h"
+#include "hooks/answer.h"
 
 namespace gremium::cli {
 namespace {
@@ -22,7 +19,7 @@ struct Options {
     std::string system;
     Context context;
     Steering steering;
-    engine::GenerateOptions generate{.max_tokens = 2048, .sampler = {}, .ignore_end = false};
+    Generation generation{.generate = {.max_tokens = 2048}};
 };
 
 class Chat {
@@ -30,18 +27,18 @@ class Chat {
     explicit Chat(const Options& options)
         : options_(options),
           model_(open_model(options.common)),
-          template_(template_of(*model_)),
-          steering_(make_steering(options.steering, model_->spec)) {
-        begin_session();
+          prompt_(model_),
+          steering_(make_steering(options.steering, model_->spec)),
+          cache_(model_, {.context = options.context.size, .cache = options.context.cache}),
+          says_(!options.common.quiet && !options.common.json) {
         if (!options.system.empty()) add("system", options.system);
     }
 
     void run() {
-        if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
-        const bool asks = isatty(STDIN_FILENO) && !options_.common.quiet && !options_.common.json;
+        if (says_) announce(steering_.get());
+        const bool asks = isatty(STDIN_FILENO) && says_;
         while (true) {
-            if (asks) fmt::print("> ");
-            std::fflush(stdout);
+            if (asks) show("> ");
             std::string line;
             if (!std::getline(std::cin, line)) break;
             if (line.empty()) continue;
@@ -52,34 +49,17 @@ class Chat {
             add("user", line);
             add("assistant", answer());
         }
-        if (asks) fmt::print("\n");
+        if (asks) show("\n");
     }
 
   private:
-    static ChatTemplate template_of(const Model& model) {
-        const std::string& source = tokenizer_of(model).vocabulary().chat_template;
-        if (source.empty()) fail("{}: holds no chat template; 'gremium run' continues a text", model.source);
-        return ChatTemplate(source);
-    }
-
-    // What was evaluated under other steering is evaluated again.
-    void begin_session() {
-        session_.emplace(
-            model_, engine::SessionOptions{
-                        .context = options_.context.size, .cache = options_.context.cache, .hook = steering_.get()});
-        evaluated_.clear();
-    }
-
     // "/steer --mute 3.17": from here on these flags instead of those before. A mistake leaves everything as it is.
     void steer(const std::string& flags) {
         Steering wished;
         try {
             parse_flags(flags, [&](Command parser) { add_steering(parser, wished); });
-            auto steering = make_steering(wished, model_->spec);
-            session_.reset();  // it refers to the old one
-            steering_ = std::move(steering);
-            begin_session();
-            if (options_.common.quiet || options_.common.json) return;
+            steering_ = make_steering(wished, model_->spec);
+            if (!says_) return;
             if (steering_)
                 announce(steering_.get());
             else
@@ -93,78 +73,44 @@ class Chat {
         messages_.push_back({{"role", role}, {"content", content}});
     }
 
-    std::vector<int32_t> prompt() const {
-        const Vocabulary& v = model_->tokenizer->vocabulary();
-        const auto text_of = [&](int32_t id) { return id < 0 ? std::string() : v.tokens[id]; };
-        const std::string text = template_.render({{"messages", messages_},
-                                                   {"add_generation_prompt", true},
-                                                   {"bos_token", text_of(v.bos)},
-                                                   {"eos_token", text_of(v.eos)}});
-        auto ids = model_->tokenizer->encode(text, {.add_bos_eos = false});
-        if (v.add_bos && (ids.empty() || ids[0] != v.bos)) ids.insert(ids.begin(), v.bos);
-        return ids;
-    }
-
-    // Forgets what is not a prefix of the prompt; at least one token is left to evaluate. Returns how many are kept.
-    size_t keep_prefix(const std::vector<int32_t>& ids) {
-        const auto [seen, given] = std::ranges::mismatch(evaluated_, ids);
-        const int64_t kept =
-            session_->reachable(std::min<int64_t>(given - ids.begin(), static_cast<int64_t>(ids.size()) - 1));
-        session_->truncate(kept);
-        return static_cast<size_t>(kept);
-    }
-
     std::string answer() {
-        const std::vector<int32_t> ids = prompt();
-        if (ids.empty()) fail("{}: the chat template makes an empty prompt", model_->source);
-        if (static_cast<int64_t>(ids.size()) >= session_->capacity()) {
-            fail(
-                "the conversation has {} tokens, more than the context of {} holds with an answer (-c sets "
-                "it)",
-                ids.size(), session_->capacity());
-        }
-        const size_t kept = keep_prefix(ids);
-        engine::GenerateOptions generate_options = options_.generate;
-        generate_options.sampler.seed += turn_++;
-        StreamingDecoder decoder(*model_->tokenizer, {.specials = false, .at_start = false});
-        std::string text;
-        const auto show = [&](const std::string& part) {
-            text += part;
-            if (options_.common.json || part.empty()) return;
-            fmt::print("{}", part);
-            std::fflush(stdout);
-        };
-        const auto made =
-            engine::generate(*session_, std::span(ids).subspan(kept), generate_options, [&](int32_t token) {
-                show(decoder.push(token));
-                return true;
-            });
-        show(decoder.flush());
-        evaluated_ = ids;
-        evaluated_.insert(evaluated_.end(), made.begin(), made.end());
-        evaluated_.resize(session_->length());  // the last token may not have been evaluated
-        report(text, ids.size(), ids.size() - kept, made.size());
-        return text;
+        hooks::AnswerOptions options{
+            .generate = options_.generation.generate, .stop = options_.generation.stop, .steering = steering_.get()};
+        options.generate.sampler.seed += turn_++;
+        if (!options_.common.json) options.on_text = [](std::string_view text, int32_t) { show(text); };
+        hooks::Answer answer(model_, prompt_(messages_, Json::object()), std::move(options));
+        const hooks::AnswerResult& result = answer.run(cache_);
+        if (options_.common.json)
+            report(answer);
+        else
+            show("\n");
+        return result.text;
     }
 
-    void report(const std::string& text, size_t prompt_tokens, size_t new_tokens, size_t answer_tokens) const {
-        if (!options_.common.json) return fmt::print("\n");
-        Json answer = {{"role", "assistant"},
-                       {"content", text},
-                       {"prompt_tokens", prompt_tokens},
-                       {"evaluated_prompt_tokens", new_tokens},
-                       {"tokens", answer_tokens}};
-        add_to_report(answer, steering_.get());
-        fmt::print("{}\n", answer.dump(-1, ' ', false, Json::error_handler_t::replace));
+    void report(const hooks::Answer& answer) const {
+        const hooks::AnswerResult& result = answer.result();
+        Json json = {{"role", "assistant"},
+                     {"content", result.text},
+                     {"prompt_tokens", answer.prompt().size()},
+                     {"evaluated_prompt_tokens", answer.prompt().size() - result.kept},
+                     {"tokens", result.tokens.size()},
+                     {"finish", hooks::name_of(result.finish)}};
+        add_to_report(json, steering_.get());
+        fmt::print("{}\n", to_text(json));
+    }
+
+    static void show(std::string_view text) {
+        fmt::print("{}", text);
+        std::fflush(stdout);
     }
 
     const Options& options_;
     std::shared_ptr<const Model> model_;
-    ChatTemplate template_;
+    engine::ChatPrompt prompt_;
     std::unique_ptr<hooks::SteeringHook> steering_;
-    std::optional<engine::Session> session_;
+    engine::PromptCache cache_;
+    bool says_;
     Json messages_ = Json::array();
-    std::vector<int32_t> evaluated_;  // what the session's cache holds
     uint64_t turn_ = 0;
 };
 
@@ -172,13 +118,15 @@ class Chat {
 
 void add_chat(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("chat",
-                              "Talk with a model, one line a turn, by its chat template; the line '/steer FLAGS' sets "
-                              "other steering (below) from there on, '/steer' none");
+    Command command =
+        app.add("chat",
+                "Talk with a model, a line at a time; the line '/steer OPTIONS' replaces the steering options "
+                "from there on, '/steer' removes them");
     add_common(command, options->common);
-    command.option("--system", options->system, "what the model is told before the conversation");
-    add_generation(command, options->generate, options->context);
+    command.option("--system", options->system, "instructions that the model gets before the conversation");
+    add_generation(command, options->generation, options->context);
     add_steering(command, options->steering);
+    command.examples({"gremium chat -m model.gguf --system \"Answer in one sentence.\""});
     command.run([=] { Chat(*options).run(); });
 }
 

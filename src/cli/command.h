@@ -1,5 +1,5 @@
-// Commands, their flags and their help. CLI11 reads the command line behind this header: each file that sees CLI11 itself takes
-// many seconds longer to compile.
+// Commands, their flags and their help. CLI11 reads the command line behind this header: each file that sees CLI11
+// itself takes many seconds longer to compile.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ struct Program {
     std::string name, about, version;
     std::function<void(Command)> define;  // adds the commands
 };
-// Reads the arguments and runs what they name. Returns the exit code: 0, or 2 for wrong usage. Throws what the command throws.
+// Reads the arguments and runs what they name. Returns the exit code: 0, or 2 for wrong usage. Throws what the command
+// throws.
 int run_program(const Program& program, int argc, char** argv);
 
 // Wrong usage: what is missing.

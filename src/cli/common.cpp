@@ -13,17 +13,18 @@
 namespace gremium::cli {
 
 void add_common(Command command, Common& common, bool with_model) {
-    if (with_model) {
-        command.option("-m,--model", common.model,
-                       "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] (default: the "
-                       "model that ships with "
-                       "Gremium)");
-    }
-    command.option("-t,--threads", common.threads, "threads (default: all cores)").range(1, 1024);
-    command.option("--kernels", common.kernels, "force a kernel variant: reference, scalar, sse4, avx2, avx512, amx");
-    command.flag("--json", common.json, "machine-readable output");
-    command.flag("-q,--quiet", common.quiet, "results only");
-    command.flag("-v,--verbose", common.verbose, "say more");
+    if (with_model)
+        command.option(
+            "-m,--model", common.model,
+            "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] of 'gremium versions' (default: the "
+            "model that ships with Gremium)");
+    command.option("-t,--threads", common.threads, "number of threads (default: all cores)").range(1, 1024);
+    command.option(
+        "--kernels", common.kernels,
+        "use these kernels: reference, scalar, sse4, avx2, avx512 or amx (default: the fastest that this CPU has)");
+    command.flag("--json", common.json, "print JSON");
+    command.flag("-q,--quiet", common.quiet, "print results only");
+    command.flag("-v,--verbose", common.verbose, "print more");
 }
 
 void add_cache_type(Command command, DType& cache) {
@@ -34,35 +35,46 @@ void add_cache_type(Command command, DType& cache) {
 }
 
 void add_context(Command command, Context& context) {
-    command.option("-c,--ctx-size", context.size, "context length (default: the model's, as far as memory reaches)")
-        .range(int64_t{1}, int64_t{1} << 30);
+    command
+        .option("-c,--ctx-size", context.size,
+                "context length in tokens (default: the model's, or what memory allows if that is less)")
+        .range(1, int64_t{1} << 30);
     add_cache_type(command, context.cache);
 }
 
-void add_generation(Command command, engine::GenerateOptions& generate, Context& context) {
+void add_generation(Command command, Generation& generation, Context& context) {
+    engine::GenerateOptions& generate = generation.generate;
     engine::SamplerOptions& sampler = generate.sampler;
-    command.option("-n,--predict", generate.max_tokens, "tokens to make")
-        .range(int64_t{0}, int64_t{1} << 30)
+    command.option("-n,--predict", generate.max_tokens, "maximum number of tokens to generate")
+        .range(0, int64_t{1} << 30)
         .show_default();
+    command.option("--stop", generation.stop, "end the answer before this text; may be given several times")
+        .one_value();
+    command.flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
     add_context(command, context);
-    command.option("-s,--seed", sampler.seed, "seed of the sampler").show_default();
+    command.option("-s,--seed", sampler.seed, "seed of the random numbers that choose tokens").show_default();
     command.option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
         .not_negative()
         .show_default();
-    command.option("--top-k", sampler.top_k, "sample among the k best; 0: all").not_negative().show_default();
-    command.option("--top-p", sampler.top_p, "sample among the best with this probability together; 1: all")
-        .between(0.0, 1.0)
+    command.option("--top-k", sampler.top_k, "choose among the k most probable tokens; 0: all")
+        .not_negative()
         .show_default();
-    command.option("--min-p", sampler.min_p, "drop tokens below this share of the best one's probability")
-        .between(0.0, 1.0)
+    command
+        .option("--top-p", sampler.top_p,
+                "choose among the most probable tokens that have this probability together; 1: all")
+        .between(0, 1)
+        .show_default();
+    command
+        .option("--min-p", sampler.min_p,
+                "ignore tokens below this share of the most probable one's probability; 0: none")
+        .between(0, 1)
         .show_default();
     command.option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
         .positive()
         .show_default();
-    command.option("--repeat-last-n", sampler.repetition_window, "how many tokens count as recent")
+    command.option("--repeat-last-n", sampler.repetition_window, "number of tokens that count as recent")
         .not_negative()
         .show_default();
-    command.flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
 }
 
 void apply(const Common& common) {
@@ -77,12 +89,6 @@ std::string model_path(const Common& common) {
 std::shared_ptr<const Model> open_model(const Common& common) {
     apply(common);
     return versions::open_model_or_version(model_path(common));
-}
-
-const Tokenizer& tokenizer_of(const Model& model) {
-    if (model.tokenizer) return *model.tokenizer;
-    if (model.tokenizer_error.empty()) fail("{}: holds no tokenizer", model.source);
-    throw Error(model.tokenizer_error);
 }
 
 std::string text_or_file(const std::string& text, const std::string& file) {
@@ -119,6 +125,10 @@ Importance open_importance(const std::string& path, const ModelSpec& spec) {
     fmt::print(stderr, "warning: {}: {} experts met fewer than {} tokens, more text helps:{}\n", path, scarce.size(),
                enough, list);
     return importance;
+}
+
+std::string to_text(const nlohmann::ordered_json& json) {
+    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string human_count(double n) {

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "engine/continuation.h"
@@ -29,19 +31,24 @@ struct Context {
 };
 void add_context(Command command, Context& context);
 void add_cache_type(Command command, DType& cache);
-// What is generated: -n, the context's flags, the sampler's, --ignore-eos.
-void add_generation(Command command, engine::GenerateOptions& generate, Context& context);
+struct Generation {
+    engine::GenerateOptions generate = {};
+    std::vector<std::string> stop = {};
+};
+// How an answer is made: -n, the context's flags, the sampler's, --ignore-eos, --stop.
+void add_generation(Command command, Generation& generation, Context& context);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
-
-const Tokenizer& tokenizer_of(const Model& model);  // throws Error that says why there is none
 
 // The prompt or text of a flag pair: the text itself, or the content of a file.
 std::string text_or_file(const std::string& text, const std::string& file);
 
 // Comma-separated ids: "1,2,3".
 std::vector<int32_t> parse_ids(const std::string& list);
+
+// Bytes that are not UTF-8 become U+FFFD.
+std::string to_text(const nlohmann::ordered_json& json);
 
 std::string human_count(double n);  // 22.6M
 std::string human_bytes(double n);  // 23.9 MiB
@@ -59,6 +66,7 @@ void add_train(Command app);
 void add_convert(Command app);
 void add_bench(Command app);
 void add_experts(Command app);
+void add_versions(Command app);
 void add_trace(Command app);
 void add_replay(Command app);
 void add_atlas(Command app);

@@ -106,23 +106,26 @@ void convert_model(const Options& options) {
 
 void add_convert(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("convert", "Convert between GGUF and Hugging Face layout, and quantise");
+    Command command = app.add("convert", "Convert a model between GGUF and Hugging Face layout, and quantise it");
     add_common(command, options->common, false);
     command.option("IN", options->in, "GGUF file or directory in Hugging Face layout").required();
     command.option("OUT", options->out, "NAME.gguf for GGUF, otherwise a directory in Hugging Face layout").required();
     options->type = "f32";
-    command.option("--type", options->type,
-                   "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a "
-                   "recipe that mixes types as llama.cpp does: " +
-                       recipe_names());
+    command.option(
+        "--type", options->type,
+        "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a mixture of types as "
+        "llama.cpp makes it: " +
+            recipe_names());
     command.option("--importance", options->importance,
-                   "weigh the quantisers' errors: a file of `gremium eval --importance` or of llama-imatrix");
-    command.flag("--pure", options->pure, "no mixing: a recipe's main type for all matrices");
+                   "keep what matters most precise: a file of 'gremium eval --importance' or of llama-imatrix");
+    command.flag("--pure", options->pure, "use a mixture's main type for all matrices");
     command
         .option("--type-for", options->overrides,
-                "another type for tensors whose name holds a regular expression; the first that matches "
-                "counts: 'ffn_.*_exps=q4_k'")
+                "another type for tensors whose name matches a regular expression; the first match counts: "
+                "'ffn_.*_exps=q4_k'")
         .one_value();
+    command.examples(
+        {"gremium convert model-directory model.gguf --type q4_k_m", "gremium convert model.gguf model-directory"});
     command.run([=] { convert_model(*options); });
 }
 

@@ -15,6 +15,7 @@
 #include "data/token_file.h"
 #include "engine/evaluate.h"
 #include "engine/memory.h"
+#include "engine/prompt.h"
 #include "engine/session.h"
 
 namespace gremium::cli {
@@ -92,7 +93,7 @@ std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view te
 
 void evaluate_files(const Options& options) {
     const auto model = open_model(options.common);
-    const Tokenizer& tokenizer = tokenizer_of(*model);
+    const Tokenizer& tokenizer = engine::tokenizer_of(*model);
     if (options.window > model->spec.context) {
         fail("--window {}: {} has a context of {}", options.window, model->source, model->spec.context);
     }
@@ -144,27 +145,36 @@ void evaluate_files(const Options& options) {
 
 void add_eval(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("eval", "Perplexity and bits per byte of text files, or log-probabilities of tokens");
+    Command command = app.add("eval", "Measure how well a model predicts texts: perplexity and bits per byte");
     add_common(command, options->common);
-    add_steering(command, options->steering);
     const Flag files = command.option("--file", options->files, "text files; a zero byte ends a document");
-    const Flag tokens = command.option("--tokens", options->tokens, "token ids: 1,2,3").excludes(files);
-    command.option("--logprobs", options->logprobs, "write whole rows of log-probabilities to this JSON file")
+    const Flag tokens =
+        command.option("--tokens", options->tokens, "token ids to predict instead: 1,2,3").excludes(files);
+    command
+        .option("--logprobs", options->logprobs,
+                "with --tokens: write the log-probabilities of the whole vocabulary to this JSON file")
         .needs(tokens);
     command
         .option("--importance", options->importance,
-                "write what the columns of each matrix met, for convert --importance (GGUF)")
+                "write what matters in each matrix to this GGUF file, for 'gremium convert --importance'")
         .needs(files);
     command
         .option("--window", options->window,
-                fmt::format("tokens a window (default: the context, at most {})", longest_window))
+                fmt::format("tokens in a window (default: the context length, at most {})", longest_window))
         .range(2, 1 << 20);
     command
-        .option("--stride", options->stride,
-                "begin a window every so many tokens, for fuller contexts (default: the window)")
+        .option(
+            "--stride", options->stride,
+            "begin a new window after this many tokens; a smaller number gives each token more context (default: the "
+            "window)")
         .range(1, 1 << 20);
+    command.option("--chunk", options->chunk, "with --tokens: tokens evaluated together")
+        .range(1, 1 << 20)
+        .show_default();
     add_cache_type(command, options->cache);
-    command.option("--chunk", options->chunk, "prefill this many tokens at a time with --tokens").range(1, 1 << 20);
+    add_steering(command, options->steering);
+    command.examples(
+        {"gremium eval -m model.gguf --file text.txt", "gremium eval --tokens 1,70,71 --logprobs out.json"});
     command.run([=] {
         if (options->files.empty() == options->tokens.empty()) require_flag("--file or --tokens");
         if (options->files.empty())

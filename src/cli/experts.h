@@ -8,7 +8,5 @@ namespace gremium::cli {
 void add_experts_find(Command experts);
 void add_experts_apply(Command experts);
 void add_experts_tune(Command experts);
-void add_experts_versions(Command experts);
-void add_experts_versions_show(Command experts);
 
 }  // namespace gremium::cli

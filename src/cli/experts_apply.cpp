@@ -1,8 +1,8 @@
 // gremium experts apply: edits to experts, each with what it does to texts, and a new model of them.
 #include "base/error.h"
+#include "cli/commit.h"
 #include "cli/experts.h"
-#include "cli/experts_texts.h"
-#include "cli/experts_versions.h"
+#include "cli/texts.h"
 #include "lab/edit/edit_recipe.h"
 #include "model/spec/size.h"
 
@@ -38,13 +38,11 @@ void apply_edits(const Options& options) {
     const std::vector<lab::Edit> edits = edits_of(options);
     const std::shared_ptr<const Model> base = open_model(options.common);
     CommitTarget target(options.commit, *base);
-    data::SampleOptions sample = options.sample;
-    sample.window = std::min<int64_t>(sample.window, base->spec.context);
     lab::Draft draft(base);
-    const MeasuredTexts texts(base, options.evaluate, sample);
-    const data::Windows calibration = sample_files(options.calibrate, *base, sample);
+    const lab::MeasuredTexts texts(base, named_files(options.evaluate), options.sample);
+    const data::Windows calibration = lab::sample_files(options.calibrate, *base, options.sample);
 
-    std::vector<MeasuredTexts::Numbers> before = texts.measure(*base);
+    std::vector<lab::MeasuredTexts::Numbers> before = texts.measure(*base);
     std::shared_ptr<const Model> model = base;
     Json report = Json::array();
     for (const lab::Edit& edit : edits) {
@@ -52,16 +50,17 @@ void apply_edits(const Options& options) {
         lab::apply_edit(draft, edit, calibration);
         model = draft.model();
         const ModelSize size = size_of(model->spec);
-        const std::vector<MeasuredTexts::Numbers> after = texts.measure(*model);
-        report.push_back(
-            {{"edit", edit.text()}, {"parameters", size.total_parameters}, {"texts", texts.to_json(before, after)}});
+        const std::vector<lab::MeasuredTexts::Numbers> after = texts.measure(*model);
+        report.push_back({{"edit", edit.text()},
+                          {"parameters", size.total_parameters},
+                          {"texts", measured_to_json(texts, before, after)}});
         if (!options.common.json && !options.common.quiet) {
             print_sizes(edit, old_size, size);
-            texts.print(before, after);
+            print_measured(texts, before, after);
         }
         before = after;
     }
-    if (!options.out.empty()) save_edited(*model, options.out, model_path(options.common));
+    if (!options.out.empty()) lab::save_edited(*model, options.out, model_path(options.common));
     std::vector<std::string> provenance;
     for (const lab::Edit& edit : edits) provenance.push_back("experts apply " + edit.text());
     target.commit(*model, std::move(provenance), !options.common.json && !options.common.quiet);
@@ -75,30 +74,30 @@ void apply_edits(const Options& options) {
 
 void add_experts_apply(Command experts) {
     auto options = std::make_shared<Options>();
-    Command command = experts.add("apply",
-                                  "Change experts, measure what each change does, and write a "
-                                  "new model; the opened one stays as it is");
+    Command command =
+        experts.add("apply",
+                    "Change experts, measure what each change does, and write a new model; the opened model "
+                    "stays as it is");
     add_common(command, options->common);
     command
         .option("--edit", options->edits,
-                "one edit, as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
-                "retype, shrink-k; several are done in turn")
+                "one change, such as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "
+                "retype, "
+                "shrink-k; several are made in this order")
         .one_value();
     command
         .option("--recipe", options->recipes,
-                "a TOML file with such edits, [[edit]] do = \"prune\" …; done before --edit")
+                "a TOML file of changes, [[edit]] do = \"prune\" …; made before those of --edit")
         .one_value();
-    command.option("--calibrate", options->calibrate, "texts that tell how much experts matter, for prune and merge");
-    command.option("--eval", options->evaluate, "texts to measure each edit on: NAME=FILE or FILE");
-    command.option("--tokens", options->sample.tokens, "tokens of each text, and of all calibration, at most")
-        .range(int64_t{512}, int64_t{1} << 32)
-        .show_default();
-    command.option("--window", options->sample.window, "tokens a window")
-        .range(int64_t{8}, int64_t{1} << 20)
-        .show_default();
+    command.option("--calibrate", options->calibrate,
+                   "text files that show how much each expert matters, for prune and merge");
+    command.option("--eval", options->evaluate, "text files to measure each change on: NAME=FILE or FILE");
+    add_sample(command, options->sample, "limit of tokens of each --eval text, and of all --calibrate texts together");
     command.option("-o,--output", options->out,
                    "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
     add_commit_flags(command, options->commit);
+    command.examples(
+        {"gremium experts apply --edit 'prune share=25% by=reap' --calibrate text.txt --eval text.txt -o small.gguf"});
     command.run([=] { apply_edits(*options); });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/experts.h"
+#include "engine/prompt.h"
 #include "lab/find/causal.h"
 #include "lab/find/find.h"
 
@@ -113,15 +114,11 @@ void find(const Options& options) {
     if (options.quick) sample.tokens = std::min<int64_t>(sample.tokens, 4096);
     lab::FindOptions find = options.find;
     find.by = scores.at(options.by);
-    const data::Halves texts = data::sample_halves(options.text_for, tokenizer_of(*model), sample),
-                       others = data::sample_halves(options.text_against, tokenizer_of(*model), sample);
+    const data::Halves texts = data::sample_halves(options.text_for, engine::tokenizer_of(*model), sample),
+                       others = data::sample_halves(options.text_against, engine::tokenizer_of(*model), sample);
     const std::vector<Finding> findings = find_experts(*model, texts, others, find);
 
-    const auto most =
-        static_cast<size_t>(std::max(1.0, std::round(options.percent / 100 * static_cast<double>(findings.size()))));
-    std::set<moe::ExpertId> found;
-    for (const Finding& f : findings)
-        if (f.accepted && found.size() < most) found.insert(f.id);
+    const std::set<moe::ExpertId> found = lab::first_accepted(findings, options.percent / 100);
     const auto accepted = std::ranges::count_if(findings, &Finding::accepted);
     const bool text = !options.common.json;
     if (text && !options.common.quiet)
@@ -130,7 +127,7 @@ void find(const Options& options) {
             "{} "
             "by {} are taken\n",
             accepted, findings.size(), find.level, found.size(), options.by);
-    if (text) print_table(findings, std::max<size_t>(most, 10));
+    if (text) print_table(findings, std::max<size_t>(found.size(), 10));
     if (!options.out.empty())
         write_file_atomically(options.out,
                               to_toml(hooks::SteeringProfile{.name = "without the experts found", .mute = found}));
@@ -157,32 +154,37 @@ void find(const Options& options) {
 
 void add_experts_find(Command experts) {
     auto options = std::make_shared<Options>();
-    Command command = experts.add(
-        "find", "Find the experts that one kind of text uses more than another, and prove it by taking them away");
+    Command command =
+        experts.add("find",
+                    "Find the experts that one kind of text uses more than another, and test what happens "
+                    "without them");
     add_common(command, options->common);
-    command.option("--for", options->text_for, "text files of the kind; a zero byte ends a document").required();
+    command
+        .option("--for", options->text_for, "text files of the kind to find experts for; a zero byte ends a document")
+        .required();
     command.option("--against", options->text_against, "text files of other kinds").required();
     command
         .option("--by", options->by,
-                "order: risk (difference of choice), gate, tokens (ESFT's scores, less the other text's), npmi")
+                "order of the experts: risk (difference of how often they are chosen), gate or tokens (difference of "
+                "ESFT's "
+                "scores), npmi")
         .one_of({"risk", "gate", "tokens", "npmi"})
         .show_default();
-    command.option("--percent", options->percent, "how many of all experts to take at most")
-        .between(0.0, 100.0)
+    command.option("--percent", options->percent, "limit of experts to take, in percent of all")
+        .between(0, 100)
         .show_default();
-    command.option("--least", options->find.least_chosen, "choices an expert needs to be tested")
-        .range(int64_t{1}, int64_t{1} << 40)
+    command.option("--least", options->find.least_chosen, "test only experts that were chosen this often")
+        .range(1, int64_t{1} << 40)
         .show_default();
-    command.option("--tokens", options->sample.tokens, "tokens of each kind and half at most")
-        .range(int64_t{512}, int64_t{1} << 32)
+    add_sample(command, options->sample, "limit of tokens of each kind of text, in each half of it");
+    command.option("--draws", options->draws, "number of random choices of experts to compare with")
+        .range(1, 10000)
         .show_default();
-    command.option("--window", options->sample.window, "tokens a window")
-        .range(int64_t{8}, int64_t{1} << 20)
-        .show_default();
-    command.option("--draws", options->draws, "random controls of the proof").range(1, 10000).show_default();
-    const Flag no_check = command.flag("--no-check", options->no_check, "only the statistics, no proof");
-    command.flag("--quick", options->quick, "at most 4096 tokens and 5 draws").excludes(no_check);
+    const Flag no_check = command.flag("--no-check", options->no_check, "skip the test without the experts");
+    command.flag("--quick", options->quick, "use at most 4096 tokens and 5 draws").excludes(no_check);
     command.option("-o,--output", options->out, "write a steering profile (TOML) that mutes the experts found");
+    command.examples({"gremium experts find --for german.txt --against english.txt -o mute.toml",
+                      "gremium run -p \"Es war einmal\" --profile mute.toml"});
     command.run([=] { find(*options); });
 }
 

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "cli/commit.h"
 #include "cli/experts.h"
-#include "cli/experts_texts.h"
-#include "cli/experts_versions.h"
+#include "cli/texts.h"
 #include "hooks/steering_profile.h"
 #include "lab/edit/grow.h"
 #include "lab/tune/tune.h"
@@ -35,7 +35,7 @@ std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& mode
     std::set<moe::ExpertId> experts;
     if (!options.experts.empty()) hooks::SteeringProfile::add_experts(experts, options.experts, "--experts");
     if (options.percent > 0)
-        experts.merge(lab::experts_for(model, sample_files(options.text, model, sample), options.percent / 100,
+        experts.merge(lab::experts_for(model, lab::sample_files(options.text, model, sample), options.percent / 100,
                                        options.by == "gate"));
     if (experts.empty() && !options.tune.everything)
         fail("nothing to train: --experts, --percent or --everything expected");
@@ -63,8 +63,8 @@ void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions&
 
 std::shared_ptr<const Model> with_more_experts(const Options& options, std::shared_ptr<const Model> base,
                                                const data::SampleOptions& sample, lab::TuneOptions& tune) {
-    const lab::Grown grown = lab::grow(base, sample_files(options.text, *base, sample),
-                                       sample_files(options.replay, *base, sample), options.grow / 100);
+    const lab::Grown grown = lab::grow(base, lab::sample_files(options.text, *base, sample),
+                                       lab::sample_files(options.replay, *base, sample), options.grow / 100);
     tune.experts = grown.experts;
     if (!options.common.json && !options.common.quiet)
         fmt::print(
@@ -91,9 +91,9 @@ void tune_experts(const Options& options) {
     data::SampleOptions sample = options.sample, whole = options.sample;
     sample.window = whole.window = std::min<int64_t>(sample.window, original->spec.context);
     whole.tokens = options.tune.steps * options.tune.batch * whole.window;
-    const data::Windows text = sample_files(options.text, *original, whole),
-                        replay = sample_files(options.replay, *original, whole);
-    const MeasuredTexts texts(original, options.evaluate, sample);
+    const data::Windows text = lab::sample_files(options.text, *original, whole),
+                        replay = lab::sample_files(options.replay, *original, whole);
+    const lab::MeasuredTexts texts(original, named_files(options.evaluate), sample);
     const bool says = !options.common.json && !options.common.quiet;
 
     lab::TuneOptions tune = options.tune;
@@ -119,15 +119,63 @@ void tune_experts(const Options& options) {
         if (std::ranges::find(names, name) == names.end()) fail("{} changed without being trained", name);
     if (says) fmt::print("{} tensors changed; all others are bit for bit what they were\n", changed.size());
     const auto before = texts.measure(*original), after = texts.measure(*tuned.model);
-    if (says) texts.print(before, after);
-    if (!options.out.empty()) save_edited(*tuned.model, options.out, model_path(options.common));
+    if (says) print_measured(texts, before, after);
+    if (!options.out.empty()) lab::save_edited(*tuned.model, options.out, model_path(options.common));
     if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
     target.commit(*tuned.model, provenance(options, names), says);
     if (options.common.json)
-        fmt::print("{}\n",
-                   Json{{"trained", names}, {"changed", changed}, {"texts", texts.to_json(before, after)}}.dump());
+        fmt::print(
+            "{}\n",
+            Json{{"trained", names}, {"changed", changed}, {"texts", measured_to_json(texts, before, after)}}.dump());
     else if (!options.out.empty() && !options.common.quiet)
         fmt::print("written: {}\n", options.out);
+}
+
+// What is trained.
+void add_choice(Command command, const std::shared_ptr<Options>& options) {
+    const Flag list = command.option("--experts", options->experts, "the experts to train: 3.17,4.1");
+    const Flag percent = command
+                             .option("--percent", options->percent,
+                                     "train this percentage of all experts: those that matter most to the text (ESFT)")
+                             .between(0, 100);
+    command
+        .option("--by", options->by,
+                "with --percent: experts matter by how often they are chosen (tokens), or by their weight (gate)")
+        .one_of({"tokens", "gate"})
+        .show_default()
+        .needs(percent);
+    const Flag everything = command.flag("--everything", options->tune.everything, "train all tensors, for comparison")
+                                .excludes(list)
+                                .excludes(percent);
+    const Flag grow =
+        command
+            .option("--grow", options->grow,
+                    "add an expert to each layer and train it; at most this percentage of the --replay tokens "
+                    "choose it")
+            .between(0.1, 50)
+            .excludes(list)
+            .excludes(percent)
+            .excludes(everything);
+    const Flag rank =
+        command
+            .option("--lora", options->tune.rank,
+                    "train a low-rank change (LoRA) of this rank to each expert's matrices; it is merged into "
+                    "them at the end")
+            .range(1, 1 << 20)
+            .excludes(everything);
+    command.option("--alpha", options->tune.alpha, "with --lora: scale of the change; it is multiplied by alpha / rank")
+        .positive()
+        .show_default()
+        .needs(rank);
+    command
+        .option("--adapter", options->adapter,
+                "with --lora: write the changes alone to NAME.safetensors too, for 'apply --edit \"adapt file=NAME\"'")
+        .needs(rank)
+        .excludes(grow);
+    const Flag routers =
+        command.flag("--routers", options->routers,
+                     "train the experts' router rows too (default: yes, but not with --grow or --adapter)");
+    command.flag("--no-routers", options->no_routers, "do not train router rows").excludes(routers);
 }
 
 }  // namespace
@@ -135,71 +183,31 @@ void tune_experts(const Options& options) {
 void add_experts_tune(Command experts) {
     auto options = std::make_shared<Options>();
     Command command = experts.add(
-        "tune", "Train chosen experts on a text and write a new model; everything else stays bit for bit as it is");
+        "tune", "Fine-tune chosen experts on a text and write a new model; everything else stays bit for bit as it is");
     add_common(command, options->common);
-    command.option("--text", options->text, "what to learn; a zero byte ends a document").required();
-    command.option("--replay", options->replay, "what not to forget");
-    command.option("--replay-share", options->tune.replay, "of the windows").between(0.0, 1.0).show_default();
-    const Flag list = command.option("--experts", options->experts, "which: 3.17,4.1");
-    const Flag percent = command
-                             .option("--percent", options->percent,
-                                     "of all experts, those that matter most to the text, from each layer as many as "
-                                     "have the same share of it (ESFT)")
-                             .between(0.0, 100.0);
-    command.option("--by", options->by, "what makes experts matter: tokens that choose them, or gate scores")
-        .one_of({"tokens", "gate"})
-        .show_default()
-        .needs(percent);
-    const Flag everything = command.flag("--everything", options->tune.everything, "all tensors, for comparison")
-                                .excludes(list)
-                                .excludes(percent);
-    const Flag grow = command
-                          .option("--grow", options->grow,
-                                  "one more expert in each layer instead, which the text chooses and no more than this "
-                                  "percentage of the tokens of --replay")
-                          .between(0.1, 50.0)
-                          .excludes(list)
-                          .excludes(percent)
-                          .excludes(everything);
-    const Flag rank = command
-                          .option("--lora", options->tune.rank,
-                                  "train a change of this rank to each of the experts' matrices instead of themselves; "
-                                  "merged into them at the end")
-                          .range(1, 1 << 20)
-                          .excludes(everything);
-    command.option("--alpha", options->tune.alpha, "the change is alpha / rank times its factors")
-        .positive()
-        .show_default()
-        .needs(rank);
-    const Flag routers =
-        command.flag("--routers", options->routers, "their router rows too, as without --grow and --adapter");
-    command.flag("--no-routers", options->no_routers, "not their router rows").excludes(routers);
-    command.option("--steps", options->tune.steps, "updates").range(int64_t{1}, int64_t{1} << 30).show_default();
-    command.option("--batch", options->tune.batch, "windows an update")
-        .range(int64_t{1}, int64_t{1} << 20)
+    command.option("--text", options->text, "training text files; a zero byte ends a document").required();
+    command.option("--replay", options->replay, "text files of what the model should not forget");
+    command.option("--replay-share", options->tune.replay, "share of the training windows that come from --replay")
+        .between(0, 1)
         .show_default();
+    add_choice(command, options);
+    command.option("--steps", options->tune.steps, "number of training steps")
+        .range(1, int64_t{1} << 30)
+        .show_default();
+    command.option("--batch", options->tune.batch, "windows in a step").range(1, int64_t{1} << 20).show_default();
     command
         .option("--lr", options->tune.lr,
-                "learning rate at its highest (default: 0.005; with --lora 0.01, with --everything 0.001)")
+                "highest learning rate (default: 0.005; with --lora 0.01, with --everything 0.001)")
         .positive();
-    command.option("-s,--seed", options->tune.seed, "decides the order of windows").show_default();
-    command.option("--window", options->sample.window, "tokens a window")
-        .range(int64_t{8}, int64_t{1} << 20)
-        .show_default();
-    command.option("--eval", options->evaluate, "texts to measure before and after: NAME=FILE or FILE");
-    command
-        .option("--tokens", options->sample.tokens,
-                "tokens of each of these at most, and of the text to choose experts by")
-        .range(int64_t{512}, int64_t{1} << 32)
-        .show_default();
+    command.option("-s,--seed", options->tune.seed, "seed of the order of the windows").show_default();
+    command.option("--eval", options->evaluate, "text files to measure before and after: NAME=FILE or FILE");
+    add_sample(command, options->sample,
+               "limit of tokens of each --eval text, and of the text that --percent looks at");
     command.option("-o,--output", options->out,
                    "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
-    command
-        .option("--adapter", options->adapter,
-                "also the changes by themselves, as NAME.safetensors, for 'apply --edit \"adapt file=NAME\"'")
-        .needs(rank)
-        .excludes(grow);
     add_commit_flags(command, options->commit);
+    command.examples(
+        {"gremium experts tune --text german.txt --percent 10 --steps 200 --eval german.txt -o tuned.gguf"});
     command.run([=] { tune_experts(*options); });
 }
 

@@ -1,8 +1,6 @@
-// What `run` tells of each token it made: the experts that decided it, and a record to check it by.
+// Which parts of a model made an answer's tokens, as `run --explain` says it.
 #pragma once
 
-#include <memory>
-#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -12,20 +10,7 @@
 
 namespace gremium::cli {
 
-class Explainer {
-  public:
-    explicit Explainer(std::shared_ptr<const Model> model) : model_(std::move(model)), recorder_(model_->spec) {}
-    moe::RoutingHook* hook() { return &recorder_; }
-    void chose(int32_t token, std::span<const float> logits_V);
-    void clear() { tokens_.clear(); }
-
-    void print() const;  // a row a token
-    nlohmann::ordered_json to_json() const;
-
-  private:
-    std::shared_ptr<const Model> model_;
-    hooks::ContributionRecorder recorder_;
-    std::vector<hooks::Attribution> tokens_;
-};
+void print_explained(const Model& model, const std::vector<hooks::Attribution>& tokens);  // a row a token
+nlohmann::ordered_json explained_to_json(const Model& model, const std::vector<hooks::Attribution>& tokens);
 
 }  // namespace gremium::cli

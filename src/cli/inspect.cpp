@@ -1,12 +1,8 @@
 // gremium inspect: what a model is.
 #include <nlohmann/json.hpp>
 
-#include "base/memory.h"
 #include "cli/common.h"
-#include "engine/footprint.h"
-#include "engine/memory.h"
-#include "model/kv_cache.h"
-#include "model/spec/size.h"
+#include "engine/facts.h"
 
 namespace gremium::cli {
 namespace {
@@ -21,55 +17,7 @@ std::string describe(const moe::RouterPolicy& r) {
     return text;
 }
 
-struct Facts {
-    ModelSize size;
-    engine::Footprint bytes;
-    int64_t kv_bytes_per_token, state_bytes;
-    int moe_layers = 0, ssm_layers = 0;
-    const MoeSpec* moe = nullptr;  // the first such layer's
-    const SsmSpec* ssm = nullptr;
-    const AttentionSpec* attention = nullptr;
-};
-
-Facts facts_of(const Model& model, DType type) {
-    const auto cache = [&](int64_t context) { return KvCache::bytes(model.spec, context, type); };
-    const int64_t per_token = cache(2) - cache(1);
-    Facts facts{size_of(model.spec), engine::footprint(model), per_token, cache(1) - per_token};
-    for (const LayerSpec& layer : model.spec.layers) {
-        facts.moe_layers += layer.moe() != nullptr;
-        facts.ssm_layers += layer.ssm() != nullptr;
-        if (!facts.moe) facts.moe = layer.moe();
-        if (!facts.ssm) facts.ssm = layer.ssm();
-        if (!facts.attention) facts.attention = layer.attention();
-    }
-    return facts;
-}
-
-// What running takes with a context, and what there is.
-struct Memory {
-    engine::MemoryOptions options;
-    engine::MemoryNeed need;
-    int64_t program, available, longest_context;
-
-    int64_t held() const { return program + need.converted + need.cache() + need.activations; }
-    int64_t total() const { return program + need.total(); }
-};
-
-Memory memory_of(const Model& model, int64_t context, DType cache) {
-    const engine::MemoryOptions options{.context = context,
-                                        .chunk = std::min<int64_t>(engine::SessionOptions{}.prefill_chunk, context),
-                                        .cache = cache};
-    engine::MemoryOptions unlimited = options;
-    unlimited.context = model.spec.context;
-    const int64_t available = available_memory();
-    return {.options = options,
-            .need = engine::memory_need(model, options),
-            .program = std::max<int64_t>(resident_memory().anonymous - model.converted_bytes, 0),
-            .available = available,
-            .longest_context = engine::fitting_context(model, unlimited, available)};
-}
-
-nlohmann::ordered_json to_json(const Memory& m) {
+nlohmann::ordered_json to_json(const engine::RunMemory& m) {
     return {{"context", m.options.context},
             {"chunk", m.options.chunk},
             {"weights_mapped", m.need.weights},
@@ -86,7 +34,7 @@ nlohmann::ordered_json to_json(const Memory& m) {
             {"longest_context", m.longest_context}};
 }
 
-std::string describe(const Memory& m) {
+std::string describe(const engine::RunMemory& m) {
     std::string text;
     const auto part = [&](int64_t bytes, const std::string& of_what) {
         if (bytes > 0)
@@ -104,17 +52,17 @@ std::string describe(const Memory& m) {
                        m.options.context, text);
 }
 
-std::string verdict(const Memory& m) {
+std::string verdict(const engine::RunMemory& m) {
     const std::string available = human_bytes(static_cast<double>(m.available));
-    if (m.held() > m.available)
+    if (!m.context_fits())
         return fmt::format("{} free: the context does not fit, {} tokens do", available, m.longest_context);
-    if (m.total() > m.available)
+    if (!m.all_fits())
         return fmt::format("{} free: the context fits, parts of the weights will be read from the file again and again",
                            available);
     return fmt::format("{} free: everything fits", available);
 }
 
-nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory& memory) {
+nlohmann::ordered_json to_json(const Model& model, const engine::ModelFacts& f, const engine::RunMemory& memory) {
     const ModelSpec& s = model.spec;
     const AttentionSpec none, &a = f.attention ? *f.attention : none;
     nlohmann::ordered_json out = {
@@ -158,7 +106,7 @@ nlohmann::ordered_json to_json(const Model& model, const Facts& f, const Memory&
     return out;
 }
 
-void print(const Model& model, const Facts& f, const Memory& memory) {
+void print(const Model& model, const engine::ModelFacts& f, const engine::RunMemory& memory) {
     const ModelSpec& s = model.spec;
     const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<22} {}\n", what, value); };
     line("model", fmt::format("{} ({})", s.name, model.source));
@@ -203,14 +151,16 @@ void print(const Model& model, const Facts& f, const Memory& memory) {
 
 void add_inspect(Command app) {
     auto common = std::make_shared<Common>();
-    Command command = app.add("inspect", "Architecture, experts, parameters, bytes and work per token");
+    Command command =
+        app.add("inspect", "Show what a model is: architecture, experts, parameters, and the memory and work it takes");
     add_common(command, *common);
     auto context = std::make_shared<Context>();
     add_context(command, *context);
+    command.examples({"gremium inspect -m model.gguf -c 8192"});
     command.run([=] {
         const auto model = open_model(*common);
-        const Facts facts = facts_of(*model, context->cache);
-        const Memory memory = memory_of(*model, context->size ? context->size : model->spec.context, context->cache);
+        const engine::ModelFacts facts = engine::facts_of(*model, context->cache);
+        const engine::RunMemory memory = engine::run_memory(*model, context->size, context->cache);
         if (common->json)
             fmt::print("{}\n", to_json(*model, facts, memory).dump());
         else

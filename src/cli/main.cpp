@@ -19,6 +19,7 @@ void define(gremium::cli::Command app) {
     add_convert(app);
     add_bench(app);
     add_experts(app);
+    add_versions(app);
     add_trace(app);
     add_replay(app);
     add_atlas(app);

@@ -4,7 +4,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
-#include "hooks/audit.h"
+#include "hooks/replay.h"
 #include "kernels/simd/variant.h"
 #include "versions/hash.h"
 
@@ -63,9 +63,10 @@ void replay_all(const Options& options) {
 
 void add_replay(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("replay", "Repeat what 'run --audit' recorded, and say where it differs");
+    Command command = app.add("replay", "Run again what 'gremium run --audit' recorded, and show where it differs");
     add_common(command, options->common);
     command.option("FILE", options->file, "the record").required();
+    command.examples({"gremium run -p \"Once upon a time\" --audit record.jsonl", "gremium replay record.jsonl"});
     command.run([=] { replay_all(*options); });
 }
 

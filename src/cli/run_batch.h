@@ -5,15 +5,17 @@
 
 #include "cli/common.h"
 #include "cli/steering.h"
+#include "engine/prompt.h"
 
 namespace gremium::cli {
 
 struct RunBatch {
     Common common;
     std::string file;  // a prompt a line; empty lines are none
+    engine::Languages languages;
     int64_t sequences = 8;
     Context context;
-    engine::GenerateOptions generate;
+    Generation generation;
     Steering steering;
 };
 

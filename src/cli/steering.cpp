@@ -9,15 +9,15 @@ void add_steering(Command command, Steering& steering) {
         command.option(flag, values, help).one_value().group("Steering");
     };
     add("--bias", steering.bias,
-        "prefer or avoid experts softly, by adding to their router logits: LAYER.EXPERT=+0.5,… (try this "
-        "first: the "
-        "hard ways below harm some models)");
-    add("--mute", steering.mute, "experts that are never chosen; the next best take their place: 3.17,4.1");
-    add("--drop", steering.drop, "experts that are left out when chosen; the token's others share their weight");
-    add("--force", steering.force, "experts that are always chosen");
+        "prefer or avoid experts by adding to their router logits: LAYER.EXPERT=+0.5,… (try this first: the options "
+        "below are harder, and harm some models)");
+    add("--mute", steering.mute, "never choose these experts, but the next best: 3.17,4.1");
+    add("--drop", steering.drop,
+        "leave these experts out where they are chosen; the token's others share their weight");
+    add("--force", steering.force, "always choose these experts");
     add("--num-experts", steering.num_experts,
-        "experts a token uses: K, a share of the weight as 80%, or K:80%; LAYER=… for one layer");
-    add("--profile", steering.profiles, "a TOML file with such wishes; several are merged");
+        "experts per token: K, a share of the weight such as 80%, or K:80%; LAYER=… for one layer");
+    add("--profile", steering.profiles, "a TOML file with these options; several files are merged");
 }
 
 std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec) {

@@ -44,8 +44,9 @@ void add_tokenize(Command app) {
     add_common(command, options->common);
     const Flag text = command.option("TEXT", options->text, "the text");
     command.option("--file", options->file, "read the text from a file").excludes(text);
-    command.flag("--no-bos", options->no_bos, "no begin- or end-of-text token");
-    command.flag("--no-special", options->no_special, "treat the text of special tokens as ordinary text");
+    command.flag("--no-bos", options->no_bos, "add no begin- or end-of-text token");
+    command.flag("--no-special", options->no_special, "read the names of special tokens as ordinary text");
+    command.examples({"gremium tokenize \"Hello world\"", "gremium tokenize -m model.gguf --file text.txt --json"});
     command.run([=] {
         if (options->text.empty() && options->file.empty()) require_flag("TEXT or --file");
         tokenize(*options);

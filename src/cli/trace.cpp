@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "cli/common.h"
 #include "cli/steering.h"
-#include "data/documents.h"
 #include "lab/trace/export.h"
 #include "lab/trace/saturation.h"
+#include "lab/trace/speed.h"
 #include "lab/trace/statistics.h"
 
 namespace gremium::cli {
@@ -113,37 +113,18 @@ class Tracer {
         write_file_atomically(final.path / "saturation.json", report.dump() + "\n");
     }
 
-    // The same windows without and with a trace, in turn: medians of the rates and of their ratio.
     void compare_speed() {
         const auto model = open_model(options_.common);
         std::vector<std::string> files;
         for (const lab::Domain& domain : domains_) files.insert(files.end(), domain.files.begin(), domain.files.end());
-        const data::Documents documents(files);
-        const int64_t tokens = options_.text.max_tokens > 0 ? options_.text.max_tokens : 16384;
-        std::vector<double> plain, traced, ratio;
-        for (int round = 0; round < 7; ++round) {
-            lab::FeedOptions feed{.window = options_.text.window, .max_tokens = tokens};
-            plain.push_back(rate(lab::feed(model, documents.all(), feed)));
-            lab::TraceWriter writer(
-                options_.out,
-                {.vocab = model->spec.vocab, .norms = options_.text.norms, .layers = hooks::trace_layers(model->spec)});
-            hooks::TraceCollector collector(model->spec, {.norms = options_.text.norms},
-                                            [&](const hooks::TraceBlock& block) { writer.write(block); });
-            feed.hook = &collector;
-            traced.push_back(rate(lab::feed(model, documents.all(), feed)));
-            ratio.push_back(traced.back() / plain.back());
-        }
-        const auto median = [](std::vector<double> x) {
-            std::ranges::sort(x);
-            return x[x.size() / 2];
-        };
+        lab::TraceSpeedOptions speed{.window = options_.text.window, .norms = options_.text.norms};
+        if (options_.text.max_tokens > 0) speed.tokens = options_.text.max_tokens;
+        const lab::TraceSpeed s = lab::measure_trace_speed(model, files, options_.out, speed);
         if (options_.common.json)
-            fmt::print(
-                "{}\n",
-                Json{{"untraced_tps", median(plain)}, {"traced_tps", median(traced)}, {"ratio", median(ratio)}}.dump());
+            fmt::print("{}\n", Json{{"untraced_tps", s.untraced}, {"traced_tps", s.traced}, {"ratio", s.ratio}}.dump());
         else
-            fmt::print("prefill {:.0f} tokens/s untraced, {:.0f} traced: {:.1f} %\n", median(plain), median(traced),
-                       100 * median(ratio));
+            fmt::print("prefill {:.0f} tokens/s untraced, {:.0f} traced: {:.1f} %\n", s.untraced, s.traced,
+                       100 * s.ratio);
     }
 
     const Options& options_;
@@ -155,25 +136,28 @@ class Tracer {
 
 void add_trace(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("trace", "Which experts a model chooses for texts, and statistics of them");
+    Command command = app.add("trace", "Record which experts a model chooses for texts, and show statistics");
     add_common(command, options->common);
-    const Flag data = command.option("--data", options->data,
-                                     "NAME=FILE: a domain and a text file or glob of it; none: only look at the "
-                                     "traces in DIR again");
-    command.option("-o,--out", options->out, "the directory of the traces").required();
-    command.option("--tokens", options->text.max_tokens, "at most so many tokens of each domain (default: all)")
+    const Flag data =
+        command.option("--data", options->data,
+                       "NAME=FILE: a kind of text and a file of it, or a pattern such as 'texts/*.txt' (without "
+                       "--data: statistics of the traces that are in DIR)");
+    command.option("-o,--out", options->out, "directory for the traces").required();
+    command.option("--tokens", options->text.max_tokens, "limit of tokens of each kind of text (default: all)")
         .positive();
-    command.option("--window", options->text.window, "tokens a window (default: the context, at most 2048)").positive();
-    command.flag("--norms", options->text.norms, "also the norm of each expert's output");
-    command.flag("--jsonl", options->jsonl, "also DIR/NAME.jsonl");
-    command.flag("--csv", options->csv, "also DIR/NAME.csv");
+    command.option("--window", options->text.window, "tokens in a window (default: the context length, at most 2048)")
+        .positive();
+    command.flag("--norms", options->text.norms, "record the norm of each expert's output too");
+    command.flag("--jsonl", options->jsonl, "write DIR/NAME.jsonl too");
+    command.flag("--csv", options->csv, "write DIR/NAME.csv too");
     command
         .option("--compare", options->compare,
-                "other checkpoints of the model, to be traced too: their router saturation")
+                "trace other checkpoints of the model too, and show how far their routing is already the model's")
         .needs(data);
-    command.flag("--speed", options->speed, "instead: the speed of prefill without and with a trace, in turn")
-        .needs(data);
+    command.flag("--speed", options->speed, "measure the speed with and without a trace instead").needs(data);
     add_steering(command, options->steering);
+    command.examples({"gremium trace --data prose=prose.txt --data code='src/*.cpp' -o traces --tokens 20000",
+                      "gremium trace -o traces --json"});
     command.run([=] { Tracer(*options).run(); });
 }
 

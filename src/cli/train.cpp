@@ -103,11 +103,12 @@ void train_model(const Options& options) {
 
 void add_train(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("train", "Train a model from a recipe");
+    Command command = app.add("train", "Train a model as a recipe says");
     add_common(command, options->common, false);
     command.option("CONFIG", options->config, "the recipe, a TOML file").required();
-    command.option("--set", options->overrides, "override a value: section.key=value").one_value();
+    command.option("--set", options->overrides, "replace a value of the recipe: section.key=value").one_value();
     command.flag("--resume", options->resume, "go on from the newest checkpoint");
+    command.examples({"gremium train recipe.toml --set train.steps=200", "gremium train recipe.toml --resume"});
     command.run([=] { train_model(*options); });
 }
 

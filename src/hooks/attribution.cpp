@@ -1,7 +1,10 @@
 #include "hooks/attribution.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <numeric>
 
 #include "base/error.h"
@@ -9,6 +12,8 @@
 
 namespace gremium::hooks {
 namespace {
+
+constexpr std::array<std::string_view, 6> part_names{"embedding", "mixer", "cross", "dense", "experts", "shared"};
 
 std::vector<double> row_of(TensorView t, int64_t row) {
     std::vector<float> x(static_cast<size_t>(t.cols()));
@@ -90,6 +95,32 @@ Attribution attribute(const Model& model, const ContributionRecorder& recorder, 
         result.parts.push_back({part.part, part.layer, part.expert, part.weight, value});
     }
     return result;
+}
+
+double Attribution::total(moe::Part part) const {
+    double sum = 0;
+    for (const PartShare& p : parts) sum += p.part == part ? p.value : 0;
+    return sum;
+}
+
+std::vector<PartShare> Attribution::strongest_experts(size_t most) const {
+    std::vector<PartShare> experts;
+    std::ranges::copy_if(parts, std::back_inserter(experts), [](const PartShare& p) { return p.expert >= 0; });
+    std::ranges::stable_sort(experts, std::greater(), [](const PartShare& p) { return std::abs(p.value); });
+    experts.resize(std::min(experts.size(), most));
+    return experts;
+}
+
+std::string_view name_of(moe::Part part) { return part_names[static_cast<size_t>(part)]; }
+
+std::vector<moe::Part> parts_of(std::span<const Attribution> tokens) {
+    std::vector<moe::Part> parts;
+    for (size_t p = 0; p < part_names.size(); ++p) {
+        const auto part = static_cast<moe::Part>(p);
+        if (std::ranges::any_of(tokens, [&](const Attribution& a) { return a.total(part) != 0; }))
+            parts.push_back(part);
+    }
+    return parts;
 }
 
 int32_t runner_up(std::span<const float> logits_V, int32_t token) {

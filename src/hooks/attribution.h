@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "model/model.h"
@@ -29,8 +30,14 @@ struct Attribution {
     double difference;  // logit(token) − logit(against), as the model computed it
     double constant;
     std::vector<PartShare> parts;
-    double sum() const;  // of the parts and the constant: the difference, but for rounding
+    double sum() const;                  // of the parts and the constant: the difference, but for rounding
+    double total(moe::Part part) const;  // of all parts of this kind
+    // The experts that weighed most, for or against; at most so many.
+    std::vector<PartShare> strongest_experts(size_t most) const;
 };
+std::string_view name_of(moe::Part part);  // embedding, mixer, cross, dense, experts, shared
+// Every kind of part that added something to any of the tokens.
+std::vector<moe::Part> parts_of(std::span<const Attribution> tokens);
 
 // The hook that keeps what the last token of the latest forward was made of: (parts + k) · D floats a layer.
 class ContributionRecorder : public moe::RoutingHook {

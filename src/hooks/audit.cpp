@@ -1,14 +1,11 @@
 #include "hooks/audit.h"
 
 #include <cmath>
-#include <memory>
-#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "engine/session.h"
 #include "hooks/attribution.h"
-#include "hooks/steering.h"
 
 namespace gremium::hooks {
 namespace {
@@ -28,20 +25,24 @@ Json layer_json(const TraceBlock::Layer& layer, int number, size_t t) {
     return json;
 }
 
-Json sampler_json(const engine::GenerateOptions& g) {
+Json generate_json(const AuditSetup& setup) {
+    const engine::GenerateOptions& g = setup.generate;
     const engine::SamplerOptions& s = g.sampler;
-    return {{"max_tokens", g.max_tokens},
-            {"ignore_end", g.ignore_end},
-            {"temperature", s.temperature},
-            {"top_k", s.top_k},
-            {"top_p", s.top_p},
-            {"min_p", s.min_p},
-            {"repetition_penalty", s.repetition_penalty},
-            {"repetition_window", s.repetition_window},
-            {"seed", s.seed}};
+    Json json{{"max_tokens", g.max_tokens},
+              {"ignore_end", g.ignore_end},
+              {"temperature", s.temperature},
+              {"top_k", s.top_k},
+              {"top_p", s.top_p},
+              {"min_p", s.min_p},
+              {"repetition_penalty", s.repetition_penalty},
+              {"repetition_window", s.repetition_window},
+              {"seed", s.seed}};
+    // Left out when there are none, as in records from before there were stop texts.
+    if (!setup.stop.empty()) json["stop"] = setup.stop;
+    return json;
 }
 
-engine::GenerateOptions parse_sampler(const nlohmann::json& json) {
+engine::GenerateOptions parse_generate(const nlohmann::json& json) {
     return {.max_tokens = json.at("max_tokens"),
             .sampler = {.temperature = json.at("temperature"),
                         .top_k = json.at("top_k"),
@@ -66,7 +67,7 @@ std::string to_line(const AuditSetup& s) {
                    {"prompt_tokens", s.prompt_tokens},
                    {"context", s.context},
                    {"cache", info(s.cache).name},
-                   {"generate", sampler_json(s.generate)}});
+                   {"generate", generate_json(s)}});
 }
 
 AuditSetup parse_setup(const std::string& line, const std::string& source) {
@@ -87,7 +88,8 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
                 .prompt_tokens = json.at("prompt_tokens"),
                 .context = json.at("context"),
                 .cache = *cache,
-                .generate = parse_sampler(json.at("generate"))};
+                .generate = parse_generate(json.at("generate")),
+                .stop = json.at("generate").value("stop", std::vector<std::string>())};
     } catch (const nlohmann::json::exception& e) {
         fail("{}: not the beginning of an audit record: {}", source, e.what());
     }
@@ -146,40 +148,6 @@ std::string first_difference(const std::string& recorded, const std::string& now
     const std::string was = a.contains(path) ? a.at(path).dump() : "nothing";
     const std::string is = change.contains("value") ? change.at("value").dump() : "nothing";
     return fmt::format("{} is {}, recorded {}", path.to_string(), is, was);
-}
-
-Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::span<const std::string> lines) {
-    std::unique_ptr<SteeringHook> steering;
-    if (!setup.steering.empty())
-        steering = std::make_unique<SteeringHook>(parse_profile(setup.steering, "the record's steering"), model->spec);
-    Replay result;
-    size_t next = 1;
-    AuditRecorder recorder(*model, [&](const std::string& now) {
-        if (!result.difference.empty()) return;
-        if (next == lines.size())
-            result.difference = "more happened than was recorded";
-        else if (now != lines[next])
-            result.difference = fmt::format("line {}: {}", next + 1, first_difference(lines[next], now));
-        else
-            ++result.positions;
-        ++next;
-    });
-    std::vector<moe::RoutingHook*> hooks;
-    if (steering) hooks.push_back(steering.get());
-    hooks.push_back(&recorder);
-    moe::HookChain chain(std::move(hooks));
-    engine::Session session(model, {.context = setup.context, .cache = setup.cache, .hook = &chain});
-    if (!setup.source_tokens.empty()) session.encode(setup.source_tokens);
-    engine::generate(session, setup.prompt_tokens, setup.generate, [&](int32_t token) {
-        recorder.chose(token, session.last_logits());
-        if (result.difference.empty()) ++result.tokens;
-        return result.difference.empty();
-    });
-    recorder.finish();
-    if (result.difference.empty() && next != lines.size())
-        result.difference = fmt::format("line {}: more was recorded than happened", next + 1);
-    if (result.difference.empty()) --result.positions;  // the end's line
-    return result;
 }
 
 }  // namespace gremium::hooks

@@ -21,16 +21,23 @@ namespace gremium::hooks {
 
 // All that the tokens depend on. Threads are not among it: their number changes no bit.
 struct AuditSetup {
-    std::string version;                        // of the program
-    std::string model, model_name, model_hash;  // path; hash: model_hash.h, of the weights in force
-    std::string kernels;                        // the variant that ran
-    std::string steering, steering_hash;        // the profile in force as TOML; empty: none
-    std::string prompt;
-    std::vector<int32_t> source_tokens;  // what the encoder read, of models that have one
-    std::vector<int32_t> prompt_tokens;
+    // Of the program.
+    std::string version = {};
+    // Path, name and hash (versions/hash.h) of the weights in force.
+    std::string model = {}, model_name = {}, model_hash = {};
+    // The variant that ran.
+    std::string kernels = {};
+    // The profile in force as TOML; empty: none.
+    std::string steering = {}, steering_hash = {};
+    std::string prompt = {};
+    // What the encoder read, of models that have one.
+    std::vector<int32_t> source_tokens = {};
+    std::vector<int32_t> prompt_tokens = {};
     int64_t context = 0;
     DType cache = DType::f32;
-    engine::GenerateOptions generate;
+    engine::GenerateOptions generate = {};
+    // Texts that end the answer.
+    std::vector<std::string> stop = {};
 };
 std::string to_line(const AuditSetup& setup);
 // Throws Error naming `source`: not the first line of a run, or one of another version.
@@ -61,13 +68,5 @@ class AuditRecorder : public moe::RoutingHook {
 
 // The first thing in which two lines differ, by JSON pointer and values.
 std::string first_difference(const std::string& recorded, const std::string& now);
-
-struct Replay {
-    int64_t positions = 0, tokens = 0;  // that were the same
-    std::string difference;             // the first, with its line; empty: none
-};
-// Runs again what `lines` recorded, the first of them a setup's, the others up to the end of the run. Throws Error where it
-// cannot begin: a model whose hash is another.
-Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::span<const std::string> lines);
 
 }  // namespace gremium::hooks

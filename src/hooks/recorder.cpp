@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+
 namespace gremium::hooks {
 
 RouteRecorder::RouteRecorder(const ModelSpec& spec) : row_of_layer_(spec.layers.size(), -1) {
@@ -51,6 +53,18 @@ void RouteRecorder::clear_events() {
     weights_.clear();
 }
 
+double RouteRecorder::share_of_maximum(size_t row, int expert) const {
+    int64_t maximum = 1;
+    for (int e = 0; e < experts_; ++e) maximum = std::max(maximum, load(row, e));
+    return static_cast<double>(load(row, expert)) / static_cast<double>(maximum);
+}
+
+int RouteRecorder::require_layer(int layer, std::string_view what) const {
+    if (std::ranges::find(layers_, layer) != layers_.end()) return layer;
+    fail("{} {}: no experts there; {} of the model's {} layers have experts", what, layer, layers_.size(),
+         row_of_layer_.size());
+}
+
 int RouteRecorder::dominant(int layer, int32_t position) const {
     // The latest events are asked for: search from the end.
     for (size_t i = rows_.size(); i-- > 0;) {
@@ -60,6 +74,12 @@ int RouteRecorder::dominant(int layer, int32_t position) const {
         return e.experts[static_cast<size_t>(std::max_element(e.weights.begin(), e.weights.end()) - e.weights.begin())];
     }
     return -1;
+}
+
+std::string RouteRecorder::to_json_lines(const Tokenizer* tokenizer) const {
+    std::string lines;
+    for (size_t i = 0; i < size(); ++i) lines += to_json_line(event(i), tokenizer) + "\n";
+    return lines;
 }
 
 std::string to_json_line(const RouteEvent& event, std::string_view piece) {

@@ -40,8 +40,15 @@ class RouteRecorder : public moe::RoutingHook {
         return load_[row * static_cast<size_t>(experts_) + static_cast<size_t>(expert)];
     }
 
+    // The expert's share of what the layer's busiest expert got.
+    double share_of_maximum(size_t row, int expert) const;
+    int middle_layer() const { return layers_.empty() ? -1 : layers_[layers_.size() / 2]; }
+    // The layer itself. Throws Error that begins with `what` where it has no experts.
+    int require_layer(int layer, std::string_view what) const;
+
     // The expert with the largest weight for a position in a layer among the events kept, −1 if unknown.
     int dominant(int layer, int32_t position) const;
+    std::string to_json_lines(const Tokenizer* tokenizer) const;  // the events kept, each as to_json_line says it
 
   private:
     struct Row {

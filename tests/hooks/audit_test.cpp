@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "engine/session.h"
-#include "hooks/audit.h"
+#include "hooks/replay.h"
 #include "hooks/steering.h"
 #include "tests/model/tiny_model.h"
 

@@ -145,4 +145,11 @@ SaveOptions stored_types(const Model& model, Container container) {
             }};
 }
 
+void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(out, opened, ignored))
+        fail("{}: is the model that is edited; it is never changed", out.string());
+    save_model(model, out, stored_types(model, out.extension() == ".gguf" ? Container::gguf : Container::hugging_face));
+}
+
 }  // namespace gremium::lab

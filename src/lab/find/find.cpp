@@ -159,6 +159,14 @@ double Finding::score(Score by) const {
     return 0;
 }
 
+std::set<moe::ExpertId> first_accepted(const std::vector<Finding>& findings, double share) {
+    const auto most = static_cast<size_t>(std::max(1.0, std::round(share * static_cast<double>(findings.size()))));
+    std::set<moe::ExpertId> first;
+    for (const Finding& f : findings)
+        if (f.accepted && first.size() < most) first.insert(f.id);
+    return first;
+}
+
 std::vector<double> adjusted(const std::vector<double>& p) {
     std::vector<size_t> order(p.size());
     std::iota(order.begin(), order.end(), size_t{0});

@@ -1,6 +1,7 @@
 // The experts behind a kind of text: what routing does more for it than for other text, with the doubt that belongs to it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ struct FindOptions {
 // Best first, all experts of the model. `found` and `again` are the halves.
 std::vector<Finding> find_experts(const Model& model, const data::Halves& text_for, const data::Halves& text_against,
                                   const FindOptions& options = {});
+
+// The accepted experts that stand first: at most this share of all findings, but at least one.
+std::set<moe::ExpertId> first_accepted(const std::vector<Finding>& findings, double share);
 
 // Benjamini and Hochberg 1995: the false discovery rate at which each hypothesis would be rejected.
 std::vector<double> adjusted(const std::vector<double>& p);

@@ -1,22 +1,18 @@
-#include "cli/bench_sequences.h"
+#include "bench/sequences.h"
 
 #include <algorithm>
 #include <chrono>
 #include <set>
 
+#include "base/median.h"
 #include "base/random.h"
 #include "engine/footprint.h"
 #include "engine/scheduler.h"
 
-namespace gremium::cli {
+namespace gremium::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
-}
 
 // Counts the bytes of the experts that steps use, each once a step, whichever sequences use it; routes at random if asked to.
 class ExpertBytes final : public moe::RoutingHook {
@@ -114,7 +110,7 @@ class Bench {
 
 }  // namespace
 
-SequencesSpeed bench_sequences(const std::shared_ptr<const Model>& model, const SequencesBench& options) {
+SequencesSpeed run_sequences_bench(const std::shared_ptr<const Model>& model, const SequencesBench& options) {
     Bench bench(model, options);
     const auto steps = static_cast<double>(options.predict), sequences = static_cast<double>(options.sequences);
     const auto per_token = static_cast<double>(engine::footprint(*model).per_token);
@@ -132,4 +128,4 @@ SequencesSpeed bench_sequences(const std::shared_ptr<const Model>& model, const 
     return {median(together), median(alone), median(ratio), median(limit), experts};
 }
 
-}  // namespace gremium::cli
+}  // namespace gremium::bench

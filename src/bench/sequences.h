@@ -1,11 +1,11 @@
-// gremium bench --sequences: what decoding together gains.
+// What decoding several sequences together gains.
 #pragma once
 
 #include <memory>
 
 #include "model/model.h"
 
-namespace gremium::cli {
+namespace gremium::bench {
 
 struct SequencesBench {
     int64_t sequences, prompt, predict;  // tokens of each
@@ -17,13 +17,13 @@ struct SequencesBench {
 struct SequencesSpeed {
     double together = 0, alone = 0;  // tokens/s: of all sequences, of one that runs by itself; medians
     double ratio = 0;                // median of those of neighbouring measurements
-    // Of one sequence's weight bytes a token to those of a step that all share: the ratio where nothing but reading weights
-    // costs time.
+    // Of one sequence's weight bytes a token to those of a step that all share: the ratio where nothing but reading
+    // weights costs time.
     double limit = 0;
     double experts = 0;  // distinct ones that a step uses, mean of the layers that have some
 };
 
 // Sequences of different random prompts whose tokens are drawn.
-SequencesSpeed bench_sequences(const std::shared_ptr<const Model>& model, const SequencesBench& options);
+SequencesSpeed run_sequences_bench(const std::shared_ptr<const Model>& model, const SequencesBench& options);
 
-}  // namespace gremium::cli
+}  // namespace gremium::bench

@@ -1,10 +1,10 @@
-// gremium experts log, diff, fsck, gc: looking at versions of a model.
+// gremium versions log, diff, fsck, gc: looking at versions of a model.
 #include <cmath>
 
 #include "base/error.h"
-#include "cli/experts.h"
-#include "cli/experts_texts.h"
-#include "cli/experts_versions.h"
+#include "cli/commit.h"
+#include "cli/texts.h"
+#include "cli/versions.h"
 #include "versions/check.h"
 #include "versions/diff.h"
 
@@ -12,7 +12,6 @@ namespace gremium::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using versions::VersionStore;
 
 struct Options {
     Common common;
@@ -21,9 +20,6 @@ struct Options {
     std::vector<std::string> evaluate;
     data::SampleOptions sample;
 };
-
-// Texts in a store may come from anywhere.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void print_indented(const std::string& text) {
     for (size_t at = 0; at < text.size();) {
@@ -66,7 +62,7 @@ void log(const Options& options) {
         if (++shown == options.most) break;
         version = m.parent;
     }
-    if (options.common.json) fmt::print("{}\n", dump(report));
+    if (options.common.json) fmt::print("{}\n", to_text(report));
 }
 
 std::string percent(double share) { return share == 0 ? "" : fmt::format("{:.2f} %", 100 * share); }
@@ -120,14 +116,12 @@ void diff(const Options& options) {
     }
     if (!options.evaluate.empty()) {
         const auto before = versions::open_version(store, a), after = versions::open_version(store, b);
-        data::SampleOptions sample = options.sample;
-        sample.window = std::min<int64_t>(sample.window, before->spec.context);
-        const MeasuredTexts texts(before, options.evaluate, sample);
+        const lab::MeasuredTexts texts(before, named_files(options.evaluate), options.sample);
         const auto numbers_before = texts.measure(*before), numbers_after = texts.measure(*after);
-        if (!options.common.json) texts.print(numbers_before, numbers_after);
-        report["texts"] = texts.to_json(numbers_before, numbers_after);
+        if (!options.common.json) print_measured(texts, numbers_before, numbers_after);
+        report["texts"] = measured_to_json(texts, numbers_before, numbers_after);
     }
-    if (options.common.json) fmt::print("{}\n", dump(report));
+    if (options.common.json) fmt::print("{}\n", to_text(report));
 }
 
 void fsck(const Options& options) {
@@ -135,11 +129,11 @@ void fsck(const Options& options) {
     versions::VersionStore store(options.store);
     const versions::StoreCheck check = versions::check_store(store);
     if (options.common.json)
-        fmt::print("{}\n", dump({{"problems", check.problems},
-                                 {"versions", check.versions},
-                                 {"objects", check.objects},
-                                 {"bytes", check.bytes},
-                                 {"unused", check.unused}}));
+        fmt::print("{}\n", to_text({{"problems", check.problems},
+                                    {"versions", check.versions},
+                                    {"objects", check.objects},
+                                    {"bytes", check.bytes},
+                                    {"unused", check.unused}}));
     else {
         for (const std::string& problem : check.problems) fmt::print("{}\n", problem);
         if (!options.common.quiet)
@@ -155,44 +149,46 @@ void gc(const Options& options) {
     if (options.common.json)
         fmt::print(
             "{}\n",
-            dump({{"versions", c.versions}, {"objects", c.objects}, {"leftovers", c.leftovers}, {"bytes", c.bytes}}));
+            to_text(
+                {{"versions", c.versions}, {"objects", c.objects}, {"leftovers", c.leftovers}, {"bytes", c.bytes}}));
     else if (!options.common.quiet)
         fmt::print("freed {}: {} versions, {} files of weights, {} halves of files\n",
                    human_bytes(static_cast<double>(c.bytes)), c.versions, c.objects, c.leftovers);
 }
 
-Command add_command(Command experts, const char* name, const char* says, Options& options) {
-    Command command = experts.add(name, says);
+Command add_command(Command parent, const char* name, const char* says, Options& options) {
+    Command command = parent.add(name, says);
     add_common(command, options.common, false);
-    command.option("store", options.store, "the store's directory").required();
+    command.option("store", options.store, "directory of the versions").required();
     return command;
 }
 
 }  // namespace
 
-void add_experts_versions_show(Command experts) {
+void add_looking_verbs(Command parent) {
     auto options = std::make_shared<Options>();
-    Command command = add_command(experts, "log", "The versions that led to one", *options);
-    command.option("reference", options->to, "HEAD, a branch or digits of a version").show_default();
-    command.option("-n", options->most, "so many at most").positive();
+    Command command = add_command(parent, "log", "Show the history of a version", *options);
+    command.option("reference", options->to, "a version: HEAD, a branch or the first digits of a version")
+        .show_default();
+    command.option("-n", options->most, "limit of versions to show").positive();
+    command.examples({"gremium versions log store -n 5"});
     command.run([=] { log(*options); });
 
-    command =
-        add_command(experts, "diff", "How far experts, router rows and other tensors moved between versions", *options);
-    command.option("from", options->from, "a version (default: the one before the other)");
+    command = add_command(parent, "diff",
+                          "Show which experts, router rows and other tensors differ between two versions", *options);
+    command.option("from", options->from, "a version (default: the one before TO)");
     command.option("to", options->to, "a version").show_default();
-    command.option("--eval", options->evaluate, "texts to measure both on: NAME=FILE or FILE");
-    command.option("--tokens", options->sample.tokens, "tokens of each text at most")
-        .range(int64_t{512}, int64_t{1} << 32)
-        .show_default();
-    command.option("--window", options->sample.window, "tokens a window")
-        .range(int64_t{8}, int64_t{1} << 20)
-        .show_default();
+    command.option("--eval", options->evaluate, "text files to measure both versions on: NAME=FILE or FILE");
+    add_sample(command, options->sample, "limit of tokens of each --eval text");
+    command.examples({"gremium versions diff store main~1 main --eval text.txt"});
     command.run([=] { diff(*options); });
 
-    command = add_command(experts, "fsck", "Read everything, and say what is not as it should be", *options);
+    command = add_command(parent, "fsck", "Read the whole store, and show what is damaged", *options);
+    command.examples({"gremium versions fsck store"});
     command.run([=] { fsck(*options); });
-    command = add_command(experts, "gc", "Free what no branch reaches", *options);
+
+    command = add_command(parent, "gc", "Free the space of versions that no branch reaches", *options);
+    command.examples({"gremium versions gc store"});
     command.run([=] { gc(*options); });
 }
 

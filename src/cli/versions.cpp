@@ -1,12 +1,13 @@
-// gremium experts init, commit, checkout, branch, revert, export, import: versions of a model.
-#include "cli/experts_versions.h"
+// gremium versions init, commit, checkout, branch, revert, export, import: versions of a model.
+#include "cli/versions.h"
 
 #include <filesystem>
 
 #include "base/error.h"
-#include "cli/experts.h"
-#include "cli/experts_texts.h"
+#include "cli/commit.h"
+#include "cli/common.h"
 #include "hooks/steering_profile.h"
+#include "lab/edit/draft.h"
 #include "model/files/load.h"
 #include "versions/delta.h"
 
@@ -14,7 +15,6 @@ namespace gremium::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using versions::VersionStore;
 
 struct Options {
     Common common;
@@ -63,7 +63,7 @@ void check_out(const Options& options) {
     const std::string version = store.resolve(options.reference);
     if (!options.out.empty()) {
         const auto model = versions::open_version(store, version);
-        save_edited(*model, options.out, store.base_model());
+        lab::save_edited(*model, options.out, store.base_model());
         compare_written(options.out, *model);
     }
     if (!options.name.empty()) {
@@ -133,117 +133,79 @@ void import_one(const Options& options) {
     report(versions::import_expert(store, options.file, import), options.common);
 }
 
-// "3.17 4.1 … and 12 more"
-template <typename Items, typename Name>
-std::string listed(const Items& items, Name name) {
-    constexpr size_t most = 8;
-    std::string text;
-    for (size_t i = 0; i < std::min(items.size(), most); ++i) text += " " + name(items[i]);
-    if (items.size() > most) text += fmt::format(" and {} more", items.size() - most);
-    return text;
-}
-
-Command add_command(Command experts, const char* name, const char* says, Options& options, bool with_model = false) {
-    Command command = experts.add(name, says);
+Command add_command(Command parent, const char* name, const char* says, Options& options, bool with_model = false) {
+    Command command = parent.add(name, says);
     add_common(command, options.common, with_model);
-    command.option("store", options.store, "the store's directory").required();
+    command.option("store", options.store, "directory of the versions").required();
     return command;
 }
 
 }  // namespace
 
-std::string short_hash(const std::string& version) { return version.substr(0, 12); }
-
-void print_committed(const versions::Committed& done) {
-    fmt::print("version {} on {}\n", short_hash(done.version), done.branch.empty() ? "no branch" : done.branch);
-    const auto id = [](moe::ExpertId e) { return versions::to_string(e); };
-    if (!done.layers.empty())
-        fmt::print("  layers of other sizes:{}\n", listed(done.layers, [](int l) { return std::to_string(l); }));
-    if (!done.experts.empty())
-        fmt::print("  weights of {} experts:{}\n", done.experts.size(), listed(done.experts, id));
-    if (!done.rows.empty()) fmt::print("  {} router rows:{}\n", done.rows.size(), listed(done.rows, id));
-    if (!done.tensors.empty())
-        fmt::print("  {} other tensors:{}\n", done.tensors.size(),
-                   listed(done.tensors, [](const std::string& name) { return name; }));
-    fmt::print("  {} new in the store, {} files of weights\n", human_bytes(static_cast<double>(done.bytes)),
-               done.objects);
-    for (const std::string& note : done.notes) fmt::print("  note: {}\n", note);
+void add_versions(Command app) {
+    Command command =
+        app.add("versions", "Keep versions of a model: commit, compare, go back, branch, and exchange single experts");
+    command.needs_subcommand();
+    add_version_verbs(command);
+    command.examples(
+        {"gremium versions init -m model.gguf store",
+         "gremium experts apply -m store --edit 'reset expert=3.17' --commit store --message \"Without 3.17\"",
+         "gremium versions log store"});
 }
 
-Json to_json(const versions::Committed& done) {
-    const auto names = [](const std::vector<moe::ExpertId>& ids) {
-        Json list = Json::array();
-        for (const moe::ExpertId id : ids) list.push_back(versions::to_string(id));
-        return list;
-    };
-    return {{"version", done.version},        {"branch", done.branch},
-            {"parent", done.parent},          {"layers", done.layers},
-            {"experts", names(done.experts)}, {"rows", names(done.rows)},
-            {"tensors", done.tensors},        {"notes", done.notes},
-            {"objects", done.objects},        {"bytes", done.bytes}};
+void add_version_verbs(Command parent) {
+    add_changing_verbs(parent);
+    add_looking_verbs(parent);
 }
 
-void add_commit_flags(Command command, CommitFlags& flags) {
-    const Flag store = command.option("--commit", flags.store,
-                                      "a store of versions whose HEAD is the opened model: the new one becomes its "
-                                      "next version");
-    command.option("--message", flags.message, "what the version is").needs(store);
-}
-
-CommitTarget::CommitTarget(const CommitFlags& flags, const Model& opened) : message_(flags.message) {
-    if (flags.store.empty()) return;
-    if (message_.empty()) fail("--commit: a --message is expected, which says what the version is");
-    store_.emplace(flags.store);
-    versions::require_head(*store_, opened);
-}
-
-void CommitTarget::commit(const Model& made, std::vector<std::string> provenance, bool says) {
-    if (!store_) return;
-    const versions::Committed done =
-        versions::commit(*store_, made, {.message = message_, .provenance = std::move(provenance)});
-    if (says) print_committed(done);
-}
-
-void add_experts_versions(Command experts) {
+void add_changing_verbs(Command parent) {
     auto options = std::make_shared<Options>();
-    Command command = add_command(experts, "init", "Make a store of versions of a model", *options, true);
+    Command command = add_command(parent, "init", "Make a store of versions of a model", *options, true);
+    command.examples({"gremium versions init -m model.gguf store"});
     command.run([=] { init(*options); });
 
-    command = add_command(experts, "commit", "Put what a model has otherwise than HEAD into the store", *options, true);
+    command = add_command(parent, "commit", "Add a changed model as the next version", *options, true);
     command.get("--model").required();
-    command.option("--message", options->message, "what the version is").required();
+    command.option("--message", options->message, "description of the version").required();
+    command.examples({"gremium versions commit store -m changed.gguf --message \"Fine-tuned on letters\""});
     command.run([=] { commit_model(*options); });
 
-    const char* reference = "HEAD, a branch or digits of a version, with ~N: N before it";
-    command = add_command(experts, "checkout", "Make another version HEAD, and write it as a model", *options);
+    const char* reference = "a version: HEAD, a branch or the first digits of a version; ~N: N versions before it";
+    command = add_command(parent, "checkout", "Go to another version, and write it as a model", *options);
     command.option("reference", options->reference, reference).show_default();
-    command.option("-o,--output", options->out, "NAME.gguf, otherwise a directory in Hugging Face layout");
-    command.option("-b,--branch", options->name, "a new branch that begins there");
+    command.option("-o,--output", options->out,
+                   "the model to write: NAME.gguf, otherwise a directory in Hugging Face layout");
+    command.option("-b,--branch", options->name, "begin a new branch there");
+    command.examples({"gremium versions checkout store main~1 -o before.gguf"});
     command.run([=] { check_out(*options); });
 
-    command = add_command(experts, "branch", "List branches, or begin or remove one", *options);
-    command.option("name", options->name, "of a new branch");
+    command = add_command(parent, "branch", "List branches; with a name: begin one, or delete it", *options);
+    command.option("name", options->name, "name of the branch");
     command.option("reference", options->reference, reference).show_default();
-    command.flag("-d,--delete", options->remove, "remove it; gc then frees what no other has");
+    command.flag("-d,--delete", options->remove, "delete the branch; 'gc' then frees what no other branch needs");
+    command.examples({"gremium versions branch store", "gremium versions branch store trial main~1"});
     command.run([=] { branch(*options); });
 
-    command = add_command(experts, "revert", "A new version that undoes one", *options);
+    command = add_command(parent, "revert", "Add a version that undoes another one", *options);
     command.option("reference", options->reference, reference).show_default();
-    command.option("--message", options->message, "what the version is");
+    command.option("--message", options->message, "description of the new version");
+    command.examples({"gremium versions revert store HEAD"});
     command.run([=] { revert(*options); });
 
-    command = add_command(experts, "export", "Write one expert, its router row and where they come from", *options);
+    command = add_command(parent, "export", "Write one expert with its router row to a file", *options);
     command.option("expert", options->expert, "LAYER.EXPERT").required();
     command.option("--from", options->reference, reference).show_default();
     command.option("-o,--output", options->out, "NAME.safetensors").required();
+    command.examples({"gremium versions export store 3.17 -o expert.safetensors"});
     command.run([=] { export_one(*options); });
 
-    command = add_command(experts, "import", "Commit an expert that export has written", *options);
+    command = add_command(parent, "import", "Add a version with an expert that 'export' wrote", *options);
     command.option("file", options->file, "NAME.safetensors").required();
-    command.option("--as", options->to, "LAYER.EXPERT (default: what it was)");
+    command.option("--as", options->to, "LAYER.EXPERT to replace (default: the one it was)");
     command.flag("--foreign", options->foreign,
-                 "also where it was made for another base model or beside other router rows");
-    command.option("--message", options->message, "what the version is (default: as where it comes from)");
+                 "also if the expert comes from another base model, or from beside other router rows");
+    command.option("--message", options->message, "description of the version (default: that of where it comes from)");
+    command.examples({"gremium versions import store expert.safetensors"});
     command.run([=] { import_one(*options); });
 }
 

@@ -1,0 +1,68 @@
+#include "engine/prompt.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/error.h"
+
+namespace gremium::engine {
+namespace {
+
+int32_t language_token(const Model& model, const std::string& code) {
+    const std::vector<int32_t> ids = tokenizer_of(model).encode(code, {.add_bos_eos = false});
+    if (ids.size() != 1) fail("{}: \"{}\" is no language of this model", model.source, code);
+    return ids.front();
+}
+
+// What the encoder reads, and what the decoder then begins with.
+Prompt translation_prompt(const Model& model, const std::string& text, const Languages& languages) {
+    const Tokenizer& tokenizer = tokenizer_of(model);
+    Prompt prompt{.tokens = {model.spec.decoder_start}, .source = tokenizer.encode(text, {.add_bos_eos = false})};
+    if (!languages.source.empty()) prompt.source.insert(prompt.source.begin(), language_token(model, languages.source));
+    if (tokenizer.vocabulary().eos >= 0) prompt.source.push_back(tokenizer.vocabulary().eos);
+    if (!languages.target.empty()) prompt.tokens.push_back(language_token(model, languages.target));
+    return prompt;
+}
+
+std::string template_source(const Model& model) {
+    const std::string& source = tokenizer_of(model).vocabulary().chat_template;
+    if (source.empty()) fail("{}: holds no chat template; 'gremium run' continues a text", model.source);
+    return source;
+}
+
+}  // namespace
+
+const Tokenizer& tokenizer_of(const Model& model) {
+    if (model.tokenizer) return *model.tokenizer;
+    if (model.tokenizer_error.empty()) fail("{}: holds no tokenizer", model.source);
+    throw Error(model.tokenizer_error);
+}
+
+Prompt text_prompt(const Model& model, const std::string& text, const Languages& languages) {
+    if (text.empty()) fail("the prompt is empty");
+    if (model.encoder) return translation_prompt(model, text, languages);
+    Prompt prompt{.tokens = tokenizer_of(model).encode(text)};
+    if (prompt.tokens.empty()) fail("the prompt is empty: it has no token to start from");
+    return prompt;
+}
+
+ChatPrompt::ChatPrompt(std::shared_ptr<const Model> model)
+    : model_(std::move(model)), template_(template_source(*model_)) {}
+
+Prompt ChatPrompt::operator()(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& variables) const {
+    const Vocabulary& v = model_->tokenizer->vocabulary();
+    const auto text_of = [&](int32_t id) { return id < 0 ? std::string() : v.tokens[static_cast<size_t>(id)]; };
+    nlohmann::ordered_json all = {{"messages", messages},
+                                  {"add_generation_prompt", true},
+                                  {"bos_token", text_of(v.bos)},
+                                  {"eos_token", text_of(v.eos)}};
+    all.update(variables);
+    Prompt prompt{.tokens = model_->tokenizer->encode(template_.render(all), {.add_bos_eos = false})};
+    // Many templates begin with this token themselves.
+    if (v.add_bos && (prompt.tokens.empty() || prompt.tokens[0] != v.bos))
+        prompt.tokens.insert(prompt.tokens.begin(), v.bos);
+    if (prompt.tokens.empty()) fail("{}: the chat template makes an empty prompt", model_->source);
+    return prompt;
+}
+
+}  // namespace gremium::engine

@@ -1,0 +1,47 @@
+// Texts on which a model that was changed is measured beside the one it was made from.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/windows.h"
+#include "model/model.h"
+
+namespace gremium::lab {
+
+struct NamedFile {
+    std::string name, file;
+};
+
+class MeasuredTexts {
+  public:
+    // Throws Error: a model without a tokenizer, and as data::sample_file. The window is at most the model's context.
+    MeasuredTexts(std::shared_ptr<const Model> original, const std::vector<NamedFile>& files,
+                  data::SampleOptions sample);
+
+    struct Numbers {
+        double loss = 0, bits_per_byte = 0;
+        double kl = 0;             // from the original, nats a token
+        double max_violation = 0;  // the largest MaxVio of all layers
+    };
+    std::vector<Numbers> measure(const Model& model) const;  // one a text
+
+    bool empty() const { return texts_.empty(); }
+    size_t size() const { return texts_.size(); }
+    const std::string& name(size_t text) const { return texts_[text].name; }
+
+  private:
+    struct Text {
+        std::string name;
+        data::Windows windows;
+        double bytes_a_token;
+    };
+    std::shared_ptr<const Model> original_;
+    std::vector<Text> texts_;
+};
+
+// Windows of several files, `sample.tokens` of them all together; none of no files. Errors as above.
+data::Windows sample_files(const std::vector<std::string>& files, const Model& model, data::SampleOptions sample);
+
+}  // namespace gremium::lab

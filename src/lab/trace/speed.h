@@ -1,0 +1,29 @@
+// What writing a trace costs.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+
+namespace gremium::lab {
+
+struct TraceSpeedOptions {
+    int64_t window = 0;      // as FeedOptions
+    int64_t tokens = 16384;  // a round
+    bool norms = false;
+    int rounds = 7;
+};
+
+// Medians, in tokens a second; `ratio` is that of neighbouring measurements.
+struct TraceSpeed {
+    double untraced = 0, traced = 0, ratio = 0;
+};
+
+// The same windows of some files without and with a trace, in turn. Writes a trace file into the directory.
+TraceSpeed measure_trace_speed(const std::shared_ptr<const Model>& model, const std::vector<std::string>& files,
+                               const std::filesystem::path& directory, const TraceSpeedOptions& options);
+
+}  // namespace gremium::lab
