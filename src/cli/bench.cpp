@@ -53,18 +53,18 @@ Json to_json(const bench::RunningSpeed& speed, bool profile) {
           {"gemm_gflops", {{"f32", limits.f32_gflops}, {"bf16", limits.bf16_gflops}, {"q8_0", limits.q8_0_gflops}}}}},
         {"share", {{"pp", speed.prefill.share}, {"tg", speed.decode.share}}}};
     if (profile)
-        for (const auto& [name, p] : {std::pair{"pp", &speed.prefill}, {"tg", &speed.decode}})
+        for (const auto& [name, p] : {std::pair{"pp", &speed.prefill}, std::pair{"tg", &speed.decode}})
             for (const auto& [stage, ms] : p->milliseconds) report["profile_ms"][name][stage] = ms;
     return report;
 }
 
 void bench_model(const Options& options) {
     const auto model = open_model(options.common);
-    const bench::RunningSpeed speed = run_running_bench(model, {.prompt = options.prompt,
-                                                                .predict = options.predict,
-                                                                .repeats = options.repeats,
-                                                                .cache = options.cache,
-                                                                .profile = options.profile});
+    const bench::RunningSpeed speed = bench::run_running_bench(model, {.prompt = options.prompt,
+                                                                       .predict = options.predict,
+                                                                       .repeats = options.repeats,
+                                                                       .cache = options.cache,
+                                                                       .profile = options.profile});
     if (options.common.json) return print_json(to_json(speed, options.profile));
     fmt::print("{} on {}, median of {}\n", model->spec.name, machine(), options.repeats);
     const auto line = [](const char* what, const bench::PhaseSpeed& p, const char* unit, const std::string& limit) {
@@ -79,12 +79,12 @@ void bench_model(const Options& options) {
 
 void bench_together(const Options& options) {
     const auto model = open_model(options.common);
-    const bench::SequencesSpeed speed = run_sequences_bench(model, {.sequences = options.sequences,
-                                                                    .prompt = options.prompt,
-                                                                    .predict = options.predict,
-                                                                    .repeats = options.repeats,
-                                                                    .cache = options.cache,
-                                                                    .random_routing = options.random_routing});
+    const bench::SequencesSpeed speed = bench::run_sequences_bench(model, {.sequences = options.sequences,
+                                                                           .prompt = options.prompt,
+                                                                           .predict = options.predict,
+                                                                           .repeats = options.repeats,
+                                                                           .cache = options.cache,
+                                                                           .random_routing = options.random_routing});
     if (options.common.json)
         return print_json({{"sequences",
                             {{"n", options.sequences},

@@ -19,7 +19,7 @@ struct Options {
     std::string system;
     Context context;
     Steering steering;
-    Generation generation{.generate = {.max_tokens = 2048}};
+    Generation generation{.generate = {.max_tokens = 2048, .sampler = {}}};
 };
 
 class Chat {

@@ -105,6 +105,49 @@ class Commands(unittest.TestCase):
             self.assertEqual(answer["finish"], "length")
         gremium("run", "-m", "tiny.gguf", "--batch", "prompts.txt", "-p", "x", code=2)
 
+    def test_stop_texts_end_answers_everywhere(self):
+        flags = ("-m", "tiny.gguf", "-n", 30, "-s", 3, "--ignore-eos")
+        prompts = ["Document 1", "The end of"]
+        whole = [json.loads(gremium("run", *flags, "-p", prompt, "--json")) for prompt in prompts]
+        self.assertEqual([w["finish"] for w in whole], ["length"] * 2)
+        # Characters from the middle of an answer, more than a token has.
+        stop = whole[0]["text"][9:15]
+        self.assertEqual(len(stop), 6)
+        cut = [w["text"].split(stop)[0] for w in whole]
+        stopped = json.loads(gremium("run", *flags, "-p", prompts[0], "--stop", "never there", "--stop", stop, "--json"))
+        self.assertEqual((stopped["text"], stopped["finish"]), (cut[0], "stop"))
+        self.assertEqual(stopped["tokens"], whole[0]["tokens"][: len(stopped["tokens"])])
+        self.assertLess(len(stopped["tokens"]), 30)
+        self.assertEqual(gremium("run", *flags, "-p", prompts[0], "--stop", stop), prompts[0] + cut[0] + "\n")
+        (self.folder / "stops.txt").write_text("\n".join(prompts) + "\n")
+        batch = {a["line"]: a for a in map(json.loads, gremium("run", *flags, "--batch", "stops.txt", "--stop", stop, "-q").splitlines())}
+        self.assertEqual([batch[1]["text"], batch[2]["text"]], cut)
+        self.assertEqual((batch[1]["tokens"], batch[1]["finish"]), (stopped["tokens"], "stop"))
+        gremium("run", *flags, "-p", prompts[0], "--stop", stop, "--audit", "stopped.jsonl")
+        self.assertEqual(json.loads(gremium("replay", "stopped.jsonl", "--json"))[0]["tokens"], len(stopped["tokens"]))
+        said = json.loads(self.chat("Hi\n", "--json"))
+        self.assertEqual(said["finish"], "length")
+        again = json.loads(self.chat("Hi\n", "--json", "--stop", said["content"][-1]))
+        self.assertEqual((again["content"], again["finish"]), (said["content"].split(said["content"][-1])[0], "stop"))
+        self.assertIn("stop text is empty", gremium("run", *flags, "-p", "x", "--stop", "", code=1))
+
+    def test_every_command_has_help_with_examples(self):
+        def commands(*above):
+            lines = gremium(*above, "--help").splitlines()
+            listed = lines[lines.index("Subcommands:") + 1:] if "Subcommands:" in lines else []
+            return [line.split()[0] for line in listed if line.startswith("  ") and line[2] not in " -" and "gremium" not in line.split()[0]]
+        top = commands()
+        self.assertIn("versions", top)
+        self.assertEqual(commands("experts"), ["find", "apply", "tune"])
+        self.assertEqual(sorted(commands("versions")), sorted(self.VERBS))
+        for command in [(c,) for c in top] + [("experts", c) for c in commands("experts")] + [("versions", c) for c in self.VERBS]:
+            with self.subTest(command):
+                text = gremium(*command, "--help")
+                examples = text[text.index("Example"):].splitlines()[1:]
+                self.assertGreaterEqual(len(examples), 1)
+                for example in examples:
+                    self.assertTrue(example.startswith("  gremium "), example)
+
     def test_run_json_and_trace(self):
         report = json.loads(gremium("run", "-m", "tiny.gguf", "-p", "The end", "-n", 5, "--ignore-eos", "--json", "--trace", "trace.jsonl"))
         self.assertEqual(len(report["tokens"]), 5)
@@ -125,6 +168,12 @@ class Commands(unittest.TestCase):
             self.assertTrue(0 <= waiting < total, ms)
             for stage, took in ms.items():
                 self.assertTrue(took == 0 if stage == "state_space" else took > 0, ms)
+        # What shares were divided by is what is reported: with one repetition, exactly.
+        work = {p: report["share"][p] * report["limits"][limit] / report[p]["tps"] for p, limit in (("tg", "read_gbs"),)}
+        gflops = report["share"]["pp"] * report["limits"]["gemm_gflops"]["f32"] / report["pp"]["tps"]
+        facts = json.loads(gremium("inspect", "-m", "tiny.gguf", "--json"))
+        self.assertAlmostEqual(gflops * 1e9, facts["flops_per_token"], delta=1)
+        self.assertGreater(work["tg"] * 1e9, facts["bytes"]["read_per_token"])
         self.assertNotIn("profile_ms", json.loads(gremium("bench", "-m", "tiny.gguf", "-p", 8, "-n", 0, "-r", 1, "--json")))
 
     def test_run_threads_change_nothing(self):
@@ -376,9 +425,23 @@ class Commands(unittest.TestCase):
                             (("--edit", "shrink-k k=1", "-o", "tiny.gguf"), "never changed")):
             self.assertIn(fact, gremium("experts", "apply", "-m", "tiny.gguf", *wrong, code=1))
 
+    VERBS = ("init", "commit", "log", "diff", "branch", "checkout", "revert", "export", "import", "fsck", "gc")
+
+    # As it was spelt before there was `gremium versions`.
+    def test_version_verbs_are_still_known_below_experts(self):
+        for verb in self.VERBS:
+            with self.subTest(verb):
+                new, old = (gremium(command, verb, "--help").replace(f"gremium {command} {verb} [", "[") for command in ("versions", "experts"))
+                self.assertEqual(new, old)
+        gremium("experts", "init", "-m", "tiny.gguf", "old-store")
+        gremium("experts", "apply", "-m", "old-store", "--edit", "reset expert=0.3", "--commit", "old-store", "--message", "Without 0.3")
+        self.assertEqual(gremium("experts", "log", "old-store", "--json"), gremium("versions", "log", "old-store", "--json"))
+        self.assertEqual(gremium("experts", "diff", "old-store", "--json"), gremium("versions", "diff", "old-store", "--json"))
+        gremium("experts", "fly", code=2)
+
     def test_versions_are_committed_compared_and_opened(self):
-        def versions(*arguments, **kwargs):
-            return gremium("experts", *arguments, **kwargs)
+        def versions(verb, *arguments, **kwargs):
+            return gremium("versions" if verb in self.VERBS else "experts", verb, *arguments, **kwargs)
 
         base = (self.folder / "tiny.gguf").read_bytes()
         self.assertIn("on main is that model", versions("init", "-m", "tiny.gguf", "store"))

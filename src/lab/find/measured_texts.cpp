@@ -8,6 +8,7 @@
 
 #include "engine/prompt.h"
 #include "lab/find/compare.h"
+#include "moe/routers/router.h"
 
 namespace gremium::lab {
 namespace {

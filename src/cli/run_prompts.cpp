@@ -1,0 +1,101 @@
+#include "cli/run_prompts.h"
+
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "cli/explain.h"
+#include "cli/run_report.h"
+#include "cli/terminal.h"
+#include "hooks/answer.h"
+#include "kernels/simd/variant.h"
+#include "versions/hash.h"
+
+namespace gremium::cli {
+namespace {
+
+class Runner {
+  public:
+    explicit Runner(const RunPrompts& options)
+        : options_(options),
+          model_(open_model(options.common)),
+          steering_(make_steering(options.steering, model_->spec)),
+          recorder_(model_->spec),
+          live_(!options.common.json),
+          colour_(live_ && wants_colour(stdout)),
+          layer_(options.colour_layer >= 0 ? recorder_.require_layer(options.colour_layer, "--colour-layer")
+                                           : recorder_.middle_layer()) {}
+
+    void run() {
+        if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
+        nlohmann::ordered_json report = nlohmann::ordered_json::array();
+        for (const std::string& prompt : options_.prompts) report.push_back(answer(prompt));
+        if (!options_.trace.empty()) write_file_atomically(options_.trace, trace_);
+        if (!options_.audit.empty()) write_file_atomically(options_.audit, record_);
+        if (options_.common.json)
+            fmt::print("{}\n", to_text(report.size() == 1 ? report[0] : report));
+        else if (options_.stats)
+            print_stats(*model_, recorder_, speed_, {.colour = colour_, .colour_layer = layer_});
+    }
+
+  private:
+    nlohmann::ordered_json answer(const std::string& prompt) {
+        hooks::Answer answer(model_, engine::text_prompt(*model_, prompt, options_.languages), answer_options(prompt));
+        engine::PromptCache cache(model_, {.context = options_.context.size, .cache = options_.context.cache});
+        if (live_ && !model_->encoder) show(prompt);
+        const hooks::AnswerResult& result = answer.run(cache);
+        if (live_) show("\n");
+        speed_ += result.speed;
+        if (!options_.trace.empty()) trace_ += recorder_.to_json_lines(model_->tokenizer.get());
+        recorder_.clear_events();
+        if (options_.explain && live_) print_explained(*model_, result.explained);
+        if (!options_.common.json) return {};
+        nlohmann::ordered_json report = to_json(prompt, answer, options_.generation.generate);
+        add_to_report(report, steering_.get());
+        if (options_.explain) report["explain"] = explained_to_json(*model_, result.explained);
+        return report;
+    }
+
+    hooks::AnswerOptions answer_options(const std::string& prompt) {
+        hooks::AnswerOptions options{.generate = options_.generation.generate,
+                                     .stop = options_.generation.stop,
+                                     .steering = steering_.get(),
+                                     .explain = options_.explain};
+        if (!options_.trace.empty() || options_.stats || colour_) options.watcher = &recorder_;
+        if (live_)
+            options.on_text = [this](std::string_view text, int32_t position) {
+                show(coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
+            };
+        if (options_.audit.empty()) return options;
+        if (hash_.empty()) hash_ = versions::model_hash(*model_);
+        options.on_audit = [this](const std::string& line) { record_ += line + "\n"; };
+        options.audit = {.version = GREMIUM_VERSION,
+                         .model = model_path(options_.common),
+                         .model_hash = hash_,
+                         .kernels = std::string(kernels::name(kernels::active())),
+                         .prompt = prompt,
+                         .cache = options_.context.cache};
+        return options;
+    }
+
+    static void show(std::string_view text) {
+        fmt::print("{}", text);
+        std::fflush(stdout);
+    }
+
+    const RunPrompts& options_;
+    std::shared_ptr<const Model> model_;
+    std::unique_ptr<hooks::SteeringHook> steering_;
+    hooks::RouteRecorder recorder_;
+    std::string trace_, record_, hash_;  // lines of the files; the model's
+    bool live_, colour_;
+    int layer_;
+    hooks::Speed speed_;
+};
+
+}  // namespace
+
+void run_prompts(const RunPrompts& options) { Runner(options).run(); }
+
+}  // namespace gremium::cli
