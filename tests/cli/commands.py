@@ -111,8 +111,8 @@ class Commands(unittest.TestCase):
         whole = [json.loads(gremium("run", *flags, "-p", prompt, "--json")) for prompt in prompts]
         self.assertEqual([w["finish"] for w in whole], ["length"] * 2)
         # Characters from the middle of an answer, more than a token has.
-        stop = whole[0]["text"][9:15]
-        self.assertEqual(len(stop), 6)
+        text = whole[0]["text"]
+        stop = next(text[i:i + 4] for i in range(6, len(text) - 3) if text[i:i + 4].isprintable())
         cut = [w["text"].split(stop)[0] for w in whole]
         stopped = json.loads(gremium("run", *flags, "-p", prompts[0], "--stop", "never there", "--stop", stop, "--json"))
         self.assertEqual((stopped["text"], stopped["finish"]), (cut[0], "stop"))
@@ -127,8 +127,9 @@ class Commands(unittest.TestCase):
         self.assertEqual(json.loads(gremium("replay", "stopped.jsonl", "--json"))[0]["tokens"], len(stopped["tokens"]))
         said = json.loads(self.chat("Hi\n", "--json"))
         self.assertEqual(said["finish"], "length")
-        again = json.loads(self.chat("Hi\n", "--json", "--stop", said["content"][-1]))
-        self.assertEqual((again["content"], again["finish"]), (said["content"].split(said["content"][-1])[0], "stop"))
+        stop = next(c for c in said["content"] if c.isprintable() and c != " ")
+        again = json.loads(self.chat("Hi\n", "--json", "--stop", stop))
+        self.assertEqual((again["content"], again["finish"]), (said["content"].split(stop)[0], "stop"))
         self.assertIn("stop text is empty", gremium("run", *flags, "-p", "x", "--stop", "", code=1))
 
     def test_every_command_has_help_with_examples(self):

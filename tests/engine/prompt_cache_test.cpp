@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/error.h"
 #include "tests/model/tiny_model.h"
 
@@ -39,7 +41,7 @@ TEST_P(PromptCaches, KeepWhatAPromptBeginsWith) {
     // The answer became part of the next prompt; its last token has not been evaluated.
     const auto second = followed_by(followed_by(first, made.tokens), random_tokens(300, 5, 2));
     made = cache.answer({.tokens = second}, greedy, nullptr, nullptr);
-    EXPECT_EQ(made.kept, static_cast<size_t>(cache.session().reachable(25)));
+    EXPECT_EQ(made.kept, 25u);
     EXPECT_EQ(made.tokens, alone(model, second));
     // The same again: one token is evaluated, for its logits. A state that has run on cannot go back.
     const size_t last = second.size() - 1;

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "base/error.h"
 #include "hooks/recorder.h"
 #include "hooks/replay.h"
