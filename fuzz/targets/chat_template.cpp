@@ -11,6 +11,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr size_t most_steps = 100'000;  // sanitized, a second is too long for each input
+
 const std::vector<Json>& conversations() {
     static const std::vector<Json> all = {
         Json::parse(R"({"add_generation_prompt":true,"bos_token":"<s>","eos_token":"</s>","enable_thinking":false,
@@ -33,7 +35,7 @@ void run(std::span<const std::byte> input) {
     std::string refused;
     for (const Json& conversation : conversations()) {
         try {
-            (void)chat.render(conversation);
+            (void)chat.render(conversation, most_steps);
         } catch (const Error& error) {
             refused = error.what();
         }

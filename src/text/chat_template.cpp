@@ -15,11 +15,11 @@ ChatTemplate::ChatTemplate(std::string_view source) try : root_(jinja::parse(sou
 
 ChatTemplate::~ChatTemplate() = default;
 
-std::string ChatTemplate::render(const nlohmann::ordered_json& variables) const {
+std::string ChatTemplate::render(const nlohmann::ordered_json& variables, size_t most_steps) const {
     try {
         std::map<std::string, jinja::Value> globals;
         for (const auto& [name, value] : variables.items()) globals[name] = jinja::Value::from(value);
-        return jinja::Evaluator(std::move(globals)).render(*root_);
+        return jinja::Evaluator(std::move(globals), most_steps).render(*root_);
     } catch (const Error& error) {
         fail("chat template: {}", error.what());
     }

@@ -10,8 +10,8 @@ namespace gremium::jinja {
 
 namespace {
 
-constexpr size_t max_cost = 20'000'000;
-constexpr int max_depth = 1500;  // of evaluation: parts within parts, macros within macros
+// Of evaluation: parts within parts, macros within macros. Each takes up to 6 KiB of stack in sanitized programs.
+constexpr int max_depth = 500;
 
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
@@ -70,7 +70,8 @@ class Evaluator::Inner {
     std::shared_ptr<Scope> before_, scope_;
 };
 
-Evaluator::Evaluator(std::map<std::string, Value> globals) : scope_(std::make_shared<Scope>()), budget_(max_cost) {
+Evaluator::Evaluator(std::map<std::string, Value> globals, size_t most_steps)
+    : scope_(std::make_shared<Scope>()), budget_(most_steps) {
     scope_->variables = builtin_functions();
     for (auto& [name, value] : globals) scope_->variables[name] = std::move(value);
 }

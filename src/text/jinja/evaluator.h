@@ -12,7 +12,7 @@ namespace gremium::jinja {
 
 class Evaluator {
   public:
-    explicit Evaluator(std::map<std::string, Value> globals);
+    Evaluator(std::map<std::string, Value> globals, size_t most_steps);
     ~Evaluator();
     Evaluator(const Evaluator&) = delete;
 
