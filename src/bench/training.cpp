@@ -16,28 +16,28 @@
 namespace gremium::bench {
 
 using train::Learner;
-using train::ModelConfig;
 using train::Phases;
 using train::TrainingConfig;
 
 namespace {
 
 ModelSpec spec_of(const BenchShape& shape, bool dense) {
-    ModelConfig config{.architecture = dense ? "llama" : "mixtral", .name = "bench"};
-    config.dim = shape.dim;
-    config.layers = shape.layers;
-    config.context = static_cast<int>(shape.sequence);
-    config.heads = config.kv_heads = shape.heads;
-    config.head_dim = shape.dim / shape.heads;
-    config.tied_head = false;
+    Outline model = train::default_model();
+    model.model.architecture = dense ? "llama" : "mixtral";
+    model.model.name = "bench";
+    model.model.dim = shape.dim;
+    model.model.context = static_cast<int>(shape.sequence);
+    model.model.tied_head = false;
+    model.layers = shape.layers;
+    model.attention.heads = model.attention.kv_heads = shape.heads;
     if (dense) {
-        config.dense_hidden = shape.top_k * shape.hidden;
+        model.dense.hidden = shape.top_k * shape.hidden;
     } else {
-        config.experts = shape.experts;
-        config.top_k = shape.top_k;
-        config.expert_hidden = shape.hidden;
+        model.moe.router.experts = shape.experts;
+        model.moe.router.top_k = shape.top_k;
+        model.moe.hidden = shape.hidden;
     }
-    const ModelSpec spec = train::model_spec(config, shape.vocab);
+    const ModelSpec spec = train::model_spec(model, shape.vocab);
     validate(spec, "--shape");
     return spec;
 }

@@ -18,6 +18,7 @@ struct Options {
     std::string config;
     std::vector<std::string> overrides;
     bool resume = false;
+    bool help_recipe = false;
 };
 
 // Ctrl-C once: finish the step, write a checkpoint, stop. Twice: the system's way.
@@ -99,17 +100,34 @@ void train_model(const Options& options) {
     }
 }
 
+// As a recipe with every key at its default.
+void print_recipe_reference() {
+    std::string section;
+    for (const train::RecipeKey& key : train::recipe_reference()) {
+        if (key.section != section)
+            fmt::print("{}{}\n", section.empty() ? "" : "\n",
+                       key.section == "data" ? "[[data]]" : "[" + key.section + "]");
+        section = key.section;
+        fmt::print("# {}; {}\n{} = {}\n", key.help, key.values, key.name, key.fallback);
+    }
+}
+
 }  // namespace
 
 void add_train(Command app) {
     auto options = std::make_shared<Options>();
     Command command = app.add("train", "Train a model as a recipe says");
     add_common(command, options->common, false);
-    command.option("CONFIG", options->config, "the recipe, a TOML file").required();
+    command.option("CONFIG", options->config, "the recipe, a TOML file");
     command.option("--set", options->overrides, "replace a value of the recipe: section.key=value").one_value();
     command.flag("--resume", options->resume, "go on from the newest checkpoint");
+    command.flag("--help-recipe", options->help_recipe, "print every key of a recipe, its values and its default");
     command.examples({"gremium train recipe.toml --set train.steps=200", "gremium train recipe.toml --resume"});
-    command.run([=] { train_model(*options); });
+    command.run([=] {
+        if (options->help_recipe) return print_recipe_reference();
+        if (options->config.empty()) require_flag("CONFIG");
+        train_model(*options);
+    });
 }
 
 }  // namespace gremium::cli

@@ -1,189 +1,33 @@
 #include "train/config.h"
 
 #include <algorithm>
-#include <functional>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include <toml++/toml.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "train/recipe_fields.h"
 
 namespace gremium::train {
 namespace {
 
 const std::string override_source = "--set";
 
-// One key of a section: how it is read, written, and what an error says it should be.
-struct Field {
-    std::string name, expected;
-    std::function<bool(const toml::node&)> read;  // false: not what was expected
-    std::function<nlohmann::json()> write;
-};
-
-template <typename Number>
-Field number(std::string name, Number& value) {
-    return {std::move(name), std::is_integral_v<Number> ? "an integer" : "a number",
-            [&value](const toml::node& node) {
-                if (std::is_integral_v<Number> && !node.is_integer()) return false;
-                const auto read = node.value<Number>();  // also refuses what does not fit
-                if (read) value = *read;
-                return read.has_value();
-            },
-            [&value] { return nlohmann::json(value); }};
+// TOML as JSON, which fields are read from.
+nlohmann::json json_of(const toml::node& node) {
+    if (const auto* value = node.as_boolean()) return value->get();
+    if (const auto* value = node.as_integer()) return value->get();
+    if (const auto* value = node.as_floating_point()) return value->get();
+    if (const auto* value = node.as_string()) return value->get();
+    const toml::array* list = node.as_array();
+    if (!list) return nullptr;  // a table or a date: nothing that a field could be
+    nlohmann::json json = nlohmann::json::array();
+    for (const toml::node& item : *list) json.push_back(json_of(item));
+    return json;
 }
-
-Field flag(std::string name, bool& value) {
-    return {std::move(name), "true or false",
-            [&value](const toml::node& node) {
-                if (const auto* read = node.as_boolean()) return value = read->get(), true;
-                return false;
-            },
-            [&value] { return nlohmann::json(value); }};
-}
-
-Field text(std::string name, std::string& value) {
-    return {std::move(name), "a string",
-            [&value](const toml::node& node) {
-                if (const auto* read = node.as_string()) return value = read->get(), true;
-                return false;
-            },
-            [&value] { return nlohmann::json(value); }};
-}
-
-Field texts(std::string name, std::vector<std::string>& value) {
-    return {std::move(name), "a string or a list of strings",
-            [&value](const toml::node& node) {
-                value.clear();
-                if (const auto* one = node.as_string()) return value.push_back(one->get()), true;
-                const auto* list = node.as_array();
-                if (!list) return false;
-                for (const toml::node& item : *list) {
-                    if (!item.is_string()) return false;
-                    value.push_back(item.as_string()->get());
-                }
-                return true;
-            },
-            [&value] { return nlohmann::json(value); }};
-}
-
-template <typename Enum>
-Field choice(std::string name, Enum& value, std::vector<std::pair<std::string, Enum>> options) {
-    std::string expected = "one of";
-    for (const auto& [word, meaning] : options) expected += fmt::format(" \"{}\"", word);
-    return {std::move(name), expected,
-            [&value, options](const toml::node& node) {
-                const auto word = node.value<std::string>();
-                for (const auto& [option, meaning] : options) {
-                    if (word == option) return value = meaning, true;
-                }
-                return false;
-            },
-            [&value, options] {
-                for (const auto& [option, meaning] : options) {
-                    if (meaning == value) return nlohmann::json(option);
-                }
-                return nlohmann::json();
-            }};
-}
-
-std::vector<Field> fields(ModelConfig& c) {
-    using Score = moe::RouterPolicy::Score;
-    using Second = moe::RouterPolicy::Second;
-    return {
-        text("architecture", c.architecture),
-        text("name", c.name),
-        number("dim", c.dim),
-        number("layers", c.layers),
-        number("context", c.context),
-        number("heads", c.heads),
-        number("kv_heads", c.kv_heads),
-        number("head_dim", c.head_dim),
-        flag("rope", c.rope),
-        number("rope_base", c.rope_base),
-        number("norm_eps", c.norm_eps),
-        choice("qk_norm", c.qk_norm, {{"none", QkNorm::none}, {"per_head", QkNorm::per_head}, {"full", QkNorm::full}}),
-        flag("qkv_bias", c.qkv_bias),
-        flag("tied_head", c.tied_head),
-        number("attention_period", c.attention_period),
-        number("attention_offset", c.attention_offset),
-        number("expert_period", c.expert_period),
-        number("expert_offset", c.expert_offset),
-        number("ssm_inner", c.ssm_inner),
-        number("ssm_state", c.ssm_state),
-        number("ssm_conv", c.ssm_conv),
-        number("ssm_dt_rank", c.ssm_dt_rank),
-        flag("ssm_norms", c.ssm_norms),
-        number("experts", c.experts),
-        number("top_k", c.top_k),
-        number("expert_hidden", c.expert_hidden),
-        number("shared_hidden", c.shared_hidden),
-        flag("shared_gate", c.shared_gate),
-        number("dense_layers", c.dense_layers),
-        number("dense_hidden", c.dense_hidden),
-        choice(
-            "score", c.score,
-            {{"softmax", Score::softmax}, {"softmax_selected", Score::softmax_selected}, {"sigmoid", Score::sigmoid}}),
-        flag("normalise", c.normalise),
-        flag("correction_bias", c.correction_bias),
-        number("capacity_factor", c.capacity_factor),
-        choice("second_expert", c.second_expert,
-               {{"best", Second::best}, {"likely", Second::likely}, {"sampled", Second::sampled}}),
-        number("scale", c.scale)};
-}
-
-std::vector<Field> fields(TokenizerConfig& c) {
-    return {text("path", c.path), number("vocab_size", c.vocab_size), number("sample_bytes", c.sample_bytes)};
-}
-
-std::vector<Field> fields(DomainConfig& c) {
-    return {text("name", c.name),
-            texts("files", c.files),
-            texts("heldout_files", c.heldout_files),
-            number("heldout_share", c.heldout_share),
-            text("tokens", c.tokens),
-            text("heldout_tokens", c.heldout_tokens),
-            number("weight", c.weight)};
-}
-
-std::vector<Field> fields(TrainingConfig& c) {
-    return {number("steps", c.steps),
-            number("tokens", c.tokens),
-            number("sequence", c.sequence),
-            number("batch_tokens", c.batch_tokens),
-            number("micro_batch", c.micro_batch),
-            number("lr", c.lr),
-            number("min_lr", c.min_lr),
-            choice("schedule", c.schedule, {{"cosine", ScheduleKind::cosine}, {"wsd", ScheduleKind::wsd}}),
-            number("warmup", c.warmup),
-            number("decay_share", c.decay_share),
-            number("beta1", c.beta1),
-            number("beta2", c.beta2),
-            number("eps", c.eps),
-            number("weight_decay", c.weight_decay),
-            number("clip", c.clip),
-            choice("compute", c.compute, {{"bf16", DType::bf16}, {"f32", DType::f32}}),
-            number("balance_coef", c.balance_coef),
-            number("z_coef", c.z_coef),
-            number("bias_rate", c.bias_rate),
-            choice("recompute", c.recompute,
-                   {{"auto", Recompute::automatic}, {"always", Recompute::always}, {"never", Recompute::never}}),
-            number("activation_memory", c.activation_memory),
-            number("seed", c.seed),
-            number("threads", c.threads),
-            number("eval_every", c.eval_every),
-            number("eval_tokens", c.eval_tokens),
-            number("checkpoint_every", c.checkpoint_every),
-            number("keep", c.keep),
-            number("log_every", c.log_every),
-            number("load_window", c.load_window)};
-}
-
-std::vector<Field> fields(OutputConfig& c) { return {text("dir", c.dir)}; }
 
 // Levenshtein's distance, for "did you mean".
 size_t distance(std::string_view a, std::string_view b) {
@@ -211,17 +55,20 @@ class Reader {
   public:
     explicit Reader(std::string source) : source_(std::move(source)) {}
 
-    void read(const toml::table& table, std::string_view section, const std::vector<Field>& fields) const {
+    template <typename Record>
+    void read(const toml::table& table, std::string_view section, Record& record) const {
+        const std::span<const RecipeField<Record>> fields = recipe_fields<Record>();
         for (const auto& [key, node] : table) {
-            const std::string_view asked = key.str();
-            const auto field =
-                std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == asked; });
+            const auto field = std::ranges::find(fields, key.str(), &RecipeField<Record>::name);
             if (field == fields.end()) {
-                std::vector<std::string> valid(fields.size());
-                std::transform(fields.begin(), fields.end(), valid.begin(), [](const Field& f) { return f.name; });
-                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), asked, section, nearest(asked, valid));
+                std::vector<std::string> valid;
+                for (const RecipeField<Record>& known : fields) valid.emplace_back(known.name);
+                fail("{}: unknown key \"{}\" in [{}]; nearest: {}", where(node), key.str(), section,
+                     nearest(key.str(), valid));
             }
-            if (!field->read(node)) fail("{}: {}.{} must be {}", where(node), section, field->name, field->expected);
+            const ValueRef value = field->member(record);
+            if (!read_value(value, json_of(node)))
+                fail("{}: {}.{} must be {}", where(node), section, field->name, expected_of(value));
         }
     }
 
@@ -233,13 +80,13 @@ class Reader {
     void read(const toml::table& root, TrainConfig& config) const {
         for (const auto& [key, node] : root) {
             if (key == "model")
-                read(table(node, "model"), "model", fields(config.model));
+                read(table(node, "model"), "model", config.model);
             else if (key == "tokenizer")
-                read(table(node, "tokenizer"), "tokenizer", fields(config.tokenizer));
+                read(table(node, "tokenizer"), "tokenizer", config.tokenizer);
             else if (key == "train")
-                read(table(node, "train"), "train", fields(config.train));
+                read(table(node, "train"), "train", config.train);
             else if (key == "output")
-                read(table(node, "output"), "output", fields(config.output));
+                read(table(node, "output"), "output", config.output);
             else if (key == "data")
                 read_domains(node, config.data);
             else
@@ -253,7 +100,7 @@ class Reader {
         if (!node.is_array()) fail("{}: data must be an array of tables, [[data]]", where(node));
         for (const toml::node& item : *node.as_array()) {
             DomainConfig domain;
-            read(table(item, "[data]"), "[data]", fields(domain));
+            read(table(item, "[data]"), "[data]", domain);
             domains.push_back(std::move(domain));
         }
     }
@@ -316,10 +163,17 @@ void apply_override(toml::table& root, const std::string& text) {
         [&](auto& node) { section.insert_or_assign(text.substr(dot + 1, equals - dot - 1), std::move(node)); });
 }
 
-nlohmann::json section_json(const std::vector<Field>& list) {
-    nlohmann::json json = nlohmann::json::object();
-    for (const Field& field : list) json[field.name] = field.write();
-    return json;
+// What another version of the program wrote of a record, as this one writes it: keys that it did not know are what is the
+// default now, numbers are as fields hold them.
+template <typename Record>
+nlohmann::json as_written_now(const nlohmann::json& saved, Record defaults) {
+    nlohmann::json written = saved;
+    for (const RecipeField<Record>& field : recipe_fields<Record>()) {
+        const std::string name(field.name);
+        const ValueRef value = field.member(defaults);
+        if (!saved.contains(name) || read_value(value, saved.at(name))) written[name] = write_value(value);
+    }
+    return written;
 }
 
 }  // namespace
@@ -338,24 +192,21 @@ TrainConfig read_config(const std::filesystem::path& path, std::span<const std::
 }
 
 nlohmann::json to_json(const TrainConfig& config) {
-    TrainConfig copy = config;  // fields are bound to a mutable record
     nlohmann::json data = nlohmann::json::array();
-    for (DomainConfig& domain : copy.data) data.push_back(section_json(fields(domain)));
-    return {{"model", section_json(fields(copy.model))},
-            {"tokenizer", section_json(fields(copy.tokenizer))},
+    for (const DomainConfig& domain : config.data) data.push_back(values_of(domain));
+    return {{"model", values_of(config.model)},
+            {"tokenizer", values_of(config.tokenizer)},
             {"data", data},
-            {"train", section_json(fields(copy.train))},
-            {"output", section_json(fields(copy.output))}};
+            {"train", values_of(config.train)},
+            {"output", values_of(config.output)}};
 }
 
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now) {
     static const std::vector<std::string> fixed = {"sequence", "batch_tokens", "seed"};
-    const nlohmann::json defaults = to_json(TrainConfig{});
-    for (const char* section : {"model", "tokenizer", "data"}) {
+    for (const std::string section : {"model", "tokenizer", "data"}) {
         nlohmann::json before = saved.value(section, nlohmann::json());
-        // A key that the saved run's program did not know had what is the default now.
-        if (before.is_object())
-            for (const auto& [key, value] : defaults.at(section).items()) before.emplace(key, value);
+        if (before.is_object() && section == "model") before = as_written_now(before, default_model());
+        if (before.is_object() && section == "tokenizer") before = as_written_now(before, TokenizerConfig{});
         for (const auto& change : nlohmann::json::diff(before, now.at(section))) {
             std::string key = section + change.at("path").get<std::string>();
             std::replace(key.begin(), key.end(), '/', '.');

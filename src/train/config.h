@@ -1,5 +1,5 @@
-// A training run as data: what a recipe (TOML) says. One list of fields in config.cpp reads it, applies `--set`
-// overrides, names the nearest valid key after a misspelling, and writes the record back as JSON.
+// A training run as data: what a recipe (TOML) says. Tables of fields (recipe_fields.cpp) read it, name the nearest
+// valid key after a misspelling, write the record back as JSON, and are the reference of recipes.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,36 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "model/spec/spec.h"
+#include "model/spec/outline.h"
 
 namespace gremium::train {
-
-struct ModelConfig {                     // [model]
-    std::string architecture = "dots1";  // a name of model/archs; must be able to say what the other keys ask for
-    std::string name = "gremium";
-    int dim = 256, layers = 8, context = 512;
-    int heads = 8, kv_heads = 8, head_dim = 0;  // head_dim 0: dim / heads
-    bool rope = true;
-    double rope_base = 10000, norm_eps = 1e-6;
-    QkNorm qk_norm = QkNorm::none;
-    bool qkv_bias = false, tied_head = true;
-    // Layers l with l % attention_period = attention_offset have attention, all others a state space mixer; period 0:
-    // none has attention. The same for mixtures, behind the leading dense layers.
-    int attention_period = 1, attention_offset = 0, expert_period = 1, expert_offset = 0;
-    // inner 0: 2 · dim; dt_rank 0: dim / 16
-    int ssm_inner = 0, ssm_state = 16, ssm_conv = 4, ssm_dt_rank = 0;
-    bool ssm_norms = false;                         // of step sizes, B and C (Jamba)
-    int experts = 0, top_k = 2, expert_hidden = 0;  // experts 0: a dense model
-    int shared_hidden = 0;                          // width of the shared experts together
-    bool shared_gate = false;
-    // So many leading layers are dense; hidden 0: layers that are no mixture have no feed-forward (Mamba).
-    int dense_layers = 0, dense_hidden = 0;
-    moe::RouterPolicy::Score score = moe::RouterPolicy::Score::softmax;
-    bool normalise = true, correction_bias = false;
-    double capacity_factor = 0;  // of an expert's even share; what overflows is dropped; 0: nothing
-    moe::RouterPolicy::Second second_expert = moe::RouterPolicy::Second::best;
-    double scale = 1;
-};
 
 struct TokenizerConfig {  // [tokenizer]
     std::string path;     // tokenizer.model, a GGUF file or a Hugging Face directory; empty: one is trained
@@ -88,8 +61,11 @@ struct OutputConfig {  // [output]
     std::string dir;
 };
 
+// What a recipe means that says nothing of its model.
+Outline default_model();
+
 struct TrainConfig {
-    ModelConfig model;
+    Outline model = default_model();  // [model]; model_spec makes the specification of it
     TokenizerConfig tokenizer;
     std::vector<DomainConfig> data;
     TrainingConfig train;
@@ -112,7 +88,23 @@ nlohmann::json to_json(const TrainConfig& config);
 // learning-rate plan. Empty when there is none.
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now);
 
-// The architecture record of the model to train; throws Error when `architecture` cannot express it.
-ModelSpec model_spec(const ModelConfig& config, int vocab);
+// The specification of the model to train. Of the outline, sizes of 0 stand for what follows from others: ssm.inner for
+// twice the width, ssm.dt_rank for a sixteenth of it; no experts make a dense model, and a dense width of 0 layers
+// without a feed-forward.
+ModelSpec model_spec(const Outline& model, int vocab);
+
+// Throws Error unless the architecture, in whose layout checkpoints are written, can say all of the model; it names the
+// first key of [model] that it cannot, and the values that it could say.
+void check_sayable(const Outline& model, int vocab, const std::string& source);
+
+// Every key of recipes, in their order.
+struct RecipeKey {
+    std::string section;  // "model", "tokenizer", "data", "train" or "output"
+    std::string name;
+    std::string values;    // what it can be: "an integer", "one of \"softmax\" …"
+    std::string fallback;  // what it is if it is not said, as in TOML
+    std::string help;
+};
+std::vector<RecipeKey> recipe_reference();
 
 }  // namespace gremium::train

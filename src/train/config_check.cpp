@@ -1,4 +1,4 @@
-// What a recipe's values must satisfy together, and the architecture record they describe.
+// What a recipe's values must satisfy together, and the specification they describe.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -78,52 +78,37 @@ void check_training(const TrainingConfig& train, const std::string& source) {
     }
 }
 
-// Asks the architecture to say the spec in its own config.json and to read it back: what got lost cannot be trained under
-// that name, since no file could hold it.
-void check_expressible(const ModelSpec& spec, const std::string& source) {
-    const Architecture& architecture = architecture_of(spec);
-    nlohmann::ordered_json said;
-    architecture.to_hf(spec, said);
-    said["model_type"] = architecture.hf_model_type;
-    const ModelSpec heard = architecture.from_hf(HfConfig(said, source));
-    const auto same = [&](bool equal, const char* keys) {
-        if (!equal) fail("{}: architecture {} cannot say these values of model.{}", source, spec.architecture, keys);
-    };
-    same(heard.tied_head == spec.tied_head, "tied_head");
-    same(heard.norm == spec.norm, "norm_eps");
-    same(heard.layers.size() == spec.layers.size(), "layers");
-    for (size_t l = 0; l < spec.layers.size(); ++l) {
-        const LayerSpec &asked = spec.layers[l], &got = heard.layers[l];
-        same((got.ssm() != nullptr) == (asked.ssm() != nullptr), "attention_period, attention_offset");
-        if (const AttentionSpec* a = asked.attention()) {
-            same(got.attention()->qk_norm == a->qk_norm, "qk_norm");
-            same(got.attention()->qkv_bias == a->qkv_bias, "qkv_bias");
-            same(*got.attention() == *a, "heads, kv_heads, head_dim, rope, rope_base");
-        }
-        same(got.mixer == asked.mixer, "ssm_inner, ssm_state, ssm_conv, ssm_dt_rank, ssm_norms");
-        same((got.moe() != nullptr) == (asked.moe() != nullptr), "experts, dense_layers, expert_period, expert_offset");
-        if (const MoeSpec* moe = asked.moe()) {
-            same(got.moe()->router == moe->router,
-                 "experts, top_k, score, normalise, correction_bias, scale, capacity_factor, second_expert");
-            same(*got.moe() == *moe, "expert_hidden, shared_hidden, shared_gate");
-        }
-        same(got.feed_forward == asked.feed_forward, "dense_hidden");
-    }
-}
-
 }  // namespace
 
+Outline default_model() {
+    Outline model;
+    model.model.architecture = "dots1";
+    model.model.name = "gremium";
+    model.model.dim = 256;
+    model.model.context = 512;
+    model.model.norm.eps = 1e-6f;
+    model.model.tied_head = true;
+    model.layers = 8;
+    model.attention.heads = model.attention.kv_heads = 8;
+    model.ssm = {.state = 16, .conv = 4};
+    model.mixture_layers.period = 1;
+    model.moe.router.top_k = 2;
+    model.moe.router.normalise = true;
+    return model;
+}
+
 void complete(TrainConfig& config, const std::string& source) {
-    ModelConfig& model = config.model;
+    Outline& model = config.model;
     TrainingConfig& train = config.train;
-    if (model.heads <= 0) fail("{}: model.heads must be positive", source);
-    if (model.attention_period < 0) fail("{}: model.attention_period must not be negative", source);
-    if (model.expert_period <= 0) fail("{}: model.expert_period must be positive", source);
-    if (model.head_dim == 0) model.head_dim = model.dim / model.heads;
+    if (model.attention.heads <= 0) fail("{}: model.heads must be positive", source);
+    if (model.attention_layers.period < 0) fail("{}: model.attention_period must not be negative", source);
+    if (model.mixture_layers.period <= 0) fail("{}: model.expert_period must be positive", source);
+    if (model.whole_period < 0) fail("{}: model.full_attention_period must not be negative", source);
+    if (model.attention.head_dim == 0) model.attention.head_dim = model.model.dim / model.attention.heads;
     check_domains(config, source);
     check_training(train, source);
-    if (train.sequence > model.context) {
-        fail("{}: train.sequence = {} is longer than model.context = {}", source, train.sequence, model.context);
+    if (train.sequence > model.model.context) {
+        fail("{}: train.sequence = {} is longer than model.context = {}", source, train.sequence, model.model.context);
     }
     if ((train.steps == 0) == (train.tokens == 0)) fail("{}: either train.steps or train.tokens expected", source);
     if (train.steps == 0) {
@@ -135,69 +120,22 @@ void complete(TrainConfig& config, const std::string& source) {
     }
     if (config.tokenizer.sample_bytes <= 0) fail("{}: tokenizer.sample_bytes must be positive", source);
     if (config.output.dir.empty()) fail("{}: output.dir expected", source);
-    const ModelSpec spec = model_spec(model, std::max(config.tokenizer.vocab_size, 1));
-    validate(spec, source);
-    check_expressible(spec, source);
+    const int vocab = std::max(config.tokenizer.vocab_size, 1);
+    validate(model_spec(model, vocab), source);
+    check_sayable(model, vocab, source);
 }
 
-namespace {
-
-std::variant<AttentionSpec, SsmSpec> mixer(const ModelConfig& config, int layer) {
-    if (config.attention_period == 0 || layer % config.attention_period != config.attention_offset)
-        return SsmSpec{.inner = config.ssm_inner > 0 ? config.ssm_inner : 2 * config.dim,
-                       .state = config.ssm_state,
-                       .conv = config.ssm_conv,
-                       .dt_rank = config.ssm_dt_rank > 0 ? config.ssm_dt_rank : (config.dim + 15) / 16,
-                       .inner_norms = config.ssm_norms,
-                       .log_rates = true};
-    AttentionSpec attention;
-    attention.heads = config.heads;
-    attention.kv_heads = config.kv_heads;
-    attention.head_dim = attention.value_dim = config.head_dim;
-    attention.rope = {.enabled = config.rope};
-    if (config.rope) {
-        attention.rope.dims = config.head_dim;
-        attention.rope.base = static_cast<float>(config.rope_base);
-    }
-    attention.qk_norm = config.qk_norm;
-    attention.qkv_bias = config.qkv_bias;
-    return attention;
-}
-
-}  // namespace
-
-ModelSpec model_spec(const ModelConfig& config, int vocab) {
-    const MoeSpec moe{.router = {.experts = config.experts,
-                                 .top_k = config.top_k,
-                                 .score = config.score,
-                                 .correction_bias = config.correction_bias,
-                                 .normalise = config.normalise,
-                                 .scale = static_cast<float>(config.scale),
-                                 .capacity_factor = static_cast<float>(config.capacity_factor),
-                                 .second = config.second_expert},
-                      .hidden = config.expert_hidden,
-                      .shared_hidden = config.shared_hidden,
-                      .shared_gate = config.shared_gate};
-    ModelSpec spec;
-    spec.architecture = config.architecture;
-    spec.name = config.name;
-    spec.dim = config.dim;
-    spec.vocab = vocab;
-    spec.context = config.context;
-    spec.norm.eps = static_cast<float>(config.norm_eps);
-    spec.tied_head = config.tied_head;
-    for (int layer = 0; layer < config.layers; ++layer) {
-        LayerSpec& added = spec.layers.emplace_back();
-        added.mixer = mixer(config, layer);
-        const bool experts = layer >= config.dense_layers && layer % config.expert_period == config.expert_offset;
-        if (config.experts > 0 && experts)
-            added.feed_forward = moe;
-        else if (config.dense_hidden == 0)
-            added.feed_forward = NoFeedForward{};
-        else
-            added.feed_forward = DenseSpec{.hidden = config.dense_hidden};
-    }
-    return spec;
+ModelSpec model_spec(const Outline& model, int vocab) {
+    Outline o = model;
+    o.model.vocab = vocab;
+    if (o.ssm.inner <= 0) o.ssm.inner = 2 * o.model.dim;
+    if (o.ssm.dt_rank <= 0) o.ssm.dt_rank = (o.model.dim + 15) / 16;
+    o.ssm.log_rates = true;
+    if (o.moe.router.experts <= 0) o.mixture_layers.period = 0;
+    o.others_dense = o.dense.hidden != 0;
+    if (!o.attention.rope.enabled) o.attention.rope = {.enabled = false};
+    o.attention.rope.pairing = architecture_of(o.model).hf_pairing;
+    return spec_of(o);
 }
 
 }  // namespace gremium::train

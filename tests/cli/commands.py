@@ -78,6 +78,12 @@ class Commands(unittest.TestCase):
         self.assertIn("train", kinds)
         self.assertIn("<svg", (self.folder / "out/report.html").read_text())
 
+    def test_train_prints_the_reference_of_recipes(self):
+        reference = gremium("train", "--help-recipe")
+        for line in ("[model]", "[[data]]", 'architecture = "dots1"', "sequence = 512", "window = 0"):
+            self.assertIn(line + "\n", reference)
+        self.assertIn('one of "softmax" "softmax_selected" "sigmoid" "sparsemixer"', reference)
+
     def test_train_refuses_to_overwrite_and_resumes(self):
         self.assertIn("out", gremium("train", "recipe.toml", code=1))
         text = gremium("train", "recipe.toml", "--resume", "--set", "train.steps=8", "--json", "-q")

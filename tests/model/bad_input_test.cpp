@@ -179,7 +179,8 @@ TEST_F(BadInput, ConfigurationsThatContradictTheTensors) {
     with("granitemoe", "intermediate_size", 13, {"input_linear", "[6, 24, 32]", "[6, 26, 32]"});
     with("llama", "tie_word_embeddings", "yes", {"tie_word_embeddings"});
     with("mixtral", "num_local_experts", 7, {"[7, 32]", "[6, 32]"});
-    with("mixtral", "sliding_window", 16, {"sliding window"});
+    expect_hf_error("mixtral", [](nlohmann::json& c) { c["sliding_window"] = 16, c["max_window_layers"] = 1; },
+                    {"sliding window"});
     expect_hf_error("qwen3", [](nlohmann::json& c) { c["use_sliding_window"] = true, c["sliding_window"] = 16; },
                     {"sliding window"});
     with("qwen3moe", "mlp_only_layers", {1}, {"model.layers.1.mlp.gate_proj.weight"});

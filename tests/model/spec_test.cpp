@@ -9,6 +9,7 @@
 #include "model/archs/architecture.h"
 #include "model/layers/attention/rope_table.h"
 #include "model/layers/layer_cache.h"
+#include "model/spec/outline.h"
 #include "model/spec/tensors.h"
 #include "model/spec/validate.h"
 #include "tests/model/tiny_model.h"
@@ -276,6 +277,31 @@ TEST(Architectures, HuggingFaceNames) {
     EXPECT_EQ(name("deepseek2", "blk.3.attn_kv_a_norm.weight", 3, -1),
               "model.layers.3.self_attn.kv_a_layernorm.weight");
     EXPECT_EQ(name("llama", "blk.2.ffn_norm.weight", 2, -1), "model.layers.2.post_attention_layernorm.weight");
+}
+
+TEST(Outline, SaysEveryKindOfModel) {
+    for (const std::string& architecture : test::tiny_architectures()) {
+        const ModelSpec spec = test::tiny_spec(architecture, {.layers = 5});
+        EXPECT_EQ(spec_of(outline_of(spec)), spec) << architecture;
+    }
+    ModelSpec uneven = test::tiny_spec("llama");
+    uneven.layers[1].attention()->heads = 8;
+    std::get<DenseSpec>(uneven.layers[2].feed_forward).hidden = 40;
+    EXPECT_EQ(spec_of(outline_of(uneven)), uneven);
+}
+
+// Mixtral's windows are those of all layers; a window as long as the context is none.
+TEST(Architectures, MixtralReadsWindows) {
+    const auto with = [](const char* window) {
+        return published(fmt::format(R"({{"model_type": "mixtral", "hidden_size": 64, "intermediate_size": 96,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_local_experts": 4, "num_experts_per_tok": 2,
+            "vocab_size": 300, "max_position_embeddings": 128, "sliding_window": {}}})",
+                                     window)
+                             .c_str());
+    };
+    EXPECT_EQ(with("16").layers[1].attention()->window, 16);
+    EXPECT_EQ(with("null").layers[1].attention()->window, 0);
+    EXPECT_EQ(with("128").layers[1].attention()->window, 0);
 }
 
 TEST(Architectures, NamesAreDistinct) {

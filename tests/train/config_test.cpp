@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -67,9 +68,9 @@ std::string error_of(std::string_view text, std::vector<std::string> overrides =
 
 TEST(Config, ReadsEverySectionAndDerivesSteps) {
     const TrainConfig config = parse_config(recipe, "r.toml");
-    EXPECT_EQ(config.model.experts, 8);
-    EXPECT_EQ(config.model.head_dim, 16);
-    EXPECT_EQ(config.model.score, moe::RouterPolicy::Score::sigmoid);
+    EXPECT_EQ(config.model.moe.router.experts, 8);
+    EXPECT_EQ(config.model.attention.head_dim, 16);
+    EXPECT_EQ(config.model.moe.router.score, moe::RouterPolicy::Score::sigmoid);
     EXPECT_EQ(config.data.size(), 2u);
     EXPECT_THAT(config.data[0].files, testing::ElementsAre("a.txt", "b-*.txt"));
     EXPECT_THAT(config.data[1].files, testing::ElementsAre("c.txt"));
@@ -90,18 +91,17 @@ TEST(Config, MakesTheSpecOfTheArchitecture) {
 }
 
 TEST(Config, StateSpacesAndMixturesByPeriod) {
-    const ModelSpec spec = model_spec({.dim = 40,
-                                       .layers = 6,
-                                       .heads = 4,
-                                       .kv_heads = 2,
-                                       .head_dim = 10,
-                                       .rope = false,
-                                       .attention_period = 4,
-                                       .attention_offset = 2,
-                                       .expert_period = 2,
-                                       .expert_offset = 1,
-                                       .experts = 4},
-                                      300);
+    Outline model = default_model();
+    model.model.dim = 40;
+    model.layers = 6;
+    model.attention.heads = 4;
+    model.attention.kv_heads = 2;
+    model.attention.head_dim = 10;
+    model.attention.rope.enabled = false;
+    model.attention_layers = {.period = 4, .offset = 2};
+    model.mixture_layers = {.period = 2, .offset = 1};
+    model.moe.router.experts = 4;
+    const ModelSpec spec = model_spec(model, 300);
     for (size_t l = 0; l < 6; ++l) {
         EXPECT_EQ(spec.layers[l].attention() != nullptr, l == 2);
         EXPECT_EQ(spec.layers[l].moe() != nullptr, l % 2 == 1);
@@ -118,7 +118,7 @@ TEST(Config, OverridesWin) {
     EXPECT_EQ(config.train.lr, 0.5);
     EXPECT_EQ(config.output.dir, "elsewhere/x");
     EXPECT_EQ(config.data[1].weight, 3);
-    EXPECT_FALSE(config.model.tied_head);
+    EXPECT_FALSE(config.model.model.tied_head);
 }
 
 TEST(Config, UnknownKeysNameTheNearest) {
@@ -150,6 +150,62 @@ TEST(Config, WhatTheArchitectureCannotSayIsRefusedBeforeTraining) {
     EXPECT_THAT(error_of(recipe, {"model.qk_norm=none"}), HasSubstr("qk_norm"));
     EXPECT_THAT(error_of(recipe, {"model.shared_hidden=48"}), HasSubstr("shared_hidden"));
     EXPECT_THAT(error_of(recipe, {"model.architecture=nonsense"}), HasSubstr("dots1"));
+}
+
+// Every word and truth that the architecture could say is named; of numbers, what they would become.
+TEST(Config, RefusalsNameWhatIsPossible) {
+    EXPECT_THAT(error_of(recipe, {"model.qk_norm=none"}),
+                HasSubstr("architecture dots1 cannot say model.qk_norm = \"none\"; possible: \"per_head\""));
+    EXPECT_THAT(error_of(recipe, {"model.shared_hidden=48"}),
+                AllOf(HasSubstr("model.shared_hidden = 48"), HasSubstr("must be 32")));
+    EXPECT_THAT(error_of(recipe, {"model.qkv_bias=true"}),
+                AllOf(HasSubstr("model.qkv_bias = true"), HasSubstr("possible: false")));
+    EXPECT_THAT(error_of(recipe, {"model.capacity=3"}), AllOf(HasSubstr("model.capacity = 3"), HasSubstr("must be 0")));
+    EXPECT_THAT(error_of(recipe, {"model.attention_period=2"}),
+                AllOf(HasSubstr("attention_period, attention_offset"), HasSubstr("layers 0, 1, 2 instead of 0, 2")));
+    EXPECT_THAT(error_of(recipe, {"model.dense_also=[2]"}),
+                AllOf(HasSubstr("dense_also"), HasSubstr("layers 1, 2 instead of 1")));
+    const std::vector<std::string> latent = {"model.architecture=deepseek2", "model.qk_norm=none", "model.kv_heads=4",
+                                             "model.latent_rank=12", "model.rope_dims=8"};
+    EXPECT_EQ(error_of(recipe, latent), "");
+    std::vector<std::string> unknown = latent;
+    unknown.insert(unknown.end(), {"model.score=softmax_selected", "model.correction_bias=false"});
+    EXPECT_THAT(error_of(recipe, unknown), HasSubstr("possible: \"softmax\", \"sigmoid\""));
+    EXPECT_THAT(error_of(recipe, {"model.architecture=nllb_moe"}), AllOf(HasSubstr("r.toml"), HasSubstr("encoder")));
+}
+
+TEST(Config, EveryKeyIsInTheReference) {
+    std::map<std::string, RecipeKey> keys;
+    for (const RecipeKey& key : recipe_reference()) {
+        EXPECT_TRUE(keys.emplace(key.section + "." + key.name, key).second) << key.name;
+        EXPECT_FALSE(key.help.empty()) << key.name;
+        EXPECT_FALSE(key.values.empty()) << key.name;
+    }
+    const nlohmann::json json = to_json(parse_config(recipe, "r.toml"));
+    for (const char* section : {"model", "tokenizer", "train", "output"})
+        for (const auto& [key, value] : json.at(section).items())
+            EXPECT_TRUE(keys.contains(section + ("." + key))) << key;
+    for (const auto& [key, value] : json.at("data").at(0).items()) EXPECT_TRUE(keys.contains("data." + key)) << key;
+    EXPECT_EQ(keys.at("train.steps").fallback, "0");
+    EXPECT_EQ(keys.at("model.norm_eps").fallback, "1e-06");
+    EXPECT_EQ(keys.at("model.score").values, "one of \"softmax\" \"softmax_selected\" \"sigmoid\" \"sparsemixer\"");
+}
+
+// What 1e0be70 stored knew fewer keys, and had numbers in double precision.
+TEST(Config, RecipesOfEarlierProgramsAreTheSame) {
+    const nlohmann::json now =
+        to_json(parse_config(recipe, "r.toml", std::vector<std::string>{"model.scale=0.1234567890123"}));
+    nlohmann::json saved = now;
+    saved["model"]["scale"] = 0.1234567890123;
+    for (const char* key :
+         {"window", "groups", "sparse_epsilon", "norm", "yarn_factor", "dense_also", "full_attention_rope"})
+        EXPECT_EQ(saved["model"].erase(key), 1u) << key;
+    EXPECT_EQ(first_conflict(saved, now), "");
+    saved["model"]["window"] = 5;
+    EXPECT_EQ(first_conflict(saved, now), "model.window");
+    saved["model"].erase("window");
+    saved["model"]["invented_later"] = 1;
+    EXPECT_EQ(first_conflict(saved, now), "model.invented_later");
 }
 
 TEST(Config, ResumedRunsMayChangeThePlanButNotTheRun) {

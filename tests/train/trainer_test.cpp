@@ -146,6 +146,66 @@ TEST(Trainer, StateSpacesLearn) {
     }
 }
 
+// What the engine runs can be trained: a recipe for each router and each kind of attention that has an architecture to
+// say it.
+const Keys plain_mixture = {"model.qk_norm=none",    "model.dense_layers=0",        "model.score=softmax",
+                            "model.shared_hidden=0", "model.correction_bias=false", "train.steps=20"};
+const Keys windows = {"model.architecture=mixtral", "model.window=8"};
+const Keys latent_groups = {"model.architecture=deepseek2",
+                            "model.kv_heads=2",
+                            "model.rope_dims=8",
+                            "model.value_dim=12",
+                            "model.latent_rank=12",
+                            "model.latent_query_rank=10",
+                            "model.dense_layers=1",
+                            "model.score=sigmoid",
+                            "model.correction_bias=true",
+                            "model.groups=2",
+                            "model.groups_used=1",
+                            "model.group_score=two_best",
+                            "model.scale=2.5"};
+const Keys sparsemixer = {"model.architecture=phimoe", "model.norm=layer",          "model.norm_bias=true",
+                          "model.score=sparsemixer",   "model.sparse_epsilon=0.05", "model.normalise=false",
+                          "model.qkv_bias=true",       "model.out_bias=true",       "model.head_bias=true"};
+const Keys sinks = {"model.architecture=gptoss",
+                    "model.qkv_bias=true",
+                    "model.out_bias=true",
+                    "model.sinks=true",
+                    "model.window=8",
+                    "model.full_attention_period=2",
+                    "model.score=softmax_selected",
+                    "model.normalise=false",
+                    "model.router_bias=true",
+                    "model.expert_bias=true",
+                    "model.expert_activation=clamped_swiglu",
+                    "model.yarn_factor=2",
+                    "model.original_context=16"};
+const Keys chunks = {"model.architecture=llama4",     "model.layers=4",
+                     "model.qk_norm=rotated",         "model.chunk=8",
+                     "model.full_attention_period=4", "model.full_attention_rope=false",
+                     "model.temperature=0.1",         "model.temperature_stretch=8",
+                     "model.score=sigmoid",           "model.normalise=false",
+                     "model.weight_on_input=true",    "model.shared_hidden=16",
+                     "model.expert_period=2",         "model.expert_offset=1"};
+const Keys scales = {"model.architecture=granitemoe", "model.score=softmax_selected", "model.normalise=false",
+                     "model.embedding_scale=3",       "model.residual_scale=0.5",     "model.logit_divisor=2",
+                     "model.attention_scale=0.25"};
+
+TEST(Trainer, WhatRunsLearns) {
+    const ScratchDirectory dir;
+    for (const Keys& architecture : {windows, latent_groups, sparsemixer, sinks, chunks, scales}) {
+        Keys keys = plain_mixture;
+        keys.insert(keys.end(), architecture.begin(), architecture.end());
+        const TrainConfig config = toy_recipe(dir, architecture.front(), keys);
+        Recorder seen;
+        const TrainSummary summary = train(config, {}, seen);
+        ASSERT_EQ(seen.losses.size(), 20u) << architecture.front();
+        EXPECT_LT(seen.losses.back(), 0.85 * seen.losses.front()) << architecture.front();
+        const auto model = load_model(summary.checkpoint);
+        EXPECT_EQ(model->spec, model_spec(config.model, model->spec.vocab)) << architecture.front();
+    }
+}
+
 TEST(Trainer, StateSpacesResumeBitIdentically) {
     const ScratchDirectory dir;
     for (const char* compute : {"train.compute=f32", "train.compute=bf16"}) {

@@ -1,9 +1,10 @@
-// What one architecture's file provides: reading its metadata into a ModelSpec and back, and its Hugging Face
-// names. GGUF's tensor names are the canonical ones.
+// What one architecture's file provides: a table of its fields, by which its metadata are read into a ModelSpec and
+// written, and its Hugging Face names. GGUF's tensor names are the canonical ones.
 #pragma once
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,14 +12,15 @@
 
 #include "formats/hugging_face/hf.h"
 #include "formats/metadata.h"
+#include "model/archs/fields.h"
 #include "model/spec/tensors.h"
 
 namespace gremium {
 
 // How a tensor of a file holds a canonical one; in stacks (of experts, of heads) each matrix so.
 struct Layout {
-    // The canonical matrix is made of these rows of the file's, or columns: all, the first, the last, those of even or of
-    // odd index. Slots whose tensors have one name share it.
+    // The canonical matrix is made of these rows of the file's, or columns: all, the first, the last, those of even or
+    // of odd index. Slots whose tensors have one name share it.
     enum class Part : uint8_t { all, first, last, even, odd } part = Part::all;
     bool columns = false;
     bool transposed = false;  // the part is the canonical matrix transposed
@@ -28,26 +30,27 @@ struct Layout {
 };
 
 // One naming rule: canonical name ↔ name in a file, both with or both without ".weight" or ".bias"; "{l}" stands for
-// the layer, "{e}" for the expert (then the file's tensors are one matrix an expert, the canonical one their stack).
+// the layer, "{e}" for the expert (then the file's tensors are one matrix an expert, the canonical one their stack). A
+// rule with "{a|b}" is for the decoder's tensors, which have a there, and the encoder's ("enc." before the canonical
+// name), b.
 struct NameRule {
     std::string_view canonical, file;
     Layout layout = {};
 };
 
-// The readers give what the metadata say; what GGUF says by the presence of a tensor (tied head, biases,
-// rotary divisors) the loader adds. They throw Error naming the file for a missing or unusable key. The
-// writers write what their readers read; save_model checks that nothing of a spec was lost on the way.
+// Reading gives what the metadata say; what GGUF says by the presence of a tensor (tied head, biases, rotary divisors)
+// the loader adds. Throws Error naming the file for a missing or unusable key. What is written is what would be read;
+// save_model checks that nothing of a spec was lost on the way.
 struct Architecture {
     std::string_view name;           // the registry's, also the spec's `architecture`
     std::string_view gguf_name;      // general.architecture
     std::string_view hf_model_type;  // config.json model_type, written and read
     std::string_view hf_class;       // config.json architectures[0]
     bool experts;                    // its feed-forward layers are mixtures
-    ModelSpec (*from_gguf)(const Metadata& metadata);
-    ModelSpec (*from_hf)(const HfConfig& config);
-    void (*to_gguf)(const ModelSpec& spec, Metadata& metadata);
-    void (*to_hf)(const ModelSpec& spec, nlohmann::ordered_json& config);
+    // Read and written in this order; of keys that come again, the last one's value counts.
+    std::array<const archs::Fields*, 4> fields;
     std::span<const NameRule> names;  // Hugging Face's, beyond the common ones
+    archs::HfDefaults hf_defaults = {};
     // GGUF's where they are not the canonical ones; those with a layout are found in older files.
     std::span<const NameRule> gguf_names = {};
     // How files pair the rotated rows of q and k.
@@ -55,12 +58,24 @@ struct Architecture {
     kernels::RopePairing hf_pairing = kernels::RopePairing::half_split;
     // What else model_type may be, and what tensor names may begin with (a text model inside a larger one).
     std::string_view hf_alias = {}, hf_prefix = {};
+    std::string_view hf_child = {};  // the object in config.json that the fields may be in
     // Beginnings of names of tensors that are no part of the decoder; "{l}" is the number of its layers.
     std::span<const std::string_view> hf_ignored = {}, gguf_ignored = {};
     bool gguf_optional_qk_norm = false;  // q/k norms are those whose tensors there are
     // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
+    bool without_experts = false;  // its models can be dense though `experts`
+    bool has_encoder = false;
+
+    ModelSpec from_gguf(const Metadata& metadata) const;
+    ModelSpec from_hf(const HfConfig& config) const;
+    void to_gguf(const ModelSpec& spec, Metadata& metadata) const;
+    void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) const;
+
+  private:
+    ModelSpec read(const archs::Input& in, kernels::RopePairing pairing) const;
+    void write(const ModelSpec& spec, archs::Output& out) const;
 };
 
 std::span<const Architecture* const> architectures();

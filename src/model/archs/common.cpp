@@ -1,92 +1,203 @@
 #include "model/archs/common.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <utility>
+#include <cmath>
 
 #include "base/error.h"
 
 namespace gremium::archs {
 
-AttentionSpec attention_of(const ModelSpec& spec) {
-    for (const LayerSpec& layer : spec.layers)
-        if (const AttentionSpec* attention = layer.attention()) return *attention;
-    fail("a {} model without attention cannot be written", spec.architecture);
-}
-
-SsmSpec ssm_of(const ModelSpec& spec) {
-    for (const LayerSpec& layer : spec.layers)
-        if (const SsmSpec* ssm = layer.ssm()) return *ssm;
-    fail("a {} model without state space layers cannot be written", spec.architecture);
-}
-
-MoeSpec mixture_of(const ModelSpec& spec) {
-    for (const LayerSpec& layer : spec.layers)
-        if (const MoeSpec* moe = layer.moe()) return *moe;
-    fail("a {} model without experts cannot be written", spec.architecture);
-}
-
-DenseSpec dense_of(const ModelSpec& spec) {
-    for (const LayerSpec& layer : spec.layers)
-        if (const DenseSpec* dense = layer.dense()) return *dense;
-    return {.hidden = mixture_of(spec).hidden};  // all layers are mixtures: readers want some width
-}
-
-int leading_dense_layers(const ModelSpec& spec) {
-    const auto first = std::ranges::find_if(spec.layers, [](const LayerSpec& layer) { return layer.moe(); });
-    return static_cast<int>(first - spec.layers.begin());
-}
-
-void set_qk_norm(ModelSpec& spec, QkNorm norm) {
-    for_each_attention(spec, [&](AttentionSpec& a) { a.qk_norm = norm; });
-}
-
-void set_qkv_bias(ModelSpec& spec, bool bias) {
-    for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = bias; });
-}
-
-void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer) {
-    for (size_t l = 0; l < spec.layers.size(); ++l)
-        if (static_cast<int>(l) >= first_layer) spec.layers[l].feed_forward = moe;
-}
-
 namespace {
 
-constexpr std::pair<std::string_view, moe::RouterPolicy::Second> second_experts[] = {
-    {"all", moe::RouterPolicy::Second::best},
-    {"random", moe::RouterPolicy::Second::likely},
-    {"sampling", moe::RouterPolicy::Second::sampled}};
+constexpr int max_layers = 4096;  // before anything is allocated for each
+
+int checked_layers(const std::string& source, const std::string& name, int layers) {
+    if (layers < 1 || layers > max_layers) fail("{}: {} is {}, expected 1 to {}", source, name, layers, max_layers);
+    return layers;
+}
+
+void write_layers(const Outline& outline, Output& out) { out.say("block_count", "num_hidden_layers", outline.layers); }
+
+// Absent: keys for every head; and in GGUF, values as long as the width allows, whatever keys are.
+void complete_heads(const Input& in, Outline& outline) {
+    AttentionSpec& a = outline.attention;
+    if (a.kv_heads == -1) {
+        a.kv_heads = a.heads;
+        outline.kv_heads_L = outline.heads_L;
+    }
+    const int share = a.heads > 0 ? outline.model.dim / a.heads : 0;
+    if (in.gguf && a.value_dim == 0 && a.head_dim > 0) a.value_dim = share;
+    if (a.head_dim == 0 && outline.heads_L.empty()) a.head_dim = share;
+}
+
+void require_attention(const Outline& outline, Output&) {
+    if (outline.attention.heads == 0)
+        fail("a {} model without attention cannot be written", outline.model.architecture);
+}
+
+void read_rotation(const Input& in, Outline& outline) {
+    RopeSpec& rope = outline.attention.rope;
+    if (in.gguf) {
+        rope.base = in.gguf->get<float>(key(*in.gguf, "rope.freq_base"), 10000.0f);
+        rope.dims = in.gguf->get<int32_t>(key(*in.gguf, "rope.dimension_count"), outline.attention.head_dim);
+        return;
+    }
+    const double share = in.hf->get<double>("partial_rotary_factor", 1.0);
+    rope.dims = static_cast<int>(std::lround(outline.attention.head_dim * share));
+    rope.base = in.defaults.rope_base;
+    if (const auto parameters = in.hf->child("rope_parameters"))
+        rope.base = parameters->get<float>("rope_theta", rope.base);
+    rope.base = in.hf->get<float>("rope_theta", rope.base);
+}
+
+void write_rotation(const Outline& outline, Output& out) {
+    const RopeSpec& rope = outline.attention.rope;
+    if (out.hf) (*out.hf)["rope_theta"] = decimal(rope.base);
+    if (!out.gguf || !rope.enabled) return;
+    out.gguf->set(key(*out.gguf, "rope.dimension_count"), static_cast<uint32_t>(rope.dims));
+    out.gguf->set(key(*out.gguf, "rope.freq_base"), rope.base);
+}
+
+void read_activation(const Input& in, Outline&) {
+    if (!in.hf) return;
+    const std::string act = in.hf->get<std::string>({"hidden_act", "hidden_activation"}, "silu");
+    if (act != "silu" && act != "swish") fail("{}: hidden_act \"{}\" is not supported (silu is)", in.source(), act);
+}
+
+void refuse_quantisation(const Input& in, Outline&) {
+    const auto quantised = in.hf ? in.hf->child("quantization_config") : std::nullopt;
+    if (!quantised) return;
+    const auto method = quantised->get<std::string>("quant_method", "");
+    if (method != "mxfp4" && method != "fp8")
+        fail("{}: quantised weights (quantization_config) of method \"{}\" are not supported (mxfp4 and fp8 are)",
+             in.source(), method);
+}
+
+// A window that is shorter than the context, in the layers that have one.
+void read_window(const Input& in, Outline& outline) {
+    if (!in.hf || !in.hf->get<bool>("use_sliding_window", in.defaults.use_sliding_window)) return;
+    const int64_t context = outline.model.context, window = in.hf->get<int64_t>("sliding_window", context);
+    const auto whole = in.hf->get<int64_t>("max_window_layers", 0);  // so many layers see the whole context
+    if (window >= context || whole >= outline.layers) return;
+    if (!in.defaults.reads_windows || whole > 0)
+        fail("{}: sliding window attention is not supported here", in.source());
+    outline.attention.window = static_cast<int>(window);
+}
+
+void read_eps(const Input& in, Outline& outline) {
+    if (in.hf) outline.model.norm.eps = in.defaults.eps;
+}
+
+void write_attention_bias(const Outline& outline, Output& out) {
+    if (out.hf) (*out.hf)["attention_bias"] = outline.attention.out_bias;
+}
+
+// Files have the keys of config.json in this order.
+constexpr Field decoder_table[] = {
+    read_layers,
+    model_name,
+    vocabulary_size,
+    field(FIELD_AT(model.dim), {.gguf = "embedding_length", .hf = {"hidden_size"}}),
+    field(FIELD_AT(dense.hidden),
+          {.gguf = "feed_forward_length", .hf = {"intermediate_size"}, .each = &Outline::hidden_L}),
+    special(nullptr, write_layers),
+    field(FIELD_AT(attention.heads),
+          {.gguf = "attention.head_count", .hf = {"num_attention_heads"}, .each = &Outline::heads_L}),
+    field(FIELD_AT(attention.kv_heads), {.gguf = "attention.head_count_kv",
+                                         .hf = {"num_key_value_heads"},
+                                         .otherwise = -1,
+                                         .each = &Outline::kv_heads_L}),
+    field(FIELD_AT(attention.head_dim), {.gguf = "attention.key_length", .hf = {"head_dim"}, .otherwise = 0}),
+    field(FIELD_AT(attention.value_dim), {.gguf = "attention.value_length", .otherwise = 0}),
+    special(complete_heads, require_attention),
+    special(read_activation),
+    written("hidden_act", "\"silu\""),
+    field(FIELD_AT(model.context), {.gguf = "context_length", .hf = {"max_position_embeddings"}}),
+    special(refuse_quantisation),
+    special(read_window),
+    special(read_eps),
+    field(FIELD_AT(model.norm.eps),
+          {.gguf = "attention.layer_norm_rms_epsilon", .hf = {"rms_norm_eps"}, .hf_otherwise = kept}),
+    special(read_rotation, write_rotation),
+    special(read_rope_scaling, write_rope_scaling),
+    field(FIELD_AT(model.tied_head), {.hf = {"tie_word_embeddings"}, .otherwise = false}),
+    special(nullptr, write_attention_bias),
+    written("attention_dropout", "0.0"),
+    written("use_cache", "true"),
+};
 
 }  // namespace
 
-moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source) {
-    for (const auto& [known, meaning] : second_experts)
-        if (known == name) return meaning;
-    fail("{}: the policy for second experts is \"{}\", expected all, random or sampling", source, name);
+constinit const Fields decoder_fields = decoder_table;
+
+void read_name(const Input& in, Outline& outline) {
+    outline.model.name =
+        in.gguf ? in.gguf->get<std::string>("general.name", "") : in.hf->get<std::string>("_name_or_path", "");
 }
 
-std::string second_expert_name(moe::RouterPolicy::Second second) {
-    const auto known = std::ranges::find(second_experts, second, [](const auto& entry) { return entry.second; });
-    return std::string(known->first);
+// GGUF's is written with the file's other general keys.
+void write_name(const Outline& outline, Output& out) {
+    if (out.hf && !outline.model.name.empty()) (*out.hf)["_name_or_path"] = outline.model.name;
 }
 
-ModelSpec no_gguf_reader(const Metadata& metadata) {
-    fail("{}: GGUF has no layout for this architecture", metadata.source());
-}
-void no_gguf_writer(const ModelSpec& spec, Metadata& metadata) {
-    fail("{}: GGUF has no layout for {}", metadata.source(), spec.architecture);
-}
-
-void refuse_attention_bias(const HfConfig& config) {
-    if (config.get<bool>("attention_bias", false)) fail("{}: attention_bias is not supported here", config.source());
-}
-
-int checked_product(int a, int b, const std::string& source) {
-    const int64_t product = int64_t{a} * b;
-    if (product < 0 || product > INT32_MAX) fail("{}: {} shared experts of width {} are too wide", source, a, b);
-    return static_cast<int>(product);
+// 0 in GGUF: the loader takes it from the embedding.
+void read_vocabulary_size(const Input& in, Outline& outline) {
+    if (in.hf) {
+        outline.model.vocab = in.hf->require<int32_t>("vocab_size");
+    } else if (const auto size = in.gguf->find<int32_t>(key(*in.gguf, "vocab_size"))) {
+        outline.model.vocab = *size;
+    } else {
+        const auto tokens = in.gguf->find<std::vector<std::string>>("tokenizer.ggml.tokens");
+        outline.model.vocab = tokens ? static_cast<int>(tokens->size()) : 0;
+    }
 }
 
-double decimal(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
+void write_vocabulary_size(const Outline& outline, Output& out) {
+    out.say("vocab_size", "vocab_size", outline.model.vocab);
+}
+
+int layer_count(const HfConfig& config, const std::string& name) {
+    return checked_layers(config.source(), name, config.require<int32_t>(name));
+}
+
+// Layers that predict further tokens come last in GGUF and are not used.
+void read_layer_count(const Input& in, Outline& outline) {
+    if (in.hf) {
+        outline.layers = layer_count(*in.hf, "num_hidden_layers");
+        return;
+    }
+    const std::string name = key(*in.gguf, "block_count");
+    const int further = in.gguf->get<int32_t>(key(*in.gguf, "nextn_predict_layers"), 0);
+    outline.layers = checked_layers(in.source(), name, in.gguf->require<int32_t>(name) - further);
+}
+
+LayerPattern every(int step) { return {.period = std::max(0, step), .offset = step - 1}; }
+
+int step_of(const Outline& outline) {
+    return outline.mixture_layers.first < outline.layers ? outline.mixture_layers.first + 1 : 0;
+}
+
+int sixteenth_of_width(const Outline& outline) { return (outline.model.dim + 15) / 16; }
+
+void complete_stacks(Outline& outline) {
+    outline.attention.kv_heads = outline.attention.heads;
+    outline.attention.rope.enabled = false;
+    outline.dense.activation = outline.moe.activation = kernels::Activation::relu;
+    outline.dense.gated = outline.moe.gated = false;
+    outline.moe.hidden = outline.dense.hidden;
+
+    const Outline said = std::move(*outline.encoder);
+    outline.encoder = {};
+    Outline encoder = outline;
+    encoder.layers = said.layers;
+    encoder.mixture_layers = said.mixture_layers;
+    encoder.attention.heads = encoder.attention.kv_heads = said.attention.heads;
+    encoder.attention.causal = false;
+    encoder.dense.hidden = encoder.moe.hidden = said.dense.hidden;
+    encoder.model.tied_head = true;
+    encoder.model.logit_divisor = 1;
+    encoder.model.decoder_start = -1;
+    outline.encoder = std::move(encoder);
+}
 
 }  // namespace gremium::archs

@@ -1,5 +1,4 @@
-// What Llama-like architectures share: the metadata of a pre-norm decoder with grouped-query attention and
-// RoPE.
+// The fields that architectures share.
 #pragma once
 
 #include <functional>
@@ -8,15 +7,69 @@
 
 namespace gremium::archs {
 
-// All layers with attention (no biases, no q/k norm) and a dense feed-forward of the stated width; rotation
-// paired as files of the architecture have it.
-ModelSpec read_gguf(const Metadata& metadata, std::string_view architecture);
-void write_gguf(const ModelSpec& spec, Metadata& metadata);
+// A pre-norm decoder with grouped-query attention, RoPE and a dense feed-forward: what Llama and those after it say of
+// it.
+extern const Fields decoder_fields;
 
-// The sizes that all layers share: the part of write_gguf that is not about attention and feed-forward.
-void write_gguf_trunk(const ModelSpec& spec, Metadata& metadata);
-SsmSpec read_gguf_ssm(const Metadata& metadata);
-void write_gguf_ssm(const SsmSpec& ssm, Metadata& metadata);
+// Parts of it, for those that have another trunk: general.name and _name_or_path; sizes that all layers share.
+void read_name(const Input& in, Outline& outline);
+void write_name(const Outline& outline, Output& out);
+void read_vocabulary_size(const Input& in, Outline& outline);
+void write_vocabulary_size(const Outline& outline, Output& out);
+inline constexpr Field model_name = special(read_name, write_name);
+inline constexpr Field vocabulary_size = special(read_vocabulary_size, write_vocabulary_size);
+int layer_count(const HfConfig& config, const std::string& name);
+void read_layer_count(const Input& in, Outline& outline);
+inline constexpr Field read_layers = special(read_layer_count);
+
+// A mixture in every layer.
+constexpr Field num_experts(std::string_view name) {
+    constexpr std::array<std::string_view, 3> names{"num_local_experts", "num_experts", "n_routed_experts"};
+    std::array<std::string_view, 3> hf{name};
+    for (size_t i = 0, next = 1; i < names.size(); ++i)
+        if (names[i] != name) hf[next++] = names[i];
+    return field(FIELD_AT(moe.router.experts), {.gguf = "expert_count", .hf = hf});
+}
+inline constexpr Field experts_per_token = field(
+    FIELD_AT(moe.router.top_k), {.gguf = "expert_used_count", .hf = {"num_experts_per_tok", "experts_per_token"}});
+inline constexpr Field norm_topk_prob =
+    field(FIELD_AT(moe.router.normalise), {.hf = {"norm_topk_prob"}, .otherwise = false});
+// Its key is the dense feed-forward's, or another one.
+inline constexpr Field width_of_experts =
+    field(FIELD_AT(moe.hidden), {.gguf = "feed_forward_length", .hf = {"intermediate_size"}});
+inline constexpr Field own_width_of_experts =
+    field(FIELD_AT(moe.hidden), {.gguf = "expert_feed_forward_length", .hf = {"moe_intermediate_size"}});
+
+// As Qwen says which layers are mixtures: every decoder_sparse_step-th layer is one unless listed in mlp_only_layers.
+extern const Fields qwen_mixture_fields;
+// DeepSeek's mixture and those after it: leading dense layers, ungated shared experts as wide as routed ones, scores by
+// softmax or sigmoid (what the outline has, where files do not say it), correction bias, groups, normalisation, scale.
+extern const Fields deepseek_mixture_fields;
+
+// Mixtures in every step-th layer; 0: in none.
+LayerPattern every(int step);
+int step_of(const Outline& outline);  // 0: there is none
+
+// A state space mixer: the tensor of its rates holds their logarithms in Hugging Face layout.
+int sixteenth_of_width(const Outline& outline);  // rounded up
+constexpr Field rank_of_steps(std::string_view name) {
+    return field(FIELD_AT(ssm.dt_rank), {.gguf = "ssm.time_step_rank", .hf = {name}, .automatic = sixteenth_of_width});
+}
+inline constexpr Field rates_as_logarithms = special([](const Input& in, Outline& o) { o.ssm.log_rates = in.hf; });
+
+inline constexpr Field second_expert = field(
+    FIELD_AT(moe.router.second),
+    {.gguf = "expert_second_policy", .hf = {"second_expert_policy"}, .otherwise = moe::RouterPolicy::Second::best});
+
+// Encoder–decoder models as they have been so far: attention without rotation, feed-forwards and experts of one width
+// with ReLU and no gate; an encoder like the decoder but for what its fields said already (layers, heads, width,
+// mixtures), with no head and seeing both ways.
+void complete_stacks(Outline& outline);
+
+// Scaling of rotary frequencies, as each format says it.
+void read_rope_scaling(const Input& in, Outline& outline);
+void write_rope_scaling(const Outline& outline, Output& out);
+float yarn_magnitude(float factor);  // 1 + ln(factor) / 10, of cosines and sines (Peng et al. 2023, eq. 22)
 
 // What GGUF says by the presence of a tensor (asked for by its canonical name and layer): whether the head is tied,
 // attention has biases, and of what an architecture may have, whether it has it: a bias of the head, q/k norms, a
@@ -32,62 +85,5 @@ inline constexpr RotaryTensor rotary_tensors[] = {{"rope_freqs.weight", &RopeSpe
                                                   {"rope_factors_short.weight", &RopeSpec::divisors},
                                                   {"rope_factors_long.weight", &RopeSpec::long_divisors}};
 std::vector<RotaryTensor> rotary_tensors_of(const RopeSpec& rope);
-float yarn_magnitude(float factor);  // 1 + ln(factor) / 10, of cosines and sines (Peng et al. 2023, eq. 22)
-
-// The defaults are those of the architecture's configuration class in transformers.
-struct HfDefaults {
-    float eps = 1e-6f, rope_theta = 10000;
-    bool use_sliding_window = false;  // whether sliding_window counts when use_sliding_window is absent
-    bool reads_windows = false;       // the architecture itself understands sliding_window
-};
-ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults = {});
-void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config);
-size_t hf_layer_count(const HfConfig& config, const std::string& name = "num_hidden_layers");
-// A number, or "auto": a sixteenth of the width, rounded up.
-int hf_dt_rank(const HfConfig& config, std::string_view name, int dim);
-
-// What configurations call the ways to a second expert: all, random, sampling (NLLB-MoE).
-moe::RouterPolicy::Second second_expert(const std::string& name, const std::string& source);
-std::string second_expert_name(moe::RouterPolicy::Second second);
-
-// Of architectures that GGUF has no layout for: both throw Error.
-ModelSpec no_gguf_reader(const Metadata& metadata);
-void no_gguf_writer(const ModelSpec& spec, Metadata& metadata);
-
-// Key "{arch}.{name}" of GGUF metadata.
-std::string key(const Metadata& metadata, std::string_view name);
-
-// expert_count, expert_used_count and, at `width_key`, the width of an expert.
-MoeSpec read_gguf_experts(const Metadata& metadata, std::string_view width_key);
-void write_gguf_experts(const MoeSpec& moe, std::string_view width_key, Metadata& metadata);
-// Their number by any of its names, num_experts_per_tok, norm_topk_prob (otherwise false) and, at `width_key`, width.
-MoeSpec read_hf_experts(const HfConfig& config, const char* width_key);
-void write_hf_experts(const MoeSpec& moe, const char* count_key, nlohmann::ordered_json& config);
-
-// DeepSeek's mixture and those after it: leading dense layers, ungated shared experts as wide as routed ones, scores by
-// softmax or sigmoid, correction bias, groups, normalisation, scale. `score` is what files mean that do not say.
-void read_gguf_deepseek(ModelSpec& spec, const Metadata& metadata, moe::RouterPolicy::Score score);
-void write_gguf_deepseek(const ModelSpec& spec, Metadata& metadata);
-void read_hf_deepseek(ModelSpec& spec, const HfConfig& config, moe::RouterPolicy::Score score);
-void write_hf_deepseek(const ModelSpec& spec, nlohmann::ordered_json& config);
-
-// The attention, state space, mixture or dense width of the first layer that has one; writers state it for all layers. A
-// model without experts is an Error for mixture_of; dense_of then tells an expert's width.
-AttentionSpec attention_of(const ModelSpec& spec);
-SsmSpec ssm_of(const ModelSpec& spec);
-MoeSpec mixture_of(const ModelSpec& spec);
-DenseSpec dense_of(const ModelSpec& spec);
-int leading_dense_layers(const ModelSpec& spec);
-
-void set_qk_norm(ModelSpec& spec, QkNorm norm);
-void set_qkv_bias(ModelSpec& spec, bool bias);
-void set_mixture(ModelSpec& spec, const MoeSpec& moe, int first_layer = 0);
-// Qwen's rule: every decoder_sparse_step-th layer is a mixture unless listed in mlp_only_layers.
-void set_qwen_mixture(ModelSpec& spec, const MoeSpec& moe, const HfConfig& config);
-void write_qwen_mixture(const ModelSpec& spec, nlohmann::ordered_json& config);
-
-void refuse_attention_bias(const HfConfig& config);
-int checked_product(int a, int b, const std::string& source);  // of widths from a file
-double decimal(float value);                                   // the shortest decimal that reads back as value
 
 }  // namespace gremium::archs

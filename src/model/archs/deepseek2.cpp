@@ -1,6 +1,5 @@
-// DeepSeek-V2, V2-Lite (2024), V3 and R1: DeepSeek-AI, "DeepSeek-V2" and "DeepSeek-V3 Technical Report" (2024). Latent
-// attention, YaRN that also scales scores, a mixture with groups. Files converted before GGUF had keys for groups are
-// known by their number of experts.
+// DeepSeek-V2, V2-Lite, V3 and R1: DeepSeek-AI, "DeepSeek-V2", "DeepSeek-V3 Technical Report" (2024). Latent attention,
+// YaRN that also scales scores, groups of experts: older GGUF files tell them by the number of experts.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -17,112 +16,78 @@ constexpr NameRule gguf_names[] = {
     {"blk.{l}.attn_v_b", "blk.{l}.attn_kv_b", value_rows},
 };
 constexpr NameRule names[] = {
-    {"blk.{l}.attn_q_a", "model.layers.{l}.self_attn.q_a_proj"},
-    {"blk.{l}.attn_q_a_norm", "model.layers.{l}.self_attn.q_a_layernorm"},
-    {"blk.{l}.attn_q_b", "model.layers.{l}.self_attn.q_b_proj"},
-    {"blk.{l}.attn_kv_a_mqa", "model.layers.{l}.self_attn.kv_a_proj_with_mqa"},
-    {"blk.{l}.attn_kv_a_norm", "model.layers.{l}.self_attn.kv_a_layernorm"},
     {"blk.{l}.attn_k_b", "model.layers.{l}.self_attn.kv_b_proj", key_rows},
     {"blk.{l}.attn_v_b", "model.layers.{l}.self_attn.kv_b_proj", value_rows},
 };
-constexpr std::string_view ignored[] = {"model.layers.{l}."};  // predicts a second token (V3)
+// A layer that predicts a second token (V3).
+constexpr std::string_view ignored[] = {"model.layers.{l}."};
 
-void set_released_groups(ModelSpec& spec) {
-    for (LayerSpec& layer : spec.layers) {
-        auto* m = std::get_if<MoeSpec>(&layer.feed_forward);
-        if (!m) continue;
-        moe::RouterPolicy& r = m->router;
-        if (r.experts == 256 && r.score == Score::sigmoid) {
-            r.groups = 8, r.groups_used = 4, r.group_score = moe::RouterPolicy::GroupScore::two_best;
-        } else if (r.experts == 160 && r.score == Score::softmax) {
-            r.groups = 8, r.groups_used = 3;
-        }
-    }
+void complete_attention(const Input& in, Outline& o) {
+    o.attention.kv_heads = o.attention.heads;
+    const auto scaling = in.hf ? in.hf->child({"rope_scaling", "rope_parameters"}) : std::nullopt;
+    YarnSpec& yarn = o.attention.rope.yarn;
+    if (scaling && yarn.factor != 1)
+        yarn.log_multiplier = static_cast<float>(0.1 * scaling->get<double>("mscale_all_dim", 0));
 }
 
-// Sizes as `head_dim` and `value_dim` of a head before it is absorbed, of which `turned` are rotated.
-struct Heads {
-    int head_dim, value_dim, turned, rank, query_rank;
+// llama.cpp's heads are the absorbed ones: one of keys, made of the latent and what is rotated.
+void write_absorbed(const Outline& o, Output& out) {
+    out.say("attention.head_count_kv", "", 1);
+    out.say("attention.key_length", "", o.attention.latent.rank + o.attention.rope.dims);
+    out.say("attention.value_length", "", o.attention.latent.rank);
+    if (out.hf) out.hf->erase("head_dim");
+}
+
+// What files mean that do not say it.
+void expect_score(const Input& in, Outline& o) {
+    const bool third = in.hf && in.hf->get<std::string>("model_type", "") == "deepseek_v3";
+    o.moe.router.score = third ? Score::sigmoid : Score::softmax;
+}
+
+void read_released_groups(const Input& in, Outline& o) {
+    moe::RouterPolicy& r = o.moe.router;
+    const bool third = r.score == Score::sigmoid;
+    if (in.hf || in.gguf->contains(key(*in.gguf, "expert_group_count")) || r.experts != (third ? 256 : 160)) return;
+    r.groups = 8;
+    r.groups_used = third ? 4 : 3;
+    r.group_score = third ? moe::RouterPolicy::GroupScore::two_best : moe::RouterPolicy::GroupScore::best;
+}
+
+// No groups are said in GGUF too, so that they are not guessed.
+void write_kind(const Outline& o, Output& out) {
+    const moe::RouterPolicy& r = o.moe.router;
+    if (r.groups == 1) out.say("expert_group_count", "", 1);
+    if (!out.hf) return;
+    const bool third = r.score == Score::sigmoid;
+    (*out.hf)["topk_method"] = third ? "noaux_tc" : r.groups > 1 ? "group_limited_greedy" : "greedy";
+    if (!third) out.hf->update({{"model_type", "deepseek_v2"}, {"architectures", {"DeepseekV2ForCausalLM"}}});
+}
+
+constexpr Field table[] = {special(expect_score)};
+constexpr Fields fields = table;
+constexpr Field last_table[] = {
+    expected("attention_bias", "false"),
+    expected("rope_interleave", "true"),
+    special(complete_attention, write_absorbed),
+    // Older GGUF files have the lengths of heads where absorbed ones are now.
+    field(FIELD_AT(attention.rope.dims),
+          {.gguf = "rope.dimension_count", .hf = {"qk_rope_head_dim"}, .written = false}),
+    field(FIELD_AT(attention.head_dim), {.gguf = "attention.key_length_mla", .otherwise = kept}),
+    field(FIELD_AT(attention.head_dim), {.hf = {"qk_nope_head_dim"}, .plus = FIELD_AT(attention.rope.dims)}),
+    field(FIELD_AT(attention.rope.dims), {.hf = {"qk_rope_head_dim"}}),
+    field(FIELD_AT(attention.value_dim), {.gguf = "attention.value_length_mla", .otherwise = kept}),
+    field(FIELD_AT(attention.value_dim), {.hf = {"v_head_dim"}}),
+    field(FIELD_AT(attention.latent.rank), {.gguf = "attention.kv_lora_rank", .hf = {"kv_lora_rank"}}),
+    field(FIELD_AT(attention.latent.query_rank), {.gguf = "attention.q_lora_rank",
+                                                  .hf = {"q_lora_rank"},
+                                                  .otherwise = 0,
+                                                  .unsaid_in_gguf = true,
+                                                  .null_in_hf = true}),
+    written("moe_layer_freq", "1"),
+    written("num_nextn_predict_layers", "0"),
+    special(read_released_groups, write_kind),
 };
-void set_latent(ModelSpec& spec, const Heads& h) {
-    for_each_attention(spec, [&](AttentionSpec& a) {
-        a.kv_heads = a.heads;
-        a.head_dim = h.head_dim;
-        a.value_dim = h.value_dim;
-        a.rope.dims = h.turned;
-        a.latent = {.rank = h.rank, .query_rank = h.query_rank};
-    });
-}
-
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, deepseek2.name);
-    const auto number = [&](const char* name) { return metadata.require<int32_t>(key(metadata, name)); };
-    const bool absorbed = metadata.contains(key(metadata, "attention.key_length_mla"));
-    set_latent(spec, {.head_dim = number(absorbed ? "attention.key_length_mla" : "attention.key_length"),
-                      .value_dim = number(absorbed ? "attention.value_length_mla" : "attention.value_length"),
-                      .turned = number("rope.dimension_count"),
-                      .rank = number("attention.kv_lora_rank"),
-                      .query_rank = metadata.get<int32_t>(key(metadata, "attention.q_lora_rank"), 0)});
-    read_gguf_deepseek(spec, metadata, Score::softmax);
-    if (!metadata.contains(key(metadata, "expert_group_count"))) set_released_groups(spec);
-    return spec;
-}
-
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, deepseek2.name);
-    refuse_attention_bias(config);
-    if (!config.get<bool>("rope_interleave", true)) fail("{}: rope_interleave false is not supported", config.source());
-    const int turned = config.require<int32_t>("qk_rope_head_dim");
-    set_latent(spec, {.head_dim = config.require<int32_t>("qk_nope_head_dim") + turned,
-                      .value_dim = config.require<int32_t>("v_head_dim"),
-                      .turned = turned,
-                      .rank = config.require<int32_t>("kv_lora_rank"),
-                      .query_rank = config.get<int32_t>("q_lora_rank", 0)});
-    const auto scaling = config.child({"rope_scaling", "rope_parameters"});
-    for_each_attention(spec, [&](AttentionSpec& a) {
-        if (a.rope.yarn.factor != 1)
-            a.rope.yarn.log_multiplier = static_cast<float>(0.1 * scaling->get<double>("mscale_all_dim", 0));
-    });
-    const bool third = config.get<std::string>("model_type", "") == "deepseek_v3";
-    read_hf_deepseek(spec, config, third ? Score::sigmoid : Score::softmax);
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    const AttentionSpec a = attention_of(spec);
-    const auto set = [&](const char* name, int value) {
-        metadata.set(key(metadata, name), static_cast<uint32_t>(value));
-    };
-    write_gguf(spec, metadata);
-    set("attention.head_count_kv", 1);
-    set("attention.key_length", a.latent.rank + a.rope.dims);
-    set("attention.value_length", a.latent.rank);
-    set("attention.key_length_mla", a.head_dim);
-    set("attention.value_length_mla", a.value_dim);
-    set("attention.kv_lora_rank", a.latent.rank);
-    if (a.latent.query_rank > 0) set("attention.q_lora_rank", a.latent.query_rank);
-    write_gguf_deepseek(spec, metadata);
-    if (mixture_of(spec).router.groups == 1) set("expert_group_count", 1);  // said, so that it is not guessed
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const AttentionSpec a = attention_of(spec);
-    const moe::RouterPolicy r = mixture_of(spec).router;
-    write_hf(spec, config);
-    write_hf_deepseek(spec, config);
-    config.erase("head_dim");
-    config["qk_nope_head_dim"] = a.head_dim - a.rope.dims;
-    config["qk_rope_head_dim"] = a.rope.dims;
-    config["v_head_dim"] = a.value_dim;
-    config["kv_lora_rank"] = a.latent.rank;
-    config["q_lora_rank"] = a.latent.query_rank > 0 ? nlohmann::ordered_json(a.latent.query_rank) : nullptr;
-    config["moe_layer_freq"] = 1;
-    config["num_nextn_predict_layers"] = 0;
-    config["topk_method"] = r.score == Score::sigmoid ? "noaux_tc" : r.groups > 1 ? "group_limited_greedy" : "greedy";
-    if (r.score == Score::sigmoid) return;
-    config["model_type"] = "deepseek_v2";
-    config["architectures"] = {"DeepseekV2ForCausalLM"};
-}
+constexpr Fields last_fields = last_table;
 
 }  // namespace
 
@@ -132,10 +97,7 @@ const Architecture deepseek2{
     .hf_model_type = "deepseek_v3",
     .hf_class = "DeepseekV3ForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
     .names = names,
     .gguf_names = gguf_names,
     .gguf_pairing = kernels::RopePairing::interleaved,

@@ -1,44 +1,32 @@
-// GLM-4.5 and 4.6: Zeng et al., "GLM-4.5: Agentic, Reasoning, and Coding Foundation Models" (2025). DeepSeek-V3's mixture
-// under grouped-query attention that rotates half of each head; norms of q and k in the large ones.
+// GLM-4.5 and 4.6: Zeng et al., "GLM-4.5: Agentic, Reasoning, and Coding Foundation Models" (2025). DeepSeek-V3's
+// mixture under grouped-query attention that rotates half of each head; norms of q and k in the large ones.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
 
 namespace {
 
-constexpr auto sigmoid = moe::RouterPolicy::Score::sigmoid;
 constexpr NameRule gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
-constexpr std::string_view gguf_ignored[] = {"blk.{l}."}, hf_ignored[] = {"model.layers.{l}."};  // a second token's
+// A layer that predicts a second token.
+constexpr std::string_view gguf_ignored[] = {"blk.{l}."}, hf_ignored[] = {"model.layers.{l}."};
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, glm4moe.name);
-    set_qk_norm(spec, QkNorm::per_head);  // if its tensors are there
-    read_gguf_deepseek(spec, metadata, sigmoid);
-    return spec;
+void write_rotated_share(const Outline& o, Output& out) {
+    if (out.hf) (*out.hf)["partial_rotary_factor"] = static_cast<double>(o.attention.rope.dims) / o.attention.head_dim;
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, glm4moe.name, {.eps = 1e-5f});
-    set_qkv_bias(spec, config.get<bool>("attention_bias", false));
-    if (config.get<bool>("use_qk_norm", false)) set_qk_norm(spec, QkNorm::per_head);
-    read_hf_deepseek(spec, config, sigmoid);
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    write_gguf_deepseek(spec, metadata);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const AttentionSpec a = attention_of(spec);
-    write_hf(spec, config);
-    write_hf_deepseek(spec, config);
-    config["attention_bias"] = a.qkv_bias;
-    config["use_qk_norm"] = a.qk_norm == QkNorm::per_head;
-    config["partial_rotary_factor"] = static_cast<double>(a.rope.dims) / a.head_dim;
-    config["num_nextn_predict_layers"] = 0;
-}
+constexpr Field table[] = {
+    // In GGUF if its tensors are there.
+    always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
+    always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::sigmoid),
+};
+constexpr Fields fields = table;
+constexpr Field last_table[] = {
+    field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
+    field(FIELD_AT(attention.qk_norm), {.hf = {"use_qk_norm"}, .otherwise = QkNorm::none, .yes = QkNorm::per_head}),
+    special(nullptr, write_rotated_share),
+    written("num_nextn_predict_layers", "0"),
+};
+constexpr Fields last_fields = last_table;
 
 }  // namespace
 
@@ -48,11 +36,9 @@ const Architecture glm4moe{
     .hf_model_type = "glm4_moe",
     .hf_class = "Glm4MoeForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
     .names = {},
+    .hf_defaults = {.eps = 1e-5f},
     .gguf_names = gguf_names,
     .hf_ignored = hf_ignored,
     .gguf_ignored = gguf_ignored,

@@ -26,55 +26,30 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps.bias", "model.layers.{l}.mlp.experts.down_proj_bias"},
 };
 
-void set_gptoss(ModelSpec& spec, MoeSpec moe, int window) {
-    for (size_t l = 0; l < spec.layers.size(); ++l) {
-        AttentionSpec& a = *spec.layers[l].attention();
-        a.qkv_bias = a.out_bias = a.sinks = true;
-        a.window = l % 2 == 0 ? window : 0;
-    }
-    moe.router.score = moe::RouterPolicy::Score::softmax_selected;
-    moe.router_bias = moe.bias = true;
-    moe.activation.kind = kernels::Activation::clamped_swiglu;
-    set_mixture(spec, moe);
+// Absent would be YaRN.
+void say_no_scaling(const Outline&, Output& out) {
+    if (out.hf && (*out.hf)["rope_scaling"].is_null()) (*out.hf)["rope_scaling"] = {{"rope_type", "default"}};
 }
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, gptoss.name);
-    set_gptoss(spec, read_gguf_experts(metadata, "expert_feed_forward_length"),
-               metadata.require<int32_t>(key(metadata, "attention.sliding_window")));
-    return spec;
-}
-
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, gptoss.name, {.eps = 1e-5f, .rope_theta = 150000, .reads_windows = true});
-    MoeSpec moe = read_hf_experts(config, "intermediate_size");
-    moe.activation.limit = config.get<float>("swiglu_limit", moe.activation.limit);
-    set_gptoss(spec, moe, config.get<int32_t>("sliding_window", 128));
-    const auto types = config.get<std::vector<std::string>>("layer_types", {});
-    for (size_t l = 0; l < types.size() && l < spec.layers.size(); ++l)
-        if ((types[l] == "sliding_attention") != (spec.layers[l].attention()->window > 0))
-            fail("{}: layer_types: layer {} is {}, expected windows in every other layer from 0 on", config.source(), l,
-                 types[l]);
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    const MoeSpec moe = mixture_of(spec);
-    write_gguf(spec, metadata);
-    write_gguf_experts(moe, "expert_feed_forward_length", metadata);
-    metadata.set(key(metadata, "attention.sliding_window"), static_cast<uint32_t>(attention_of(spec).window));
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    write_hf_experts(mixture_of(spec), "num_local_experts", config);
-    config["sliding_window"] = attention_of(spec).window;
-    // Absent would be YaRN.
-    if (config["rope_scaling"].is_null()) config["rope_scaling"] = {{"rope_type", "default"}};
-    config["swiglu_limit"] = mixture_of(spec).activation.limit;
-    for (const LayerSpec& layer : spec.layers)
-        config["layer_types"].push_back(layer.attention()->window > 0 ? "sliding_attention" : "full_attention");
-}
+constexpr Field table[] = {
+    always(FIELD_AT(attention.qkv_bias), true),
+    always(FIELD_AT(attention.out_bias), true),
+    always(FIELD_AT(attention.sinks), true),
+    always(FIELD_AT(whole_period), 2),
+    always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::softmax_selected),
+    always(FIELD_AT(moe.router_bias), true),
+    always(FIELD_AT(moe.bias), true),
+    always(FIELD_AT(moe.activation.kind), kernels::Activation::clamped_swiglu),
+    num_experts("num_local_experts"),
+    experts_per_token,
+    field(FIELD_AT(moe.hidden), {.gguf = "expert_feed_forward_length", .hf = {"intermediate_size"}}),
+    field(FIELD_AT(attention.window),
+          {.gguf = "attention.sliding_window", .hf = {"sliding_window"}, .hf_otherwise = 128}),
+    special(nullptr, say_no_scaling),
+    field(FIELD_AT(moe.activation.limit), {.hf = {"swiglu_limit"}, .otherwise = kept}),
+    kinds_of_layers("layer_types", "\"full_attention\"", "\"sliding_attention\""),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -84,11 +59,9 @@ const Architecture gptoss{
     .hf_model_type = "gpt_oss",
     .hf_class = "GptOssForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = names,
+    .hf_defaults = {.eps = 1e-5f, .rope_base = 150000, .reads_windows = true},
     .gguf_names = gguf_names,
     .gguf_needs_head = true,
 };

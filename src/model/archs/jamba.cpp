@@ -30,100 +30,68 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps", "model.layers.{l}.feed_forward.experts.{e}.down_proj"},
 };
 
-// Every period-th layer from offset on.
-struct Pattern {
-    int period, offset;
-    bool holds(size_t layer) const { return static_cast<int>(layer) % period == offset; }
-};
-
-// The pattern whose first two layers are those that `belongs` accepts; one that fits no layer if there is none.
-template <typename Belongs>
-Pattern pattern_of(const ModelSpec& spec, Belongs&& belongs) {
-    const auto count = static_cast<int>(spec.layers.size());
-    std::vector<int> found;
-    for (int l = 0; l < count; ++l)
-        if (belongs(spec.layers[static_cast<size_t>(l)])) found.push_back(l);
-    if (found.empty()) return {count + 1, count};
-    return {found.size() > 1 ? found[1] - found[0] : count, found[0]};
-}
-
-Pattern read_pattern(const HfConfig& config, const std::string& kind, Pattern fallback) {
-    const Pattern pattern{config.get<int32_t>(kind + "_layer_period", fallback.period),
-                          config.get<int32_t>(kind + "_layer_offset", fallback.offset)};
+// Every period-th layer from offset on, as config.json says which layers have attention and which are mixtures.
+void read_pattern(const HfConfig& config, const std::string& kind, LayerPattern fallback, LayerPattern& pattern) {
+    pattern.period = config.get<int32_t>(kind + "_layer_period", fallback.period);
+    pattern.offset = config.get<int32_t>(kind + "_layer_offset", fallback.offset);
     if (pattern.period < 1)
         fail("{}: {}_layer_period is {}, expected at least 1", config.source(), kind, pattern.period);
-    return pattern;
 }
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, jamba.name);
-    SsmSpec ssm = read_gguf_ssm(metadata);
-    ssm.inner_norms = true;
-    for (LayerSpec& layer : spec.layers) {
-        layer.attention()->rope = {.enabled = false};
-        if (layer.attention()->kv_heads == 0) layer.mixer = ssm;
+// That of the first two layers; one that fits no layer if there is none.
+void write_pattern(const LayerPattern& pattern, int layers, const std::string& kind, nlohmann::ordered_json& config) {
+    const std::vector<int32_t> found = pattern.among(layers);
+    const int period = found.empty() ? layers + 1 : layers, offset = found.empty() ? layers : found.front();
+    config[kind + "_layer_period"] = found.size() > 1 ? found[1] - found[0] : period;
+    config[kind + "_layer_offset"] = offset;
+}
+
+// In GGUF state space layers are those without keys, and which layers are mixtures their tensors tell (read_presence).
+void read_layers_of_kinds(const Input& in, Outline& o) {
+    o.attention.rope = {.enabled = false};
+    if (in.hf) {
+        read_pattern(*in.hf, "attn", {.period = 8, .offset = 4}, o.attention_layers);
+        read_pattern(*in.hf, "expert", {.period = 2, .offset = 1}, o.mixture_layers);
     }
-    // Which layers are mixtures their tensors tell (read_presence).
-    if (metadata.get<int32_t>(key(metadata, "expert_count"), 0) > 0)
-        set_mixture(spec, read_gguf_experts(metadata, "feed_forward_length"));
-    return spec;
+    for (int l = 0; in.gguf && l < o.layers; ++l)
+        if ((o.kv_heads_L.empty() ? o.attention.kv_heads : o.kv_heads_L[static_cast<size_t>(l)]) == 0)
+            o.attention_layers.except.push_back(l);
+    o.moe.router.experts = in.number("expert_count", "num_experts", in.hf ? 16 : 0);
+    o.moe.router.top_k = in.number("expert_used_count", "num_experts_per_tok", in.hf ? 2 : 0);
+    o.moe.hidden = o.dense.hidden;
+    if (o.moe.router.experts <= (in.hf ? 1 : 0)) o.mixture_layers.period = 0;
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, jamba.name);
-    if (config.get<bool>("mamba_proj_bias", false) || !config.get<bool>("mamba_conv_bias", true))
-        fail("{}: expected mamba_conv_bias and no mamba_proj_bias", config.source());
-    const SsmSpec ssm{.inner = checked_product(config.get<int32_t>("mamba_expand", 2), spec.dim, config.source()),
-                      .state = config.get<int32_t>("mamba_d_state", 16),
-                      .conv = config.get<int32_t>("mamba_d_conv", 4),
-                      .dt_rank = hf_dt_rank(config, "mamba_dt_rank", spec.dim),
-                      .inner_norms = true,
-                      .log_rates = true};
-    MoeSpec moe;
-    moe.router = {.experts = config.get<int32_t>("num_experts", 16),
-                  .top_k = config.get<int32_t>("num_experts_per_tok", 2)};
-    moe.hidden = config.require<int32_t>("intermediate_size");
-    const Pattern attention = read_pattern(config, "attn", {8, 4});
-    const Pattern experts = read_pattern(config, "expert", {2, 1});
-    for (size_t l = 0; l < spec.layers.size(); ++l) {
-        LayerSpec& layer = spec.layers[l];
-        layer.attention()->rope = {.enabled = false};
-        if (!attention.holds(l)) layer.mixer = ssm;
-        if (experts.holds(l) && moe.router.experts > 1) layer.feed_forward = moe;
+void write_layers_of_kinds(const Outline& o, Output& out) {
+    const moe::RouterPolicy& r = o.moe.router;
+    if (out.hf) {
+        write_pattern(o.attention_layers, o.layers, "attn", *out.hf);
+        write_pattern(o.mixture_layers, o.layers, "expert", *out.hf);
+    } else {
+        std::vector<int32_t> kv_heads;
+        for (const LayerSpec& layer : spec_of(o).layers)
+            kv_heads.push_back(layer.ssm() ? 0 : layer.attention()->kv_heads);
+        out.gguf->set(key(*out.gguf, "attention.head_count_kv"), MetaArray(kv_heads));
+        if (r.experts == 0) return;
     }
-    return spec;
+    out.say("expert_count", "num_experts", std::max(1, r.experts));
+    out.say("expert_used_count", "num_experts_per_tok", std::max(1, r.top_k));
 }
 
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    std::vector<int32_t> kv_heads;
-    for (const LayerSpec& layer : spec.layers) kv_heads.push_back(layer.attention() ? layer.attention()->kv_heads : 0);
-    metadata.set(key(metadata, "attention.head_count_kv"), MetaArray(kv_heads));
-    write_gguf_ssm(ssm_of(spec), metadata);
-    if (leading_dense_layers(spec) < static_cast<int>(spec.layers.size()))
-        write_gguf_experts(mixture_of(spec), "feed_forward_length", metadata);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    const SsmSpec ssm = ssm_of(spec);
-    config["mamba_expand"] = ssm.inner / spec.dim;
-    config["mamba_d_state"] = ssm.state;
-    config["mamba_d_conv"] = ssm.conv;
-    config["mamba_dt_rank"] = ssm.dt_rank;
-    config["mamba_conv_bias"] = true;
-    config["mamba_proj_bias"] = false;
-    config["use_mamba_kernels"] = false;
-    const Pattern attention = pattern_of(spec, [](const LayerSpec& layer) { return layer.attention(); });
-    const Pattern experts = pattern_of(spec, [](const LayerSpec& layer) { return layer.moe(); });
-    config["attn_layer_period"] = attention.period;
-    config["attn_layer_offset"] = attention.offset;
-    config["expert_layer_period"] = experts.period;
-    config["expert_layer_offset"] = experts.offset;
-    const bool mixture = leading_dense_layers(spec) < static_cast<int>(spec.layers.size());
-    config["num_experts"] = mixture ? mixture_of(spec).router.experts : 1;
-    config["num_experts_per_tok"] = mixture ? mixture_of(spec).router.top_k : 1;
-}
+constexpr Field table[] = {
+    field(FIELD_AT(ssm.inner), {.gguf = "ssm.inner_size"}),
+    field(FIELD_AT(ssm.inner), {.hf = {"mamba_expand"}, .otherwise = 2, .unit = FIELD_AT(model.dim)}),
+    field(FIELD_AT(ssm.state), {.gguf = "ssm.state_size", .hf = {"mamba_d_state"}, .hf_otherwise = 16}),
+    field(FIELD_AT(ssm.conv), {.gguf = "ssm.conv_kernel", .hf = {"mamba_d_conv"}, .hf_otherwise = 4}),
+    rank_of_steps("mamba_dt_rank"),
+    always(FIELD_AT(ssm.inner_norms), true),
+    rates_as_logarithms,
+    written_and_expected("mamba_conv_bias", "true"),
+    written_and_expected("mamba_proj_bias", "false"),
+    written("use_mamba_kernels", "false"),
+    special(read_layers_of_kinds, write_layers_of_kinds),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -133,11 +101,9 @@ const Architecture jamba{
     .hf_model_type = "jamba",
     .hf_class = "JambaForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = names,
+    .without_experts = true,
 };
 
 }  // namespace gremium::archs

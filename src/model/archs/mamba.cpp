@@ -1,12 +1,11 @@
-// Mamba: Gu, Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023): state space layers and nothing
-// else. MoE-Mamba: Pióro et al. (2024): after each of them a mixture; the layout of its files is Gremium's own extension.
+// Mamba: Gu, Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces" (2023): state space layers and
+// nothing else. MoE-Mamba: Pióro et al. (2024): after each of them a mixture; the layout of its files is Gremium's own
+// extension.
 #include "model/archs/all.h"
 
 namespace gremium::archs {
 
 namespace {
-
-constexpr int unbounded_context = 1 << 20;  // what llama.cpp's converter writes: the state has no length
 
 constexpr NameRule names[] = {
     {"token_embd", "backbone.embeddings"},
@@ -26,108 +25,59 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps", "backbone.layers.{l}.moe.experts.{e}.down_proj"},
 };
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, mamba.name);
-    if (metadata.get<bool>(key(metadata, "ssm.dt_b_c_rms"), false))
-        fail("{}: {} is not supported", metadata.source(), key(metadata, "ssm.dt_b_c_rms"));
-    spec.layers.assign(spec.layers.size(), {read_gguf_ssm(metadata), NoFeedForward{}});
-    return spec;
+// What llama.cpp's converter writes: the state has no length.
+constexpr int unbounded_context = 1 << 20;
+
+void write_sizes(const Outline& o, Output& out) {
+    out.say("block_count", "num_hidden_layers", o.layers);
+    out.say("", "intermediate_size", o.ssm.inner);
+    // Readers want to find the keys of attention and feed-forward too.
+    out.say("feed_forward_length", "", 0);
+    out.say("attention.head_count", "", 0);
 }
 
-ModelSpec moe_from_gguf(const Metadata& metadata) {
-    ModelSpec spec = from_gguf(metadata);
-    spec.architecture = moe_mamba.name;
-    MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
-    moe.router.normalise = metadata.get<bool>(key(metadata, "expert_weights_norm"), false);
-    moe.router.capacity_factor = metadata.get<float>(key(metadata, "expert_capacity_factor"), 0);
-    moe.router.second =
-        second_expert(metadata.get<std::string>(key(metadata, "expert_second_policy"), "all"), metadata.source());
-    set_mixture(spec, moe);
-    return spec;
+void refuse_norms(const Input& in, Outline&) {
+    if (in.gguf && in.gguf->get<bool>(key(*in.gguf, "ssm.dt_b_c_rms"), false))
+        fail("{}: {} is not supported", in.source(), key(*in.gguf, "ssm.dt_b_c_rms"));
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec;
-    spec.architecture = mamba.name;
-    spec.name = config.get<std::string>("_name_or_path", "");
-    spec.dim = config.require<int32_t>({"hidden_size", "d_model"});
-    spec.vocab = config.require<int32_t>("vocab_size");
-    spec.context = config.get<int32_t>("max_position_embeddings", unbounded_context);
-    spec.norm.eps = config.get<float>("layer_norm_epsilon", 1e-5f);
-    spec.tied_head = config.get<bool>("tie_word_embeddings", true);
-    if (config.get<bool>("use_bias", false) || !config.get<bool>("use_conv_bias", true))
-        fail("{}: expected use_conv_bias and no use_bias", config.source());
-    const int expanded = checked_product(config.get<int32_t>("expand", 2), spec.dim, config.source());
-    const SsmSpec ssm{.inner = config.get<int32_t>("intermediate_size", expanded),
-                      .state = config.get<int32_t>("state_size", 16),
-                      .conv = config.get<int32_t>("conv_kernel", 4),
-                      .dt_rank = hf_dt_rank(config, "time_step_rank", spec.dim),
-                      .log_rates = true};
-    spec.layers.assign(hf_layer_count(config), {ssm, NoFeedForward{}});
-    return spec;
-}
+constexpr Field table[] = {
+    model_name,
+    vocabulary_size,
+    field(FIELD_AT(model.dim), {.gguf = "embedding_length", .hf = {"hidden_size", "d_model"}}),
+    special(read_layer_count, write_sizes),
+    field(FIELD_AT(ssm.inner), {.hf = {"expand"}, .otherwise = 2, .unit = FIELD_AT(model.dim)}),
+    field(FIELD_AT(ssm.inner), {.gguf = "ssm.inner_size", .hf = {"intermediate_size"}, .hf_otherwise = kept}),
+    field(FIELD_AT(ssm.state), {.gguf = "ssm.state_size", .hf = {"state_size"}, .hf_otherwise = 16}),
+    field(FIELD_AT(ssm.conv), {.gguf = "ssm.conv_kernel", .hf = {"conv_kernel"}, .hf_otherwise = 4}),
+    rank_of_steps("time_step_rank"),
+    rates_as_logarithms,
+    field(FIELD_AT(model.norm.eps),
+          {.gguf = "attention.layer_norm_rms_epsilon", .hf = {"layer_norm_epsilon"}, .hf_otherwise = 1e-5}),
+    field(FIELD_AT(model.context),
+          {.gguf = "context_length", .hf = {"max_position_embeddings"}, .hf_otherwise = unbounded_context}),
+    field(FIELD_AT(model.tied_head), {.hf = {"tie_word_embeddings"}, .otherwise = true}),
+    written("hidden_act", "\"silu\""),
+    written_and_expected("use_bias", "false"),
+    written_and_expected("use_conv_bias", "true"),
+    written("residual_in_fp32", "true"),
+    special(refuse_norms),
+    always(FIELD_AT(attention_layers.period), 0),
+    always(FIELD_AT(others_dense), false),
+};
+constexpr Fields fields = table;
 
-ModelSpec moe_from_hf(const HfConfig& config) {
-    ModelSpec spec = from_hf(config);
-    spec.architecture = moe_mamba.name;
-    MoeSpec moe;
-    moe.router = {.experts = config.require<int32_t>("num_experts"),
-                  .top_k = config.require<int32_t>("num_experts_per_tok"),
-                  .normalise = config.get<bool>("norm_topk_prob", false),
-                  .capacity_factor = config.get<float>("capacity_factor", 0),
-                  .second = second_expert(config.get<std::string>("second_expert_policy", "all"), config.source())};
-    moe.hidden = config.require<int32_t>("moe_intermediate_size");
-    set_mixture(spec, moe);
-    return spec;
-}
-
-// Readers want to find the keys of attention and feed-forward too.
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf_trunk(spec, metadata);
-    metadata.set(key(metadata, "feed_forward_length"), uint32_t{0});
-    metadata.set(key(metadata, "attention.head_count"), uint32_t{0});
-    write_gguf_ssm(ssm_of(spec), metadata);
-}
-
-void moe_to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    to_gguf(spec, metadata);
-    write_gguf_experts(mixture_of(spec), "expert_feed_forward_length", metadata);
-    const moe::RouterPolicy router = mixture_of(spec).router;
-    metadata.set(key(metadata, "expert_weights_norm"), router.normalise);
-    metadata.set(key(metadata, "expert_capacity_factor"), router.capacity_factor);
-    metadata.set(key(metadata, "expert_second_policy"), second_expert_name(router.second));
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const SsmSpec ssm = ssm_of(spec);
-    if (!spec.name.empty()) config["_name_or_path"] = spec.name;
-    config["vocab_size"] = spec.vocab;
-    config["hidden_size"] = spec.dim;
-    config["num_hidden_layers"] = spec.layers.size();
-    config["intermediate_size"] = ssm.inner;
-    config["expand"] = ssm.inner / spec.dim;
-    config["state_size"] = ssm.state;
-    config["conv_kernel"] = ssm.conv;
-    config["time_step_rank"] = ssm.dt_rank;
-    config["layer_norm_epsilon"] = decimal(spec.norm.eps);
-    config["max_position_embeddings"] = spec.context;
-    config["tie_word_embeddings"] = spec.tied_head;
-    config["hidden_act"] = "silu";
-    config["use_bias"] = false;
-    config["use_conv_bias"] = true;
-    config["residual_in_fp32"] = true;
-}
-
-void moe_to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    to_hf(spec, config);
-    const MoeSpec moe = mixture_of(spec);
-    config["num_experts"] = moe.router.experts;
-    config["num_experts_per_tok"] = moe.router.top_k;
-    config["norm_topk_prob"] = moe.router.normalise;
-    config["capacity_factor"] = decimal(moe.router.capacity_factor);
-    config["second_expert_policy"] = second_expert_name(moe.router.second);
-    config["moe_intermediate_size"] = moe.hidden;
-}
+constexpr Field moe_table[] = {
+    num_experts("num_experts"),
+    experts_per_token,
+    field(FIELD_AT(moe.router.normalise),
+          {.gguf = "expert_weights_norm", .hf = {"norm_topk_prob"}, .otherwise = false}),
+    field(FIELD_AT(moe.router.capacity_factor),
+          {.gguf = "expert_capacity_factor", .hf = {"capacity_factor"}, .otherwise = 0}),
+    second_expert,
+    own_width_of_experts,
+};
+constexpr Fields moe_fields = moe_table;
 
 }  // namespace
 
@@ -137,10 +87,7 @@ const Architecture mamba{
     .hf_model_type = "mamba",
     .hf_class = "MambaForCausalLM",
     .experts = false,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&fields},
     .names = names,
 };
 
@@ -150,10 +97,7 @@ const Architecture moe_mamba{
     .hf_model_type = "moe_mamba",
     .hf_class = "MoeMambaForCausalLM",
     .experts = true,
-    .from_gguf = moe_from_gguf,
-    .from_hf = moe_from_hf,
-    .to_gguf = moe_to_gguf,
-    .to_hf = moe_to_hf,
+    .fields = {&fields, &moe_fields},
     .names = names,
 };
 

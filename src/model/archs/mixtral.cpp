@@ -12,32 +12,16 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w2"},
 };
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, mixtral.name);
-    MoeSpec moe = read_gguf_experts(metadata, "feed_forward_length");
-    moe.router.normalise = true;
-    set_mixture(spec, moe);
-    return spec;
+void write_window(const Outline& o, Output& out) {
+    if (out.hf)
+        (*out.hf)["sliding_window"] = o.attention.window > 0 ? nlohmann::ordered_json(o.attention.window) : nullptr;
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, mixtral.name, {.eps = 1e-5f, .rope_theta = 1e6f, .use_sliding_window = true});
-    MoeSpec moe = read_hf_experts(config, "intermediate_size");
-    moe.router.normalise = true;
-    set_mixture(spec, moe);
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    write_gguf_experts(mixture_of(spec), "feed_forward_length", metadata);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    write_hf_experts(mixture_of(spec), "num_local_experts", config);
-    config["sliding_window"] = nullptr;
-}
+constexpr Field table[] = {
+    num_experts("num_local_experts"), experts_per_token, width_of_experts, always(FIELD_AT(moe.router.normalise), true),
+    special(nullptr, write_window),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -47,11 +31,9 @@ const Architecture mixtral{
     .hf_model_type = "mixtral",
     .hf_class = "MixtralForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = names,
+    .hf_defaults = {.eps = 1e-5f, .rope_base = 1e6f, .use_sliding_window = true, .reads_windows = true},
     .gguf_pairing = kernels::RopePairing::interleaved,
 };
 

@@ -6,36 +6,22 @@ namespace gremium::archs {
 
 namespace {
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, olmoe.name);
-    set_qk_norm(spec, QkNorm::full);
-    if (metadata.contains(key(metadata, "attention.clamp_kqv")))
-        fail("{}: {} is not supported", metadata.source(), key(metadata, "attention.clamp_kqv"));
-    set_mixture(spec, read_gguf_experts(metadata, "feed_forward_length"));
-    return spec;
+void refuse_clamp(const Input& in, Outline&) {
+    if (in.gguf && in.gguf->contains(key(*in.gguf, "attention.clamp_kqv")))
+        fail("{}: {} is not supported", in.source(), key(*in.gguf, "attention.clamp_kqv"));
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, olmoe.name, {.eps = 1e-5f});
-    set_qk_norm(spec, QkNorm::full);
-    refuse_attention_bias(config);
-    if (config.contains("clip_qkv")) fail("{}: clip_qkv is not supported", config.source());
-    set_mixture(spec, read_hf_experts(config, "intermediate_size"));
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    write_gguf_experts(mixture_of(spec), "feed_forward_length", metadata);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    const MoeSpec moe = mixture_of(spec);
-    write_hf_experts(moe, "num_experts", config);
-    config["norm_topk_prob"] = moe.router.normalise;
-    config["clip_qkv"] = nullptr;
-}
+constexpr Field table[] = {
+    always(FIELD_AT(attention.qk_norm), QkNorm::full),
+    expected("attention_bias", "false"),
+    special(refuse_clamp),
+    num_experts("num_experts"),
+    experts_per_token,
+    width_of_experts,
+    norm_topk_prob,
+    written_and_expected("clip_qkv", "null"),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -45,11 +31,9 @@ const Architecture olmoe{
     .hf_model_type = "olmoe",
     .hf_class = "OlmoeForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = {},
+    .hf_defaults = {.eps = 1e-5f},
     .gguf_needs_head = true,
     .gguf_needs_own_keys = true,
 };

@@ -1,5 +1,5 @@
-// Phi-3.5-MoE: Abdin et al., "Phi-3 Technical Report" (2024). LayerNorm, biases in attention and head, longrope, and the
-// SparseMixer router. llama.cpp computes its GGUF files with RMSNorm and Mixtral's router instead. Both are here: a
+// Phi-3.5-MoE: Abdin et al., "Phi-3 Technical Report" (2024). LayerNorm, biases in attention and head, longrope, and
+// the SparseMixer router. llama.cpp computes its GGUF files with RMSNorm and Mixtral's router instead. Both are here: a
 // Hugging Face model, and a GGUF file made of one by this program (it says router.sparse_epsilon), is Microsoft's; any
 // other GGUF file is llama.cpp's.
 #include "model/archs/all.h"
@@ -15,53 +15,43 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w2"},
 };
 
-constexpr const char* epsilon_key = "router.sparse_epsilon";
+// In GGUF files if its tensor is there.
+void expect_head_bias(const Input& in, Outline& o) { o.model.head_bias = in.gguf; }
+
+using Score = moe::RouterPolicy::Score;
 
 // An epsilon of 0 stands for llama.cpp's reading.
-void set_phi(ModelSpec& spec, MoeSpec moe, float epsilon) {
-    spec.norm.kind = epsilon > 0 ? NormKind::layer : NormKind::rms;
-    spec.norm.bias = true;
-    moe.router.score = epsilon > 0 ? moe::RouterPolicy::Score::sparsemixer : moe::RouterPolicy::Score::softmax_selected;
-    moe.router.sparse_epsilon = epsilon;
-    moe.router.normalise = false;
-    set_mixture(spec, moe);
+void complete(const Input&, Outline& o) {
+    const bool sparse = o.moe.router.sparse_epsilon > 0;
+    o.model.norm.kind = sparse ? NormKind::layer : NormKind::rms;
+    o.moe.router.score = sparse ? Score::sparsemixer : Score::softmax_selected;
 }
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, phimoe.name);
-    const int original = metadata.get<int32_t>(key(metadata, "rope.scaling.original_context_length"), 0);
-    for_each_attention(spec, [&](AttentionSpec& a) { a.rope.original_context = original; });
-    spec.head_bias = true;  // if its tensor is there
-    set_phi(spec, read_gguf_experts(metadata, "feed_forward_length"),
-            metadata.get<float>(key(metadata, epsilon_key), 0.0f));
-    return spec;
+void write_eps(const Outline& o, Output& out) {
+    if (out.gguf) out.gguf->set(key(*out.gguf, "attention.layer_norm_epsilon"), o.model.norm.eps);
 }
 
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, phimoe.name, {.eps = 1e-5f, .rope_theta = 1e6f});
-    const bool bias = config.get<bool>("attention_bias", false);
-    for_each_attention(spec, [&](AttentionSpec& a) { a.qkv_bias = a.out_bias = bias; });
-    spec.head_bias = config.get<bool>("lm_head_bias", false);
-    set_phi(spec, read_hf_experts(config, "intermediate_size"), config.get<float>("router_jitter_noise", 0.01f));
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    const MoeSpec moe = mixture_of(spec);
-    write_gguf(spec, metadata);
-    metadata.set(key(metadata, "attention.layer_norm_epsilon"), spec.norm.eps);
-    write_gguf_experts(moe, "feed_forward_length", metadata);
-    if (moe.router.sparse_epsilon > 0) metadata.set(key(metadata, epsilon_key), moe.router.sparse_epsilon);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const MoeSpec moe = mixture_of(spec);
-    write_hf(spec, config);
-    write_hf_experts(moe, "num_local_experts", config);
-    config["router_jitter_noise"] = decimal(moe.router.sparse_epsilon);
-    config["lm_head_bias"] = spec.head_bias;
-    config["sliding_window"] = nullptr;
-}
+constexpr Field table[] = {
+    field(FIELD_AT(attention.rope.original_context),
+          {.gguf = "rope.scaling.original_context_length", .otherwise = 0, .written = false}),
+    field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
+    field(FIELD_AT(attention.out_bias), {.hf = {"attention_bias"}, .otherwise = false}),
+    special(nullptr, write_eps),
+    num_experts("num_local_experts"),
+    experts_per_token,
+    width_of_experts,
+    field(FIELD_AT(moe.router.sparse_epsilon), {.gguf = "router.sparse_epsilon",
+                                                .hf = {"router_jitter_noise"},
+                                                .otherwise = 0,
+                                                .hf_otherwise = 0.01f,
+                                                .unsaid_in_gguf = true}),
+    special(expect_head_bias),
+    field(FIELD_AT(model.head_bias), {.hf = {"lm_head_bias"}, .otherwise = false}),
+    always(FIELD_AT(model.norm.bias), true),
+    special(complete),
+    written("sliding_window", "null"),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -71,11 +61,9 @@ const Architecture phimoe{
     .hf_model_type = "phimoe",
     .hf_class = "PhimoeForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = names,
+    .hf_defaults = {.eps = 1e-5f, .rope_base = 1e6f},
     .gguf_needs_head = true,
 };
 

@@ -5,22 +5,11 @@ namespace gremium::archs {
 
 namespace {
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, qwen2.name);
-    set_qkv_bias(spec, true);
-    return spec;
-}
-
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, qwen2.name);
-    set_qkv_bias(spec, true);
-    return spec;
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    config["use_sliding_window"] = false;
-}
+constexpr Field table[] = {
+    always(FIELD_AT(attention.qkv_bias), true),
+    written("use_sliding_window", "false"),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -30,10 +19,7 @@ const Architecture qwen2{
     .hf_model_type = "qwen2",
     .hf_class = "Qwen2ForCausalLM",
     .experts = false,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = write_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = {},
 };
 

@@ -5,23 +5,12 @@ namespace gremium::archs {
 
 namespace {
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, qwen3.name);
-    set_qk_norm(spec, QkNorm::per_head);
-    return spec;
-}
-
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, qwen3.name);
-    set_qk_norm(spec, QkNorm::per_head);
-    refuse_attention_bias(config);
-    return spec;
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    config["use_sliding_window"] = false;
-}
+constexpr Field table[] = {
+    always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
+    expected("attention_bias", "false"),
+    written("use_sliding_window", "false"),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -31,10 +20,7 @@ const Architecture qwen3{
     .hf_model_type = "qwen3",
     .hf_class = "Qwen3ForCausalLM",
     .experts = false,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = write_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields},
     .names = {},
 };
 

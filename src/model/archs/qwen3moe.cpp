@@ -6,32 +6,13 @@ namespace gremium::archs {
 
 namespace {
 
-ModelSpec from_gguf(const Metadata& metadata) {
-    ModelSpec spec = read_gguf(metadata, qwen3moe.name);
-    set_qk_norm(spec, QkNorm::per_head);
-    MoeSpec moe = read_gguf_experts(metadata, "expert_feed_forward_length");
-    moe.router.normalise = true;
-    set_mixture(spec, moe);
-    return spec;
-}
-
-ModelSpec from_hf(const HfConfig& config) {
-    ModelSpec spec = read_hf(config, qwen3moe.name);
-    set_qk_norm(spec, QkNorm::per_head);
-    refuse_attention_bias(config);
-    set_qwen_mixture(spec, read_hf_experts(config, "moe_intermediate_size"), config);
-    return spec;
-}
-
-void to_gguf(const ModelSpec& spec, Metadata& metadata) {
-    write_gguf(spec, metadata);
-    write_gguf_experts(mixture_of(spec), "expert_feed_forward_length", metadata);
-}
-
-void to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    write_hf(spec, config);
-    write_qwen_mixture(spec, config);
-}
+constexpr Field table[] = {
+    always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
+    expected("attention_bias", "false"),
+    // In GGUF; config.json says it.
+    always(FIELD_AT(moe.router.normalise), true),
+};
+constexpr Fields fields = table;
 
 }  // namespace
 
@@ -41,10 +22,7 @@ const Architecture qwen3moe{
     .hf_model_type = "qwen3_moe",
     .hf_class = "Qwen3MoeForCausalLM",
     .experts = true,
-    .from_gguf = from_gguf,
-    .from_hf = from_hf,
-    .to_gguf = to_gguf,
-    .to_hf = to_hf,
+    .fields = {&decoder_fields, &fields, &qwen_mixture_fields},
     .names = {},
 };
 

@@ -20,6 +20,11 @@ constexpr NameRule common_names[] = {
     {"blk.{l}.attn_output", "model.layers.{l}.self_attn.o_proj"},
     {"blk.{l}.attn_q_norm", "model.layers.{l}.self_attn.q_norm"},
     {"blk.{l}.attn_k_norm", "model.layers.{l}.self_attn.k_norm"},
+    {"blk.{l}.attn_q_a", "model.layers.{l}.self_attn.q_a_proj"},
+    {"blk.{l}.attn_q_a_norm", "model.layers.{l}.self_attn.q_a_layernorm"},
+    {"blk.{l}.attn_q_b", "model.layers.{l}.self_attn.q_b_proj"},
+    {"blk.{l}.attn_kv_a_mqa", "model.layers.{l}.self_attn.kv_a_proj_with_mqa"},
+    {"blk.{l}.attn_kv_a_norm", "model.layers.{l}.self_attn.kv_a_layernorm"},
     {"blk.{l}.ffn_norm", "model.layers.{l}.post_attention_layernorm"},
     {"blk.{l}.ffn_gate", "model.layers.{l}.mlp.gate_proj"},
     {"blk.{l}.ffn_up", "model.layers.{l}.mlp.up_proj"},
@@ -44,11 +49,26 @@ constexpr NameRule other_gguf_names[] = {
     {"blk.{l}.ffn_down_exps", "blk.{l}.ffn_down.{e}"},
 };
 
-std::string fill(std::string_view pattern, std::string_view placeholder, int number) {
+std::string replaced(std::string_view pattern, std::string_view placeholder, std::string_view filling) {
     std::string text(pattern);
     if (const size_t at = text.find(placeholder); at != std::string::npos)
-        text.replace(at, placeholder.size(), std::to_string(number));
+        text.replace(at, placeholder.size(), filling);
     return text;
+}
+std::string fill(std::string_view pattern, std::string_view placeholder, int number) {
+    return replaced(pattern, placeholder, std::to_string(number));
+}
+
+constexpr std::string_view encoder = "enc.";
+
+// "{decoder|encoder}": the first for a decoder's tensor, the second for an encoder's.
+std::string with_alternative(std::string name, bool of_encoder) {
+    const size_t bar = name.find('|');
+    if (bar == std::string::npos) return name;
+    const size_t begin = name.rfind('{', bar), end = name.find('}', bar);
+    const std::string chosen =
+        of_encoder ? name.substr(bar + 1, end - bar - 1) : name.substr(begin + 1, bar - begin - 1);
+    return with_alternative(name.replace(begin, end - begin + 1, chosen), of_encoder);
 }
 
 // Whether name is the pattern with some layer.
@@ -66,13 +86,18 @@ bool fits(std::string_view pattern, std::string_view name) {
 template <typename Found>
 void for_each_rule(std::span<const NameRule> rules, std::string_view name, Found&& found) {
     for (const size_t length : {name.size(), name.rfind('.')})
-        for (const NameRule& rule : rules)
-            if (fits(rule.canonical, name.substr(0, length))) found(rule, name.substr(length));
+        for (const NameRule& rule : rules) {
+            std::string_view stem = name.substr(0, length);
+            if (rule.file.find('|') != std::string_view::npos && stem.starts_with(encoder))
+                stem.remove_prefix(encoder.size());
+            if (fits(rule.canonical, stem)) found(rule, name.substr(length));
+        }
 }
 
 Place place_of(const NameRule& rule, std::string_view suffix, const TensorSlot& slot) {
-    return {fill(fill(rule.file, "{l}", slot.layer), "{e}", std::max(0, slot.expert)) + std::string(suffix),
-            rule.layout, rule.file.find("{e}") != std::string_view::npos};
+    std::string name = fill(fill(rule.file, "{l}", slot.layer), "{e}", std::max(0, slot.expert));
+    name = with_alternative(name, slot.name.starts_with(encoder));
+    return {name + std::string(suffix), rule.layout, rule.file.find("{e}") != std::string_view::npos};
 }
 
 std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slot) {

@@ -1,3 +1,4 @@
+// Scaling of rotary frequencies: linear, Llama 3's, YaRN and longrope.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -9,7 +10,53 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr int max_layers = 4096;
+void read_gguf_scaling(const Metadata& metadata, RopeSpec& rope) {
+    const auto k = [&](std::string_view name) { return key(metadata, "rope.scaling." + std::string(name)); };
+    const std::string type = metadata.get<std::string>(k("type"), "none");
+    rope.magnitude = metadata.get<float>(k("attn_factor"), 1.0f);
+    if (type == "linear") rope.linear_factor = metadata.require<float>(k("factor"));
+    if (type == "none" || type == "linear" || type == "longrope") return;
+    if (type != "yarn")
+        fail(
+            "{}: rotary scaling of type \"{}\" is not supported (none, linear, yarn, longrope, and divisors "
+            "in "
+            "tensors are)",
+            metadata.source(), type);
+    rope.yarn = {.factor = metadata.require<float>(k("factor")),
+                 .beta_fast = metadata.get<float>(k("yarn_beta_fast"), 32.0f),
+                 .beta_slow = metadata.get<float>(k("yarn_beta_slow"), 1.0f),
+                 .truncate = metadata.get<bool>(k("yarn_truncate"), true),  // our own: llama.cpp always does
+                 .log_multiplier = metadata.get<float>(k("yarn_log_multiplier"), 0.0f)};
+    rope.original_context = metadata.require<int32_t>(k("original_context_length"));
+    // Where scores grow with the factor, cosines and sines do not (DeepSeek).
+    if (rope.yarn.log_multiplier == 0) rope.magnitude *= yarn_magnitude(rope.yarn.factor);
+}
+
+void write_gguf_scaling(const RopeSpec& rope, Metadata& metadata) {
+    const auto set = [&](std::string_view name, MetaValue value) {
+        metadata.set(key(metadata, "rope.scaling." + std::string(name)), std::move(value));
+    };
+    if (rope.original_context > 0) set("original_context_length", static_cast<uint32_t>(rope.original_context));
+    if (rope.linear_factor != 1) {
+        set("type", std::string("linear"));
+        set("factor", rope.linear_factor);
+    }
+    const YarnSpec& yarn = rope.yarn;
+    if (yarn.factor == 1) {
+        if (rope.magnitude != 1) set("attn_factor", rope.magnitude);
+        return;
+    }
+    set("type", std::string("yarn"));
+    set("factor", yarn.factor);
+    if (yarn.beta_fast != 32 || yarn.beta_slow != 1) {
+        set("yarn_beta_fast", yarn.beta_fast);
+        set("yarn_beta_slow", yarn.beta_slow);
+    }
+    if (!yarn.truncate) set("yarn_truncate", false);
+    if (yarn.log_multiplier != 0) set("yarn_log_multiplier", yarn.log_multiplier);
+    const float usual = yarn.log_multiplier != 0 ? 1 : yarn_magnitude(yarn.factor);
+    if (rope.magnitude != usual) set("attn_factor", rope.magnitude / usual);
+}
 
 // Llama 3's scaling of rotary frequencies, as transformers' "rope_type": "llama3".
 struct Llama3Scaling {
@@ -60,7 +107,7 @@ int original_context(const HfConfig& config, const HfConfig& scaling) {
     return config.get<int32_t>(name, config.require<int32_t>("max_position_embeddings"));
 }
 
-void read_scaling(const HfConfig& config, RopeSpec& rope) {
+void read_hf_scaling(const HfConfig& config, RopeSpec& rope) {
     const auto scaling = config.child({"rope_scaling", "rope_parameters"});
     if (!scaling) return;
     const std::string type = scaling->get<std::string>({"rope_type", "type"}, "default");
@@ -82,11 +129,6 @@ void read_scaling(const HfConfig& config, RopeSpec& rope) {
     }
     if (rope.yarn.factor != 1 || !rope.long_divisors.empty())
         rope.original_context = original_context(config, *scaling);
-}
-
-float read_theta(const HfConfig& config, float fallback) {
-    if (auto parameters = config.child("rope_parameters")) fallback = parameters->get<float>("rope_theta", fallback);
-    return config.get<float>("rope_theta", fallback);
 }
 
 nlohmann::ordered_json yarn_of(const RopeSpec& rope) {
@@ -140,83 +182,21 @@ nlohmann::ordered_json scaling_of(const RopeSpec& rope) {
     fail("config.json cannot express these rotary frequency divisors");
 }
 
-void refuse_what_is_unknown(const HfConfig& config, int context, HfDefaults defaults) {
-    if (const std::string act = config.get<std::string>({"hidden_act", "hidden_activation"}, "silu");
-        act != "silu" && act != "swish")
-        fail("{}: hidden_act \"{}\" is not supported (silu is)", config.source(), act);
-    if (const auto quantised = config.child("quantization_config")) {
-        const auto method = quantised->get<std::string>("quant_method", "");
-        if (method != "mxfp4" && method != "fp8")
-            fail(
-                "{}: quantised weights (quantization_config) of method \"{}\" are not supported (mxfp4 and "
-                "fp8 are)",
-                config.source(), method);
-    }
-    const bool windowed = config.get<bool>("use_sliding_window", defaults.use_sliding_window) &&
-                          config.get<int64_t>("sliding_window", context) < context &&
-                          config.get<int64_t>("max_window_layers", 0) < config.require<int64_t>("num_hidden_layers");
-    if (windowed && !defaults.reads_windows)
-        fail("{}: sliding window attention is not supported here", config.source());
-}
-
 }  // namespace
 
-size_t hf_layer_count(const HfConfig& config, const std::string& name) {
-    const int layers = config.require<int32_t>(name);
-    if (layers < 1 || layers > max_layers)
-        fail("{}: {} is {}, expected 1 to {}", config.source(), name, layers, max_layers);
-    return static_cast<size_t>(layers);
+void read_rope_scaling(const Input& in, Outline& outline) {
+    if (in.gguf)
+        read_gguf_scaling(*in.gguf, outline.attention.rope);
+    else
+        read_hf_scaling(*in.hf, outline.attention.rope);
 }
 
-int hf_dt_rank(const HfConfig& config, std::string_view name, int dim) {
-    const nlohmann::json* value = config.value(name);
-    return !value || *value == "auto" ? (dim + 15) / 16 : config.require<int32_t>(name);
+void write_rope_scaling(const Outline& outline, Output& out) {
+    const RopeSpec& rope = outline.attention.rope;
+    if (out.hf) (*out.hf)["rope_scaling"] = scaling_of(rope);
+    if (out.gguf && rope.enabled) write_gguf_scaling(rope, *out.gguf);
 }
 
-ModelSpec read_hf(const HfConfig& config, std::string_view architecture, HfDefaults defaults) {
-    ModelSpec spec;
-    spec.architecture = architecture;
-    spec.name = config.get<std::string>("_name_or_path", "");
-    spec.dim = config.require<int32_t>("hidden_size");
-    spec.vocab = config.require<int32_t>("vocab_size");
-    spec.context = config.require<int32_t>("max_position_embeddings");
-    spec.norm.eps = config.get<float>("rms_norm_eps", defaults.eps);
-    spec.tied_head = config.get<bool>("tie_word_embeddings", false);
-    refuse_what_is_unknown(config, spec.context, defaults);
-
-    AttentionSpec a;
-    a.heads = config.require<int32_t>("num_attention_heads");
-    a.kv_heads = config.get<int32_t>("num_key_value_heads", a.heads);
-    a.head_dim = config.get<int32_t>("head_dim", a.heads > 0 ? spec.dim / a.heads : 0);
-    a.value_dim = a.head_dim;
-    a.rope.dims = static_cast<int>(std::lround(a.head_dim * config.get<double>("partial_rotary_factor", 1.0)));
-    a.rope.pairing = architecture_of(spec).hf_pairing;
-    a.rope.base = read_theta(config, defaults.rope_theta);
-    read_scaling(config, a.rope);
-    const DenseSpec dense{.hidden = config.require<int32_t>("intermediate_size")};
-    spec.layers.assign(hf_layer_count(config), {a, dense});
-    return spec;
-}
-
-void write_hf(const ModelSpec& spec, nlohmann::ordered_json& config) {
-    const AttentionSpec a = attention_of(spec);
-    if (!spec.name.empty()) config["_name_or_path"] = spec.name;
-    config["vocab_size"] = spec.vocab;
-    config["hidden_size"] = spec.dim;
-    config["intermediate_size"] = dense_of(spec).hidden;
-    config["num_hidden_layers"] = spec.layers.size();
-    config["num_attention_heads"] = a.heads;
-    config["num_key_value_heads"] = a.kv_heads;
-    config["head_dim"] = a.head_dim;
-    config["hidden_act"] = "silu";
-    config["max_position_embeddings"] = spec.context;
-    config["rms_norm_eps"] = decimal(spec.norm.eps);
-    config["rope_theta"] = decimal(a.rope.base);
-    config["rope_scaling"] = scaling_of(a.rope);
-    config["tie_word_embeddings"] = spec.tied_head;
-    config["attention_bias"] = a.out_bias;
-    config["attention_dropout"] = 0.0;
-    config["use_cache"] = true;
-}
+float yarn_magnitude(float factor) { return static_cast<float>(1 + 0.1 * std::log(double{factor})); }
 
 }  // namespace gremium::archs

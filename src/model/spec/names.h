@@ -1,0 +1,80 @@
+// The words for what enumerations of a specification can be: one table for recipes, model files and what people read.
+#pragma once
+
+#include <cstdint>
+#include <iterator>
+#include <span>
+#include <string_view>
+
+#include "model/spec/spec.h"
+
+namespace gremium {
+
+struct Word {
+    uint8_t value;
+    // In recipes, messages and inspect.
+    std::string_view name;
+    // In a config.json; empty: the name.
+    std::string_view hf = {};
+    // In GGUF metadata, where those have numbers.
+    uint32_t gguf = 0;
+
+    constexpr std::string_view in_hf() const { return hf.empty() ? name : hf; }
+};
+
+// WordsOf<Enum>::list; an enumeration without words does not compile.
+template <typename Enum>
+struct WordsOf;
+
+// Those of a router's choices have their names with the policy; here is what files call them.
+constexpr Word word_for(const auto& named, std::string_view hf = {}, uint32_t gguf = 0) {
+    return {static_cast<uint8_t>(named.value), named.name, hf, gguf};
+}
+template <>
+struct WordsOf<moe::RouterPolicy::Score> {
+    static constexpr Word list[] = {word_for(moe::score_names[0], {}, 1), word_for(moe::score_names[1]),
+                                    word_for(moe::score_names[2], {}, 2), word_for(moe::score_names[3])};
+    static_assert(std::size(list) == std::size(moe::score_names));
+    static_assert(moe::score_names[2].value == moe::RouterPolicy::Score::sigmoid);
+};
+template <>
+struct WordsOf<moe::RouterPolicy::GroupScore> {
+    static constexpr Word list[] = {word_for(moe::group_score_names[0]), word_for(moe::group_score_names[1])};
+    static_assert(std::size(list) == std::size(moe::group_score_names));
+};
+template <>
+struct WordsOf<moe::RouterPolicy::Second> {
+    static constexpr Word list[] = {word_for(moe::second_names[0], "all"), word_for(moe::second_names[1], "random"),
+                                    word_for(moe::second_names[2], "sampling")};
+    static_assert(std::size(list) == std::size(moe::second_names));
+    static_assert(moe::second_names[1].value == moe::RouterPolicy::Second::likely);
+};
+template <>
+struct WordsOf<QkNorm> {
+    static constexpr Word list[] = {{uint8_t(QkNorm::none), "none"},
+                                    {uint8_t(QkNorm::per_head), "per_head"},
+                                    {uint8_t(QkNorm::full), "full"},
+                                    {uint8_t(QkNorm::rotated), "rotated"}};
+};
+template <>
+struct WordsOf<NormKind> {
+    static constexpr Word list[] = {{uint8_t(NormKind::rms), "rms"}, {uint8_t(NormKind::layer), "layer"}};
+};
+template <>
+struct WordsOf<kernels::Activation::Kind> {
+    static constexpr Word list[] = {{uint8_t(kernels::Activation::silu), "silu"},
+                                    {uint8_t(kernels::Activation::gelu), "gelu"},
+                                    {uint8_t(kernels::Activation::gelu_erf), "gelu_erf"},
+                                    {uint8_t(kernels::Activation::relu), "relu"},
+                                    {uint8_t(kernels::Activation::clamped_swiglu), "clamped_swiglu"}};
+};
+
+// The entry of a value.
+template <typename Enum>
+constexpr const Word& word_of(Enum value) {
+    for (const Word& word : WordsOf<Enum>::list)
+        if (word.value == static_cast<uint8_t>(value)) return word;
+    return WordsOf<Enum>::list[0];
+}
+
+}  // namespace gremium

@@ -1,0 +1,168 @@
+#include "model/spec/outline.h"
+
+#include <algorithm>
+
+namespace gremium {
+
+namespace {
+
+int of_layer(const std::vector<int32_t>& values_L, int layer, int common) {
+    return values_L.empty() ? common : values_L.at(static_cast<size_t>(layer));
+}
+
+bool is_whole(const Outline& o, int layer) { return o.whole_period > 0 && (layer + 1) % o.whole_period == 0; }
+
+AttentionSpec attention_in(const Outline& o, int layer) {
+    AttentionSpec a = o.attention;
+    a.heads = of_layer(o.heads_L, layer, a.heads);
+    a.kv_heads = of_layer(o.kv_heads_L, layer, a.kv_heads);
+    if (a.head_dim == 0 && a.heads > 0) a.head_dim = o.model.dim / a.heads;
+    if (a.value_dim == 0) a.value_dim = a.head_dim;
+    if (a.rope.enabled && a.rope.dims == 0) a.rope.dims = a.head_dim;
+    if (is_whole(o, layer)) {
+        a.window = a.chunk = 0;
+        a.rope.enabled = o.whole_rotated;
+        if (!a.rope.enabled && a.qk_norm == QkNorm::rotated) a.qk_norm = QkNorm::none;
+    } else if (o.whole_period > 0 && !o.whole_rotated) {
+        a.temperature = 0;
+        a.temperature_stretch = 0;
+    }
+    return a;
+}
+
+LayerSpec layer_in(const Outline& o, int layer) {
+    LayerSpec result;
+    const bool attention = o.attention_layers.holds(layer);
+    if (attention)
+        result.mixer = attention_in(o, layer);
+    else if (o.other_mixer)
+        result.mixer = *o.other_mixer;
+    else
+        result.mixer = o.ssm;
+    if (o.mixture_layers.holds(layer)) {
+        result.feed_forward = o.moe;
+    } else if (o.others_dense) {
+        DenseSpec dense = o.dense;
+        dense.hidden = of_layer(o.hidden_L, layer, dense.hidden);
+        result.feed_forward = dense;
+    } else {
+        result.feed_forward = NoFeedForward{};
+    }
+    if (attention && o.encoder) result.cross = *result.attention();
+    return result;
+}
+
+template <typename Belongs>
+LayerPattern pattern_of(const ModelSpec& spec, Belongs&& belongs) {
+    LayerPattern pattern;
+    const auto count = static_cast<int>(spec.layers.size());
+    pattern.first = count;
+    for (int l = 0; l < count; ++l) {
+        const bool member = belongs(spec.layers[static_cast<size_t>(l)]);
+        if (member) pattern.first = std::min(pattern.first, l);
+        if (!member && l > pattern.first) pattern.except.push_back(l);
+    }
+    return pattern;
+}
+
+// Empty when all are one.
+std::vector<int32_t> unless_one(std::vector<int32_t> values) {
+    const auto other = [&](int32_t value) { return value != values.front(); };
+    if (std::ranges::none_of(values, other)) values.clear();
+    return values;
+}
+
+void outline_attention(const ModelSpec& spec, Outline& o) {
+    const AttentionSpec* first = nullptr;
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        const AttentionSpec* a = spec.layers[l].attention();
+        o.heads_L.push_back(a ? a->heads : 0);
+        o.kv_heads_L.push_back(a ? a->kv_heads : 0);
+        if (!a) continue;
+        if (!first) o.attention = *(first = a);
+        const bool whole = a->window == 0 && a->chunk == 0;
+        const bool differs = (first->window > 0 || first->chunk > 0) || a->rope.enabled != first->rope.enabled;
+        if (o.whole_period > 0 || !whole || !differs) continue;
+        o.whole_period = static_cast<int>(l) + 1;
+        o.whole_rotated = a->rope.enabled;
+        if (o.attention.temperature == 0) {
+            o.attention.temperature = a->temperature;
+            o.attention.temperature_stretch = a->temperature_stretch;
+        }
+    }
+    // Layers without attention take the first one's number.
+    for (std::vector<int32_t>* values : {&o.heads_L, &o.kv_heads_L})
+        for (int32_t& value : *values)
+            if (value == 0 && first) value = values == &o.heads_L ? first->heads : first->kv_heads;
+    o.heads_L = unless_one(std::move(o.heads_L));
+    o.kv_heads_L = unless_one(std::move(o.kv_heads_L));
+}
+
+void outline_feed_forward(const ModelSpec& spec, Outline& o) {
+    const MoeSpec* moe = nullptr;
+    const DenseSpec* dense = nullptr;
+    for (const LayerSpec& layer : spec.layers) {
+        if (!moe) moe = layer.moe();
+        if (!dense) dense = layer.dense();
+        o.others_dense = o.others_dense && layer.has_feed_forward();
+    }
+    if (moe) o.moe = *moe;
+    if (dense)
+        o.dense = *dense;
+    else
+        o.dense.hidden = o.moe.hidden;  // all layers are mixtures: readers want some width
+    for (const LayerSpec& layer : spec.layers)
+        o.hidden_L.push_back(layer.dense() ? layer.dense()->hidden : o.dense.hidden);
+    o.hidden_L = unless_one(std::move(o.hidden_L));
+}
+
+}  // namespace
+
+bool LayerPattern::holds(int layer) const {
+    return period > 0 && layer >= first && layer % period == offset && std::ranges::find(except, layer) == except.end();
+}
+
+std::vector<int32_t> LayerPattern::among(int layers) const {
+    std::vector<int32_t> result;
+    for (int l = 0; l < layers; ++l)
+        if (holds(l)) result.push_back(l);
+    return result;
+}
+
+bool sees_whole(const Outline& o, int layer) {
+    const bool all = o.whole_rotated && o.attention.window == 0 && o.attention.chunk == 0;
+    return all || is_whole(o, layer);
+}
+
+ModelSpec spec_of(const Outline& o) {
+    ModelSpec spec = o.model;
+    spec.layers.clear();
+    for (int l = 0; l < o.layers; ++l) spec.layers.push_back(layer_in(o, l));
+    if (o.encoder) spec.encoder = spec_of(*o.encoder);
+    return spec;
+}
+
+Outline outline_of(const ModelSpec& spec) {
+    Outline o;
+    o.model = spec;
+    o.model.layers.clear();
+    o.model.encoder = {};
+    o.layers = static_cast<int>(spec.layers.size());
+    o.attention_layers = pattern_of(spec, [](const LayerSpec& layer) { return layer.attention() != nullptr; });
+    o.mixture_layers = pattern_of(spec, [](const LayerSpec& layer) { return layer.moe() != nullptr; });
+    for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
+        if (const SsmSpec* ssm = layer->ssm())
+            o.ssm = *ssm;
+        else if (!layer->attention())
+            o.other_mixer = layer->mixer;
+    }
+    outline_attention(spec, o);
+    outline_feed_forward(spec, o);
+    if (spec.encoder) {
+        o.encoder = outline_of(*spec.encoder);
+        if (o.moe.router.experts == 0) o.moe = o.encoder->moe;
+    }
+    return o;
+}
+
+}  // namespace gremium

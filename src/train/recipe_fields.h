@@ -1,0 +1,41 @@
+// The keys of recipes: name, member of the record, and a line of help for each.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "model/spec/value_ref.h"
+#include "train/config.h"
+
+namespace gremium::train {
+
+template <typename Record>
+struct RecipeField {
+    std::string_view name;
+    Member<Record> member;
+    std::string_view help;
+};
+
+template <typename Record>
+std::span<const RecipeField<Record>>
+recipe_fields();  // of Outline, TokenizerConfig, DomainConfig, TrainingConfig, OutputConfig
+
+// False when the JSON is not what is expected of the value.
+bool read_value(const ValueRef& value, const nlohmann::json& json);
+nlohmann::json write_value(const ValueRef& value);
+std::string expected_of(const ValueRef& value);  // "an integer", "one of "a" "b"", …
+
+// The record's values by key.
+template <typename Record>
+nlohmann::json values_of(const Record& record) {
+    Record copy = record;  // members are those of a mutable record
+    nlohmann::json json = nlohmann::json::object();
+    for (const RecipeField<Record>& field : recipe_fields<Record>())
+        json[std::string(field.name)] = write_value(field.member(copy));
+    return json;
+}
+
+}  // namespace gremium::train
