@@ -16,13 +16,10 @@
 #include "engine/evaluate.h"
 #include "engine/memory.h"
 #include "engine/prompt.h"
-#include "engine/session.h"
+#include "engine/reader.h"
 
 namespace gremium::cli {
 namespace {
-
-constexpr int longest_window = 2048;      // tokens, unless asked for
-constexpr int64_t tokens_at_once = 4096;  // in one forward of several windows
 
 struct Options {
     Common common;
@@ -35,10 +32,10 @@ struct Options {
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
 void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const Options& options,
-                    engine::Session& session, const hooks::SteeringHook* steering) {
+                    hooks::SteeringHook* steering) {
     std::string out = fmt::format("{{\"tokens\":{},\"logprobs\":{{", nlohmann::json(ids).dump());
     engine::Evaluation evaluation;
-    session.evaluate_all(ids, [&](int64_t position, std::span<const float> logits) {
+    const auto add = [&](int64_t position, std::span<const float> logits) {
         const float top = *std::max_element(logits.begin(), logits.end());
         double sum = 0;
         for (const float x : logits) sum += std::exp(static_cast<double>(x - top));
@@ -54,6 +51,17 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
             out += fmt::format("{}{:.7g}", i ? "," : "", static_cast<double>(logits[i]) - log_sum);
         }
         out += "]";
+    };
+    Arena arena;
+    engine::Reader reader(arena, model,
+                          {.compute = DType::q8_0,
+                           .hook = steering,
+                           .context = std::ssize(ids),
+                           .chunk = options.chunk,
+                           .cache = options.cache});
+    const engine::Window text = ids;
+    reader.read(std::span(&text, 1), [&](engine::Passage& passage) {
+        passage.each_logits([&](int64_t t, std::span<const float> logits) { add(passage.position() + t, logits); });
     });
     out += "}}\n";
     if (!options.logprobs.empty()) write_file_atomically(options.logprobs, out);
@@ -74,11 +82,7 @@ void evaluate_tokens(const Options& options) {
     if (ids.empty()) fail("--tokens: at least one token id expected");
     const auto steering = make_steering(options.steering, model->spec);
     if (!options.common.quiet && !options.common.json) announce(steering.get());
-    engine::Session session(model, {.context = static_cast<int64_t>(ids.size()),
-                                    .prefill_chunk = options.chunk,
-                                    .cache = options.cache,
-                                    .hook = steering.get()});
-    write_logprobs(*model, ids, options, session, steering.get());
+    write_logprobs(*model, ids, options, steering.get());
 }
 
 // As the trainer reads text: a NUL byte ends a document. After the last one nothing needs to be predicted.
@@ -94,14 +98,10 @@ std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view te
 void evaluate_files(const Options& options) {
     const auto model = open_model(options.common);
     const Tokenizer& tokenizer = engine::tokenizer_of(*model);
-    if (options.window > model->spec.context) {
-        fail("--window {}: {} has a context of {}", options.window, model->source, model->spec.context);
-    }
-    const int64_t window = options.window ? options.window : std::min(model->spec.context, longest_window);
+    const int64_t window = engine::window_length(*model, options.window), batch = engine::windows_at_once(window);
     std::optional<ImportanceRecorder> recorder;
     if (!options.importance.empty()) recorder.emplace(*model);
     const auto steering = make_steering(options.steering, model->spec);
-    const int64_t batch = std::max<int64_t>(1, tokens_at_once / window);
     engine::require_memory(*model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512)},
                            available_memory());
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
@@ -160,7 +160,7 @@ void add_eval(Command app) {
         .needs(files);
     command
         .option("--window", options->window,
-                fmt::format("tokens in a window (default: the context length, at most {})", longest_window))
+                fmt::format("tokens in a window (default: the context length, at most {})", engine::longest_window))
         .range(2, 1 << 20);
     command
         .option(

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/common.h"
 #include "cli/steering.h"
+#include "engine/reader.h"
 #include "lab/trace/export.h"
 #include "lab/trace/saturation.h"
 #include "lab/trace/speed.h"
@@ -78,7 +79,7 @@ class Tracer {
             const std::string& name = steering->profile().name;
             text.steering_name = name.empty() ? steering->fingerprint().substr(0, 12) : name;
         }
-        lab::trace_domains(loaded, domains_, out, text, [&](const lab::Domain& d, const lab::Fed& fed) {
+        lab::trace_domains(*loaded, domains_, out, text, [&](const lab::Domain& d, const lab::Fed& fed) {
             if (says_)
                 fmt::print("{}: {} tokens of {} at {:.0f} tokens/s\n", loaded->spec.name, fed.tokens, d.name,
                            rate(fed));
@@ -119,7 +120,7 @@ class Tracer {
         for (const lab::Domain& domain : domains_) files.insert(files.end(), domain.files.begin(), domain.files.end());
         lab::TraceSpeedOptions speed{.window = options_.text.window, .norms = options_.text.norms};
         if (options_.text.max_tokens > 0) speed.tokens = options_.text.max_tokens;
-        const lab::TraceSpeed s = lab::measure_trace_speed(model, files, options_.out, speed);
+        const lab::TraceSpeed s = lab::measure_trace_speed(*model, files, options_.out, speed);
         if (options_.common.json)
             fmt::print("{}\n", Json{{"untraced_tps", s.untraced}, {"traced_tps", s.traced}, {"ratio", s.ratio}}.dump());
         else
@@ -145,7 +146,9 @@ void add_trace(Command app) {
     command.option("-o,--out", options->out, "directory for the traces").required();
     command.option("--tokens", options->text.max_tokens, "limit of tokens of each kind of text (default: all)")
         .positive();
-    command.option("--window", options->text.window, "tokens in a window (default: the context length, at most 2048)")
+    command
+        .option("--window", options->text.window,
+                fmt::format("tokens in a window (default: the context length, at most {})", engine::longest_window))
         .positive();
     command.flag("--norms", options->text.norms, "record the norm of each expert's output too");
     command.flag("--jsonl", options->jsonl, "write DIR/NAME.jsonl too");

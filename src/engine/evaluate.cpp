@@ -13,61 +13,50 @@ double Evaluation::bits_per_byte(int64_t bytes) const {
 
 namespace {
 
-// `length` inputs from `begin` on; the first `counted` of their targets were counted by earlier windows.
-struct Window {
-    int64_t begin, length, counted;
+// Windows of a text, the tokens that follow theirs, and how many of these earlier windows have counted.
+struct Plan {
+    std::vector<Window> windows, targets;
+    std::vector<size_t> counted;
 };
 
-std::vector<Window> plan_windows(int64_t predicted, int64_t window, int64_t stride) {
-    std::vector<Window> windows;
-    for (int64_t begin = 0, done = 0; done < predicted; begin += stride) {
-        const int64_t length = std::min(window, predicted - begin);
-        windows.push_back({begin, length, done - begin});
+Plan plan_windows(std::span<const int32_t> tokens, size_t window, size_t stride) {
+    const size_t predicted = tokens.size() - 1;
+    Plan plan;
+    for (size_t begin = 0, done = 0; done < predicted; begin += stride) {
+        const size_t length = std::min(window, predicted - begin);
+        plan.windows.push_back(tokens.subspan(begin, length));
+        plan.targets.push_back(tokens.subspan(begin + 1, length));
+        plan.counted.push_back(done - begin);
         done = begin + length;
     }
-    return windows;
+    return plan;
 }
 
 }  // namespace
 
 Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const EvaluateOptions& options) {
     if (tokens.size() < 2) fail("evaluating needs at least 2 tokens, got {}", tokens.size());
-    const auto predicted = static_cast<int64_t>(tokens.size()) - 1;
     const int64_t stride = options.stride ? options.stride : options.window;
     if (stride < 1 || stride > options.window)
         fail("evaluating: a stride of 1 to {} expected, got {}", options.window, stride);
-    const std::vector<Window> windows = plan_windows(predicted, options.window, stride);
+    const Plan plan = plan_windows(tokens, static_cast<size_t>(options.window), static_cast<size_t>(stride));
 
     Arena arena;
-    ops::Graph graph(
-        arena,
-        {.record = false, .compute = options.compute, .activation = options.activation, .observer = options.observer});
+    Reader reader(
+        arena, model,
+        {.compute = options.compute, .hook = options.hook, .observer = options.observer, .batch = options.batch});
     Evaluation result;
-    std::vector<int32_t> inputs, targets, positions;
-    std::vector<float> losses;
-    for (size_t next = 0; next < windows.size();) {
-        const int64_t length = windows[next].length;  // only the last window may be shorter, alone in its batch
-        inputs.clear();
+    std::vector<int32_t> targets;
+    reader.read(plan.windows, [&](Passage& passage) {
         targets.clear();
-        positions.clear();
-        for (int64_t n = 0; n < options.batch && next < windows.size() && windows[next].length == length; ++n) {
-            const Window& w = windows[next++];
-            for (int64_t i = 0; i < length; ++i) {
-                inputs.push_back(tokens[static_cast<size_t>(w.begin + i)]);
-                targets.push_back(i < w.counted ? -1 : tokens[static_cast<size_t>(w.begin + i + 1)]);
-                positions.push_back(static_cast<int32_t>(i));
-            }
-            result.tokens += length - w.counted;
+        for (size_t w = passage.window(); w < passage.window() + passage.windows(); ++w) {
+            const Window own = plan.targets[w].subspan(plan.counted[w]);
+            targets.insert(targets.end(), plan.counted[w], -1);
+            targets.insert(targets.end(), own.begin(), own.end());
+            result.tokens += std::ssize(own);
         }
-        const Forward out = forward(
-            graph, model, {.tokens = inputs, .positions = positions, .sequences = {}, .sequence_length = length},
-            {.caches = {}, .hooks = std::span(&options.hook, 1), .recompute = false});
-        ops::cross_entropy(graph, out.hidden_TD, model.weights.head, targets,
-                           {.bias = model.weights.head_bias, .token_losses = &losses});
-        for (const float loss : losses) result.nats += static_cast<double>(loss);
-        graph.clear();
-        arena.clear();
-    }
+        for (const float loss : passage.losses(targets)) result.nats += static_cast<double>(loss);
+    });
     return result;
 }
 

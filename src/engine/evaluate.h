@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "model/decoder.h"
+#include "engine/reader.h"
 
 namespace gremium::engine {
 
@@ -24,7 +24,7 @@ struct EvaluateOptions {
     // strides cost window / stride times the work and measure the model with fuller contexts.
     int64_t stride = 0;
     int64_t batch = 8;  // windows evaluated together
-    DType compute = DType::f32, activation = DType::f32;
+    DType compute = DType::f32;
     moe::RoutingHook* hook = nullptr;
     kernels::MatmulObserver* observer = nullptr;
 };

@@ -15,11 +15,8 @@ std::vector<DomainScore> evaluate_domains(const Model& model, const Corpus& corp
         if (count < 2) continue;
         std::vector<int32_t> ids(static_cast<size_t>(count));
         domain.heldout.read(0, ids);
-        const engine::Evaluation result = engine::evaluate(model, ids,
-                                                           {.window = config.sequence,
-                                                            .batch = config.micro_batch,
-                                                            .compute = config.compute,
-                                                            .activation = config.compute});
+        const engine::Evaluation result = engine::evaluate(
+            model, ids, {.window = config.sequence, .batch = config.micro_batch, .compute = config.compute});
         const int64_t bytes = data::predicted_bytes(*corpus.tokenizer, ids);
         scores.push_back({domain.name, result.mean(), result.bits_per_byte(bytes), result.tokens, bytes});
     }

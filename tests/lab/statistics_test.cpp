@@ -153,7 +153,7 @@ TEST(TraceDomains, TextBecomesWindowsOfItsTokens) {
     const Folder folder;
     const std::string one = "the hare\n", two = "he eats there";
     write(folder / "t.txt", one + '\0' + two);
-    trace_domains(model, {{"t", {(folder / "t.txt").string()}}}, folder / "out", {.window = 8}, {});
+    trace_domains(*model, {{"t", {(folder / "t.txt").string()}}}, folder / "out", {.window = 8}, {});
     std::vector<int32_t> expected = model->tokenizer->encode(one);
     expected.push_back(model->tokenizer->vocabulary().eos);
     for (const int32_t id : model->tokenizer->encode(two)) expected.push_back(id);
@@ -172,7 +172,7 @@ TEST(TraceDomains, TextBecomesWindowsOfItsTokens) {
     EXPECT_EQ(tokens, expected);
     for (const int32_t id : expected) EXPECT_EQ(traces.pieces[static_cast<size_t>(id)], model->tokenizer->piece(id));
 
-    trace_domains(model, {{"t", {(folder / "t.txt").string()}}}, folder / "out", {.window = 8, .max_tokens = 11}, {});
+    trace_domains(*model, {{"t", {(folder / "t.txt").string()}}}, folder / "out", {.window = 8, .max_tokens = 11}, {});
     EXPECT_EQ(statistics_of(open_traces(folder / "out")).tokens.at(0), 11);
     export_trace(traces.domains[0], traces, folder / "t.csv", TraceFormat::csv);
     std::ifstream csv(folder / "t.csv");

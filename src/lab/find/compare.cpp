@@ -5,51 +5,23 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "engine/reader.h"
 #include "kernels/rowwise/softmax.h"
-#include "model/decoder.h"
 
 namespace gremium::lab {
 namespace {
 
 constexpr int64_t batch_logits = int64_t{1} << 25;  // of a batch, unless one window has more
 
-// Some windows, one after the other.
-struct Tokens {
-    std::vector<int32_t> tokens, positions, targets;
-    int64_t window;
-
-    Tokens(std::span<const std::vector<int32_t>> windows) : window(std::ssize(windows.front())) {
-        for (const std::vector<int32_t>& w : windows) {
-            if (std::ssize(w) != window || window < 2) fail("windows of one length of at least 2 tokens expected");
-            for (size_t i = 0; i < w.size(); ++i) {
-                tokens.push_back(w[i]);
-                positions.push_back(static_cast<int32_t>(i));
-                targets.push_back(i + 1 < w.size() ? w[i + 1] : -1);
-            }
-        }
+// Of windows one after the other: what follows each token, −1 after a window's last.
+std::vector<int32_t> targets_of(std::span<const engine::Window> windows) {
+    std::vector<int32_t> targets;
+    for (const engine::Window& w : windows) {
+        targets.insert(targets.end(), w.begin() + 1, w.end());
+        targets.push_back(-1);
     }
-};
-
-// What a variant says of one batch; forwards reuse the memory.
-class Predictor {
-  public:
-    // logits_TV, valid until the next call.
-    Tensor logits_of(const Variant& variant, const Tokens& batch) {
-        graph_.clear();
-        arena_.clear();
-        const Forward out = forward(
-            graph_, *variant.model,
-            {.tokens = batch.tokens, .positions = batch.positions, .sequences = {}, .sequence_length = batch.window},
-            {.caches = {}, .hooks = std::span(&variant.hook, 1)});
-        std::vector<int32_t> rows(batch.tokens.size());
-        std::iota(rows.begin(), rows.end(), 0);
-        return logits(graph_, *variant.model, out.hidden_TD, rows)->value;
-    }
-
-  private:
-    Arena arena_;
-    ops::Graph graph_{arena_, {.record = false}};
-};
+    return targets;
+}
 
 // Σ p·z in double, the same whatever the threads.
 double dot(const float* p, const float* z, int64_t n) {
@@ -85,30 +57,26 @@ struct Losses {
 
 class Comparer {
   public:
-    Comparer(const Variant& original, std::span<const Variant> variants)
-        : original_(original), variants_(variants), sums_(variants.size()) {}
+    Comparer(std::span<const Variant> variants, std::span<const engine::Window> windows)
+        : variants_(variants), windows_(windows), sums_(variants.size()) {}
 
-    void add(const Tokens& batch) {
-        const Tensor logits_TV = reference_.logits_of(original_, batch);
+    void add(engine::Passage& original) {
+        const auto windows = windows_.subspan(original.window(), original.windows());
+        const std::vector<int32_t> targets = targets_of(windows);
+        const Tensor logits_TV = original.logits_TV();
         OwnedTensor copy(DType::f32, logits_TV.shape);
         std::copy_n(logits_TV.f32(), logits_TV.count(), copy.get().f32());
-        const Losses reference(logits_TV, batch.targets, 1);
-        const TensorView p_TV = probabilities(logits_TV, batch.targets);
+        const Losses reference(logits_TV, targets, 1);
+        const TensorView p_TV = probabilities(logits_TV, targets);
         std::vector<double> entropy = dots(p_TV, copy.get());  // Σ p ln p, less the sum of p's rounding
         for (size_t t = 0; t < entropy.size(); ++t) entropy[t] -= reference.logsumexp_T[t];
         sum_.loss += std::accumulate(reference.loss_T.begin(), reference.loss_T.end(), 0.0);
         for (size_t i = 0; i < variants_.size(); ++i) {
-            const Tensor q_TV = other_.logits_of(variants_[i], batch);
-            if (q_TV.shape != p_TV.shape) fail("{} has another vocabulary", variants_[i].model->source);
-            const std::vector<double> cross = dots(p_TV, q_TV);
-            const Losses losses(q_TV, batch.targets, 0);
-            for (size_t t = 0; t < cross.size(); ++t) {
-                if (batch.targets[t] < 0) continue;
-                sums_[i].loss += losses.loss_T[t];
-                sums_[i].kl += entropy[t] - (cross[t] - losses.logsumexp_T[t]);
-            }
+            engine::Reader reader(arena_, *variants_[i].model,
+                                  {.hook = variants_[i].hook, .batch = std::ssize(windows)});
+            reader.read(windows, [&](engine::Passage& variant) { add(variant, i, targets, p_TV, entropy); });
         }
-        tokens_ += std::ranges::count_if(batch.targets, [](int32_t t) { return t >= 0; });
+        tokens_ += std::ranges::count_if(targets, [](int32_t t) { return t >= 0; });
     }
 
     Comparison result() const {
@@ -120,15 +88,29 @@ class Comparer {
     }
 
   private:
+    void add(engine::Passage& variant, size_t i, std::span<const int32_t> targets, TensorView p_TV,
+             std::span<const double> entropy) {
+        const Tensor q_TV = variant.logits_TV();
+        if (q_TV.shape != p_TV.shape) fail("{} has another vocabulary", variants_[i].model->source);
+        const std::vector<double> cross = dots(p_TV, q_TV);
+        const Losses losses(q_TV, targets, 0);
+        for (size_t t = 0; t < cross.size(); ++t) {
+            if (targets[t] < 0) continue;
+            sums_[i].loss += losses.loss_T[t];
+            sums_[i].kl += entropy[t] - (cross[t] - losses.logsumexp_T[t]);
+        }
+    }
+
     static TensorView probabilities(Tensor less_one_TV, std::span<const int32_t> targets) {
         for (size_t t = 0; t < targets.size(); ++t)
             if (targets[t] >= 0) less_one_TV.f32()[static_cast<int64_t>(t) * less_one_TV.cols() + targets[t]] += 1;
         return less_one_TV;
     }
 
-    Variant original_;
     std::span<const Variant> variants_;
-    Predictor reference_, other_;
+    std::span<const engine::Window> windows_;
+    // Of all variants, in turn.
+    Arena arena_;
     int64_t tokens_ = 0;
     Prediction sum_;
     std::vector<Prediction> sums_;
@@ -136,13 +118,18 @@ class Comparer {
 
 }  // namespace
 
-Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows) {
-    if (windows.empty()) fail("no text to compare on");
-    const int64_t row = std::ssize(windows.front()) * int64_t{original.model->spec.vocab};
-    const auto together = static_cast<size_t>(std::max<int64_t>(1, batch_logits / std::max<int64_t>(1, row)));
-    Comparer comparer(original, variants);
-    for (size_t begin = 0; begin < windows.size(); begin += together)
-        comparer.add(Tokens(std::span(windows).subspan(begin, std::min(together, windows.size() - begin))));
+Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& texts) {
+    if (texts.empty()) fail("no text to compare on");
+    const std::vector<engine::Window> windows = engine::windows_of(texts);
+    const int64_t length = std::ssize(windows.front());
+    for (const engine::Window& w : windows)
+        if (std::ssize(w) != length || length < 2) fail("windows of one length of at least 2 tokens expected");
+    const int64_t row = length * int64_t{original.model->spec.vocab};
+    Arena arena;
+    engine::Reader reader(arena, *original.model,
+                          {.hook = original.hook, .batch = batch_logits / std::max<int64_t>(1, row)});
+    Comparer comparer(variants, windows);
+    reader.read(windows, [&](engine::Passage& passage) { comparer.add(passage); });
     return comparer.result();
 }
 

@@ -5,12 +5,12 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "model/decoder.h"
+#include "engine/reader.h"
 
 namespace gremium::lab {
 namespace {
 
-constexpr size_t batch_tokens = 2048;
+constexpr int64_t batch_tokens = 2048;
 
 double mean(const std::vector<double>& x) {
     return x.empty() ? 0 : std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
@@ -118,30 +118,14 @@ double ExpertUse::share() const { return mean(share_W); }
 
 std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& windows) {
     if (windows.empty()) fail("no text to look at");
-    const size_t window = windows.front().size(), together = std::max<size_t>(1, batch_tokens / window);
-    UseCounter counter(model.spec, windows.size(), window);
-    moe::RoutingHook* const hook = &counter;
+    const std::vector<engine::Window> all = engine::windows_of(windows);
+    const size_t length = all.front().size();
+    for (const engine::Window& w : all)
+        if (w.size() != length) fail("windows of one length expected");
+    UseCounter counter(model.spec, all.size(), length);
     Arena arena;
-    ops::Graph graph(arena, {.record = false});
-    for (size_t begin = 0; begin < windows.size(); begin += together) {
-        std::vector<int32_t> tokens, positions;
-        for (size_t w = begin; w < std::min(begin + together, windows.size()); ++w) {
-            if (windows[w].size() != window) fail("windows of one length expected");
-            for (size_t i = 0; i < window; ++i) {
-                tokens.push_back(windows[w][i]);
-                positions.push_back(static_cast<int32_t>(i));
-            }
-        }
-        counter.begin_at(begin);
-        forward(graph, model,
-                {.tokens = tokens,
-                 .positions = positions,
-                 .sequences = {},
-                 .sequence_length = static_cast<int64_t>(window)},
-                {.caches = {}, .hooks = std::span(&hook, 1)});
-        graph.clear();
-        arena.clear();
-    }
+    engine::Reader reader(arena, model, {.hook = &counter, .batch = batch_tokens / std::ssize(all.front())});
+    reader.read(all, [&](engine::Passage& passage) { counter.begin_at(passage.window() + passage.windows()); });
     return counter.result();
 }
 

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "engine/session.h"
+#include "engine/reader.h"
 #include "hooks/trace_blocks.h"
 #include "lab/trace/counts.h"
 
@@ -34,12 +34,10 @@ SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Wind
     RouteCounts counts(hooks::trace_layers(model.spec));
     hooks::TraceCollector collector(model.spec, {.norms = by == Saliency::reap},
                                     [&](const hooks::TraceBlock& block) { counts.add(block); });
-    const std::shared_ptr<const Model> shared(std::shared_ptr<const Model>(), &model);
-    engine::Session session(shared, {.context = std::ssize(windows.front()), .hook = &collector});
-    for (const std::vector<int32_t>& window : windows) {
-        session.truncate(0);
-        session.evaluate(window);
-    }
+    Arena arena;
+    engine::Reader reader(arena, model,
+                          {.compute = DType::q8_0, .hook = &collector, .context = std::ssize(windows.front())});
+    reader.read(engine::windows_of(windows));
     collector.finish();
     SaliencyTable table(model.spec.layers.size());
     for (const LayerCounts& layer : counts.layers())

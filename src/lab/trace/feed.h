@@ -1,7 +1,6 @@
 // Shows a model texts in windows, for the sake of the hook that watches.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <string_view>
 
@@ -23,6 +22,6 @@ struct Fed {
 
 // The documents (data/documents.h) behind each other, as training and `eval` see them. One document and one window are
 // in memory. Throws Error: no tokenizer, a window beyond the context.
-Fed feed(std::shared_ptr<const Model> model, std::span<const std::string_view> documents, const FeedOptions& options);
+Fed feed(const Model& model, std::span<const std::string_view> documents, const FeedOptions& options);
 
 }  // namespace gremium::lab

@@ -7,7 +7,7 @@
 
 namespace gremium::lab {
 
-TraceSpeed measure_trace_speed(const std::shared_ptr<const Model>& model, const std::vector<std::string>& files,
+TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string>& files,
                                const std::filesystem::path& directory, const TraceSpeedOptions& options) {
     const data::Documents documents(files);
     const auto speed = [&](moe::RoutingHook* hook) {
@@ -20,9 +20,8 @@ TraceSpeed measure_trace_speed(const std::shared_ptr<const Model>& model, const 
         untraced.push_back(speed(nullptr));
         // Never finished: no file is left behind.
         TraceWriter writer(
-            directory,
-            {.vocab = model->spec.vocab, .norms = options.norms, .layers = hooks::trace_layers(model->spec)});
-        hooks::TraceCollector collector(model->spec, {.norms = options.norms},
+            directory, {.vocab = model.spec.vocab, .norms = options.norms, .layers = hooks::trace_layers(model.spec)});
+        hooks::TraceCollector collector(model.spec, {.norms = options.norms},
                                         [&](const hooks::TraceBlock& block) { writer.write(block); });
         traced.push_back(speed(&collector));
         ratio.push_back(traced.back() / untraced.back());

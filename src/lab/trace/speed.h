@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,7 +22,7 @@ struct TraceSpeed {
 };
 
 // The same windows of some files without and with a trace, in turn. Writes a trace file into the directory.
-TraceSpeed measure_trace_speed(const std::shared_ptr<const Model>& model, const std::vector<std::string>& files,
+TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string>& files,
                                const std::filesystem::path& directory, const TraceSpeedOptions& options);
 
 }  // namespace gremium::lab

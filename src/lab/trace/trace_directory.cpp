@@ -86,24 +86,24 @@ void require_domain_name(const std::string& name) {
         fail("'{}' cannot name a domain: letters, digits, '-', '_' and '.' expected", name);
 }
 
-void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>& domains, const fs::path& directory,
+void trace_domains(const Model& model, const std::vector<Domain>& domains, const fs::path& directory,
                    const TraceTextOptions& options, const std::function<void(const Domain&, const Fed&)>& on_domain) {
     for (const Domain& domain : domains) require_domain_name(domain.name);
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) fail("{}: cannot be made: {}", directory.string(), error.message());
-    const std::string hash = versions::model_hash(*model), name = name_of(*model, options);
-    std::vector<bool> seen(static_cast<size_t>(model->spec.vocab));
+    const std::string hash = versions::model_hash(model), name = name_of(model, options);
+    std::vector<bool> seen(static_cast<size_t>(model.spec.vocab));
     Json listed = Json::array();
     for (const Domain& domain : domains) {
         const data::Documents documents(domain.files);
         TraceWriter writer(trace_path(directory, domain.name), {.domain = domain.name,
                                                                 .model = name,
                                                                 .hash = hash,
-                                                                .vocab = model->spec.vocab,
+                                                                .vocab = model.spec.vocab,
                                                                 .norms = options.norms,
-                                                                .layers = hooks::trace_layers(model->spec)});
-        hooks::TraceCollector collector(model->spec, {.norms = options.norms}, [&](const hooks::TraceBlock& block) {
+                                                                .layers = hooks::trace_layers(model.spec)});
+        hooks::TraceCollector collector(model.spec, {.norms = options.norms}, [&](const hooks::TraceBlock& block) {
             for (const int32_t token : block.tokens) seen[static_cast<size_t>(token)] = true;
             writer.write(block);
         });
@@ -118,10 +118,10 @@ void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>
         listed.push_back({{"name", domain.name}, {"tokens", fed.tokens}});
         if (on_domain) on_domain(domain, fed);
     }
-    write_pieces(directory / "pieces.json", *model->tokenizer, seen);
+    write_pieces(directory / "pieces.json", *model.tokenizer, seen);
     const Json index{{"format", format_name},
                      {"model", name},
-                     {"architecture", model->spec.architecture},
+                     {"architecture", model.spec.architecture},
                      {"hash", hash},
                      {"domains", std::move(listed)}};
     write_file_atomically(directory / "trace.json", index.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,9 +42,8 @@ struct TraceDirectory {
 };
 
 // Traces every domain. `on_domain` (may be null) hears of each when it is done.
-void trace_domains(std::shared_ptr<const Model> model, const std::vector<Domain>& domains,
-                   const std::filesystem::path& directory, const TraceTextOptions& options,
-                   const std::function<void(const Domain&, const Fed&)>& on_domain);
+void trace_domains(const Model& model, const std::vector<Domain>& domains, const std::filesystem::path& directory,
+                   const TraceTextOptions& options, const std::function<void(const Domain&, const Fed&)>& on_domain);
 
 // Throws Error when the directory holds no traces, or traces that do not belong together.
 TraceDirectory open_traces(const std::filesystem::path& directory);
