@@ -12,9 +12,11 @@
 #include "model/spec/size.h"
 #include "model/spec/validate.h"
 #include "bench/limits.h"
+#include "train/full_model.h"
 
 namespace gremium::bench {
 
+using train::FullModel;
 using train::Learner;
 using train::Phases;
 using train::TrainingConfig;
@@ -62,14 +64,14 @@ TrainingConfig config_of(const BenchShape& shape, DType compute, int64_t micro_b
 class Training {
   public:
     Training(const BenchShape& shape, const ModelSpec& spec, const TrainingConfig& config)
-        : tokens_(config.batch_tokens), learner_(spec, config) {
+        : tokens_(config.batch_tokens), model_(spec, config), learner_(model_, config) {
         Random random(1);
         inputs_.resize(static_cast<size_t>(tokens_));
         for (int32_t& id : inputs_) id = static_cast<int32_t>(random.below(static_cast<uint64_t>(shape.vocab)));
         targets_.assign(inputs_.begin() + 1, inputs_.end());
         targets_.push_back(inputs_.front());
         bench_.flops_per_token = 3 * size_of(spec).flops_per_token;
-        bench_.parameters = learner_.parameters().count();
+        bench_.parameters = model_.parameters().count();
         step();  // warms up
         steps_.clear();
     }
@@ -91,6 +93,7 @@ class Training {
 
   private:
     int64_t tokens_, done_ = 0;
+    FullModel model_;
     Learner learner_;
     std::vector<int32_t> inputs_, targets_;
     std::vector<Phases> steps_;

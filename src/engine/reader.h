@@ -10,12 +10,12 @@
 
 namespace gremium::engine {
 
-// Windows are as long as the model's context, but no longer than this unless asked for: models state contexts of up to a
-// million tokens, attention's work on a token grows with all that came before it, and a mean over windows of 2048 tokens
-// hides only one token in 2048 from what came before.
+// Windows are as long as the model's context, but no longer than this unless asked for: models state contexts of up to
+// a million tokens, and attention's work on a token grows with all that came before it.
 inline constexpr int64_t longest_window = 2048;
-// Windows are read side by side until they have about so many tokens together: of k out of E experts each then meets
-// 4096 · k / E tokens, 64 even of one out of 64, enough for products to run at full speed. More would only take memory.
+// Windows are read side by side until they have about so many tokens together: where a token chooses k of E experts,
+// each expert then meets 4096 · k / E of them, 64 even for one of 64, enough for products to run at full speed. More
+// would only take memory.
 inline constexpr int64_t tokens_at_once = 4096;
 
 // The length to read in: what was asked for (0: nothing was). Throws Error beyond the model's context.
@@ -72,12 +72,12 @@ class Reader {
   public:
     using OnPassage = std::function<void(Passage&)>;
 
-    // Several readers may share an arena, one at a time. The model must outlive the reader. Throws Error for a context that
-    // does not fit into memory.
+    // Several readers may share an arena, one at a time. The model must outlive the reader. Throws Error for a context
+    // that does not fit into memory.
     Reader(Arena& arena, const Model& model, ReaderOptions options = {});
 
-    // Each window begins a fresh context. `on_passage` may be null: for the sake of a hook or an observer. Throws Error for
-    // ids outside the vocabulary, an empty window, and one that is longer than a context that was given.
+    // Each window begins a fresh context. `on_passage` may be null: for the sake of a hook or an observer. Throws Error
+    // for ids outside the vocabulary, an empty window, and one that is longer than a context that was given.
     void read(std::span<const Window> windows, const OnPassage& on_passage = {});
 
   private:

@@ -124,15 +124,15 @@ std::optional<Checkpoint> newest_checkpoint(const fs::path& output) {
     return found.empty() ? std::nullopt : std::optional(found.back());
 }
 
-Checkpoint write_checkpoint(const fs::path& output, int64_t step, Learner& learner, const nlohmann::json& state,
+Checkpoint write_checkpoint(const fs::path& output, int64_t step, FullModel& model, const nlohmann::json& state,
                             int64_t keep) {
     Checkpoint checkpoint{output / fmt::format("{}{:06}", prefix, step), step};
     const fs::path temporary = output / (std::string(unfinished) + checkpoint.path.filename().string());
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
     try {
-        save_model(learner.master(), temporary, {.container = Container::hugging_face, .dtype = DType::f32});
-        write_optimiser(temporary / "optimizer.safetensors", learner.parameters());
+        save_model(model.master(), temporary, {.container = Container::hugging_face, .dtype = DType::f32});
+        write_optimiser(temporary / "optimizer.safetensors", model.parameters());
         write_file_atomically(temporary / "state.json", state.dump(1) + '\n');
         commit_directory(temporary, checkpoint.path);
     } catch (...) {
@@ -146,10 +146,10 @@ Checkpoint write_checkpoint(const fs::path& output, int64_t step, Learner& learn
 
 nlohmann::json read_state(const Checkpoint& checkpoint) { return read_json(checkpoint.path / "state.json"); }
 
-void restore(const Checkpoint& checkpoint, Learner& learner) {
-    read_weights(checkpoint.path, learner.parameters());
-    read_optimiser(checkpoint.path / "optimizer.safetensors", learner.parameters());
-    learner.parameters().refresh_shadows();
+void restore(const Checkpoint& checkpoint, FullModel& model) {
+    read_weights(checkpoint.path, model.parameters());
+    read_optimiser(checkpoint.path / "optimizer.safetensors", model.parameters());
+    model.parameters().refresh_shadows();
 }
 
 }  // namespace gremium::train

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "train/learner.h"
+#include "train/full_model.h"
 
 namespace gremium::train {
 
@@ -22,12 +22,12 @@ std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& output)
 
 // Writes OUTPUT/ckpt-STEP, then removes all but the newest `keep`. On failure (a full disk) earlier checkpoints are
 // untouched.
-Checkpoint write_checkpoint(const std::filesystem::path& output, int64_t step, Learner& learner,
+Checkpoint write_checkpoint(const std::filesystem::path& output, int64_t step, FullModel& model,
                             const nlohmann::json& state, int64_t keep);
 
 nlohmann::json read_state(const Checkpoint& checkpoint);
 
-// Weights and moments, bit for bit as they were. Throws Error naming the file when shapes are not the learner's.
-void restore(const Checkpoint& checkpoint, Learner& learner);
+// Weights and moments, bit for bit as they were. Throws Error naming the file when shapes are not the model's.
+void restore(const Checkpoint& checkpoint, FullModel& model);
 
 }  // namespace gremium::train

@@ -4,8 +4,6 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "model/spec/tensors.h"
-#include "moe/routers/router.h"
 #include "ops/ops.h"
 #include "train/optimiser.h"
 
@@ -37,11 +35,9 @@ void add_load(std::vector<LayerLoad>& loads, const LayerRouting& routing) {
 
 }  // namespace
 
-Learner::Learner(const ModelSpec& spec, const TrainingConfig& config)
-    : config_(config),
-      parameters_(spec, config.compute, static_cast<uint64_t>(config.seed)),
-      compute_(parameters_.bind(Parameters::View::compute)),
-      master_(parameters_.bind(Parameters::View::master)),
+Learner::Learner(Trainee& trainee, const TrainingConfig& config)
+    : trainee_(trainee),
+      config_(config),
       graph_(arena_, {.record = true, .compute = config.compute, .activation = config.compute}) {
     for (int64_t sequence = 0; sequence < config.micro_batch; ++sequence) {
         for (int64_t t = 0; t < config.sequence; ++t) {
@@ -51,16 +47,12 @@ Learner::Learner(const ModelSpec& spec, const TrainingConfig& config)
     }
 }
 
-void Learner::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {
-    compute_->tokenizer = master_->tokenizer = std::move(tokenizer);
-}
-
 Forward Learner::run(std::span<const int32_t> inputs) {
     const Batch batch{.tokens = inputs,
                       .positions = std::span(positions_).first(inputs.size()),
                       .sequences = std::span(sequences_).first(inputs.size()),
                       .sequence_length = config_.sequence};
-    return forward(graph_, *compute_, batch, {.recompute = recomputes(), .noise_seed = noise_seed_});
+    return forward(graph_, trainee_.model(), batch, {.recompute = recomputes(), .noise_seed = noise_seed_});
 }
 
 // Measured with one sequence: the graph knows what it keeps, and every sequence keeps as much.
@@ -78,7 +70,7 @@ void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32
     const double share = static_cast<double>(inputs.size()) / static_cast<double>(config_.batch_tokens);
     Stopwatch watch;
     const Forward out = run(inputs);
-    const ModelWeights& weights = compute_->weights;
+    const ModelWeights& weights = trainee_.model().weights;
     const ops::Var cross_entropy =
         ops::cross_entropy(graph_, out.hidden_TD, weights.head, targets, {.bias = weights.head_bias});
     ops::Var loss = cross_entropy;
@@ -102,16 +94,6 @@ void Learner::micro_batch(std::span<const int32_t> inputs, std::span<const int32
     phases_.backward += watch.lap();
 }
 
-void Learner::correct_routers(const std::vector<LayerLoad>& loads) {
-    for (const LayerLoad& load : loads) {
-        for (const Parameters::Entry& entry : parameters_.entries()) {
-            if (entry.slot.role != TensorRole::correction || entry.slot.layer != load.layer) continue;
-            moe::update_correction(parameters_.tensor(Parameters::Buffer::weight, entry), load.load_E,
-                                   static_cast<float>(config_.bias_rate));
-        }
-    }
-}
-
 StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step, double lr) {
     if (!recompute_) {
         recompute_ = config_.recompute == Recompute::always ||
@@ -125,8 +107,8 @@ StepResult Learner::step(std::span<const int32_t> inputs, std::span<const int32_
         micro_batch(inputs.subspan(begin, tokens), targets.subspan(begin, tokens), result);
     }
     Stopwatch watch;
-    result.gradient_norm = apply_update(parameters_, config_, step, lr);
-    if (config_.bias_rate > 0) correct_routers(result.loads);
+    result.gradient_norm = apply_update(trainee_.trainables(), config_, step, lr);
+    trainee_.updated(result.loads);
     phases_.update = watch.lap();
     return result;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "train/learner.h"
+#include "train/trainee.h"
 
 namespace gremium::train {
 

@@ -17,7 +17,7 @@ Tensor slice(Tensor t, int64_t begin, int64_t end) {
 }
 
 // Everything in one pass over memory: a chunk's gradients are zeroed for the next step while they are in the cache.
-void update(const Parameters::Part& part, const kernels::AdamW& options) {
+void update(const Part& part, const kernels::AdamW& options) {
     constexpr int64_t chunk = int64_t{1} << 14;
     parallel_chunks(part.weight.count(), chunk, [&](int64_t begin, int64_t end) {
         const Tensor gradient = slice(part.gradient, begin, end);
@@ -29,13 +29,13 @@ void update(const Parameters::Part& part, const kernels::AdamW& options) {
 
 }  // namespace
 
-double apply_update(Parameters& parameters, const TrainingConfig& config, int64_t step, double lr) {
-    const double norm = std::sqrt(kernels::sum_of_squares(parameters.gradients()));
+double apply_update(const Trainables& trainables, const TrainingConfig& config, int64_t step, double lr) {
+    double squares = 0;
+    for (const Tensor gradient : trainables.gradients) squares += kernels::sum_of_squares(gradient);
+    const double norm = std::sqrt(squares);
     if (!std::isfinite(norm)) {
-        fail(
-            "step {}: the gradient is not finite; a lower learning rate (train.lr = {}) or a longer warm-up "
-            "may help",
-            step, config.lr);
+        fail("step {}: the gradient is not finite; a lower learning rate (lr = {}) or a longer warm-up may help", step,
+             config.lr);
     }
     const double clip = config.clip > 0 && norm > config.clip ? config.clip / norm : 1;
     const auto count = static_cast<double>(step + 1);
@@ -46,7 +46,7 @@ double apply_update(Parameters& parameters, const TrainingConfig& config, int64_
                          .grad_scale = static_cast<float>(clip),
                          .correction_m = static_cast<float>(1 - std::pow(config.beta1, count)),
                          .correction_v = static_cast<float>(1 - std::pow(config.beta2, count))};
-    for (const Parameters::Part& part : {parameters.decaying(), parameters.plain()}) {
+    for (const Part& part : trainables.parts) {
         adamw.decay = part.decays ? static_cast<float>(config.weight_decay) : 0;
         update(part, adamw);
     }

@@ -139,7 +139,7 @@ std::shared_ptr<Model> Parameters::bind(View view) const {
         spec_, [&](const TensorSlot& slot) { return weight_of(slot, view); }, moe::Residency::mapped);
 }
 
-Parameters::Part Parameters::part(int64_t begin, int64_t end, bool with_decay) const {
+Part Parameters::part(int64_t begin, int64_t end, bool with_decay) const {
     const int64_t n = end - begin;
     return {.weight = slice(weights_, begin, n),
             .gradient = slice(gradients_, begin, n),
@@ -148,8 +148,6 @@ Parameters::Part Parameters::part(int64_t begin, int64_t end, bool with_decay) c
             .shadow = shadows_ && with_decay ? slice(shadows_, begin, n) : Tensor{},
             .decays = with_decay};
 }
-
-Tensor Parameters::gradients() const { return gradients_; }
 
 void Parameters::refresh_shadows() {
     if (!shadows_) return;

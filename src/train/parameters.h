@@ -11,6 +11,7 @@
 #include "model/model.h"
 #include "model/spec/tensors.h"
 #include "tensor/arena.h"
+#include "train/trainee.h"
 
 namespace gremium::train {
 
@@ -38,16 +39,11 @@ class Parameters {
 
     // Flat parts of the buffers that AdamW treats alike: those with weight decay (matrices, embeddings, routers), and
     // those without (norms and biases). Router correction biases are in neither.
-    struct Part {
-        // shadow: empty when nothing in the part has one
-        Tensor weight, gradient, momentum, variance, shadow;
-        bool decays;
-    };
     Part decaying() const { return part(0, decaying_, true); }
     Part plain() const { return part(decaying_, trained_, false); }
 
-    Tensor gradients() const;  // of both parts, flat
-    void refresh_shadows();    // after weights were written by other means than AdamW
+    Trainables trainables() const { return {{decaying(), plain()}, {gradients_}}; }
+    void refresh_shadows();  // after weights were written by other means than AdamW
 
     int64_t count() const;  // parameters, padding not counted
 

@@ -12,7 +12,29 @@ namespace {
 
 constexpr uint64_t golden_ratio = 0x9E3779B97F4A7C15ull;  // 2^64 / φ
 
-int64_t windows(const Source& source, int64_t length) { return (source.tokens->tokens() - 1) / length; }
+int64_t windows(const Source& source, int64_t length) {
+    if (const auto* cut = std::get_if<const data::Windows*>(&source.tokens)) return std::ssize(**cut);
+    return (std::get<const data::TokenFile*>(source.tokens)->tokens() - 1) / length;
+}
+
+// The window that comes at a position of an epoch.
+int64_t in_turn(int64_t count, int64_t position, Random& random) {
+    const data::Permutation order(static_cast<uint64_t>(count), random.bits());
+    return static_cast<int64_t>(order(static_cast<uint64_t>(position)));
+}
+
+void check(const Source& source, int64_t length) {
+    if (const auto* file = std::get_if<const data::TokenFile*>(&source.tokens)) {
+        if (windows(source, length) < 1)
+            fail("{}: {} tokens, at least one sequence of {} + 1 expected", (*file)->path().string(), (*file)->tokens(),
+                 length);
+        return;
+    }
+    const data::Windows& cut = *std::get<const data::Windows*>(source.tokens);
+    if (cut.empty()) fail("no text to train on");
+    for (const std::vector<int32_t>& window : cut)
+        if (std::ssize(window) != length + 1) fail("windows of one length expected");
+}
 
 }  // namespace
 
@@ -25,10 +47,7 @@ SequenceSampler::SequenceSampler(std::vector<Source> sources, int64_t length, ui
     double total = 0, sum = 0;
     for (const Source& source : sources_) {
         total += source.weight;
-        if (windows(source, length) < 1) {
-            fail("{}: {} tokens, at least one sequence of {} + 1 expected", source.tokens->path().string(),
-                 source.tokens->tokens(), length);
-        }
+        check(source, length);
     }
     for (const Source& source : sources_) {
         sum += source.weight;
@@ -55,14 +74,16 @@ void SequenceSampler::sequence(int64_t n, std::span<int32_t> inputs, std::span<i
     const int64_t epoch = drawn_[which] / count, position = drawn_[which] % count;
     ++drawn_[which];
 
-    // What the windows leave over shifts them, so that epochs cut the text at different places.
     Random random(seed_, mix64(which) + static_cast<uint64_t>(epoch));
-    const int64_t slack = source.tokens->tokens() - 1 - count * length_;
-    const auto shift = static_cast<int64_t>(random.below(static_cast<uint64_t>(slack) + 1));
-    const data::Permutation order(static_cast<uint64_t>(count), random.bits());
-    const auto window = static_cast<int64_t>(order(static_cast<uint64_t>(position)));
-
-    source.tokens->read(shift + window * length_, window_);
+    if (const auto* file = std::get_if<const data::TokenFile*>(&source.tokens)) {
+        // What the windows leave over shifts them, so that epochs cut the text at different places.
+        const int64_t slack = (*file)->tokens() - 1 - count * length_;
+        const auto shift = static_cast<int64_t>(random.below(static_cast<uint64_t>(slack) + 1));
+        (*file)->read(shift + in_turn(count, position, random) * length_, window_);
+    } else {
+        window_ =
+            (*std::get<const data::Windows*>(source.tokens))[static_cast<size_t>(in_turn(count, position, random))];
+    }
     std::copy(window_.begin(), window_.end() - 1, inputs.begin());
     std::copy(window_.begin() + 1, window_.end(), targets.begin());
 }

@@ -4,14 +4,17 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "data/token_file.h"
+#include "data/windows.h"
 
 namespace gremium::train {
 
+// A text, whole or cut into windows of a sequence and its last target each; it must outlive the sampler.
 struct Source {
-    const data::TokenFile* tokens;
+    std::variant<const data::TokenFile*, const data::Windows*> tokens;
     double weight;
 };
 
@@ -19,7 +22,7 @@ struct Source {
 // along a golden-ratio sequence; within a domain every window is seen once an epoch, each epoch in another order.
 class SequenceSampler {
   public:
-    // Throws Error when a domain is shorter than one window.
+    // Throws Error when a domain is shorter than one window, or cut into others.
     SequenceSampler(std::vector<Source> sources, int64_t length, uint64_t seed);
 
     // Puts sequence number `n` of the run into inputs and targets (`length` each). Numbers ascend by one from the

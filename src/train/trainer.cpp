@@ -13,6 +13,7 @@
 #include "model/spec/size.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
+#include "train/full_model.h"
 #include "train/heldout.h"
 #include "train/learner.h"
 #include "train/loads.h"
@@ -62,6 +63,7 @@ class Run {
     fs::path output_;
     Corpus corpus_;
     SequenceSampler sampler_;
+    FullModel model_;
     Learner learner_;
     std::optional<MetricsLog> metrics_;
     LoadWindow window_;
@@ -81,10 +83,11 @@ Run::Run(const TrainConfig& config, const TrainOptions& options, TrainObserver& 
       output_(config.output.dir),
       corpus_(prepare_corpus(config, [&](std::string_view note) { observer.on_note(note); })),
       sampler_(sources(corpus_), config.train.sequence, static_cast<uint64_t>(config.train.seed)),
-      learner_(model_spec(config.model, corpus_.tokenizer->vocabulary().size()), config.train),
+      model_(model_spec(config.model, corpus_.tokenizer->vocabulary().size()), config.train),
+      learner_(model_, config.train),
       inputs_(static_cast<size_t>(config.train.batch_tokens)),
       targets_(inputs_.size()) {
-    learner_.set_tokenizer(corpus_.tokenizer);
+    model_.set_tokenizer(corpus_.tokenizer);
     const std::optional<Checkpoint> newest = newest_checkpoint(output_);
     if (newest && !options.resume) {
         fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir", output_.string());
@@ -108,13 +111,13 @@ void Run::resume(const Checkpoint& checkpoint) {
     } catch (const nlohmann::json::exception& error) {
         fail("{}: {}", (checkpoint.path / "state.json").string(), error.what());
     }
-    restore(checkpoint, learner_);
+    restore(checkpoint, model_);
     saved_ = checkpoint.path;
     saved_step_ = step_;
 }
 
 void Run::announce(const std::string& resumed_from) {
-    const ModelSize size = size_of(learner_.model().spec);
+    const ModelSize size = size_of(model_.model().spec);
     RunInfo info{.parameters = size.total_parameters,
                  .active_parameters = size.active_parameters,
                  .first_step = first_step_,
@@ -195,7 +198,7 @@ void Run::watch_loads(const StepResult& result) {
 }
 
 void Run::evaluate() {
-    scores_ = evaluate_domains(learner_.model(), corpus_, train_);
+    scores_ = evaluate_domains(model_.model(), corpus_, train_);
     if (scores_.empty()) return;
     Row domains = Row::object();
     for (const DomainScore& score : scores_) {
@@ -226,7 +229,7 @@ nlohmann::json Run::state() const {
 
 void Run::save() {
     if (saved_step_ == step_) return;
-    saved_ = write_checkpoint(output_, step_, learner_, state(), train_.keep).path;
+    saved_ = write_checkpoint(output_, step_, model_, state(), train_.keep).path;
     saved_step_ = step_;
     observer_.on_checkpoint(saved_);
 }

@@ -8,12 +8,14 @@
 #include "lab/edit/adapter.h"
 #include "lab/edit/edit_recipe.h"
 #include "lab/find/compare.h"
+#include "lab/tune/trainable.h"
 #include "lab/tune/tune.h"
 #include "model/spec/tensors.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/formats/files.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
+#include "train/optimiser.h"
 #include "versions/named_tensors.h"
 
 namespace gremium::lab {
@@ -54,10 +56,11 @@ TEST(Lora, FactorsDescendAsTheirDefinitionSays) {
 
     std::vector<double> a, b(N * r);
     for (int step = 0; step < 2; ++step) {
-        trained.zero_gradient();
         for (size_t i = 0; i < c.size(); ++i) trained.weight().grad.f32()[i] = static_cast<float>(c[i]);
-        trained.finish_gradient();
-        trained.update({.lr = static_cast<float>(rate * epsilon), .beta1 = 0, .beta2 = 0, .eps = epsilon});
+        train::Trainables trainables;
+        trained.collect(trainables);
+        train::apply_update(trainables, {.beta1 = 0, .beta2 = 0, .eps = epsilon, .clip = 0}, step, rate * epsilon);
+        trained.follow();
     }
     Trainable fresh(slot, origin);
     fresh.make_low_rank(r, scale, 1);

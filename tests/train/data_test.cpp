@@ -73,7 +73,7 @@ TEST(Documents, SplitGoesByContent) {
     EXPECT_EQ(reversed.heldout, split.heldout);
 }
 
-TEST(data::TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
+TEST(TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const std::vector<std::string_view> documents = {"the bat", " a", "\xff\x01 the the"};
@@ -93,11 +93,11 @@ TEST(data::TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {
     EXPECT_EQ(ids, expected);
     EXPECT_EQ(file.text_bytes(), bytes);
     EXPECT_EQ(file.documents(), 3);
-    EXPECT_EQ(predicted_bytes(*tokenizer, ids), bytes);  // the first token is bos: no byte is left out
+    EXPECT_EQ(data::predicted_bytes(*tokenizer, ids), bytes);  // the first token is bos: no byte is left out
     EXPECT_THROW(file.read(1, ids), Error);
 }
 
-TEST(data::TokenFile, TheNumberOfThreadsChangesNothing) {
+TEST(TokenFile, TheNumberOfThreadsChangesNothing) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const std::string text = toy_text(300, 1);
@@ -114,7 +114,7 @@ TEST(data::TokenFile, TheNumberOfThreadsChangesNothing) {
     EXPECT_EQ(files[0], files[1]);
 }
 
-TEST(data::TokenFile, DamageIsAnError) {
+TEST(TokenFile, DamageIsAnError) {
     const ScratchDirectory dir;
     const auto tokenizer = make_tokenizer(byte_vocabulary());
     const int vocab = tokenizer->vocabulary().size();
@@ -185,6 +185,34 @@ TEST_F(Sampling, WeightsAreKeptCloselyAndAnySequenceCanBeFoundAgain) {
     EXPECT_NEAR(static_cast<double>(sampler.drawn(0)), 300, 3);
     EXPECT_NEAR(static_cast<double>(sampler.drawn(1)), 100, 3);
     EXPECT_NEAR(static_cast<double>(sampler.drawn(2)), 50, 3);
+}
+
+// Two texts cut into windows, told apart by their first tokens: 0 … 4 and 100 … 102.
+TEST(Windows, EachOnceUntilAllOfItsTextWereDrawnAndTextsByTheirWeights) {
+    data::Windows text, replay;
+    for (int32_t i = 0; i < 5; ++i) text.push_back({i, 7, 8, 9});
+    for (int32_t i = 0; i < 3; ++i) replay.push_back({100 + i, 7, 8, 9});
+    SequenceSampler sampler({{&text, 0.75}, {&replay, 0.25}}, 3, 1);
+    std::vector<int32_t> inputs(3), targets(3), of_text, of_replay;
+    for (int64_t n = 0; n < 80; ++n) {
+        sampler.sequence(n, inputs, targets);
+        EXPECT_EQ(targets, (std::vector<int32_t>{7, 8, 9}));
+        (inputs[0] < 100 ? of_text : of_replay).push_back(inputs[0]);
+    }
+    EXPECT_NEAR(static_cast<double>(of_text.size()), 60, 2);
+    for (size_t begin = 0; begin + 5 <= of_text.size(); begin += 5) {
+        std::vector<int32_t> epoch(of_text.begin() + static_cast<long>(begin),
+                                   of_text.begin() + static_cast<long>(begin) + 5);
+        std::sort(epoch.begin(), epoch.end());
+        EXPECT_EQ(epoch, (std::vector<int32_t>{0, 1, 2, 3, 4}));
+    }
+    EXPECT_NE(std::vector(of_text.begin(), of_text.begin() + 5),
+              std::vector(of_text.begin() + 5, of_text.begin() + 10));
+
+    text.push_back({1, 2});
+    EXPECT_THROW(SequenceSampler({{&text, 1.0}}, 3, 1), Error);
+    text.clear();
+    EXPECT_THROW(SequenceSampler({{&text, 1.0}}, 3, 1), Error);
 }
 
 TEST_F(Sampling, ATextShorterThanAWindowIsAnError) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/train/toy_run.h"
+#include "train/full_model.h"
 
 namespace gremium::train {
 namespace {
@@ -21,7 +22,8 @@ TEST(Learner, RecomputationChangesNoBitOfLongSequencesInBf16) {
     }
     const auto learn = [&](Recompute recompute) {
         config.train.recompute = recompute;
-        Learner learner(model_spec(config.model, 300), config.train);
+        FullModel model(model_spec(config.model, 300), config.train);
+        Learner learner(model, config.train);
         const StepResult result = learner.step(inputs, targets, 0, 1e-3);
         return std::pair(result.losses.cross_entropy, result.gradient_norm);
     };

@@ -105,7 +105,7 @@ TEST(Optimiser, IsAdamWWithClippingAndDecayOnMatricesOnly) {
             squares += g * g;
         }
         const double lr = 0.01 * (step + 1);
-        EXPECT_NEAR(apply_update(parameters, config, step, lr), std::sqrt(squares), 1e-6);
+        EXPECT_NEAR(apply_update(parameters.trainables(), config, step, lr), std::sqrt(squares), 1e-6);
         const double clip = 0.5 / std::sqrt(squares);
         for (size_t i = 0; i < watched.size(); ++i) {
             Watched& x = watched[i];
@@ -124,7 +124,7 @@ TEST(Optimiser, AGradientThatIsNotFiniteChangesNothing) {
     Parameters parameters(toy_spec(), DType::f32, 5);
     const float before = parameters.decaying().weight.f32()[7];
     parameters.decaying().gradient.f32()[7] = NAN;
-    EXPECT_THROW(apply_update(parameters, {}, 3, 0.1), Error);
+    EXPECT_THROW(apply_update(parameters.trainables(), {}, 3, 0.1), Error);
     EXPECT_EQ(parameters.decaying().weight.f32()[7], before);
 }
 

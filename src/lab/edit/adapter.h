@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "lab/edit/draft.h"
-#include "lab/edit/trainable.h"
+#include "lab/edit/low_rank.h"
 #include "model/spec/tensors.h"
 
 namespace gremium::lab {

@@ -1,18 +1,18 @@
 #include "lab/tune/tune.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <map>
 
 #include "base/error.h"
 #include "base/random.h"
-#include "data/permutation.h"
-#include "lab/edit/trainable.h"
 #include "lab/find/find.h"
-#include "model/decoder.h"
+#include "lab/tune/trainable.h"
 #include "model/files/bind.h"
 #include "tensor/quantised/blocks.h"
+#include "train/learner.h"
+#include "train/sampler.h"
+#include "train/schedule.h"
 #include "versions/hash.h"
 #include "versions/named_tensors.h"
 
@@ -36,9 +36,9 @@ bool wanted(const TensorSlot& slot, const TuneOptions& options) {
 }
 
 // The copy of a model that is trained: f32 masters, the rest as it is or unpacked.
-class Trainee {
+class Student : public train::Trainee {
   public:
-    Trainee(const Model& model, const TuneOptions& options) : tensors_(model) {
+    Student(const Model& model, const TuneOptions& options) : tensors_(model) {
         for (const TensorSlot& slot : trained_slots(model, options)) {
             Trainable& t = trained_.emplace(key_of(slot), Trainable(slot, tensors_(slot))).first->second;
             if (options.rank > 0 && slot.role == TensorRole::expert)
@@ -54,8 +54,17 @@ class Trainee {
             model.spec, [&](const TensorSlot& slot) { return weight_of(slot); }, moe::Residency::mapped);
     }
 
-    const Model& model() const { return *model_; }
+    const Model& model() const override { return *model_; }
     std::map<Key, Trainable>& trained() { return trained_; }
+
+    train::Trainables trainables() override {
+        train::Trainables all;
+        for (auto& [key, t] : trained_) t.collect(all);
+        return all;
+    }
+    void updated(const std::vector<train::LayerLoad>&) override {
+        for (auto& [key, t] : trained_) t.follow();
+    }
 
   private:
     ops::Weight weight_of(const TensorSlot& slot) {
@@ -75,86 +84,52 @@ class Trainee {
     std::shared_ptr<const Model> model_;
 };
 
-// Windows in a random order, another one each time that all have been drawn.
-class Deck {
-  public:
-    Deck(const data::Windows& windows, uint64_t seed) : windows_(windows), seed_(seed) {}
+// What a recipe would say: AdamW without decay, warm-up over a tenth of the steps, then down in equal parts, so that a
+// step after the last would have a rate of 0.
+train::TrainingConfig plan_of(const TuneOptions& options, int64_t length) {
+    train::TrainingConfig plan{.steps = options.steps,
+                               .sequence = length,
+                               .batch_tokens = options.batch * length,
+                               .micro_batch = options.batch,
+                               .lr = learning_rate(options),
+                               .schedule = train::ScheduleKind::wsd,
+                               .warmup = std::max<int64_t>(1, options.steps / 10),
+                               .weight_decay = 0,
+                               .clip = 1,
+                               .compute = DType::bf16,
+                               .balance_coef = 0,
+                               .z_coef = 0,
+                               .bias_rate = 0,
+                               .seed = static_cast<int64_t>(options.seed)};
+    const auto falling = static_cast<double>(std::max<int64_t>(1, plan.steps - plan.warmup));
+    plan.min_lr = plan.lr / falling;
+    plan.decay_share = (falling - 1) / static_cast<double>(std::max<int64_t>(1, plan.steps));
+    return plan;
+}
 
-    const std::vector<int32_t>& draw() {
-        const uint64_t n = windows_.size(), i = drawn_++;
-        return windows_[data::Permutation(n, mix64(seed_) + i / n)(i % n)];
+std::vector<train::Source> sources_of(const data::Windows& text, const data::Windows& replay, double share) {
+    if (text.empty()) fail("no text to train on");
+    if (replay.empty() || share <= 0) return {{&text, 1}};
+    return {{&text, 1 - share}, {&replay, share}};
+}
+
+void train_on(const data::Windows& text, const data::Windows& replay, const TuneOptions& options, Student& student) {
+    const std::vector<train::Source> sources = sources_of(text, replay, options.replay);
+    const auto length = std::ssize(text.front()) - 1;
+    const train::TrainingConfig plan = plan_of(options, length);
+    train::SequenceSampler sampler(sources, length, options.seed);
+    train::Learner learner(student, plan);
+    std::vector<int32_t> inputs(static_cast<size_t>(plan.batch_tokens)), targets(inputs.size());
+    const auto nth = [&](std::vector<int32_t>& ids, int64_t n) {
+        return std::span(ids).subspan(static_cast<size_t>(n * length), static_cast<size_t>(length));
+    };
+    for (int64_t step = 0; step < plan.steps; ++step) {
+        for (int64_t i = 0; i < options.batch; ++i)
+            sampler.sequence(step * options.batch + i, nth(inputs, i), nth(targets, i));
+        const train::StepResult result = learner.step(inputs, targets, step, train::learning_rate(plan, step));
+        if (options.on_step) options.on_step(step, result.losses.cross_entropy);
     }
-
-  private:
-    const data::Windows& windows_;
-    uint64_t seed_, drawn_ = 0;
-};
-
-class Tuner {
-  public:
-    Tuner(const Model& model, const data::Windows& text, const data::Windows& replay, const TuneOptions& options)
-        : options_(options), text_(text, options.seed), replay_(replay, options.seed + 1), trainee_(model, options) {
-        if (text.empty()) fail("no text to train on");
-        length_ = std::ssize(text.front()) - 1;
-        const bool replays = !replay.empty() && options.replay > 0;
-        if (replays && replay.front().size() != text.front().size()) fail("windows of one length expected");
-        replay_share_ = replays ? options.replay : 0;
-    }
-
-    void run() {
-        for (int64_t step = 0; step < options_.steps; ++step) {
-            const double loss = forward_and_backward(step);
-            update(step);
-            if (options_.on_step) options_.on_step(step, loss);
-        }
-    }
-    Trainee& trainee() { return trainee_; }
-
-  private:
-    double forward_and_backward(int64_t step) {
-        Random random(options_.seed, static_cast<uint64_t>(step));
-        std::vector<int32_t> inputs, targets, positions;
-        for (int64_t i = 0; i < options_.batch; ++i) {
-            const std::vector<int32_t>& window = random.uniform() < replay_share_ ? replay_.draw() : text_.draw();
-            inputs.insert(inputs.end(), window.begin(), window.end() - 1);
-            targets.insert(targets.end(), window.begin() + 1, window.end());
-            for (int64_t t = 0; t < length_; ++t) positions.push_back(static_cast<int32_t>(t));
-        }
-        for (auto& [key, t] : trainee_.trained()) t.zero_gradient();
-        const Model& model = trainee_.model();
-        const Forward out = forward(
-            graph_, model, {.tokens = inputs, .positions = positions, .sequences = {}, .sequence_length = length_});
-        const ops::Var loss =
-            ops::cross_entropy(graph_, out.hidden_TD, model.weights.head, targets, {.bias = model.weights.head_bias});
-        const double value = *loss->value.f32();
-        graph_.backward(loss);
-        graph_.clear();
-        arena_.clear();
-        return value;
-    }
-
-    void update(int64_t step) {
-        double square = 0;
-        for (auto& [key, t] : trainee_.trained()) square += t.finish_gradient();
-        const double norm = std::sqrt(square), n = static_cast<double>(step + 1);
-        if (!std::isfinite(norm)) fail("step {}: the gradient is not finite; a lower learning rate may help", step);
-        const double steps = static_cast<double>(options_.steps), warm = std::max(1.0, steps / 10);
-        const double rate = learning_rate(options_) * std::min(n / warm, (steps - n + 1) / std::max(1.0, steps - warm));
-        const kernels::AdamW adamw{.lr = static_cast<float>(rate),
-                                   .grad_scale = static_cast<float>(norm > 1 ? 1 / norm : 1),
-                                   .correction_m = static_cast<float>(1 - std::pow(0.9, n)),
-                                   .correction_v = static_cast<float>(1 - std::pow(0.95, n))};
-        for (auto& [key, t] : trainee_.trained()) t.update(adamw);
-    }
-
-    const TuneOptions& options_;
-    Deck text_, replay_;
-    int64_t length_ = 0;
-    double replay_share_ = 0;
-    Trainee trainee_;
-    Arena arena_;
-    ops::Graph graph_{arena_, {.record = true, .compute = DType::bf16, .activation = DType::bf16}};
-};
+}
 
 // The old model with the trained tensors in their old types.
 std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& base,
@@ -200,9 +175,9 @@ std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& opt
 
 Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& replay,
            const TuneOptions& options) {
-    Tuner tuner(*model, text, replay, options);
-    tuner.run();
-    std::map<Key, Trainable>& trained = tuner.trainee().trained();
+    Student student(*model, options);
+    train_on(text, replay, options, student);
+    std::map<Key, Trainable>& trained = student.trained();
     Tuned result{with_trained(model, trained), {model->spec.name, versions::model_hash(*model), {}}};
     for (auto& [key, t] : trained)
         if (t.low_rank()) result.adapter.parts.push_back({t.slot(), t.take_low_rank()});

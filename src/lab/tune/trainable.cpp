@@ -1,13 +1,11 @@
-#include "lab/edit/trainable.h"
+#include "lab/tune/trainable.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.h"
 #include "base/random.h"
 #include "kernels/matmul/grouped_matmul.h"
-#include "model/spec/tensors.h"
 #include "kernels/rowwise/elementwise.h"
 #include "tensor/quantised/blocks.h"
 
@@ -18,12 +16,6 @@ void zero(Tensor x) { std::fill_n(x.f32(), x.count(), 0.0f); }
 
 }  // namespace
 
-void LowRank::add_to(Tensor w_NK) const {
-    const OwnedTensor product_NK(DType::f32, w_NK.shape);
-    kernels::matmul(product_NK, b_Nr, a_Kr);
-    kernels::axpby(w_NK, product_NK, scale);
-}
-
 Trainable::Trainable(TensorSlot slot, TensorView value)
     : slot_(std::move(slot)),
       stored_(value.dtype),
@@ -33,11 +25,9 @@ Trainable::Trainable(TensorSlot slot, TensorView value)
     train(weight_, gradient_);
 }
 
+// Tensors of one's own begin with zeros: gradients and moments too.
 void Trainable::train(Tensor value, Tensor gradient) {
-    Factor& f = factors_.emplace_back(
-        Factor{value, gradient, OwnedTensor(DType::f32, value.shape), OwnedTensor(DType::f32, value.shape)});
-    zero(f.momentum);
-    zero(f.variance);
+    factors_.push_back({value, gradient, OwnedTensor(DType::f32, value.shape), OwnedTensor(DType::f32, value.shape)});
 }
 
 void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
@@ -50,7 +40,6 @@ void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
     change_ = {scale, OwnedTensor(DType::f32, {shape[0], rank}), OwnedTensor(DType::f32, {shape[1], rank})};
     b_gradient_ = OwnedTensor(DType::f32, {shape[0], rank});
     a_gradient_ = OwnedTensor(DType::f32, {shape[1], rank});
-    zero(change_.b_Nr);
     Random random(seed);
     const double size = 1 / std::sqrt(static_cast<double>(shape[1]));
     for (int64_t i = 0; i < change_.a_Kr.get().count(); ++i)
@@ -60,9 +49,7 @@ void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
     train(change_.a_Kr, a_gradient_);
 }
 
-void Trainable::zero_gradient() { zero(gradient_); }
-
-double Trainable::finish_gradient() {
+void Trainable::collect(train::Trainables& trainables) {
     const Tensor dw = gradient_;
     if (!rows_.empty()) {  // a vector of a layer's experts has an element a row
         const int64_t width = dw.count() / std::ssize(rows_);
@@ -74,14 +61,15 @@ double Trainable::finish_gradient() {
         kernels::matmul_dw(a_gradient_, dw, change_.b_Nr);
         kernels::axpby(b_gradient_, b_gradient_, change_.scale, 0);
         kernels::axpby(a_gradient_, a_gradient_, change_.scale, 0);
+        zero(dw);
     }
-    double square = 0;
-    for (const Factor& f : factors_) square += kernels::sum_of_squares(f.gradient);
-    return square;
+    for (const Factor& f : factors_) {
+        trainables.parts.push_back({f.value, f.gradient, f.momentum, f.variance});
+        trainables.gradients.push_back(f.gradient);
+    }
 }
 
-void Trainable::update(const kernels::AdamW& adamw) {
-    for (const Factor& f : factors_) kernels::adamw(f.value, f.momentum, f.variance, f.gradient, {}, adamw);
+void Trainable::follow() {
     if (!low_rank()) return;
     convert(origin_, weight_);
     change_.add_to(weight_);

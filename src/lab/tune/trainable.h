@@ -3,21 +3,12 @@
 
 #include <vector>
 
-#include "kernels/rowwise/adamw.h"
-#include "model/spec/spec.h"
+#include "lab/edit/low_rank.h"
 #include "model/spec/tensors.h"
 #include "ops/graph.h"
-#include "tensor/arena.h"
+#include "train/trainee.h"
 
 namespace gremium::lab {
-
-// W + scale · B · A with W as it was (Hu et al. 2021, "LoRA"). A is kept transposed.
-struct LowRank {
-    float scale = 0;
-    OwnedTensor b_Nr, a_Kr;  // f32
-
-    void add_to(Tensor w_NK) const;
-};
 
 // An f32 copy of a tensor with its gradient, as the model's one forward wants it. The gradient of W gives those of the
 // factors, so a change of low rank passes the same operations.
@@ -31,16 +22,18 @@ class Trainable {
     const TensorSlot& slot() const { return slot_; }
     DType stored() const { return stored_; }  // the type that the model has it in
     const std::vector<bool>& rows() const { return rows_; }
-    bool low_rank() const { return factors_.size() > 1; }
+    bool low_rank() const { return static_cast<bool>(origin_); }
     LowRank take_low_rank() { return std::move(change_); }
     ops::Weight weight() const { return {weight_, gradient_}; }
 
-    void zero_gradient();
-    double finish_gradient();  // passes it on to what is trained; the sum of squares there
-    void update(const kernels::AdamW& adamw);
+    // Passes the gradient on to what is trained, and adds that.
+    void collect(train::Trainables& trainables);
+    // After the update: the tensor follows what was trained.
+    void follow();
 
   private:
-    struct Factor {  // what AdamW sees
+    // What AdamW sees: W, or B and A.
+    struct Factor {
         Tensor value, gradient;
         OwnedTensor momentum, variance;
     };
@@ -52,7 +45,7 @@ class Trainable {
     std::vector<bool> rows_;  // empty: all
     OwnedTensor origin_, b_gradient_, a_gradient_;
     LowRank change_;
-    std::vector<Factor> factors_;  // W, or B and A
+    std::vector<Factor> factors_;
 };
 
 }  // namespace gremium::lab

@@ -1,0 +1,16 @@
+// A change of low rank to a matrix.
+#pragma once
+
+#include "tensor/arena.h"
+
+namespace gremium::lab {
+
+// W + scale · B · A with W as it was (Hu et al. 2021, "LoRA"). A is kept transposed.
+struct LowRank {
+    float scale = 0;
+    OwnedTensor b_Nr, a_Kr;  // f32
+
+    void add_to(Tensor w_NK) const;
+};
+
+}  // namespace gremium::lab
