@@ -80,10 +80,13 @@ std::vector<int32_t> some_tokens(int64_t count, int vocab) {
 
 RunningSpeed run_running_bench(const std::shared_ptr<const Model>& model, const RunningBench& options) {
     const std::vector<int32_t> prompt = some_tokens(options.prompt, model->spec.vocab);
-    engine::Session session(model, {.context = options.prompt + options.predict, .cache = options.cache});
+    engine::Session session(model, {.context = options.prompt + options.predict,
+                                    .cache = options.cache,
+                                    .compute = engine::compute_of(options.arithmetic)});
     // Pages in; arenas grow.
     session.evaluate(std::span(prompt).first(std::min<size_t>(prompt.size(), 512)));
-    const DType compute = is_quantised(model->weights.head.value.dtype) ? DType::q8_0 : DType::f32;
+    const DType compute =
+        is_quantised(model->weights.head.value.dtype) ? engine::compute_of(options.arithmetic) : DType::f32;
     // A token reads its weights, and the keys and values of half the decoded context on average.
     const int64_t cached =
         engine::memory_need(*model, {.context = options.prompt + options.predict / 2, .cache = options.cache}).cache();

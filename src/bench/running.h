@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/limits.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::bench {
@@ -15,7 +16,8 @@ struct RunningBench {
     int64_t prompt = 512, predict = 64;  // tokens; predict 0: prompts only
     int repeats = 5;
     DType cache = DType::f32;  // of keys and values
-    bool profile = false;      // fills PhaseSpeed::milliseconds
+    engine::Arithmetic arithmetic = engine::Arithmetic::running;
+    bool profile = false;  // fills PhaseSpeed::milliseconds
 };
 
 // Of repeated runs, with the limit measured after each of them: others may use the same memory. All are medians.

@@ -54,7 +54,8 @@ class Bench {
           scheduler_(model, {.sequences = options.sequences,
                              .context = options.prompt + options.predict + reading_steps(),
                              .prefill_chunk = chunk,
-                             .cache = options.cache}) {}
+                             .cache = options.cache,
+                             .compute = engine::compute_of(options.arithmetic)}) {}
 
     // Seconds of the steps in which `count` sequences decode.
     double run(int64_t count) {

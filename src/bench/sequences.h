@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::bench {
@@ -10,7 +11,8 @@ namespace gremium::bench {
 struct SequencesBench {
     int64_t sequences, prompt, predict;  // tokens of each
     int repeats;
-    DType cache = DType::f32;     // of keys and values
+    DType cache = DType::f32;  // of keys and values
+    engine::Arithmetic arithmetic = engine::Arithmetic::running;
     bool random_routing = false;  // every expert is as likely as the others: the least that sequences can share
 };
 

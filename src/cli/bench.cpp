@@ -64,6 +64,7 @@ void bench_model(const Options& options) {
                                                                        .predict = options.predict,
                                                                        .repeats = options.repeats,
                                                                        .cache = options.cache,
+                                                                       .arithmetic = *options.common.arithmetic,
                                                                        .profile = options.profile});
     if (options.common.json) return print_json(to_json(speed, options.profile));
     fmt::print("{} on {}, median of {}\n", model->spec.name, machine(), options.repeats);
@@ -84,6 +85,7 @@ void bench_together(const Options& options) {
                                                                            .predict = options.predict,
                                                                            .repeats = options.repeats,
                                                                            .cache = options.cache,
+                                                                           .arithmetic = *options.common.arithmetic,
                                                                            .random_routing = options.random_routing});
     if (options.common.json)
         return print_json({{"sequences",
@@ -170,6 +172,7 @@ void add_bench(Command app) {
     auto options = std::make_shared<Options>();
     Command command = app.add("bench", "Measure speed, beside the limits of this machine");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::running);
     command.option("-p,--prompt", options->prompt, "prompt length in tokens").range(1, 1 << 20).show_default();
     command.option("-n,--predict", options->predict, "number of tokens to decode").range(0, 1 << 20).show_default();
     command.option("-r,--repeats", options->repeats, "number of repetitions, of which the median is shown")

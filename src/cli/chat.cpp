@@ -29,7 +29,9 @@ class Chat {
           model_(open_model(options.common)),
           prompt_(model_),
           steering_(make_steering(options.steering, model_->spec)),
-          cache_(model_, {.context = options.context.size, .cache = options.context.cache}),
+          cache_(model_, {.context = options.context.size,
+                          .cache = options.context.cache,
+                          .compute = engine::compute_of(*options.common.arithmetic)}),
           says_(!options.common.quiet && !options.common.json) {
         if (!options.system.empty()) add("system", options.system);
     }
@@ -123,6 +125,7 @@ void add_chat(Command app) {
                 "Talk with a model, a line at a time; the line '/steer OPTIONS' replaces the steering options "
                 "from there on, '/steer' removes them");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::running);
     command.option("--system", options->system, "instructions that the model gets before the conversation");
     add_generation(command, options->generation, options->context);
     add_steering(command, options->steering);

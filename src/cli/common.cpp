@@ -27,6 +27,18 @@ void add_common(Command command, Common& common, bool with_model) {
     command.flag("-v,--verbose", common.verbose, "print more");
 }
 
+void add_arithmetic(Command command, Common& common, engine::Arithmetic unless_said) {
+    common.arithmetic = unless_said;
+    const auto set = [&common](const std::string& name) { common.arithmetic = engine::arithmetic_named(name); };
+    command
+        .option(
+            "--arithmetic", set,
+            "exact: activations stay 32-bit numbers; running: they are rounded where weights are quantised, which is "
+            "faster")
+        .one_of({"exact", "running"})
+        .show_default(std::string(engine::name_of(unless_said)));
+}
+
 void add_cache_type(Command command, DType& cache) {
     const auto set = [&cache](const std::string& name) { cache = dtype_from_name(name).value(); };
     command.option("--cache-type", set, "type of cached keys and values: f32, f16, bf16 or q8_0")
@@ -82,12 +94,21 @@ void apply(const Common& common) {
     if (!common.kernels.empty()) kernels::force(common.kernels);
 }
 
+void say_arithmetic(const Common& common) {
+    if (common.verbose && common.arithmetic)
+        fmt::print(stderr, "arithmetic: {}\n",
+                   *common.arithmetic == engine::Arithmetic::exact
+                       ? "exact, activations stay 32-bit numbers"
+                       : "running, activations are rounded where weights are quantised");
+}
+
 std::string model_path(const Common& common) {
     return common.model.empty() ? engine::default_model_path().string() : common.model;
 }
 
 std::shared_ptr<const Model> open_model(const Common& common) {
     apply(common);
+    say_arithmetic(common);
     return versions::open_model_or_version(model_path(common));
 }
 

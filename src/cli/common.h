@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
+#include "engine/arithmetic.h"
 #include "engine/continuation.h"
 #include "engine/session.h"
 #include "model/files/importance.h"
@@ -21,9 +23,13 @@ struct Common {
     int threads = 0;      // -t; 0: all cores
     std::string kernels;  // --kernels; empty: the best available
     bool json = false, quiet = false, verbose = false;
+    // What the command runs models in, if it runs any.
+    std::optional<engine::Arithmetic> arithmetic = {};
 };
 
 void add_common(Command command, Common& common, bool with_model = true);
+// --arithmetic, and what it is unless said.
+void add_arithmetic(Command command, Common& common, engine::Arithmetic unless_said);
 // How long a session's context is, and the type of its keys and values: -c, --cache-type.
 struct Context {
     int64_t size = 0;
@@ -37,6 +43,8 @@ struct Generation {
 };
 // How an answer is made: -n, the context's flags, the sampler's, --ignore-eos, --stop.
 void add_generation(Command command, Generation& generation, Context& context);
+// With --verbose, which of them it is; open_model says so too.
+void say_arithmetic(const Common& common);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load

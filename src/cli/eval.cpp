@@ -54,7 +54,7 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
     };
     Arena arena;
     engine::Reader reader(arena, model,
-                          {.compute = DType::q8_0,
+                          {.compute = engine::compute_of(*options.common.arithmetic),
                            .hook = steering,
                            .context = std::ssize(ids),
                            .chunk = options.chunk,
@@ -99,10 +99,14 @@ void evaluate_files(const Options& options) {
     const auto model = open_model(options.common);
     const Tokenizer& tokenizer = engine::tokenizer_of(*model);
     const int64_t window = engine::window_length(*model, options.window), batch = engine::windows_at_once(window);
+    const DType compute = engine::compute_of(*options.common.arithmetic);
     std::optional<ImportanceRecorder> recorder;
     if (!options.importance.empty()) recorder.emplace(*model);
     const auto steering = make_steering(options.steering, model->spec);
-    engine::require_memory(*model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512)},
+    engine::require_memory(*model,
+                           {.chunk = batch * window,
+                            .logit_rows = std::min<int64_t>(batch * window, 512),
+                            .rounds = compute == DType::q8_0},
                            available_memory());
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
@@ -118,6 +122,7 @@ void evaluate_files(const Options& options) {
                                                       {.window = window,
                                                        .stride = options.stride,
                                                        .batch = batch,
+                                                       .compute = compute,
                                                        .hook = steering.get(),
                                                        .observer = recorder ? &*recorder : nullptr});
         const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
@@ -147,6 +152,7 @@ void add_eval(Command app) {
     auto options = std::make_shared<Options>();
     Command command = app.add("eval", "Measure how well a model predicts texts: perplexity and bits per byte");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     const Flag files = command.option("--file", options->files, "text files; a zero byte ends a document");
     const Flag tokens =
         command.option("--tokens", options->tokens, "token ids to predict instead: 1,2,3").excludes(files);

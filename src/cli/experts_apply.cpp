@@ -39,7 +39,8 @@ void apply_edits(const Options& options) {
     const std::shared_ptr<const Model> base = open_model(options.common);
     CommitTarget target(options.commit, *base);
     lab::Draft draft(base);
-    const lab::MeasuredTexts texts(base, named_files(options.evaluate), options.sample);
+    const engine::Arithmetic arithmetic = *options.common.arithmetic;
+    const lab::MeasuredTexts texts(base, named_files(options.evaluate), options.sample, arithmetic);
     const data::Windows calibration = lab::sample_files(options.calibrate, *base, options.sample);
 
     std::vector<lab::MeasuredTexts::Numbers> before = texts.measure(*base);
@@ -47,7 +48,7 @@ void apply_edits(const Options& options) {
     Json report = Json::array();
     for (const lab::Edit& edit : edits) {
         const ModelSize old_size = size_of(model->spec);
-        lab::apply_edit(draft, edit, calibration);
+        lab::apply_edit(draft, edit, calibration, arithmetic);
         model = draft.model();
         const ModelSize size = size_of(model->spec);
         const std::vector<lab::MeasuredTexts::Numbers> after = texts.measure(*model);
@@ -79,6 +80,7 @@ void add_experts_apply(Command experts) {
                     "Change experts, measure what each change does, and write a new model; the opened model "
                     "stays as it is");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     command
         .option("--edit", options->edits,
                 "one change, such as 'prune share=25% by=reap'; also merge, replace, copy, adapt, reset, add, split, "

@@ -114,6 +114,7 @@ void find(const Options& options) {
     if (options.quick) sample.tokens = std::min<int64_t>(sample.tokens, 4096);
     lab::FindOptions find = options.find;
     find.by = scores.at(options.by);
+    find.arithmetic = *options.common.arithmetic;
     const data::Halves texts = data::sample_halves(options.text_for, engine::tokenizer_of(*model), sample),
                        others = data::sample_halves(options.text_against, engine::tokenizer_of(*model), sample);
     const std::vector<Finding> findings = find_experts(*model, texts, others, find);
@@ -139,9 +140,10 @@ void find(const Options& options) {
     }
     if (found.empty() && text) fmt::print("nothing to prove\n");
     if (!options.no_check && !found.empty()) {
-        const CausalCheck check =
-            check_causally(*model, found, findings, texts.second, others.second,
-                           {.draws = options.quick ? std::min(options.draws, 5) : options.draws, .seed = 1});
+        const CausalCheck check = check_causally(*model, found, findings, texts.second, others.second,
+                                                 {.draws = options.quick ? std::min(options.draws, 5) : options.draws,
+                                                  .seed = 1,
+                                                  .arithmetic = find.arithmetic});
         if (text)
             print_check(check);
         else
@@ -159,6 +161,7 @@ void add_experts_find(Command experts) {
                     "Find the experts that one kind of text uses more than another, and test what happens "
                     "without them");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     command
         .option("--for", options->text_for, "text files of the kind to find experts for; a zero byte ends a document")
         .required();

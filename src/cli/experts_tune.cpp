@@ -36,7 +36,7 @@ std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& mode
     if (!options.experts.empty()) hooks::SteeringProfile::add_experts(experts, options.experts, "--experts");
     if (options.percent > 0)
         experts.merge(lab::experts_for(model, lab::sample_files(options.text, model, sample), options.percent / 100,
-                                       options.by == "gate"));
+                                       options.by == "gate", *options.common.arithmetic));
     if (experts.empty() && !options.tune.everything)
         fail("nothing to train: --experts, --percent or --everything expected");
     return experts;
@@ -63,8 +63,9 @@ void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions&
 
 std::shared_ptr<const Model> with_more_experts(const Options& options, std::shared_ptr<const Model> base,
                                                const data::SampleOptions& sample, lab::TuneOptions& tune) {
-    const lab::Grown grown = lab::grow(base, lab::sample_files(options.text, *base, sample),
-                                       lab::sample_files(options.replay, *base, sample), options.grow / 100);
+    const lab::Grown grown =
+        lab::grow(base, lab::sample_files(options.text, *base, sample),
+                  lab::sample_files(options.replay, *base, sample), options.grow / 100, *options.common.arithmetic);
     tune.experts = grown.experts;
     if (!options.common.json && !options.common.quiet)
         fmt::print(
@@ -93,7 +94,7 @@ void tune_experts(const Options& options) {
     whole.tokens = options.tune.steps * options.tune.batch * whole.window;
     const data::Windows text = lab::sample_files(options.text, *original, whole),
                         replay = lab::sample_files(options.replay, *original, whole);
-    const lab::MeasuredTexts texts(original, named_files(options.evaluate), sample);
+    const lab::MeasuredTexts texts(original, named_files(options.evaluate), sample, *options.common.arithmetic);
     const bool says = !options.common.json && !options.common.quiet;
 
     lab::TuneOptions tune = options.tune;
@@ -185,6 +186,7 @@ void add_experts_tune(Command experts) {
     Command command = experts.add(
         "tune", "Fine-tune chosen experts on a text and write a new model; everything else stays bit for bit as it is");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     command.option("--text", options->text, "training text files; a zero byte ends a document").required();
     command.option("--replay", options->replay, "text files of what the model should not forget");
     command.option("--replay-share", options->tune.replay, "share of the training windows that come from --replay")

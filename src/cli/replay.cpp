@@ -32,6 +32,7 @@ hooks::Replay replay(const Options& options, const std::vector<std::string>& lin
     const hooks::AuditSetup setup = hooks::parse_setup(lines[0], options.file);
     Common common = options.common;
     if (common.model.empty()) common.model = setup.model;
+    common.arithmetic = setup.arithmetic;
     if (common.kernels.empty()) common.kernels = setup.kernels;
     const auto model = open_model(common);
     const std::string hash = versions::model_hash(*model);

@@ -34,6 +34,7 @@ void add_run(Command app) {
     auto options = std::make_shared<Options>();
     Command command = app.add("run", "Continue a text");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::running);
     const Flag prompt =
         command
             .option("-p,--prompt", options->prompts, "the text to continue; several are answered one after the other")

@@ -24,7 +24,8 @@ class Batch {
           scheduler_(model_, {.sequences = options.sequences,
                               .context = options.context.size,
                               .prefill_chunk = prefill_chunk,
-                              .cache = options.context.cache}) {}
+                              .cache = options.context.cache,
+                              .compute = engine::compute_of(*options.common.arithmetic)}) {}
 
     void run() {
         if (!options_.common.quiet) announce(steering_.get());

@@ -42,7 +42,9 @@ class Runner {
   private:
     nlohmann::ordered_json answer(const std::string& prompt) {
         hooks::Answer answer(model_, engine::text_prompt(*model_, prompt, options_.languages), answer_options(prompt));
-        engine::PromptCache cache(model_, {.context = options_.context.size, .cache = options_.context.cache});
+        engine::PromptCache cache(model_, {.context = options_.context.size,
+                                           .cache = options_.context.cache,
+                                           .compute = engine::compute_of(*options_.common.arithmetic)});
         if (live_ && !model_->encoder) show(prompt);
         const hooks::AnswerResult& result = answer.run(cache);
         if (live_) show("\n");
@@ -75,7 +77,8 @@ class Runner {
                          .model_hash = hash_,
                          .kernels = std::string(kernels::name(kernels::active())),
                          .prompt = prompt,
-                         .cache = options_.context.cache};
+                         .cache = options_.context.cache,
+                         .arithmetic = *options_.common.arithmetic};
         return options;
     }
 

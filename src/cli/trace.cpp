@@ -74,6 +74,7 @@ class Tracer {
         const auto steering = make_steering(options_.steering, loaded->spec);
         if (says_) announce(steering.get());
         lab::TraceTextOptions text = options_.text;
+        text.arithmetic = *options_.common.arithmetic;
         text.steering = steering.get();
         if (steering) {
             const std::string& name = steering->profile().name;
@@ -118,7 +119,8 @@ class Tracer {
         const auto model = open_model(options_.common);
         std::vector<std::string> files;
         for (const lab::Domain& domain : domains_) files.insert(files.end(), domain.files.begin(), domain.files.end());
-        lab::TraceSpeedOptions speed{.window = options_.text.window, .norms = options_.text.norms};
+        lab::TraceSpeedOptions speed{
+            .window = options_.text.window, .norms = options_.text.norms, .arithmetic = *options_.common.arithmetic};
         if (options_.text.max_tokens > 0) speed.tokens = options_.text.max_tokens;
         const lab::TraceSpeed s = lab::measure_trace_speed(*model, files, options_.out, speed);
         if (options_.common.json)
@@ -139,6 +141,7 @@ void add_trace(Command app) {
     auto options = std::make_shared<Options>();
     Command command = app.add("trace", "Record which experts a model chooses for texts, and show statistics");
     add_common(command, options->common);
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     const Flag data =
         command.option("--data", options->data,
                        "NAME=FILE: a kind of text and a file of it, or a pattern such as 'texts/*.txt' (without "

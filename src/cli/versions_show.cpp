@@ -115,8 +115,10 @@ void diff(const Options& options) {
         print(difference);
     }
     if (!options.evaluate.empty()) {
+        say_arithmetic(options.common);
         const auto before = versions::open_version(store, a), after = versions::open_version(store, b);
-        const lab::MeasuredTexts texts(before, named_files(options.evaluate), options.sample);
+        const lab::MeasuredTexts texts(before, named_files(options.evaluate), options.sample,
+                                       *options.common.arithmetic);
         const auto numbers_before = texts.measure(*before), numbers_after = texts.measure(*after);
         if (!options.common.json) print_measured(texts, numbers_before, numbers_after);
         report["texts"] = measured_to_json(texts, numbers_before, numbers_after);
@@ -180,6 +182,7 @@ void add_looking_verbs(Command parent) {
     command.option("to", options->to, "a version").show_default();
     command.option("--eval", options->evaluate, "text files to measure both versions on: NAME=FILE or FILE");
     add_sample(command, options->sample, "limit of tokens of each --eval text");
+    add_arithmetic(command, options->common, engine::Arithmetic::exact);
     command.examples({"gremium versions diff store main~1 main --eval text.txt"});
     command.run([=] { diff(*options); });
 

@@ -76,8 +76,8 @@ MemoryNeed memory_need(const Model& model, const MemoryOptions& options) {
             options.context * row_bytes(options.cache, cache.key + cache.value);
     }
     need.states = KvCache::bytes(model.spec, options.context, options.cache) - need.keys_values - need.latents;
-    need.activations =
-        activation_bytes(model.spec, options) + rounded_rows_bytes(model, options.chunk) + threads() * thread_bytes;
+    need.activations = activation_bytes(model.spec, options) + threads() * thread_bytes;
+    if (options.rounds) need.activations += rounded_rows_bytes(model, options.chunk);
     return need;
 }
 

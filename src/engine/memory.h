@@ -25,6 +25,8 @@ struct MemoryOptions {
     int64_t logit_rows = 1;  // of them whose logits are made at a time
     DType cache = DType::f32;
     DType activation = DType::f32;
+    // Rows are rounded where they meet quantised weights, as in running arithmetic.
+    bool rounds = true;
 };
 
 MemoryNeed memory_need(const Model& model, const MemoryOptions& options);

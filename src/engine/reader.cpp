@@ -26,7 +26,8 @@ KvCache cache_of(const Model& model, const ReaderOptions& options) {
                     .chunk = std::min(options.chunk, options.context),
                     .logit_rows = std::min(logit_rows, options.context),
                     .cache = options.cache,
-                    .activation = running_options(options.compute).activation},
+                    .activation = running_options(options.compute).activation,
+                    .rounds = options.compute == DType::q8_0},
                    available_memory());
     return KvCache(model.spec, options.context, options.cache);
 }

@@ -57,17 +57,20 @@ engine::GenerateOptions parse_generate(const nlohmann::json& json) {
 }  // namespace
 
 std::string to_line(const AuditSetup& s) {
-    return dumped({{"audit", format_name},
-                   {"version", s.version},
-                   {"model", {{"path", s.model}, {"name", s.model_name}, {"hash", s.model_hash}}},
-                   {"kernels", s.kernels},
-                   {"steering", {{"hash", s.steering_hash}, {"profile", s.steering}}},
-                   {"prompt", s.prompt},
-                   {"source_tokens", s.source_tokens},
-                   {"prompt_tokens", s.prompt_tokens},
-                   {"context", s.context},
-                   {"cache", info(s.cache).name},
-                   {"generate", generate_json(s)}});
+    Json json({{"audit", format_name},
+               {"version", s.version},
+               {"model", {{"path", s.model}, {"name", s.model_name}, {"hash", s.model_hash}}},
+               {"kernels", s.kernels},
+               {"steering", {{"hash", s.steering_hash}, {"profile", s.steering}}},
+               {"prompt", s.prompt},
+               {"source_tokens", s.source_tokens},
+               {"prompt_tokens", s.prompt_tokens},
+               {"context", s.context},
+               {"cache", info(s.cache).name},
+               {"generate", generate_json(s)}});
+    // Records that say nothing were made as all were before there was a choice.
+    if (s.arithmetic != engine::Arithmetic::running) json["arithmetic"] = engine::name_of(s.arithmetic);
+    return dumped(json);
 }
 
 AuditSetup parse_setup(const std::string& line, const std::string& source) {
@@ -76,6 +79,8 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
         if (json.at("audit") != format_name) fail("{}: a record '{}' expected", source, format_name);
         const auto cache = dtype_from_name(json.value("cache", "f32"));
         if (!cache) fail("{}: the cache's type is unknown", source);
+        const auto arithmetic = engine::arithmetic_named(json.value("arithmetic", "running"));
+        if (!arithmetic) fail("{}: the arithmetic is unknown, expected exact or running", source);
         return {.version = json.at("version"),
                 .model = json.at("model").at("path"),
                 .model_name = json.at("model").at("name"),
@@ -88,6 +93,7 @@ AuditSetup parse_setup(const std::string& line, const std::string& source) {
                 .prompt_tokens = json.at("prompt_tokens"),
                 .context = json.at("context"),
                 .cache = *cache,
+                .arithmetic = *arithmetic,
                 .generate = parse_generate(json.at("generate")),
                 .stop = json.at("generate").value("stop", std::vector<std::string>())};
     } catch (const nlohmann::json::exception& e) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "engine/continuation.h"
 #include "hooks/trace_blocks.h"
 #include "model/model.h"
@@ -35,6 +36,7 @@ struct AuditSetup {
     std::vector<int32_t> prompt_tokens = {};
     int64_t context = 0;
     DType cache = DType::f32;
+    engine::Arithmetic arithmetic = engine::Arithmetic::running;
     engine::GenerateOptions generate = {};
     // Texts that end the answer.
     std::vector<std::string> stop = {};

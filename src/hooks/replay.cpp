@@ -34,7 +34,8 @@ Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::
                    .on_audit = compare,
                    .audit = setup,
                    .on_token = count});
-    engine::PromptCache cache(model, {.context = setup.context, .cache = setup.cache});
+    engine::PromptCache cache(
+        model, {.context = setup.context, .cache = setup.cache, .compute = engine::compute_of(setup.arithmetic)});
     answer.run(cache);
     if (result.difference.empty() && next != lines.size())
         result.difference = fmt::format("line {}: more was recorded than happened", next + 1);

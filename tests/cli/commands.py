@@ -322,6 +322,39 @@ class Commands(unittest.TestCase):
         report = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "text.txt", "--json"))[0]
         self.assertGreater(report["bits_per_byte"], 0)
 
+    def test_arithmetic_is_exact_for_measurements_and_running_for_answers(self):
+        gremium("convert", "out/ckpt-000006", "eight.gguf", "--type", "q8_0", "-q")
+        tokens = ("--tokens", ",".join(str(5 + i * 7 % 300) for i in range(40)))
+        def logprobs(*flags):
+            gremium("eval", "-m", "eight.gguf", *tokens, "--logprobs", "rows.json", *flags)
+            return (self.folder / "rows.json").read_text()
+        exact, running = logprobs("--arithmetic", "exact"), logprobs("--arithmetic", "running")
+        self.assertEqual(logprobs(), exact)
+        self.assertNotEqual(running, exact)
+        perplexity = lambda *flags: json.loads(gremium("eval", "-m", "eight.gguf", "--file", "text.txt", "--json", *flags))[0]["perplexity"]
+        self.assertEqual(perplexity(), perplexity("--arithmetic", "exact"))
+        self.assertNotEqual(perplexity(), perplexity("--arithmetic", "running"))
+        def trace(*flags):
+            gremium("trace", "-m", "eight.gguf", "--data", "text=text.txt", "-o", "numbers", "--tokens", 200, "--jsonl", "-q", *flags)
+            return (self.folder / "numbers/text.jsonl").read_text()
+        self.assertEqual(trace(), trace("--arithmetic", "exact"))
+        self.assertNotEqual(trace(), trace("--arithmetic", "running"))
+
+        answer = ("run", "-m", "eight.gguf", "-p", "Document 1", "-n", 8, "--ignore-eos")
+        def audited(*flags):
+            gremium(*answer, "--audit", "audit.jsonl", *flags)
+            self.assertIn("equal bit for bit", gremium("replay", "audit.jsonl"))
+            return (self.folder / "audit.jsonl").read_text()
+        self.assertEqual(audited(), audited("--arithmetic", "running"))
+        self.assertNotEqual(audited(), audited("--arithmetic", "exact"))
+        def says(*arguments):
+            return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, capture_output=True, timeout=120, check=True).stderr.decode()
+        self.assertIn("arithmetic: running", says(*answer, "-v"))
+        self.assertIn("arithmetic: exact", says("eval", "-m", "eight.gguf", *tokens, "-q", "-v"))
+        self.assertNotIn("arithmetic", says("eval", "-m", "eight.gguf", *tokens, "-q"))
+        for command in (answer, ("bench", "-m", "eight.gguf"), ("chat", "-m", "eight.gguf")):
+            gremium(*command, "--arithmetic", "fast", code=2)
+
     def test_eval_ends_documents_at_zero_bytes(self):
         eos = json.loads((self.folder / "out/ckpt-000006/config.json").read_text())["eos_token_id"]
         texts = ["Document 1 tells that", "The end of it."]

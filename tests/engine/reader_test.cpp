@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "base/error.h"
+#include "engine/arithmetic.h"
 #include "engine/session.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
@@ -132,6 +138,45 @@ TEST(Reader, RefusesWhatItCannotRead) {
     const auto endless = tiny_model("llama", {.heads = 8, .kv_heads = 8, .head_dim = 128});
     Arena arena;
     EXPECT_THROW(Reader(arena, *endless, {.context = std::numeric_limits<int>::max()}), Error);
+}
+
+// In exact arithmetic a model of quantised weights is the model of the numbers that these stand for.
+TEST(Reader, ExactArithmeticRoundsNothingAndRunningArithmeticRoundsRows) {
+    const test::TinyShape shape{.dim = 64, .hidden = 64, .expert_hidden = 32, .shared_hidden = 32};
+    const auto random = tiny_model("olmoe", shape);
+    const std::filesystem::path folder = std::filesystem::temp_directory_path();
+    const auto stored = [&](const std::string& name, const Model& model, DType type) {
+        const std::filesystem::path path = folder / fmt::format("gremium-reader-{}-{}.gguf", name, getpid());
+        save_model(model, path, {.dtype = type});
+        const auto opened = load_model(path);
+        std::filesystem::remove(path);
+        return opened;
+    };
+    const auto quantised = stored("q8_0", *random, DType::q8_0), unpacked = stored("f32", *quantised, DType::f32);
+    ASSERT_EQ(quantised->experts->peek({0, 0}).up.value.dtype, DType::q8_0);
+    ASSERT_EQ(unpacked->experts->peek({0, 0}).up.value.dtype, DType::f32);
+    const auto text = random_tokens(random->spec.vocab, 40);
+    const Window window = text;
+    const auto read = [&](const Model& model, Arithmetic arithmetic) {
+        return read_logits(model, std::span(&window, 1), {.compute = compute_of(arithmetic)});
+    };
+    const auto furthest = [](const Rows& a, const Rows& b) {
+        float most = 0;
+        for (size_t t = 0; t < a.size(); ++t)
+            for (size_t v = 0; v < a[t].size(); ++v) most = std::max(most, std::abs(a[t][v] - b[t][v]));
+        return most;
+    };
+    const Rows expected = read(*unpacked, Arithmetic::exact);
+    EXPECT_LT(furthest(read(*quantised, Arithmetic::exact), expected), 2e-4);
+    EXPECT_GT(furthest(read(*quantised, Arithmetic::running), expected), 2e-4);
+    // Nothing is quantised there that rows could be rounded for.
+    EXPECT_LT(furthest(read(*unpacked, Arithmetic::running), expected), 2e-4);
+}
+
+TEST(Arithmetic, HasTheNamesOfTheCommandLine) {
+    EXPECT_EQ(arithmetic_named("exact"), Arithmetic::exact);
+    EXPECT_EQ(arithmetic_named(name_of(Arithmetic::running)), Arithmetic::running);
+    EXPECT_EQ(arithmetic_named("fast"), std::nullopt);
 }
 
 TEST(Reader, WindowsAreAsLongAsTheContextUnlessThatIsVeryLong) {

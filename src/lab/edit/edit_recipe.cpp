@@ -102,61 +102,67 @@ class Arguments {
     std::map<std::string, std::string> left_;
 };
 
-SaliencyTable saliency_of(Draft& draft, Saliency by, const data::Windows& text, uint64_t seed) {
-    return measure_saliency(*draft.model(), by, text, seed);
-}
+// What tells how much experts matter.
+struct Calibration {
+    const data::Windows& text;
+    engine::Arithmetic arithmetic;
+
+    SaliencyTable saliency(Draft& draft, Saliency by, uint64_t seed) const {
+        return measure_saliency(*draft.model(), by, text, seed, arithmetic);
+    }
+};
 
 // Reads its arguments and gives the work, which is done when all of them were understood.
-using Work = std::function<void(Draft&, const data::Windows&)>;
+using Work = std::function<void(Draft&, const Calibration&)>;
 using Reader = Work (*)(Arguments&);
 
 Work read_prune(Arguments& a) {
     const Prune options{.share = a.share("share"), .across = a.flag("across")};
-    return [options, by = a.saliency(), seed = a.number<uint64_t>("seed", 1)](Draft& d, const data::Windows& text) {
-        prune(d, saliency_of(d, by, text, seed), options);
+    return [options, by = a.saliency(), seed = a.number<uint64_t>("seed", 1)](Draft& d, const Calibration& c) {
+        prune(d, c.saliency(d, by, seed), options);
     };
 }
 Work read_merge(Arguments& a) {
-    return [share = a.share("share"), by = a.saliency(), seed = a.number<uint64_t>("seed", 1)](
-               Draft& d, const data::Windows& text) {
-        merge(d, saliency_of(d, by, text, seed), saliency_of(d, Saliency::frequency, text, seed), share);
+    return [share = a.share("share"), by = a.saliency(), seed = a.number<uint64_t>("seed", 1)](Draft& d,
+                                                                                               const Calibration& c) {
+        merge(d, c.saliency(d, by, seed), c.saliency(d, Saliency::frequency, seed), share);
     };
 }
 Work read_replace(Arguments& a) {
-    return [to = a.expert("expert"), from = a.expert("from")](Draft& d, const data::Windows&) { replace(d, to, from); };
+    return [to = a.expert("expert"), from = a.expert("from")](Draft& d, const Calibration&) { replace(d, to, from); };
 }
 Work read_copy(Arguments& a) {
     return [to = a.expert("expert"), from = a.expert("from"), model = a.text("model"), router = a.flag("router")](
-               Draft& d, const data::Windows&) { copy(d, to, versions::open_model_or_version(model), from, router); };
+               Draft& d, const Calibration&) { copy(d, to, versions::open_model_or_version(model), from, router); };
 }
 Work read_adapt(Arguments& a) {
-    return [file = a.text("file"), share = a.has("share") ? a.share("share") : 1](Draft& d, const data::Windows&) {
+    return [file = a.text("file"), share = a.has("share") ? a.share("share") : 1](Draft& d, const Calibration&) {
         adapt(d, file, static_cast<float>(share));
     };
 }
 Work read_reset(Arguments& a) {
-    return [id = a.expert("expert"), seed = a.number<uint64_t>("seed", 1)](Draft& d, const data::Windows&) {
+    return [id = a.expert("expert"), seed = a.number<uint64_t>("seed", 1)](Draft& d, const Calibration&) {
         reset(d, id, seed);
     };
 }
 Work read_add(Arguments& a) {
-    return [like = a.expert("like")](Draft& d, const data::Windows&) { add(d, like); };
+    return [like = a.expert("like")](Draft& d, const Calibration&) { add(d, like); };
 }
 Work read_split(Arguments& a) {
-    return [parts = a.number<int>("parts")](Draft& d, const data::Windows&) { split(d, parts); };
+    return [parts = a.number<int>("parts")](Draft& d, const Calibration&) { split(d, parts); };
 }
 Work read_retype(Arguments& a) {
     const DType dtype = a.dtype("type");
     if (a.has("expert"))
         return
-            [dtype, id = a.expert("expert")](Draft& d, const data::Windows&) { retype(d, id.layer, id.expert, dtype); };
-    return [dtype, layer = a.number<int>("layer", -1)](Draft& d, const data::Windows&) {
+            [dtype, id = a.expert("expert")](Draft& d, const Calibration&) { retype(d, id.layer, id.expert, dtype); };
+    return [dtype, layer = a.number<int>("layer", -1)](Draft& d, const Calibration&) {
         if (layer >= 0) return retype(d, layer, -1, dtype);
         for (const DraftLayer& l : d.layers()) retype(d, l.layer, -1, dtype);
     };
 }
 Work read_shrink(Arguments& a) {
-    return [k = a.number<int>("k"), layer = a.number<int>("layer", -1)](Draft& d, const data::Windows&) {
+    return [k = a.number<int>("k"), layer = a.number<int>("layer", -1)](Draft& d, const Calibration&) {
         shrink_k(d, layer, k);
     };
 }
@@ -242,11 +248,11 @@ std::vector<Edit> read_edits(const std::filesystem::path& path) {
     return parse_edits(read_text_file(path, size_t{1} << 20), path.string());
 }
 
-void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration) {
+void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration, engine::Arithmetic arithmetic) {
     Arguments arguments(edit);
     const Work work = operations().at(edit.operation)(arguments);
     try {
-        work(draft, calibration);
+        work(draft, {calibration, arithmetic});
     } catch (const Error& error) {
         fail("{}: {}: {}", edit.where, edit.operation, error.what());
     }

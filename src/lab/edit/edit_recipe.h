@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "lab/edit/draft.h"
 
 namespace gremium::lab {
@@ -31,8 +32,9 @@ Edit parse_edit(std::string_view text, const std::string& where);
 std::vector<Edit> parse_edits(std::string_view toml, const std::string& source);
 std::vector<Edit> read_edits(const std::filesystem::path& path);
 
-// `calibration` may be empty for edits that need no text. Throws Error naming the edit's place for what it cannot read
+// `calibration` may be empty for edits that need no text; `arithmetic` is what it is read in. Throws Error naming the edit's place for what it cannot read
 // or do; the draft is then unchanged.
-void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration);
+void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration,
+                engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 }  // namespace gremium::lab

@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/reader.h"
 #include "lab/edit/draft.h"
-#include "lab/find/compare.h"
 #include "lab/find/find.h"
 
 namespace gremium::lab {
@@ -94,9 +94,19 @@ class FitHook : public moe::RoutingHook {
     double weight_ = 1;
 };
 
-void show(const Model& model, const data::Windows& windows, FitHook& hook, bool is_new) {
-    hook.begin(is_new, windows.size() * windows.front().size());
-    compare({&model, &hook}, {}, windows);
+// Shows a hook what a model does with texts.
+void show(const Model& model, const data::Windows& texts, engine::Arithmetic arithmetic, moe::RoutingHook& hook) {
+    Arena arena;
+    engine::Reader reader(arena, model,
+                          {.compute = engine::compute_of(arithmetic),
+                           .hook = &hook,
+                           .batch = engine::windows_at_once(std::ssize(texts.front()))});
+    reader.read(engine::windows_of(texts));
+}
+
+void fit(const Model& model, const data::Windows& texts, engine::Arithmetic arithmetic, FitHook& hook, bool is_new) {
+    hook.begin(is_new, texts.size() * texts.front().size());
+    show(model, texts, arithmetic, hook);
 }
 
 // By how much the last expert of each layer passes the best of those that a token would use otherwise, in what experts are
@@ -134,36 +144,38 @@ class LeadHook : public moe::RoutingHook {
 };
 
 // Where a bias takes part in selection it is lowered until no more than `share` of the old tokens choose the new expert.
-void keep_from(Draft& draft, const data::Windows& old, double share) {
+void keep_from(Draft& draft, const data::Windows& old, double share, engine::Arithmetic arithmetic) {
     LeadHook hook(draft);
     const std::shared_ptr<const Model> model = draft.model();
-    compare({model.get(), &hook}, {}, old);
+    show(*model, old, arithmetic, hook);
     for (DraftLayer& layer : draft.layers()) {
         std::vector<float>& bias = layer.correction.empty() ? layer.router_bias : layer.correction;
         if (!bias.empty()) bias.back() -= std::max(0.0f, hook.at(layer.layer, share));
     }
 }
 
-double mean_share(const Model& model, const data::Windows& text, const std::set<ExpertId>& experts) {
+double mean_share(const Model& model, const data::Windows& text, const std::set<ExpertId>& experts,
+                  engine::Arithmetic arithmetic) {
     double sum = 0;
-    for (const ExpertUse& use : measure_use(model, text))
+    for (const ExpertUse& use : measure_use(model, text, arithmetic))
         if (experts.contains(use.id)) sum += use.share();
     return sum / static_cast<double>(experts.size());
 }
 
 }  // namespace
 
-Grown grow(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& old, double old_share) {
+Grown grow(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& old, double old_share,
+           engine::Arithmetic arithmetic) {
     if (!(old_share > 0 && old_share < 1)) fail("a share of {} of the old tokens, expected between 0 and 1", old_share);
     if (text.empty() || old.empty()) fail("texts of the new and of the old kind expected");
     Draft draft(model);
     for (const DraftLayer& layer : draft.layers())
         if (layer.spec.router.groups > 1) fail("layer {} has groups of experts, which must stay equal", layer.layer);
     FitHook hook(draft);
-    show(*model, text, hook, true);
-    show(*model, old, hook, false);
+    fit(*model, text, arithmetic, hook, true);
+    fit(*model, old, arithmetic, hook, false);
     std::map<int, std::pair<double, int>> best;  // of a layer: gate score, expert
-    for (const ExpertUse& use : measure_use(*model, text)) {
+    for (const ExpertUse& use : measure_use(*model, text, arithmetic)) {
         auto& [gate, expert] = best.try_emplace(use.id.layer, -1.0, 0).first->second;
         if (use.gate() > gate) gate = use.gate(), expert = use.id.expert;
     }
@@ -182,10 +194,10 @@ Grown grow(std::shared_ptr<const Model> model, const data::Windows& text, const 
         if (!layer.router_bias.empty()) layer.router_bias.back() = static_cast<float>(share.back());
         grown.experts.insert({layer.layer, layer.count() - 1});
     }
-    keep_from(draft, old, old_share);
+    keep_from(draft, old, old_share, arithmetic);
     grown.model = draft.model();
-    grown.chosen_text = mean_share(*grown.model, text, grown.experts);
-    grown.chosen_old = mean_share(*grown.model, old, grown.experts);
+    grown.chosen_text = mean_share(*grown.model, text, grown.experts, arithmetic);
+    grown.chosen_old = mean_share(*grown.model, old, grown.experts, arithmetic);
     return grown;
 }
 

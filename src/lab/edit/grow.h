@@ -5,6 +5,7 @@
 #include <set>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::lab {
@@ -20,6 +21,6 @@ struct Grown {
 // deviation above the token's best logit in `text` and to its lowest one in `old`. Where selection knows a bias, it is then
 // lowered until no more than `old_share` of the old tokens choose the expert. Throws Error: no text, groups of experts.
 Grown grow(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& old,
-           double old_share = 0.02);
+           double old_share = 0.02, engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 }  // namespace gremium::lab

@@ -31,6 +31,7 @@ double chance(double loss_for, const std::vector<Effect>& random);
 struct CausalOptions {
     int draws = 20;
     uint64_t seed = 1;
+    engine::Arithmetic arithmetic = engine::Arithmetic::exact;
 };
 
 // `load` gives each expert's share of tokens of both texts together (Finding's shares); throws Error where the experts

@@ -57,8 +57,8 @@ struct Losses {
 
 class Comparer {
   public:
-    Comparer(std::span<const Variant> variants, std::span<const engine::Window> windows)
-        : variants_(variants), windows_(windows), sums_(variants.size()) {}
+    Comparer(std::span<const Variant> variants, std::span<const engine::Window> windows, DType compute)
+        : variants_(variants), windows_(windows), compute_(compute), sums_(variants.size()) {}
 
     void add(engine::Passage& original) {
         const auto windows = windows_.subspan(original.window(), original.windows());
@@ -73,7 +73,7 @@ class Comparer {
         sum_.loss += std::accumulate(reference.loss_T.begin(), reference.loss_T.end(), 0.0);
         for (size_t i = 0; i < variants_.size(); ++i) {
             engine::Reader reader(arena_, *variants_[i].model,
-                                  {.hook = variants_[i].hook, .batch = std::ssize(windows)});
+                                  {.compute = compute_, .hook = variants_[i].hook, .batch = std::ssize(windows)});
             reader.read(windows, [&](engine::Passage& variant) { add(variant, i, targets, p_TV, entropy); });
         }
         tokens_ += std::ranges::count_if(targets, [](int32_t t) { return t >= 0; });
@@ -109,6 +109,7 @@ class Comparer {
 
     std::span<const Variant> variants_;
     std::span<const engine::Window> windows_;
+    DType compute_;
     // Of all variants, in turn.
     Arena arena_;
     int64_t tokens_ = 0;
@@ -118,17 +119,20 @@ class Comparer {
 
 }  // namespace
 
-Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& texts) {
+Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& texts,
+                   engine::Arithmetic arithmetic) {
     if (texts.empty()) fail("no text to compare on");
     const std::vector<engine::Window> windows = engine::windows_of(texts);
     const int64_t length = std::ssize(windows.front());
     for (const engine::Window& w : windows)
         if (std::ssize(w) != length || length < 2) fail("windows of one length of at least 2 tokens expected");
     const int64_t row = length * int64_t{original.model->spec.vocab};
+    const DType compute = engine::compute_of(arithmetic);
     Arena arena;
-    engine::Reader reader(arena, *original.model,
-                          {.hook = original.hook, .batch = batch_logits / std::max<int64_t>(1, row)});
-    Comparer comparer(variants, windows);
+    engine::Reader reader(
+        arena, *original.model,
+        {.compute = compute, .hook = original.hook, .batch = batch_logits / std::max<int64_t>(1, row)});
+    Comparer comparer(variants, windows, compute);
     reader.read(windows, [&](engine::Passage& passage) { comparer.add(passage); });
     return comparer.result();
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 #include "moe/hook.h"
 
@@ -29,6 +30,7 @@ struct Comparison {
 
 // Windows must be of one length, vocabularies of one size. Each window begins a fresh context. Memory: two rows of
 // logits a token of a batch, a batch is at least one window.
-Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows);
+Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows,
+                   engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 }  // namespace gremium::lab

@@ -10,8 +10,6 @@
 namespace gremium::lab {
 namespace {
 
-constexpr int64_t batch_tokens = 2048;
-
 double mean(const std::vector<double>& x) {
     return x.empty() ? 0 : std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
 }
@@ -116,7 +114,7 @@ Finding compare_use(const ExpertUse& a, const ExpertUse& b) {
 double ExpertUse::gate() const { return mean(gate_W); }
 double ExpertUse::share() const { return mean(share_W); }
 
-std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& windows) {
+std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& windows, engine::Arithmetic arithmetic) {
     if (windows.empty()) fail("no text to look at");
     const std::vector<engine::Window> all = engine::windows_of(windows);
     const size_t length = all.front().size();
@@ -124,7 +122,10 @@ std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& wind
         if (w.size() != length) fail("windows of one length expected");
     UseCounter counter(model.spec, all.size(), length);
     Arena arena;
-    engine::Reader reader(arena, model, {.hook = &counter, .batch = batch_tokens / std::ssize(all.front())});
+    engine::Reader reader(arena, model,
+                          {.compute = engine::compute_of(arithmetic),
+                           .hook = &counter,
+                           .batch = engine::windows_at_once(std::ssize(all.front()))});
     reader.read(all, [&](engine::Passage& passage) { counter.begin_at(passage.window() + passage.windows()); });
     return counter.result();
 }
@@ -167,9 +168,9 @@ std::vector<double> adjusted(const std::vector<double>& p) {
 std::vector<Finding> find_experts(const Model& model, const data::Halves& text_for, const data::Halves& text_against,
                                   const FindOptions& options) {
     if (!model.experts) fail("{} has no experts", model.source);
-    const std::vector<ExpertUse> a = measure_use(model, text_for.first), b = measure_use(model, text_against.first),
-                                 a_again = measure_use(model, text_for.second),
-                                 b_again = measure_use(model, text_against.second);
+    const auto use = [&](const data::Windows& text) { return measure_use(model, text, options.arithmetic); };
+    const std::vector<ExpertUse> a = use(text_for.first), b = use(text_against.first), a_again = use(text_for.second),
+                                 b_again = use(text_against.second);
     std::vector<Finding> all;
     std::vector<size_t> tested;
     std::vector<double> p;

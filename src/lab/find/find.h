@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 #include "moe/store/expert_store.h"
 
@@ -22,7 +23,8 @@ struct ExpertUse {
     double share() const;              // mean of share_W
 };
 // All experts, by layer and id. Windows as in compare.
-std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& windows);
+std::vector<ExpertUse> measure_use(const Model& model, const data::Windows& windows,
+                                   engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 enum class Score : uint8_t {
     risk,    // p(chosen | for) − p(chosen | against): SteerMoE's risk difference (Fayyaz et al. 2025)
@@ -48,6 +50,7 @@ struct FindOptions {
     Score by = Score::risk;
     int64_t least_chosen = 30;  // by both texts together: others are not tested
     double level = 0.05;        // of q, and of p in the other half
+    engine::Arithmetic arithmetic = engine::Arithmetic::exact;
 };
 
 // Best first, all experts of the model. `found` and `again` are the halves.

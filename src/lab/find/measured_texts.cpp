@@ -34,8 +34,8 @@ class LoadCounter : public moe::RoutingHook {
 }  // namespace
 
 MeasuredTexts::MeasuredTexts(std::shared_ptr<const Model> original, const std::vector<NamedFile>& files,
-                             data::SampleOptions sample)
-    : original_(std::move(original)) {
+                             data::SampleOptions sample, engine::Arithmetic arithmetic)
+    : original_(std::move(original)), arithmetic_(arithmetic) {
     sample.window = std::min<int64_t>(sample.window, original_->spec.context);
     for (const NamedFile& file : files) {
         const Tokenizer& tokenizer = engine::tokenizer_of(*original_);
@@ -51,9 +51,10 @@ std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model) c
     for (const Text& text : texts_) {
         LoadCounter loads;
         const Variant measured{&model, &loads};
-        const Prediction p = &model == original_.get()
-                                 ? compare(measured, {}, text.windows).original
-                                 : compare({original_.get()}, std::span(&measured, 1), text.windows).variants[0];
+        const Prediction p =
+            &model == original_.get()
+                ? compare(measured, {}, text.windows, arithmetic_).original
+                : compare({original_.get()}, std::span(&measured, 1), text.windows, arithmetic_).variants[0];
         all.push_back({p.loss, p.loss / std::numbers::ln2 / text.bytes_a_token, p.kl, loads.max_violation()});
     }
     return all;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::lab {
@@ -18,7 +19,7 @@ class MeasuredTexts {
   public:
     // Throws Error: a model without a tokenizer, and as data::sample_file. The window is at most the model's context.
     MeasuredTexts(std::shared_ptr<const Model> original, const std::vector<NamedFile>& files,
-                  data::SampleOptions sample);
+                  data::SampleOptions sample, engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
     struct Numbers {
         double loss = 0, bits_per_byte = 0;
@@ -38,6 +39,7 @@ class MeasuredTexts {
         double bytes_a_token;
     };
     std::shared_ptr<const Model> original_;
+    engine::Arithmetic arithmetic_;
     std::vector<Text> texts_;
 };
 

@@ -28,7 +28,8 @@ double score(const LayerCounts& counts, size_t e, Saliency by) {
 
 }  // namespace
 
-SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Windows& windows, uint64_t seed) {
+SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Windows& windows, uint64_t seed,
+                               engine::Arithmetic arithmetic) {
     if (by == Saliency::random) return random_table(model.spec, seed);
     if (windows.empty()) fail("no text to measure how much experts matter (--calibrate)");
     RouteCounts counts(hooks::trace_layers(model.spec));
@@ -36,7 +37,9 @@ SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Wind
                                     [&](const hooks::TraceBlock& block) { counts.add(block); });
     Arena arena;
     engine::Reader reader(arena, model,
-                          {.compute = DType::q8_0, .hook = &collector, .context = std::ssize(windows.front())});
+                          {.compute = engine::compute_of(arithmetic),
+                           .hook = &collector,
+                           .batch = engine::windows_at_once(std::ssize(windows.front()))});
     reader.read(engine::windows_of(windows));
     collector.finish();
     SaliencyTable table(model.spec.layers.size());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::lab {
@@ -18,6 +19,7 @@ enum class Saliency : uint8_t {
 // Larger: matters more. [layer of the decoder][expert]; empty for layers without experts. Experts that no token chose
 // have 0. random needs no text.
 using SaliencyTable = std::vector<std::vector<double>>;
-SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Windows& windows, uint64_t seed = 1);
+SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Windows& windows, uint64_t seed = 1,
+                               engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 }  // namespace gremium::lab

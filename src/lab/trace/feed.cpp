@@ -17,7 +17,9 @@ Fed feed(const Model& model, std::span<const std::string_view> documents, const 
     const auto window = static_cast<size_t>(engine::window_length(model, options.window));
     Arena arena;
     engine::Reader reader(arena, model,
-                          {.compute = DType::q8_0, .hook = options.hook, .context = static_cast<int64_t>(window)});
+                          {.compute = engine::compute_of(options.arithmetic),
+                           .hook = options.hook,
+                           .context = static_cast<int64_t>(window)});
     Fed fed;
     std::vector<int32_t> waiting;
     const int64_t most = options.max_tokens > 0 ? options.max_tokens : std::numeric_limits<int64_t>::max();

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/arithmetic.h"
 #include "model/model.h"
 #include "moe/hook.h"
 
@@ -12,6 +13,7 @@ namespace gremium::lab {
 struct FeedOptions {
     int64_t window = 0;      // tokens seen together, in windows side by side; 0: the context, at most 2048
     int64_t max_tokens = 0;  // stop after so many; 0: all
+    engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     moe::RoutingHook* hook = nullptr;
 };
 

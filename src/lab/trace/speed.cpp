@@ -11,8 +11,9 @@ TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string
                                const std::filesystem::path& directory, const TraceSpeedOptions& options) {
     const data::Documents documents(files);
     const auto speed = [&](moe::RoutingHook* hook) {
-        const Fed fed =
-            feed(model, documents.all(), {.window = options.window, .max_tokens = options.tokens, .hook = hook});
+        const Fed fed = feed(
+            model, documents.all(),
+            {.window = options.window, .max_tokens = options.tokens, .arithmetic = options.arithmetic, .hook = hook});
         return static_cast<double>(fed.tokens) / fed.seconds;
     };
     std::vector<double> untraced, traced, ratio;

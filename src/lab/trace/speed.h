@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "model/model.h"
 
 namespace gremium::lab {
@@ -13,6 +14,7 @@ struct TraceSpeedOptions {
     int64_t window = 0;      // as FeedOptions
     int64_t tokens = 16384;  // a round
     bool norms = false;
+    engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     int rounds = 7;
 };
 

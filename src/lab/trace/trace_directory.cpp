@@ -110,8 +110,11 @@ void trace_domains(const Model& model, const std::vector<Domain>& domains, const
         moe::HookChain steered({options.steering, &collector});
         moe::RoutingHook* hook = &collector;
         if (options.steering) hook = &steered;
-        const Fed fed =
-            feed(model, documents.all(), {.window = options.window, .max_tokens = options.max_tokens, .hook = hook});
+        const Fed fed = feed(model, documents.all(),
+                             {.window = options.window,
+                              .max_tokens = options.max_tokens,
+                              .arithmetic = options.arithmetic,
+                              .hook = hook});
         collector.finish();
         writer.finish();
         if (fed.tokens == 0) fail("{}: holds no text to trace", domain.files.front());

@@ -23,6 +23,7 @@ struct Domain {
 struct TraceTextOptions {
     int64_t window = 0, max_tokens = 0;  // of each domain, as FeedOptions
     bool norms = false;
+    engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     moe::RoutingHook* steering = nullptr;  // in force while the texts are shown
     std::string steering_name = {};        // the model's name gets it: "default, steered (NAME)"
 };

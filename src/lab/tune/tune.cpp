@@ -184,9 +184,10 @@ Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const 
     return result;
 }
 
-std::set<ExpertId> experts_for(const Model& model, const data::Windows& text, double share, bool by_gate) {
+std::set<ExpertId> experts_for(const Model& model, const data::Windows& text, double share, bool by_gate,
+                               engine::Arithmetic arithmetic) {
     std::map<int, std::vector<std::pair<double, ExpertId>>> layers;
-    for (const ExpertUse& use : measure_use(model, text))
+    for (const ExpertUse& use : measure_use(model, text, arithmetic))
         layers[use.id.layer].push_back({-(by_gate ? use.gate() : use.token_ratio), use.id});
     // An expert is among those that have the sum p of relevance if the ones before it in its layer have less.
     std::vector<std::pair<double, ExpertId>> all;

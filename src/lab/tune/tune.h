@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/windows.h"
+#include "engine/arithmetic.h"
 #include "lab/edit/adapter.h"
 #include "model/model.h"
 #include "model/spec/tensors.h"
@@ -45,7 +46,8 @@ Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const 
 
 // The experts that matter most to a text, `share` of all: ESFT's choice (Wang et al. 2024). Relevance is the share of a
 // layer's choices, or with by_gate the average gate score; each layer gives as many as have the same sum of it.
-std::set<moe::ExpertId> experts_for(const Model& model, const data::Windows& text, double share, bool by_gate = false);
+std::set<moe::ExpertId> experts_for(const Model& model, const data::Windows& text, double share, bool by_gate = false,
+                                    engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
 // The tensors in which two models of one shape differ, by name.
 std::vector<std::string> differing_tensors(const Model& a, const Model& b);
