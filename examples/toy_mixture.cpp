@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "moe/mixture.h"
+#include "moe/store/stores.h"
 
 using namespace gremium;
 constexpr int tasks = 4, dim = 16, hidden = 8, per_task = 64, tokens = tasks * per_task, steps = 1000;

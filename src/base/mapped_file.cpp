@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "base/error.h"
@@ -57,6 +58,17 @@ void MappedFile::advise(Advice advice, size_t offset, size_t size) const {
     const size_t begin = offset / page * page, end = std::min(size_, offset + size);
     constexpr int advices[] = {MADV_WILLNEED, MADV_DONTNEED, MADV_RANDOM, MADV_SEQUENTIAL};
     ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, advices[static_cast<int>(advice)]);
+}
+
+std::optional<FilePart> find_part(const MappedFiles& files, std::span<const std::byte> bytes) {
+    for (const auto& file : files) {
+        const std::span<const std::byte> all = file->bytes();
+        const std::less_equal<const std::byte*> before;
+        if (!before(all.data(), bytes.data()) || !before(bytes.data() + bytes.size(), all.data() + all.size()))
+            continue;
+        return FilePart{file.get(), static_cast<size_t>(bytes.data() - all.data()), bytes.size()};
+    }
+    return std::nullopt;
 }
 
 }  // namespace gremium

@@ -3,7 +3,10 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace gremium {
 
@@ -29,5 +32,16 @@ class MappedFile {
     const std::byte* data_ = nullptr;
     size_t size_ = 0;
 };
+
+using MappedFiles = std::vector<std::shared_ptr<const MappedFile>>;
+
+// Neighbouring bytes of a file.
+struct FilePart {
+    const MappedFile* file;
+    size_t offset, bytes;
+};
+
+// Which part of the files these bytes are a view of; nothing where they lie elsewhere in memory.
+std::optional<FilePart> find_part(const MappedFiles& files, std::span<const std::byte> bytes);
 
 }  // namespace gremium

@@ -58,6 +58,7 @@ void TensorIndex::merge(TensorIndex other) {
     for (TensorEntry& entry : other.entries_) add(std::move(entry));
     for (OpaqueEntry& entry : other.opaque_) add_opaque(std::move(entry));
     std::move(other.memory_.begin(), other.memory_.end(), std::back_inserter(memory_));
+    std::move(other.files_.begin(), other.files_.end(), std::back_inserter(files_));
 }
 
 const TensorView* TensorIndex::find(std::string_view name) const {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "tensor/tensor.h"
 
 namespace gremium {
@@ -50,6 +51,8 @@ class TensorIndex {
     void add(TensorEntry entry);
     void add_opaque(OpaqueEntry entry);
     void keep_alive(std::shared_ptr<const void> memory) { memory_.push_back(std::move(memory)); }
+    // A file that the tensors are views of.
+    void keep_alive(std::shared_ptr<const MappedFile> file) { files_.push_back(std::move(file)); }
     void merge(TensorIndex other);  // the tensors of a further file of the same model
 
     bool contains(std::string_view name) const { return find(name) != nullptr; }
@@ -68,6 +71,7 @@ class TensorIndex {
     std::vector<TensorDecl> declarations() const;
 
     const std::string& source() const { return source_; }
+    const MappedFiles& files() const { return files_; }
     int64_t bytes() const;  // of all but opaque tensors
 
   private:
@@ -82,6 +86,7 @@ class TensorIndex {
     std::vector<OpaqueEntry> opaque_;
     std::map<std::string, Position, std::less<>> positions_;
     std::vector<std::shared_ptr<const void>> memory_;
+    MappedFiles files_;
 };
 
 }  // namespace gremium

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "model/spec/spec.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 
 namespace gremium::hooks {
 

@@ -7,7 +7,7 @@
 
 #include "model/spec/spec.h"
 #include "model/weights.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 #include "text/tokenizer.h"
 
 namespace gremium {

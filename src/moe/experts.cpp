@@ -250,6 +250,7 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
     for (size_t e = 0; e < routing.load_E.size(); ++e) {
         if (routing.load_E[e] > 0) used.push_back(static_cast<int32_t>(e));
     }
+    store.want(inputs.layer, used);
     const auto plan = std::make_shared<DispatchPlan>(dispatch(routing.ids_Tk, routing.top_k, policy.experts));
     const auto lease = std::make_shared<ExpertLease>(store.lease(inputs.layer, used));
     if (g.recording()) {

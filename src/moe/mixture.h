@@ -3,7 +3,7 @@
 
 #include "moe/dispatch.h"
 #include "moe/routers/router.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 #include "ops/ops.h"
 
 namespace gremium::moe {

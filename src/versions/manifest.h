@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/spec/spec.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 
 namespace gremium::versions {
 

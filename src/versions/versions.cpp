@@ -216,7 +216,7 @@ std::shared_ptr<const Model> open_version(const VersionStore& store, const std::
     std::shared_ptr<Model> model;
     try {
         model = bind_model(
-            spec, [&](const TensorSlot& slot) { return (*tensors)(slot); }, options.experts);
+            spec, [&](const TensorSlot& slot) { return (*tensors)(slot); }, options.experts, base.experts->files());
     } catch (const Error& error) {  // the binder knows no files
         fail("{}: {}", source, error.what());
     }

@@ -191,6 +191,7 @@ TEST_P(HfQuantised, Fp8) {
         {"activation_scheme", "dynamic"}, {"fmt", "e4m3"}, {"quant_method", "fp8"}, {"weight_block_size", {128, 128}}};
     const auto model = loaded(config, published);
     EXPECT_EQ(model->experts->peek({1, 3}).down.value.dtype, DType::bf16);
+    EXPECT_TRUE(model->experts->source({1, 3}).empty());
     const Rows actual = outputs(model);
     expect_near(actual, outputs(loaded(layout.config(), plain)), 1e-4);
 }
@@ -236,6 +237,7 @@ TEST_P(HfQuantised, Mxfp4) {
     config["quantization_config"] = {{"quant_method", "mxfp4"}};
     const auto model = loaded(config, published);
     EXPECT_EQ(model->experts->peek({1, 3}).gate.value.dtype, DType::mxfp4);
+    EXPECT_TRUE(model->experts->source({1, 3}).empty());
     const Rows actual = outputs(model);
     expect_near(actual, outputs(loaded(layout.config(), plain)), 1e-4);
 

@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "moe/mixture.h"
+#include "moe/store/stores.h"
 #include "tests/ops/gradient_check.h"
 
 namespace gremium::moe {
@@ -237,6 +238,20 @@ TEST(Mixture, AHookThatLooksChangesNoBit) {
     const auto without = output_and_gradients(layer, x, policy, DType::f32);
     EXPECT_EQ(output_and_gradients(layer, x, policy, DType::f32, &hook), without);
     EXPECT_EQ(hook.calls, 2);
+}
+
+// What a router chose is announced before it is leased, and given back.
+TEST(Mixture, WantsBeforeItLeases) {
+    Layer layer(6, 32, 16);
+    Arena arena(1 << 16);
+    Graph g(arena, {.record = false});
+    const OwnedTensor x = random_tensor({3, 32}, 1);
+    layer.run(g, g.input(x), {.experts = 6, .top_k = 2});
+    const StoreStats stats = layer.store->stats();
+    EXPECT_EQ(stats.leases, 1);
+    EXPECT_EQ(stats.held, 0);
+    EXPECT_GE(stats.experts, 2);
+    EXPECT_EQ(stats.wanted, stats.experts);
 }
 
 TEST(Mixture, ThreadsAndRecordingChangeNoBit) {

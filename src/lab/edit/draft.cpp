@@ -110,7 +110,9 @@ std::shared_ptr<const Model> Draft::model() const {
         const TensorView value = values.at(slot.name);
         return {value ? reshape(value, slot.shape) : value, {}};
     };
-    const std::shared_ptr<Model> model = bind_model(spec, find, moe::Residency::mapped);
+    // Experts that were not edited keep their source.
+    const MappedFiles files = base_->experts ? base_->experts->files() : MappedFiles{};
+    const std::shared_ptr<Model> model = bind_model(spec, find, moe::Residency::mapped, files);
     model->tokenizer = base_->tokenizer;
     model->tokenizer_error = base_->tokenizer_error;
     model->source = base_->source + ", edited";

@@ -8,7 +8,7 @@
 #include "data/windows.h"
 #include "engine/arithmetic.h"
 #include "model/model.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 
 namespace gremium::lab {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "moe/store/stores.h"
 
 namespace gremium {
 
@@ -42,7 +43,8 @@ Weight as_row(Weight w) {
 
 }  // namespace
 
-std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::Residency residency) {
+std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::Residency residency,
+                                  MappedFiles files) {
     auto model = std::make_shared<Model>();
     model->spec = spec;
     Experts experts(spec.layers.size());
@@ -56,10 +58,10 @@ std::shared_ptr<Model> bind_model(const ModelSpec& spec, const Find& find, moe::
     }
     if (spec.tied_head) model->weights.head = model->weights.embedding;
     if (std::ranges::any_of(spec.layers, [](const LayerSpec& layer) { return layer.moe(); }))
-        model->experts = moe::make_expert_store(std::move(experts), residency);
+        model->experts = moe::make_expert_store(std::move(experts), residency, files);
     if (spec.encoder) {
         model->encoder = bind_model(
-            *spec.encoder, [&](const TensorSlot& slot) { return find(in_encoder(slot)); }, residency);
+            *spec.encoder, [&](const TensorSlot& slot) { return find(in_encoder(slot)); }, residency, files);
     }
     return model;
 }

@@ -249,7 +249,7 @@ std::shared_ptr<Model> bind(const ModelSpec& spec, TensorIndex tensors, LoadOpti
     const auto storage = std::make_shared<Storage>(Storage{std::move(tensors), {}});
     SourceKind source(spec, *storage);
     auto model = bind_model(
-        spec, [&](const TensorSlot& slot) { return source.find(slot); }, options.experts);
+        spec, [&](const TensorSlot& slot) { return source.find(slot); }, options.experts, storage->tensors.files());
     source.refuse_unused();
     model->source = name;
     model->storage = storage;

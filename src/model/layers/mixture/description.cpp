@@ -2,7 +2,7 @@
 #include "model/layers/row_bytes.h"
 #include "model/spec/check.h"
 #include "model/spec/tensors.h"
-#include "moe/store/expert_store.h"
+#include "moe/store/contract.h"
 
 namespace gremium {
 

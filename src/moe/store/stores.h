@@ -1,0 +1,19 @@
+// The stores that there are.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "moe/store/contract.h"
+
+namespace gremium::moe {
+
+// experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident); weights with a
+// gradient are parameters, and stay where their owner changes them. Views of bytes of `files` have a source.
+std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts, Residency residency,
+                                               MappedFiles files = {});
+
+std::unique_ptr<ExpertStore> make_mapped_store(std::vector<std::vector<ExpertWeights>> experts, MappedFiles files);
+std::unique_ptr<ExpertStore> make_resident_store(std::vector<std::vector<ExpertWeights>> experts, MappedFiles files);
+
+}  // namespace gremium::moe
