@@ -1,6 +1,7 @@
 #include "model/spec/spec.h"
 #include "model/spec/size.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -90,15 +91,14 @@ ModelSpec deepseek_v3() {
         "num_nextn_predict_layers": 1, "tie_word_embeddings": false})");
 }
 
-ModelSpec gpt_oss_20b() {
-    return published(R"({"model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880,
+constexpr const char* gpt_oss_20b_config = R"({"model_type": "gpt_oss", "hidden_size": 2880, "intermediate_size": 2880,
         "num_hidden_layers": 24, "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64,
         "num_local_experts": 32, "num_experts_per_tok": 4, "sliding_window": 128, "rope_theta": 150000,
         "rope_scaling": {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096,
         "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false}, "rms_norm_eps": 1e-5, "attention_bias": true,
         "swiglu_limit": 7.0, "vocab_size": 201088, "max_position_embeddings": 131072,
-        "tie_word_embeddings": false})");
-}
+        "tie_word_embeddings": false})";
+ModelSpec gpt_oss_20b() { return published(gpt_oss_20b_config); }
 
 // Scout (experts 16, a mixture in every layer) or Maverick (128, in every other).
 ModelSpec llama4_model(int experts, int step) {
@@ -248,6 +248,23 @@ TEST(Architectures, RoutersAreAsPublished) {
     EXPECT_EQ(scout.top_k, 1);
     EXPECT_EQ(llama4_model(128, 2).layers[0].moe(), nullptr);
     EXPECT_EQ(std::get<DenseSpec>(llama4_model(128, 2).layers[0].feed_forward).hidden, 16384);
+}
+
+TEST(Architectures, AnActivationTakesItsLimitFromTheFile) {
+    nlohmann::json config = nlohmann::json::parse(gpt_oss_20b_config);
+    const auto limit_of = [](const ModelSpec& spec) {
+        return std::get<MoeSpec>(spec.layers.back().feed_forward).activation.limit;
+    };
+    EXPECT_EQ(limit_of(gpt_oss_20b()), 7);
+    config["swiglu_limit"] = 5.5;
+    const ModelSpec spec = published(config.dump().c_str());
+    EXPECT_EQ(limit_of(spec), 5.5f);
+    nlohmann::ordered_json written;
+    architecture_of(HfConfig(config, "config.json")).to_hf(spec, written);
+    EXPECT_EQ(written["swiglu_limit"], 5.5);
+    config["swiglu_limit"] = 0;
+    EXPECT_THAT([&] { published(config.dump().c_str()); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("the activation's limit is 0")));
 }
 
 TEST(Architectures, HuggingFaceNames) {

@@ -29,6 +29,8 @@ struct DenseSpec {
 };
 
 void check(const DenseSpec& dense, const Check& check);
+// Its numbers, of a mixture too.
+void check_activation(const kernels::Activation& activation, const Check& check);
 void list_tensors(const DenseSpec& dense, DenseWeights& w, TensorList& list);
 int64_t forward_bytes(const DenseSpec& dense, int64_t dim, const RowBytes& t);
 ops::Var layer_forward(ops::Graph& g, ops::Var x_TD, const DenseSpec& dense, const DenseWeights& w, int layer,

@@ -1,3 +1,6 @@
+#include <cmath>
+
+#include "base/error.h"
 #include "model/layers/dense/dense.h"
 #include "model/layers/row_bytes.h"
 #include "model/spec/check.h"
@@ -5,8 +8,15 @@
 
 namespace gremium {
 
+void check_activation(const kernels::Activation& a, const Check& check) {
+    if (!std::isfinite(a.limit) || !std::isfinite(a.alpha) || a.limit <= 0 || a.alpha <= 0)
+        fail("{}: the activation's limit is {} and its alpha {}, expected positive numbers", check.source, a.limit,
+             a.alpha);
+}
+
 void check(const DenseSpec& dense, const Check& check) {
     check.range(dense.hidden, 1, max_width, "the feed-forward width");
+    check_activation(dense.activation, check);
 }
 
 void list_tensors(const DenseSpec& dense, DenseWeights& w, TensorList& list) { list_matrices("", dense, w, list); }

@@ -46,6 +46,7 @@ void check(const MoeSpec& m, const Check& check) {
     check.range(m.router.top_k, 1, m.router.experts, "the number of experts used by a token");
     check_router(m.router, check);
     check.range(m.hidden, 1, max_width, "the width of an expert");
+    check_activation(m.activation, check);
     check.range(m.shared_hidden, 0, max_width, "the width of the shared experts");
     if (m.shared_gate && m.shared_hidden == 0)
         fail("{}: a gate for shared experts, but no shared experts", check.source);
