@@ -1,5 +1,5 @@
-// What most files include, compiled once for all rooms (cmake/Gremium.cmake). Headers of other projects only: a file still
-// includes what it uses, so that it compiles without this too.
+// What most files include, compiled once for all rooms (cmake/Gremium.cmake). Headers of other projects only: a file
+// still includes what it uses, so that it compiles without this too.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
-// Where the time of running a model goes, stage by stage, as the calling thread sees it. Nothing is measured, and nothing
-// costs time, but where a Profiling lives.
+// Where the time of running a model goes, stage by stage, as the calling thread sees it. Nothing is measured, and
+// nothing costs time, but where a Profiling lives.
 #pragma once
 
 #include <chrono>

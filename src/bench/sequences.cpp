@@ -14,7 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Counts the bytes of the experts that steps use, each once a step, whichever sequences use it; routes at random if asked to.
+// Counts the bytes of the experts that steps use, each once a step, whichever sequences use it; routes at random if
+// asked to.
 class ExpertBytes final : public moe::RoutingHook {
   public:
     ExpertBytes(const Model& model, bool random) : model_(model), random_(random) {}

@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/median.h"
 #include "base/random.h"
+#include "bench/limits.h"
 #include "model/spec/size.h"
 #include "model/spec/validate.h"
-#include "bench/limits.h"
 #include "train/full_model.h"
 
 namespace gremium::bench {

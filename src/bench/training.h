@@ -32,8 +32,8 @@ struct TrainBench {
 // One step to warm up, then `steps` of them. micro_batch: sequences computed together (0: the whole batch).
 TrainBench run_train_bench(const BenchShape& shape, DType compute, int steps = 5, int64_t micro_batch = 0);
 
-// What mixing costs: the same shape and the dense one with as many active parameters, whose feed-forward is as wide as the
-// experts of a token together. Steps of both in turn.
+// What mixing costs: the same shape and the dense one with as many active parameters, whose feed-forward is as wide as
+// the experts of a token together. Steps of both in turn.
 struct MixtureCost {
     TrainBench mixture, dense;
     double ratio = 0;  // of their tokens per second: the median over pairs of steps

@@ -24,7 +24,8 @@ struct GenerateOptions {
 // One answer's tokens, made of logits one by one.
 class Continuation {
   public:
-    // Throws Error for an empty prompt and for options that the sampler refuses. The tokenizer (null: none) must outlive it.
+    // Throws Error for an empty prompt and for options that the sampler refuses. The tokenizer (null: none) must
+    // outlive it.
     Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
     // The token after the last one, from its logits; none at an end-of-generation token and when complete.
     std::optional<int32_t> next(std::span<const float> logits_V);

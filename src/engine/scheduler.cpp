@@ -167,8 +167,8 @@ std::unique_ptr<Scheduler::Sequence> Scheduler::begin(Waiting next) {
                                                .turn = ++turns_});
 }
 
-// All that decode, then prompts in turns. A prompt's chunks begin at multiples of their length: where they are cut does not
-// depend on what else there is.
+// All that decode, then prompts in turns. A prompt's chunks begin at multiples of their length: where they are cut does
+// not depend on what else there is.
 Scheduler::Work Scheduler::gather() {
     Work work;
     std::vector<Sequence*> readers;

@@ -1,5 +1,5 @@
-// Continuous batching: many sequences decode together, so that each step reads an expert's weights once for all of them.
-// Requests join and leave the running batch between steps.
+// Continuous batching: many sequences decode together, so that each step reads an expert's weights once for all of
+// them. Requests join and leave the running batch between steps.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,9 @@ struct Request {
     std::vector<int32_t> prompt;
     std::vector<int32_t> source = {};  // of encoder–decoder models: what their encoder reads first
     GenerateOptions generate = {};     // the sampler's seed is the request's own
-    // Told by step() of this request's tokens, which alone it steers; must outlive on_finish. What it does to routing must not
-    // change while the request runs: step() then throws, having done nothing, until that ends or the request is cancelled.
+    // Told by step() of this request's tokens, which alone it steers; must outlive on_finish. What it does to routing
+    // must not change while the request runs: step() then throws, having done nothing, until that ends or the request
+    // is cancelled.
     moe::RoutingHook* hook = nullptr;
     // Called by step(), and must not throw or call the scheduler, except for submit() and cancel().
     std::function<bool(int32_t token)> on_token = {};  // each token as it is made; false: enough
@@ -46,8 +47,8 @@ struct SchedulerOptions {
     DType compute = DType::q8_0;
 };
 
-// Every request gets exactly the tokens, from exactly the logits, that a Session of the same context, prefill_chunk, types
-// and hook gives it alone, whatever runs beside it and however that is steered.
+// Every request gets exactly the tokens, from exactly the logits, that a Session of the same context, prefill_chunk,
+// types and hook gives it alone, whatever runs beside it and however that is steered.
 class Scheduler {
   public:
     using Id = uint64_t;
@@ -61,8 +62,8 @@ class Scheduler {
     Id submit(Request request);
     void cancel(Id id);  // from any thread; takes effect with the next step. Unknown ids are ignored
 
-    // One forward for all that run, with its callbacks; false when nothing is left to do. From one thread at a time. After an
-    // Error all that ran are finished as failed; those that wait are kept.
+    // One forward for all that run, with its callbacks; false when nothing is left to do. From one thread at a time.
+    // After an Error all that ran are finished as failed; those that wait are kept.
     bool step();
 
     int64_t running() const;  // between steps

@@ -11,7 +11,8 @@
 namespace gremium::engine {
 
 struct SessionOptions {
-    // 0: the model's, or what fits into half of the free memory if that is less: the other half is for pages of weights.
+    // 0: the model's, or what fits into half of the free memory if that is less: the other half is for pages of
+    // weights.
     int64_t context = 0;
     int64_t prefill_chunk = 512;  // tokens evaluated together
     DType cache = DType::f32;     // of keys and values (model/kv_cache.h)
@@ -24,8 +25,8 @@ class Session {
     // Throws Error for a context that does not fit into memory.
     Session(std::shared_ptr<const Model> model, SessionOptions options = {});
 
-    // Of an encoder–decoder model: reads the source that the tokens from now on are made from; forgets all before. It is
-    // read in one piece. Throws Error for other models.
+    // Of an encoder–decoder model: reads the source that the tokens from now on are made from; forgets all before. It
+    // is read in one piece. Throws Error for other models.
     void encode(std::span<const int32_t> source);
     // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error
     // when the context is full or a token id is out of range.

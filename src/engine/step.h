@@ -42,8 +42,8 @@ struct Due {
 
 class Step {
   public:
-    // Runs the model; each timeline is there once. Clears the arena first, and its memory holds the result. Throws Error,
-    // among others where a hook has changed its steering since its sequence began.
+    // Runs the model; each timeline is there once. Clears the arena first, and its memory holds the result. Throws
+    // Error, among others where a hook has changed its steering since its sequence began.
     Step(Arena& arena, const Model& model, DType compute, std::span<const Due> due);
 
     // Logits of rows [rows, V], f32. Rows count the tokens that were due, in their order.
@@ -55,8 +55,8 @@ class Step {
     ops::Var hidden_TD_;
 };
 
-// Lets an empty cache remember what the encoder of an encoder-decoder model makes of a source, which is read in one piece.
-// Throws Error for other models.
+// Lets an empty cache remember what the encoder of an encoder-decoder model makes of a source, which is read in one
+// piece. Throws Error for other models.
 void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache);
 
 }  // namespace gremium::engine

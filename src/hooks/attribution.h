@@ -1,10 +1,10 @@
-// Why this token and not another: direct logit attribution. The final residual is the sum of what the embedding and every
-// part of every layer added to it, and the logits are linear in it once the final norm's scale is held at what it was at
-// that position (Elhage et al.: A Mathematical Framework for Transformer Circuits, 2021). So with x = Σ_p x_p, norm
-// weights w, head rows h and the divisor c of the logits
+// Why this token and not another: direct logit attribution. The final residual is the sum of what the embedding and
+// every part of every layer added to it, and the logits are linear in it once the final norm's scale is held at what it
+// was at that position (Elhage et al.: A Mathematical Framework for Transformer Circuits, 2021). So with x = Σ_p x_p,
+// norm weights w, head rows h and the divisor c of the logits
 //   logit(a) − logit(b) = Σ_p ⟨x_p, w ⊙ (h_a − h_b)⟩ / (rms(x) · c) + constant,
-// where experts count with their weights, layers' parts with the residual scale, a layer norm takes each part's mean off
-// first, and the constant is what biases of the norm and the head add. Exact up to the rounding of the f32 forward.
+// where experts count with their weights, layers' parts with the residual scale, a layer norm takes each part's mean
+// off first, and the constant is what biases of the norm and the head add. Exact up to the rounding of the f32 forward.
 #pragma once
 
 #include <cstdint>

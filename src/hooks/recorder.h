@@ -67,8 +67,8 @@ class RouteRecorder : public moe::RoutingHook {
 };
 
 // One line of JSON for an event, without the newline: {"position":…,"token":…,"piece":…,"layer":…,"experts":[…],
-// "weights":[…],"margin":…,"norms":[…]}. Without a piece (empty) and norms, these are left out; bytes of a piece that are
-// not UTF-8 become U+FFFD.
+// "weights":[…],"margin":…,"norms":[…]}. Without a piece (empty) and norms, these are left out; bytes of a piece that
+// are not UTF-8 become U+FFFD.
 std::string to_json_line(const RouteEvent& event, std::string_view piece);
 inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {  // which may be null
     return to_json_line(event, tokenizer ? tokenizer->piece(event.token) : std::string_view());

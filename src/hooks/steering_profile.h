@@ -14,8 +14,10 @@ namespace gremium::hooks {
 
 // What each wish means where the hook sees a token's logits l, before scores, correction bias, groups and choice:
 //
-//   bias   l_e += b. Softmax routers (over all experts or over the chosen ones): the odds of e against every other expert
-//          are multiplied by e^b. Sigmoid routers: the odds of e's own score are; a correction bias is added later and is
+//   bias   l_e += b. Softmax routers (over all experts or over the chosen ones): the odds of e against every other
+//   expert
+//          are multiplied by e^b. Sigmoid routers: the odds of e's own score are; a correction bias is added later and
+//          is
 //          not touched, so near 0 and 1 the same b does less. SparseMixer: also decides which experts compete.
 //          The wish to prefer: it leaves a token that wants another expert badly its choice.
 //   mute   l_e = −∞: never chosen, the next best takes its place; scores of softmax routers are over the rest.

@@ -1,4 +1,5 @@
-// The kinds that models choose among, apart from the functions that compute them (rowwise/): specifications need no more.
+// The kinds that models choose among, apart from the functions that compute them (rowwise/): specifications need no
+// more.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What every kernel reads before its own code, compiled once (cmake/Gremium.cmake). Headers of other projects only, and of
-// Highway only what does not depend on the instruction set; a file still includes what it uses.
+// What every kernel reads before its own code, compiled once (cmake/Gremium.cmake). Headers of other projects only, and
+// of Highway only what does not depend on the instruction set; a file still includes what it uses.
 #pragma once
 
 #include <algorithm>

@@ -14,8 +14,9 @@ namespace gremium {
 // T tokens of one or more sequences, sequence after sequence. The spans must outlive the tape when recording.
 struct Batch {
     std::span<const int32_t> tokens, positions;
-    // Of each token; tokens of one are neighbours. Empty: all are sequence 0. With caches: which of them the sequence goes on
-    // from, and it gets, bit for bit, what it gets alone. Without: experts that have a capacity count each on its own.
+    // Of each token; tokens of one are neighbours. Empty: all are sequence 0. With caches: which of them the sequence
+    // goes on from, and it gets, bit for bit, what it gets alone. Without: experts that have a capacity count each on
+    // its own.
     std::span<const int32_t> sequences;
     // Training and evaluation without caches: sequences of this equal length from position 0 (T is a multiple).
     int64_t sequence_length = 0;
@@ -24,8 +25,8 @@ struct Batch {
 struct ForwardOptions {
     // Of one context each; null where the batch has no such sequence. Empty: the batch's tokens see only each other.
     std::span<KvCache* const> caches = {};
-    // Of one sequence each, null where it has none: each is told of its own sequence's tokens and steers these alone. Without
-    // caches the first is that of all tokens.
+    // Of one sequence each, null where it has none: each is told of its own sequence's tokens and steers these alone.
+    // Without caches the first is that of all tokens.
     std::span<moe::RoutingHook* const> hooks = {};
     // Keeps only the blocks' inputs and computes each block again in the backward (only when recording). Hooks are then
     // called twice.

@@ -15,9 +15,9 @@ LayerCache cache_of(const LayerSpec& layer);
 
 class KvCache {
   public:
-    // Memory: what each layer's mixer asks for (layers/layer_cache.h): keys and values of the whole context, of `dtype` (f32,
-    // f16, bf16, or q8_0 where heads are whole blocks), committed by the system as they are touched; and states in f32.
-    // `capacity`, if not 0: so many tokens of that context are all that will come.
+    // Memory: what each layer's mixer asks for (layers/layer_cache.h): keys and values of the whole context, of `dtype`
+    // (f32, f16, bf16, or q8_0 where heads are whole blocks), committed by the system as they are touched; and states
+    // in f32. `capacity`, if not 0: so many tokens of that context are all that will come.
     KvCache(const ModelSpec& spec, int64_t context, DType dtype = DType::f32, int64_t capacity = 0);
 
     int64_t length() const { return length_; }
@@ -37,8 +37,8 @@ class KvCache {
     // The longest length up to `length` that truncate can go back to.
     int64_t reachable(int64_t length) const { return recurrent_ && length < length_ ? 0 : length; }
 
-    // One of the states that the layer's mixer asked for, updated in place; zeros at the beginning. A forward that throws
-    // leaves it undefined.
+    // One of the states that the layer's mixer asked for, updated in place; zeros at the beginning. A forward that
+    // throws leaves it undefined.
     Tensor state(int layer, size_t which) const;
 
     // Of a layer with cross-attention: the keys and values of the source, which stay until others replace them.

@@ -10,8 +10,8 @@
 
 namespace gremium {
 
-// Every weight that is no expert's, with its slot, in the table's order; the head of a model that ties it is among them,
-// an encoder's weights are not.
+// Every weight that is no expert's, with its slot, in the table's order; the head of a model that ties it is among
+// them, an encoder's weights are not.
 struct NamedWeight {
     TensorSlot slot;
     ops::Weight weight;

@@ -1,5 +1,5 @@
-// The weights of a model outside its experts, by layer. Which tensor is which member is listed where kinds of layer describe
-// themselves (spec/tensors.h).
+// The weights of a model outside its experts, by layer. Which tensor is which member is listed where kinds of layer
+// describe themselves (spec/tensors.h).
 #pragma once
 
 #include <variant>

@@ -1,7 +1,7 @@
-// The one door through which routing is watched and steered: tracing, statistics, steering and live views are its clients.
-// A hook belongs to a sequence: it is told of that sequence's tokens alone, and what it asks for holds for them alone,
-// whatever else is in the batch. Without caches all tokens of a batch are one sequence here. Hooks are called one after the
-// other, from the thread that runs the forward.
+// The one door through which routing is watched and steered: tracing, statistics, steering and live views are its
+// clients. A hook belongs to a sequence: it is told of that sequence's tokens alone, and what it asks for holds for
+// them alone, whatever else is in the batch. Without caches all tokens of a batch are one sequence here. Hooks are
+// called one after the other, from the thread that runs the forward.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct TokenBatch {
     std::span<const int32_t> tokens, positions;
 };
 
-// What a hook may ask of selection beyond other logits and another k. Nothing by default. Choices can be given up (dropped,
-// mass) only where the graph does not train.
+// What a hook may ask of selection beyond other logits and another k. Nothing by default. Choices can be given up
+// (dropped, mass) only where the graph does not train.
 struct SelectionRules {
     // Chosen before all others, whatever their scores and groups; at most k. Weights still come from their logits.
     std::vector<int32_t> forced;
@@ -30,8 +30,8 @@ struct SelectionRules {
     // what the router's policy makes of so many choices.
     float mass = 1;
 
-    // Asks for what `other` asks for too: the experts that either names, each once, and the smaller mass. An expert that one
-    // forces and the other drops is an Error of route().
+    // Asks for what `other` asks for too: the experts that either names, each once, and the smaller mass. An expert
+    // that one forces and the other drops is an Error of route().
     void merge(const SelectionRules& other);
     bool give_up() const { return !dropped.empty() || mass < 1; }
 };
@@ -48,9 +48,9 @@ struct BeforeSelection {
     SelectionRules& rules;
 };
 
-// After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert not
-// chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0; those that rules gave up do
-// too, and stand behind the others.
+// After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert
+// not chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0; those that rules gave
+// up do too, and stand behind the others.
 struct AfterSelection {
     int layer;
     const TokenBatch& batch;
@@ -61,8 +61,8 @@ struct AfterSelection {
     std::span<const float> margin_T;
 };
 
-// What a part of the model is about to add to the residual stream, layers' parts before ModelSpec::residual_scale. Valid
-// during the call only: memory is reused. `cross`: attention to a source.
+// What a part of the model is about to add to the residual stream, layers' parts before ModelSpec::residual_scale.
+// Valid during the call only: memory is reused. `cross`: attention to a source.
 enum class Part : uint8_t { embedding, mixer, cross, dense, experts, shared };
 struct Contribution {
     Part part;
@@ -81,13 +81,13 @@ class RoutingHook {
     virtual void before_selection(const BeforeSelection&) {}
     virtual void after_selection(const AfterSelection&) {}
     virtual void contributes(const Contribution&) {}
-    // Names what it does to routing: hooks of one fingerprint decide alike, and what was computed under another must not be
-    // mixed with it. Empty: it only looks.
+    // Names what it does to routing: hooks of one fingerprint decide alike, and what was computed under another must
+    // not be mixed with it. Empty: it only looks.
     virtual std::string fingerprint() const { return {}; }
 };
 
-// Several hooks of one sequence, one after the other; they must outlive it. Logits and k pass through them, so that a later
-// one's k holds; their rules are merged.
+// Several hooks of one sequence, one after the other; they must outlive it. Logits and k pass through them, so that a
+// later one's k holds; their rules are merged.
 class HookChain final : public RoutingHook {
   public:
     explicit HookChain(std::vector<RoutingHook*> hooks) : hooks_(std::move(hooks)) {}

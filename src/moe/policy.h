@@ -10,9 +10,9 @@ namespace gremium::moe {
 struct RouterPolicy {
     int experts = 0;
     int top_k = 0;
-    // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each; SparseMixer
-    // (Liu et al. 2023; Phi-3.5-MoE): each choice's softmax over those not yet chosen whose logit s is near the best
-    // one m, (m − s) <= 2·sparse_epsilon·max(|s|, m).
+    // How logits become scores: softmax over all experts; softmax over the selected k only; sigmoid of each;
+    // SparseMixer (Liu et al. 2023; Phi-3.5-MoE): each choice's softmax over those not yet chosen whose logit s is near
+    // the best one m, (m − s) <= 2·sparse_epsilon·max(|s|, m).
     enum class Score : uint8_t { softmax, softmax_selected, sigmoid, sparsemixer } score = Score::softmax;
     // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
     bool correction_bias = false;
@@ -28,10 +28,10 @@ struct RouterPolicy {
     // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
     enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
     int groups = 1, groups_used = 1;
-    // The most choices an expert takes of one call, or of each sequence in it where those are told apart: so many always;
-    // when training this factor times its even share k·T/E, rounded up; 0: all. What overflows is dropped (id −1, weight 0).
-    // First choices come before second ones, tokens in their order (Lepikhin et al.: GShard, 2020; Fedus et al.: Switch
-    // Transformers, 2021).
+    // The most choices an expert takes of one call, or of each sequence in it where those are told apart: so many
+    // always; when training this factor times its even share k·T/E, rounded up; 0: all. What overflows is dropped (id
+    // −1, weight 0). First choices come before second ones, tokens in their order (Lepikhin et al.: GShard, 2020; Fedus
+    // et al.: Switch Transformers, 2021).
     int capacity = 0;
     float capacity_factor = 0;
     // dropped choices count in the sum that weights are divided by

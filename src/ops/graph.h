@@ -18,9 +18,9 @@
 
 namespace gremium::ops {
 
-// A value of the computation. `grad` (the value's shape) exists from the first contribution during backward on, until the
-// operation that made the value has run its backward; an input's stays until clear(). It is f32, or bf16 while it is a
-// single contribution whose reader is likely to round it to that anyway; grad_of() always makes it f32.
+// A value of the computation. `grad` (the value's shape) exists from the first contribution during backward on, until
+// the operation that made the value has run its backward; an input's stays until clear(). It is f32, or bf16 while it
+// is a single contribution whose reader is likely to round it to that anyway; grad_of() always makes it f32.
 struct Node {
     Tensor value;
     Tensor grad;
@@ -44,8 +44,8 @@ class Graph {
     Graph& operator=(const Graph&) = delete;
 
     const Options& options() const { return options_; }
-    // The sequence of each token from now on; empty: all are one. Rows of products are computed as if their sequence were
-    // alone (MatmulOptions::cohorts).
+    // The sequence of each token from now on; empty: all are one. Rows of products are computed as if their sequence
+    // were alone (MatmulOptions::cohorts).
     void set_cohorts(std::span<const int32_t> sequences_T) { cohorts_.assign(sequences_T.begin(), sequences_T.end()); }
     std::span<const int32_t> cohorts() const { return cohorts_; }
     // The cohorts of these rows, of which there are `per_token` a token; empty where tokens have none.
@@ -62,17 +62,18 @@ class Graph {
     Var make(DType dtype, Shape shape, bool wants_grad);
     Scratch scratch(DType dtype, Shape shape) { return Scratch(pool_, dtype, shape); }
 
-    // Called by operations when recording, in execution order. With `outputs`, backward is skipped when none of them got a
-    // gradient, and their gradients are recycled after it.
+    // Called by operations when recording, in execution order. With `outputs`, backward is skipped when none of them
+    // got a gradient, and their gradients are recycled after it.
     void record(std::function<void()> backward) { record({}, std::move(backward)); }
     void record(std::vector<Var> outputs, std::function<void()> backward);
     // Keeps something that recorded operations refer to alive as long as the tape.
     void keep(std::shared_ptr<const void> object) { kept_.push_back(std::move(object)); }
 
-    // The f32 gradient of v to add to: zeroed at its first use. `fresh` (may be null) is set when the caller may overwrite
-    // instead of adding; then the buffer is not zeroed.
+    // The f32 gradient of v to add to: zeroed at its first use. `fresh` (may be null) is set when the caller may
+    // overwrite instead of adding; then the buffer is not zeroed.
     Tensor grad_of(Var v, bool* fresh = nullptr);
-    // Adds the gradient of `from`, of the same shape, to that of `to`; shares the buffer instead of copying where it can.
+    // Adds the gradient of `from`, of the same shape, to that of `to`; shares the buffer instead of copying where it
+    // can.
     void pass_grad(Var to, Var from);
     // For kernels that overwrite: calls fill with one tensor of `type` for each of vars, and adds where a gradient was
     // there before.

@@ -1,6 +1,6 @@
-// The differentiable operations; each has its backward beside it in its file. T tokens, D model, F hidden, V vocabulary.
-// Values are f32 or bf16 rows, gradients f32. Activations between matmuls take the graph's activation type; the residual
-// stream, routers and losses are f32.
+// The differentiable operations; each has its backward beside it in its file. T tokens, D model, F hidden, V
+// vocabulary. Values are f32 or bf16 rows, gradients f32. Activations between matmuls take the graph's activation type;
+// the residual stream, routers and losses are f32.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +66,8 @@ Var scale(Graph& g, Var x, float factor);
 Var multiply_rows(Graph& g, Var x_TD, Var s_T1);  // x[t] · s[t]
 Var sigmoid(Graph& g, Var x);
 
-// Rotates x in place (its earlier value is gone, also that of an input: x must come from an operation whose backward does
-// not need its result, as linear and the norms) and returns it.
+// Rotates x in place (its earlier value is gone, also that of an input: x must come from an operation whose backward
+// does not need its result, as linear and the norms) and returns it.
 Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
          RopePairing pairing);
 
@@ -77,8 +77,8 @@ Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& shape,
               int64_t sequence_length, const Weight& sinks = {});
 
-// The two operations of a state space mixer, all f32 (kernels/recurrent/state_space.h has the formulas). The T rows are sequences
-// of `length` from nothing on; or, when not recording, those that go on from their states, which are updated.
+// The two operations of a state space mixer, all f32 (kernels/recurrent/state_space.h has the formulas). The T rows are
+// sequences of `length` from nothing on; or, when not recording, those that go on from their states, which are updated.
 struct GoesOn {
     int64_t row, rows;
     Tensor state;
@@ -95,8 +95,9 @@ struct ScanWeights {
 Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
                    std::span<const GoesOn> states_NC);
 
-// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token losses if
-// asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the same pass.
+// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token
+// losses if asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the
+// same pass.
 struct CrossEntropyOptions {
     Weight bias = {};  // [V], or empty
     int64_t chunk = 512;
@@ -111,7 +112,8 @@ Var add_scaled(Graph& g, Var total, Var term, float factor);
 
 // Runs `body` without recording and keeps only its inputs and outputs; the backward runs it again, recorded. Trades a
 // second forward for the memory of its activations and changes no bit of the gradients. body must be a pure function of
-// x and of weights; an output may be null. What else it writes is written twice: Graph::recording() tells the runs apart.
+// x and of weights; an output may be null. What else it writes is written twice: Graph::recording() tells the runs
+// apart.
 std::vector<Var> checkpoint(Graph& g, Var x, std::function<std::vector<Var>(Graph&, Var)> body);
 
 }  // namespace gremium::ops

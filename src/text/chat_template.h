@@ -23,8 +23,8 @@ class ChatTemplate {
     // `variables` is an object. Templates look for messages ([{role, content, …}, …]), add_generation_prompt,
     // bos_token, eos_token, tools, and what else a model's authors thought of. White space, filters and
     // functions are those of transformers' apply_chat_template. Throws Error when the template refuses the
-    // conversation, uses what is not supported, or takes more than `most_steps` (one for 4 bytes made or compared, too):
-    // about a second, or 80 MB.
+    // conversation, uses what is not supported, or takes more than `most_steps` (one for 4 bytes made or compared,
+    // too): about a second, or 80 MB.
     std::string render(const nlohmann::ordered_json& variables, size_t most_steps = 20'000'000) const;
 
   private:

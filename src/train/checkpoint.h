@@ -1,5 +1,6 @@
 // A run on disk: OUTPUT/ckpt-STEP directories that appear whole or not at all. Each is a model in Hugging Face layout
-// (config.json, model.safetensors in f32, tokenizer) with optimizer.safetensors (AdamW's moments) and state.json beside it.
+// (config.json, model.safetensors in f32, tokenizer) with optimizer.safetensors (AdamW's moments) and state.json beside
+// it.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -163,8 +163,8 @@ void apply_override(toml::table& root, const std::string& text) {
         [&](auto& node) { section.insert_or_assign(text.substr(dot + 1, equals - dot - 1), std::move(node)); });
 }
 
-// What another version of the program wrote of a record, as this one writes it: keys that it did not know are what is the
-// default now, numbers are as fields hold them.
+// What another version of the program wrote of a record, as this one writes it: keys that it did not know are what is
+// the default now, numbers are as fields hold them.
 template <typename Record>
 nlohmann::json as_written_now(const nlohmann::json& saved, Record defaults) {
     nlohmann::json written = saved;

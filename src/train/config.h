@@ -74,8 +74,8 @@ struct TrainConfig {
     int64_t sequences_a_step() const { return train.batch_tokens / train.sequence; }
 };
 
-// Reads and validates. `overrides` are "section.key=value" ("data.NAME.key=value" for a domain), the value as in TOML or
-// a bare word. Throws Error with file, line and what was expected.
+// Reads and validates. `overrides` are "section.key=value" ("data.NAME.key=value" for a domain), the value as in TOML
+// or a bare word. Throws Error with file, line and what was expected.
 TrainConfig read_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
 TrainConfig parse_config(std::string_view text, const std::string& source, std::span<const std::string> overrides = {});
 

@@ -24,8 +24,8 @@ class LoadWindow {
     bool add(const std::vector<LayerLoad>& loads, int64_t steps);
 
     const std::vector<LayerLoad>& loads() const { return sums_; }
-    // One line about experts that collapse: over 4× their share of the window's tokens, or without any. Empty when all is
-    // well.
+    // One line about experts that collapse: over 4× their share of the window's tokens, or without any. Empty when all
+    // is well.
     std::string warning() const;
 
     nlohmann::json state() const;

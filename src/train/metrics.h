@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a line, in step order. Kinds: "train" (every log_every steps), "evaluation" (per domain),
-// "experts" (loads of a window) and "warning".
+// metrics.jsonl: one JSON object a line, in step order. Kinds: "train" (every log_every steps), "evaluation" (per
+// domain), "experts" (loads of a window) and "warning".
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,8 +13,8 @@ namespace gremium::train {
 
 class MetricsLog {
   public:
-    // Keeps the rows up to and including `last_step`, drops later ones (and an unfinished last line): a resumed run writes
-    // them again.
+    // Keeps the rows up to and including `last_step`, drops later ones (and an unfinished last line): a resumed run
+    // writes them again.
     MetricsLog(const std::filesystem::path& path, int64_t last_step);
     void write(const nlohmann::ordered_json& row);
 

@@ -17,13 +17,14 @@ namespace gremium::train {
 
 class Parameters {
   public:
-    // Allocates and initialises, deterministically from the seed: norms 1, biases 0, everything else normal with standard
-    // deviation 0.02, matrices that write to the residual stream 0.02 / √(2 · layers) (Radford et al.: GPT-2, 2019).
+    // Allocates and initialises, deterministically from the seed: norms 1, biases 0, everything else normal with
+    // standard deviation 0.02, matrices that write to the residual stream 0.02 / √(2 · layers) (Radford et al.: GPT-2,
+    // 2019).
     Parameters(const ModelSpec& spec, DType compute, uint64_t seed);
 
     enum class View { compute, master };
-    // The model over these parameters: `compute` reads bf16 shadows where there are any and has gradients, `master` reads
-    // f32. Parameters must outlive it.
+    // The model over these parameters: `compute` reads bf16 shadows where there are any and has gradients, `master`
+    // reads f32. Parameters must outlive it.
     std::shared_ptr<Model> bind(View view) const;
 
     // A tensor of the model and its place in the buffers. Shapes in torch order, experts stacked.

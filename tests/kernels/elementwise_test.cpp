@@ -1,8 +1,8 @@
 // Sums of tensors, embeddings, rows of other types, AdamW.
+#include "kernels/rowwise/elementwise.h"
 #include "base/error.h"
 #include "kernels/quantised/rows.h"
 #include "kernels/rowwise/adamw.h"
-#include "kernels/rowwise/elementwise.h"
 #include "kernels/rowwise/embedding.h"
 #include "kernels/simd/rows.h"
 #include "tests/kernels/numbers.h"

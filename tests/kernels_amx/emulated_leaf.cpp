@@ -1,5 +1,6 @@
-// In place of src/kernels/matmul/leaf_amx.cpp and src/kernels/simd/cpu_amx.cpp: every machine with AVX-512 has tiles here. The tests beside it are those of
-// tests/kernels on the variant `amx`, down to the driver, packing and attention in the library's own objects.
+// In place of src/kernels/matmul/leaf_amx.cpp and src/kernels/simd/cpu_amx.cpp: every machine with AVX-512 has tiles
+// here. The tests beside it are those of tests/kernels on the variant `amx`, down to the driver, packing and attention
+// in the library's own objects.
 #include <gtest/gtest.h>
 
 #include "kernels/matmul/leaf_amx.h"

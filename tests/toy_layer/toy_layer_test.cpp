@@ -1,5 +1,5 @@
-// A kind of layer that only this program has. The rooms model and engine are compiled with its folder beside the real kinds,
-// its place in layers/kinds.h and its architecture (the two patches); nothing else of them knows that it exists.
+// A kind of layer that only this program has. The rooms model and engine are compiled with its folder beside the real
+// kinds, its place in layers/kinds.h and its architecture (the two patches); nothing else of them knows that it exists.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -97,8 +97,8 @@ void merge(const Split& split, int64_t query, Tensor out, Tensor lse, const Atte
     writer.finish(row);
 }
 
-// Queries of a task: what the second-level cache holds of their state, but enough tasks to keep all threads busy. No bit
-// of a result depends on it.
+// Queries of a task: what the second-level cache holds of their state, but enough tasks to keep all threads busy. No
+// bit of a result depends on it.
 int64_t queries_per_task(std::span<const AttentionSpan> spans, const AttentionShape& shape) {
     int64_t total = 0;
     for (const AttentionSpan& span : spans) total += span.queries;

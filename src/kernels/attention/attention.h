@@ -10,8 +10,8 @@
 namespace gremium::kernels {
 
 // out [Tq, heads·value_dim] f32 or bf16; q [Tq, heads·head_dim]. lse (may be empty): f32 [Tq, heads] logsumexps of the
-// scaled scores and the sink, kept for the backward. The result of a query depends only on its own keys (not on how queries are chunked
-// beyond f32 rounding).
+// scaled scores and the sink, kept for the backward. The result of a query depends only on its own keys (not on how
+// queries are chunked beyond f32 rounding).
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans, const AttentionShape& shape);
 
 // Recomputes the probabilities from lse.

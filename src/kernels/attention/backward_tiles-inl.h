@@ -53,7 +53,8 @@ HWY_INLINE void put(float* to, const float* from, int64_t n, float scale, bool a
     });
 }
 
-// A tile's rows of scores and dP, [rows][columns], and what becomes of them: P and dS as B panels, dS as rows of an A panel.
+// A tile's rows of scores and dP, [rows][columns], and what becomes of them: P and dS as B panels, dS as rows of an A
+// panel.
 struct TileRows {
     const float *scores, *dp, *lse, *D;
     const KeyRange* visible;
@@ -83,8 +84,8 @@ HWY_NOINLINE inline void weigh(const TileRows& t, int64_t rows, int64_t columns,
 
 constexpr int64_t max_mr = 64;
 
-// As attend_backward(), with operands, also P and dS, rounded to bf16 and all sums f32. Strips of `nr` keys meet blocks of
-// rows that see them, `mr` rows at a time. dK and dV are summed transposed: then P and dS need not be.
+// As attend_backward(), with operands, also P and dS, rounded to bf16 and all sums f32. Strips of `nr` keys meet blocks
+// of rows that see them, `mr` rows at a time. dK and dV are summed transposed: then P and dS need not be.
 class TiledBackward {
   public:
     TiledBackward(const AttentionGradients& a, int64_t sequence, int64_t kv_head, const Leaf& leaf)

@@ -1,4 +1,5 @@
-// Attention of a few rows, as in decoding: keys and values are read once, as they are stored, and never packed. f32 products.
+// Attention of a few rows, as in decoding: keys and values are read once, as they are stored, and never packed. f32
+// products.
 #include "kernels/attention/plan.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -30,7 +31,8 @@ HWY_INLINE Stored stored(TensorView t, const Heads& at, Matrix room) {
     return {reinterpret_cast<const std::byte*>(room.at), room.stride * int64_t{sizeof(float)}, DType::f32};
 }
 
-// Heads are short pieces of long rows, which no hardware foresees. `from` may lie past the tensor's end: nothing is read.
+// Heads are short pieces of long rows, which no hardware foresees. `from` may lie past the tensor's end: nothing is
+// read.
 HWY_INLINE void prefetch(const std::byte* from, int64_t bytes) {
     for (int64_t b = 0; b < bytes; b += 64) hwy::Prefetch(from + b);
 }
@@ -80,7 +82,8 @@ HWY_INLINE void store_sums(const VecF (&v)[row_unit], float* to) {
 
 #endif
 
-// What the memory system can do meanwhile: rows `ahead` rows further of the keys, and those of the values, in bytes a row.
+// What the memory system can do meanwhile: rows `ahead` rows further of the keys, and those of the values, in bytes a
+// row.
 struct Next {
     Stored keys, values;
     int64_t ahead, key_bytes, value_bytes;

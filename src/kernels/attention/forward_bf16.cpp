@@ -71,8 +71,8 @@ struct PairedWeights {
     }
 };
 
-// Left factors, a row a query and head or a row of weights: units in rows of a_stride. What is longer than k_block units
-// lies in several planes of `rows`.
+// Left factors, a row a query and head or a row of weights: units in rows of a_stride. What is longer than k_block
+// units lies in several planes of `rows`.
 struct Left {
     Matrix units;
     int64_t rows;

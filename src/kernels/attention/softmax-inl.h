@@ -1,5 +1,5 @@
-// The running softmax of blocked attention (attention_plan.h), whatever multiplies the blocks. Included once per Highway
-// target, after dispatch.h.
+// The running softmax of blocked attention (attention_plan.h), whatever multiplies the blocks. Included once per
+// Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_ATTENTION_SOFTMAX_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_ATTENTION_SOFTMAX_INL_H_
 #undef GREMIUM_KERNELS_ATTENTION_SOFTMAX_INL_H_
@@ -77,8 +77,8 @@ HWY_INLINE float advance(float* scores, int64_t width, KeyRange visible, float& 
     return shrink;
 }
 
-// Rows [begin, begin + rows) of the task meet a block of keys from first_key on, `width` of them with what pads it: their
-// scores become weights, their running sums follow. Rows that pad the block, up to `all_rows`, get zeros.
+// Rows [begin, begin + rows) of the task meet a block of keys from first_key on, `width` of them with what pads it:
+// their scores become weights, their running sums follow. Rows that pad the block, up to `all_rows`, get zeros.
 template <typename Weights>
 HWY_INLINE void weigh(const AttentionTask& task, const AttentionShape& shape, Matrix scores, Running running,
                       int64_t begin, int64_t rows, int64_t all_rows, int64_t first_key, int64_t width) {

@@ -90,7 +90,8 @@ HWY_INLINE void multiply_columns(Matrix c, Left a, const float* b, int64_t b_str
     for (; i < m; i += 4) multiply_tile<4, vectors>(c.below(i), rest(), b, b_stride, k, add);
 }
 
-// c[i, j] (+)= Σ_p a(i, p)·b[p, j] for i < m (rounded up to row_unit), j < n (rounded up to the vector), p < k in order.
+// c[i, j] (+)= Σ_p a(i, p)·b[p, j] for i < m (rounded up to row_unit), j < n (rounded up to the vector), p < k in
+// order.
 HWY_NOINLINE inline void multiply(Matrix c, Left a, Matrix b, int64_t m, int64_t n, int64_t k, bool add) {
     int64_t j = 0;
     const int64_t width = lanes();

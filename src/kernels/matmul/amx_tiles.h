@@ -1,6 +1,6 @@
 // AMX's tile registers (Sapphire Rapids and later) and the few instructions on them that the leaves use, as static
-// functions of a type. The type is what makes the leaves testable on machines without AMX: tests/kernels/emulated_tiles.h
-// has the same functions by Intel's definition of the instructions.
+// functions of a type. The type is what makes the leaves testable on machines without AMX:
+// tests/kernels/emulated_tiles.h has the same functions by Intel's definition of the instructions.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ static_assert(sizeof(Config) == 64);
 
 #if defined(__x86_64__)
 
-// Compilers' intrinsics take register numbers as literal tokens only, not as template arguments; an assembler that knows
-// AMX needs no flags.
+// Compilers' intrinsics take register numbers as literal tokens only, not as template arguments; an assembler that
+// knows AMX needs no flags.
 struct Tiles {
     static void configure(const Config& config) { asm volatile("ldtilecfg %0" : : "m"(config)); }
     static void release() { asm volatile("tilerelease"); }

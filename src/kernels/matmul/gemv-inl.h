@@ -1,5 +1,5 @@
-// Dot products of a few rows with weight rows (gemv.h), a template over the weights' element type: one file instantiates
-// it for each, since compiling takes long. Included once per Highway target, after dispatch.h.
+// Dot products of a few rows with weight rows (gemv.h), a template over the weights' element type: one file
+// instantiates it for each, since compiling takes long. Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_GEMV_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_GEMV_INL_H_
 #undef GREMIUM_KERNELS_GEMV_INL_H_

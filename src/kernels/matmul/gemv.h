@@ -1,5 +1,5 @@
-// Products of a few rows, as in decoding, which never pack their weights: each weight row is read once, in the type it is
-// stored in, and multiplied with all rows. Each element type that has its own dots is compiled in a file of its own.
+// Products of a few rows, as in decoding, which never pack their weights: each weight row is read once, in the type it
+// is stored in, and multiplied with all rows. Each element type that has its own dots is compiled in a file of its own.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,8 @@ GemvDots gemv_dots_f32();
 GemvDots gemv_dots_f16();
 GemvDots gemv_dots_bf16();
 
-// The same of block-quantised B and A's rounded rows as arrange_rounded() leaves them: x[m][rounded_bytes(k, fine)], aligned to
-// 64 bytes; m <= gemv_quantised_rows_at_once. `then`: where the thread will read next, asked for early.
+// The same of block-quantised B and A's rounded rows as arrange_rounded() leaves them: x[m][rounded_bytes(k, fine)],
+// aligned to 64 bytes; m <= gemv_quantised_rows_at_once. `then`: where the thread will read next, asked for early.
 struct QuantisedDots {
     std::string_view name;
     void (*run)(float* sums, const std::byte* x, int64_t m, const Product& product, int64_t n0, int64_t n,

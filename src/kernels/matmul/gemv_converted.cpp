@@ -1,5 +1,5 @@
-// Weights of types without dots of their own: a few rows at a time become f32 or bf16 in memory, which the dots of that type
-// then read.
+// Weights of types without dots of their own: a few rows at a time become f32 or bf16 in memory, which the dots of that
+// type then read.
 #include <algorithm>
 #include <vector>
 

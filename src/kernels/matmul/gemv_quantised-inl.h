@@ -1,5 +1,6 @@
-// Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template over the
-// type, which gemv_blocks_32.cpp and gemv_blocks_k.cpp instantiate. Included once per Highway target, after dispatch.h.
+// Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template over
+// the type, which gemv_blocks_32.cpp and gemv_blocks_k.cpp instantiate. Included once per Highway target, after
+// dispatch.h.
 #if defined(GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
 #undef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_

@@ -10,8 +10,8 @@
 
 namespace gremium::kernels {
 
-// A tile kernel for quantised weights: c[i·ldc + j] (+)= Σ over k of a(i) · b(j) for i < rows <= mr, j < nr. Row i of A,
-// rounded, begins at a[i]; zero: that of the weights (QuantisedFormat).
+// A tile kernel for quantised weights: c[i·ldc + j] (+)= Σ over k of a(i) · b(j) for i < rows <= mr, j < nr. Row i of
+// A, rounded, begins at a[i]; zero: that of the weights (QuantisedFormat).
 using QuantisedTile = void (*)(float* c, int64_t ldc, int64_t rows, const std::byte* const* a, const uint32_t* b,
                                int64_t k, int zero, bool add);
 

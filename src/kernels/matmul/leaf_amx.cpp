@@ -1,4 +1,5 @@
-// Alone in its file, and the file holds nothing else that others call: tests link a leaf on emulated tiles in its place.
+// Alone in its file, and the file holds nothing else that others call: tests link a leaf on emulated tiles in its
+// place.
 #include "kernels/matmul/leaf_amx.h"
 
 #include "kernels/simd/cpu.h"

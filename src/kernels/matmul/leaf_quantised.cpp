@@ -26,8 +26,9 @@ const Leaf* quantised_leaf(QuantisedFormat, bool) { return nullptr; }
 constexpr int tile_rows = HWY_CAP_GE512 ? 6 : 4;
 constexpr int tile_cols = 2 * static_cast<int>(factor_lanes);
 
-// What belongs to a part of a row of x beside its sums of products: −zero times its total, as a whole number where quants
-// have a zero; otherwise the sum of x. Both for two parts together where parts hold 32; then every second counts.
+// What belongs to a part of a row of x beside its sums of products: −zero times its total, as a whole number where
+// quants have a zero; otherwise the sum of x. Both for two parts together where parts hold 32; then every second
+// counts.
 template <int64_t part>
 HWY_INLINE void part_terms(int32_t* out, const Rounded& x, int zero) {
     const FactorTag d;

@@ -8,7 +8,8 @@
 
 namespace gremium::kernels {
 
-// Rows [offsets[g], offsets[g+1]) belong to group g; offsets has G+1 ascending entries from 0 to R. Groups may be empty.
+// Rows [offsets[g], offsets[g+1]) belong to group g; offsets has G+1 ascending entries from 0 to R. Groups may be
+// empty.
 using GroupOffsets = std::span<const int32_t>;
 
 // Sees the operands of every forward product on the calling thread, before it is computed.
@@ -27,9 +28,9 @@ struct MatmulOptions {
     bool accumulate = false;  // y += instead of y =
     bool fine = false;        // q8_0 rounds to 16 bits, or to bf16 as above: for what routers see
     MatmulObserver* observer = nullptr;
-    // [R], or empty: which rows of y belong together; those of a group that do are neighbours. How a row is computed, down
-    // to its bits, then depends on how many rows of its own cohort the group has, and on no others: sequences that run
-    // together get what each would alone.
+    // [R], or empty: which rows of y belong together; those of a group that do are neighbours. How a row is computed,
+    // down to its bits, then depends on how many rows of its own cohort the group has, and on no others: sequences that
+    // run together get what each would alone.
     std::span<const int32_t> cohorts = {};
 };
 

@@ -162,7 +162,8 @@ void transpose(uint32_t* out, int64_t out_stride, const uint32_t* in, int64_t in
 
 constexpr int64_t group = 16;  // units transposed together: one cache line, a multiple of every target's lanes
 
-// nr weight rows as B's panel has them: of each part of `size` its units, then its scales and, where there are, its mins.
+// nr weight rows as B's panel has them: of each part of `size` its units, then its scales and, where there are, its
+// mins.
 template <int64_t size>
 void pack_quantised(uint32_t* out, const Operand& b, const Piece& piece, int64_t nr) {
     constexpr int64_t row_units = sizeof(QuantisedChunk) / 4, units = size / 4;

@@ -8,8 +8,8 @@
 
 namespace gremium::kernels {
 
-// A half-open piece of an operand: indices [i, i + count) and [k, k + k_count), k_count elements making up `units` units
-// after padding. k is a multiple of 256, so that blocks of quantised rows stay whole.
+// A half-open piece of an operand: indices [i, i + count) and [k, k + k_count), k_count elements making up `units`
+// units after padding. k is a multiple of 256, so that blocks of quantised rows stay whole.
 struct Piece {
     int64_t i, count, k, k_count, units;
 };

@@ -5,9 +5,9 @@
 //     A panel  [m][a_stride]        rows run along k; a tile broadcasts one unit
 //     B panel  [n / nr][units][nr]  a vector holds neighbours in n; what VDPBF16PS and TDPBF16PS want
 // Both are padded with zeros to whole tiles, so a tile kernel has no edges. Panels of quantised weights (chunk.h) hold
-// parts of 32 or 16 elements: units of four bytes, then a scale and, where quants have no zero, a min of f32; tiles read the
-// rows of A as they were rounded. Every element is summed in order of k within a block of `k_step` elements, and the blocks
-// are summed in order: no bit depends on the number of threads.
+// parts of 32 or 16 elements: units of four bytes, then a scale and, where quants have no zero, a min of f32; tiles
+// read the rows of A as they were rounded. Every element is summed in order of k within a block of `k_step` elements,
+// and the blocks are summed in order: no bit depends on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ constexpr int64_t a_stride = k_block + 16;
 // At most so many rows of A, and of B, are packed at a time.
 constexpr int64_t m_limit = 272, n_limit = 512;
 constexpr int max_nr = 32;
-// Panels of quantised weights: so many rows and columns at a time, and so many elements of k, that a tile's share of both
-// sides stays in the first-level cache.
+// Panels of quantised weights: so many rows and columns at a time, and so many elements of k, that a tile's share of
+// both sides stays in the first-level cache.
 constexpr int64_t quantised_m_limit = 512, quantised_n_limit = 256, quantised_k_step = 2 * chunk_size;
 
 // `k` elements of a row make up `units` units.

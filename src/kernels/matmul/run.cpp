@@ -231,7 +231,8 @@ class Run {
     uint64_t call_;
 };
 
-// Each thread takes its next task before it runs one of few rows, so that it can ask for the next one's weights in time.
+// Each thread takes its next task before it runs one of few rows, so that it can ask for the next one's weights in
+// time.
 void run_parallel(const Run& run, std::span<const Task> tasks) {
     Waiting waiting(Profiling::current());
     std::atomic<size_t> taken{0};

@@ -1,5 +1,5 @@
-// Rows of the types with 32 weights a block as chunks (chunk.h; the formats: tensor/quantised/block_types.h). Included once per
-// Highway target, after dispatch.h.
+// Rows of the types with 32 weights a block as chunks (chunk.h; the formats: tensor/quantised/block_types.h). Included
+// once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_QUANTISED_32_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_QUANTISED_32_INL_H_
 #undef GREMIUM_KERNELS_QUANTISED_32_INL_H_

@@ -17,7 +17,8 @@ struct QuantisedChunk {
     alignas(64) float scale[chunk_parts], min[chunk_parts];
 };
 
-// Activations, rounded: x[i] ≈ scale[i / 16]·q[i], one scale for 32 neighbours; total: the sum of a part's whole numbers.
+// Activations, rounded: x[i] ≈ scale[i / 16]·q[i], one scale for 32 neighbours; total: the sum of a part's whole
+// numbers.
 struct Rounded {
     alignas(64) int8_t q[chunk_size];
     alignas(64) float scale[chunk_parts];
@@ -32,7 +33,8 @@ constexpr int64_t chunks_of(int64_t n) { return (n + chunk_size - 1) / chunk_siz
 
 // How a block-quantised type becomes chunks.
 struct QuantisedFormat {
-    // The weights [k, k + 256) of a row of n, with quants and factors past its end that count as zero. k is a multiple of
+    // The weights [k, k + 256) of a row of n, with quants and factors past its end that count as zero. k is a multiple
+    // of
     // 256. Nothing past the row's end is read.
     void (*unpack)(const std::byte* row, int64_t k, int64_t n, QuantisedChunk& out) = nullptr;
     // Quants may need the eighth bit.

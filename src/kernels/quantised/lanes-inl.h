@@ -1,6 +1,6 @@
-// QuantisedChunk of a chunk as four vectors of 512 bits in which the bytes of a lane share their factors: lane l holds weights of part
-// l (of block l / 2 where blocks of 32 have one factor), so that factors multiply sums of bytes as they lie. Included once per
-// Highway target, after dispatch.h.
+// QuantisedChunk of a chunk as four vectors of 512 bits in which the bytes of a lane share their factors: lane l holds
+// weights of part l (of block l / 2 where blocks of 32 have one factor), so that factors multiply sums of bytes as they
+// lie. Included once per Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_QUANTISED_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_QUANTISED_LANES_INL_H_
 #undef GREMIUM_KERNELS_QUANTISED_LANES_INL_H_
@@ -19,8 +19,8 @@ namespace HWY_NAMESPACE {
 
 #if HWY_TARGET != HWY_SCALAR && HWY_CAP_GE512
 
-// Vector t has in lane l the weights 4i.. with i = 4l + t for small parts, and i = 8·(l / 2) + 2t + l % 2 otherwise: every
-// fourth 32 or 64 bits of a chunk.
+// Vector t has in lane l the weights 4i.. with i = 4l + t for small parts, and i = 8·(l / 2) + 2t + l % 2 otherwise:
+// every fourth 32 or 64 bits of a chunk.
 struct Lanes {
     Lanes() {}  // as Factors
     VecU8 v[4];

@@ -1,5 +1,5 @@
-// Reading rows of any element type, block-quantised ones too, as vectors of f32. Included once per Highway target, after
-// dispatch.h.
+// Reading rows of any element type, block-quantised ones too, as vectors of f32. Included once per Highway target,
+// after dispatch.h.
 #if defined(GREMIUM_KERNELS_QUANTISED_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_QUANTISED_ROWS_INL_H_
 #undef GREMIUM_KERNELS_QUANTISED_ROWS_INL_H_

@@ -186,7 +186,8 @@ HWY_INLINE Heads heads(const std::byte* at) {
 }
 
 #if HWY_CAP_GE512
-// The `piece` bytes at `offset` in each of four blocks of `stride` bytes, an even number below 33; words `times` times each.
+// The `piece` bytes at `offset` in each of four blocks of `stride` bytes, an even number below 33; words `times` times
+// each.
 template <int64_t stride, int64_t offset, int64_t piece, int64_t times = 1>
 HWY_INLINE __m512i from_four_blocks(const std::byte* at) {
     constexpr int64_t second = 4 * stride - 64;  // two vectors hold them all, and nothing else is read
@@ -277,8 +278,8 @@ HWY_INLINE void twice(uint8_t (&out)[chunk_parts], uint64_t bytes) {
     hn::Store(hn::InterleaveLower(d, v, v), d, out);
 }
 
-// Of each block-quantised type: Block; quants(at, v), vector v of the quants of the 256 weights at `at`; factors(at), theirs;
-// wide, small_parts and zero as in QuantisedFormat.
+// Of each block-quantised type: Block; quants(at, v), vector v of the quants of the 256 weights at `at`; factors(at),
+// theirs; wide, small_parts and zero as in QuantisedFormat.
 template <DType type>
 struct Quantised;
 

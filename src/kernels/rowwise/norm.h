@@ -1,5 +1,5 @@
-// Norms of rows. Activations may be f32 or bf16: rows are widened to f32, computed in f32 and rounded once; gradients `d…`
-// are f32. Rows run in parallel; sums over rows go through fixed chunks, so the number of threads changes nothing.
+// Norms of rows. Activations may be f32 or bf16: rows are widened to f32, computed in f32 and rounded once; gradients
+// `d…` are f32. Rows run in parallel; sums over rows go through fixed chunks, so the number of threads changes nothing.
 // T rows, D columns.
 #pragma once
 

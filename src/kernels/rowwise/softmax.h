@@ -1,5 +1,5 @@
-// The softmax of rows, and the loss that ends with one. Activations may be f32 or bf16: rows are widened to f32, computed in
-// f32 and rounded once; gradients `d…` are f32. T rows, D columns, V entries of the vocabulary.
+// The softmax of rows, and the loss that ends with one. Activations may be f32 or bf16: rows are widened to f32,
+// computed in f32 and rounded once; gradients `d…` are f32. T rows, D columns, V entries of the vocabulary.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,8 @@ HWY_INLINE void load_block(const std::byte* at, VecF (&out)[block_vectors]) {
     }
 }
 
-// Calls visit(i, vector) for every Lanes(F32) elements i.. of the row's first n; the last block is filled up with zeros.
+// Calls visit(i, vector) for every Lanes(F32) elements i.. of the row's first n; the last block is filled up with
+// zeros.
 template <DType type, typename Visit>
 HWY_INLINE void visit_row(const std::byte* row, int64_t n, Visit&& visit) {
     const auto visit_block = [&](const std::byte* at, int64_t i) {

@@ -16,8 +16,8 @@
 
 namespace gremium::kernels {
 
-// n elements of any dtype but i32 to f32 (exact), and f32 rounded to nearest even into f32, f16 or bf16. Vectors read floats;
-// those that read block-quantised weights stand above this: load_weights() of quantised/rows.h.
+// n elements of any dtype but i32 to f32 (exact), and f32 rounded to nearest even into f32, f16 or bf16. Vectors read
+// floats; those that read block-quantised weights stand above this: load_weights() of quantised/rows.h.
 void load_row(DType dtype, const std::byte* in, float* out, int64_t n);
 void store_row(DType dtype, const float* in, std::byte* out, int64_t n);
 

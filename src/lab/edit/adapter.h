@@ -24,8 +24,8 @@ struct Adapter {
 // "blk.1.ffn_up_exps.weight.3.lora_a"; metadata "format" = "gremium-adapter-1", "model", "model_hash", "scale".
 void save_adapter(const Adapter& adapter, const std::filesystem::path& path);
 
-// Adds share · the adapter to a draft's experts, rounded to their types. Throws Error: a damaged file, another model than
-// it was trained for, an expert or a shape that is not there; the draft is then unchanged.
+// Adds share · the adapter to a draft's experts, rounded to their types. Throws Error: a damaged file, another model
+// than it was trained for, an expert or a shape that is not there; the draft is then unchanged.
 void adapt(Draft& draft, const std::filesystem::path& path, float share = 1);
 
 }  // namespace gremium::lab

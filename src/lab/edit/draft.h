@@ -56,8 +56,8 @@ class Draft {
 // Every matrix as it is stored in the model, for save_model. A stack of experts, which GGUF writes as one tensor, gets
 // the type with the most bits among its experts.
 SaveOptions stored_types(const Model& model, Container container);
-// Written with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error where that is the model that
-// was opened and edited.
+// Written with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error where that is the
+// model that was opened and edited.
 void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened);
 
 }  // namespace gremium::lab

@@ -32,8 +32,8 @@ Edit parse_edit(std::string_view text, const std::string& where);
 std::vector<Edit> parse_edits(std::string_view toml, const std::string& source);
 std::vector<Edit> read_edits(const std::filesystem::path& path);
 
-// `calibration` may be empty for edits that need no text; `arithmetic` is what it is read in. Throws Error naming the edit's place for what it cannot read
-// or do; the draft is then unchanged.
+// `calibration` may be empty for edits that need no text; `arithmetic` is what it is read in. Throws Error naming the
+// edit's place for what it cannot read or do; the draft is then unchanged.
 void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration,
                 engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 

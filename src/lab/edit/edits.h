@@ -1,5 +1,5 @@
-// Changes to experts, one function each. Every one leaves the draft as it was when it throws Error: an expert that is not
-// there, a number that cannot be, or what the router's policy does not allow.
+// Changes to experts, one function each. Every one leaves the draft as it was when it throws Error: an expert that is
+// not there, a number that cannot be, or what the router's policy does not allow.
 #pragma once
 
 #include <vector>
@@ -31,8 +31,8 @@ void copy(Draft& draft, moe::ExpertId to, std::shared_ptr<const Model> other, mo
 void reset(Draft& draft, moe::ExpertId expert, uint64_t seed);
 
 // A copy of expert `like` at the end of its layer that no token can choose: the model computes bit for bit what it did.
-// Where routers have a correction bias (scores within 0 and 1) the copy's lies below all others' by 1, and balancing can
-// bring it in; where logits have a bias it is −10⁴. Refused where a router has neither.
+// Where routers have a correction bias (scores within 0 and 1) the copy's lies below all others' by 1, and balancing
+// can bring it in; where logits have a bias it is −10⁴. Refused where a router has neither.
 void add(Draft& draft, moe::ExpertId like);
 
 // Every expert of every layer becomes `parts` narrower ones with the same router row, and tokens use `parts` times as

@@ -109,8 +109,8 @@ void fit(const Model& model, const data::Windows& texts, engine::Arithmetic arit
     show(model, texts, arithmetic, hook);
 }
 
-// By how much the last expert of each layer passes the best of those that a token would use otherwise, in what experts are
-// selected by and a bias is added to; negative where it is not chosen.
+// By how much the last expert of each layer passes the best of those that a token would use otherwise, in what experts
+// are selected by and a bias is added to; negative where it is not chosen.
 class LeadHook : public moe::RoutingHook {
   public:
     explicit LeadHook(Draft& draft) {
@@ -143,7 +143,8 @@ class LeadHook : public moe::RoutingHook {
     std::map<int, std::vector<float>> leads_;
 };
 
-// Where a bias takes part in selection it is lowered until no more than `share` of the old tokens choose the new expert.
+// Where a bias takes part in selection it is lowered until no more than `share` of the old tokens choose the new
+// expert.
 void keep_from(Draft& draft, const data::Windows& old, double share, engine::Arithmetic arithmetic) {
     LeadHook hook(draft);
     const std::shared_ptr<const Model> model = draft.model();

@@ -1,4 +1,5 @@
-// The experts behind a kind of text: what routing does more for it than for other text, with the doubt that belongs to it.
+// The experts behind a kind of text: what routing does more for it than for other text, with the doubt that belongs to
+// it.
 #pragma once
 
 #include <set>

@@ -1,4 +1,5 @@
-// What traces say about the experts, by the definitions of Muennighoff et al.: OLMoE (2024), section 5. N counts tokens:
+// What traces say about the experts, by the definitions of Muennighoff et al.: OLMoE (2024), section 5. N counts
+// tokens:
 //   domain specialisation      N(e, D) / N(D)     share of the tokens of domain D that chose expert e; k / E where even
 //   vocabulary specialisation  N(e, x) / N(x)     the same of the tokens with id x
 //   co-activation              N(e, f) / N(e)     share of the tokens of e that also chose f

@@ -1,7 +1,8 @@
 // A directory of traces of one model, a trace for each domain (a named text):
 //   trace.json        {"format": "gremium-trace-1", "model", "hash", "architecture", "domains":[{"name", "tokens"}…]}
 //   NAME.trace        the trace of each domain (trace_file.h)
-//   pieces.json       [[token, piece]…] of all tokens that occur; a piece is a string, or its bytes where they are not UTF-8
+//   pieces.json       [[token, piece]…] of all tokens that occur; a piece is a string, or its bytes where they are not
+//   UTF-8
 // and what is made of them: statistics.json (statistics.h), saturation.json (saturation.h).
 #pragma once
 

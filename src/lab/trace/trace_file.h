@@ -2,7 +2,8 @@
 //
 //   "GREMTRC1"                       8 bytes
 //   u64                              bytes of the header that follows
-//   header                           JSON: {"domain", "model", "hash", "vocab", "norms", "layers":[{"layer", "experts"}…]}
+//   header                           JSON: {"domain", "model", "hash", "vocab", "norms", "layers":[{"layer",
+//   "experts"}…]}
 //   blocks, each:
 //     u32 T                          tokens, > 0
 //     u64                            bytes of the rest of the block

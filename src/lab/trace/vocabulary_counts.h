@@ -19,8 +19,8 @@ struct TypicalToken {
 struct LayerStatistics {
     std::vector<LayerCounts> domains;  // as TraceDirectory::domains
     LayerCounts all;                   // their sum
-    // Σ_x N(x) · max_e N(e, x) / N(x) / Σ_x N(x), over the ids seen at least rare_token times: how far the id alone says
-    // which expert comes.
+    // Σ_x N(x) · max_e N(e, x) / N(x) / Σ_x N(x), over the ids seen at least rare_token times: how far the id alone
+    // says which expert comes.
     double vocabulary = 0;
     std::vector<std::vector<TypicalToken>> typical_E;  // best first: by the lower end of their share's interval
 };

@@ -22,7 +22,8 @@ struct TuneOptions {
     double alpha = 16;                     // that change is alpha / rank · B · A; biases then stay
     int64_t steps = 400, batch = 2;        // windows a step
     double replay = 0.15;                  // share of the windows that come from the replay text
-    // AdamW without decay, linear warm-up over a tenth of the steps, then linearly to zero; gradients clipped to norm 1.
+    // AdamW without decay, linear warm-up over a tenth of the steps, then linearly to zero; gradients clipped to norm
+    // 1.
     double lr = 0;  // 0: 0.005; twice that with a rank, a fifth of it for everything (bench/tune)
     uint64_t seed = 1;
     std::function<void(int64_t step, double loss)> on_step = {};
@@ -30,8 +31,8 @@ struct TuneOptions {
 
 double learning_rate(const TuneOptions& options);  // at its highest
 
-// What receives gradients; of routers only the rows of the experts chosen do. Throws Error: an expert that is not there,
-// nothing to train.
+// What receives gradients; of routers only the rows of the experts chosen do. Throws Error: an expert that is not
+// there, nothing to train.
 std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& options);
 
 struct Tuned {
@@ -39,8 +40,9 @@ struct Tuned {
     Adapter adapter;                     // with a rank: the changes by themselves
 };
 
-// Computes in bf16 with f32 masters of what is trained; what is stored in blocks is unpacked while training. A window comes
-// again only when all of its text have been drawn. Throws Error: as trained_slots, no text, a gradient that is not finite.
+// Computes in bf16 with f32 masters of what is trained; what is stored in blocks is unpacked while training. A window
+// comes again only when all of its text have been drawn. Throws Error: as trained_slots, no text, a gradient that is
+// not finite.
 Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& replay,
            const TuneOptions& options);
 

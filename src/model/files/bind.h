@@ -9,9 +9,9 @@
 
 namespace gremium {
 
-// `find` gives the weight of a slot (views and, for training, gradients); expert stacks [E, …] are split into experts here.
-// Where it gives nothing for a stack it is asked for each expert. Throws Error for a missing weight and for one of another
-// shape. `files`: what views may be parts of, so that experts know their source (moe/store/contract.h).
+// `find` gives the weight of a slot (views and, for training, gradients); expert stacks [E, …] are split into experts
+// here. Where it gives nothing for a stack it is asked for each expert. Throws Error for a missing weight and for one
+// of another shape. `files`: what views may be parts of, so that experts know their source (moe/store/contract.h).
 std::shared_ptr<Model> bind_model(const ModelSpec& spec, const std::function<ops::Weight(const TensorSlot&)>& find,
                                   moe::Residency residency, MappedFiles files = {});
 

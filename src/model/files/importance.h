@@ -1,7 +1,7 @@
 // How much the columns of each matrix matter: the mean squares of the inputs that meet them while the model reads some
 // text. Files are llama.cpp's importance matrices (GGUF of type "imatrix"), which its quantiser reads too: for each
-// tensor NAME, NAME.in_sum2 [matrices, columns] and NAME.counts [matrices, 1], where experts are the matrices of a stack;
-// stacks of no experts have one count for all.
+// tensor NAME, NAME.in_sum2 [matrices, columns] and NAME.counts [matrices, 1], where experts are the matrices of a
+// stack; stacks of no experts have one count for all.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,5 @@
-// Joins values of a few bits with the scales of their blocks (MXFP4, FP8), which Hugging Face files keep in two tensors.
+// Joins values of a few bits with the scales of their blocks (MXFP4, FP8), which Hugging Face files keep in two
+// tensors.
 #pragma once
 
 #include "formats/tensor_index.h"

@@ -158,7 +158,8 @@ class Source {
         return run && !layout.columns && !layout.transposed;
     }
 
-    // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a copy.
+    // A slot that has only part of a tensor's numbers, or in another order: a view where they lie together, else a
+    // copy.
     Weight take_part(const Place& place, const TensorSlot& slot) {
         archs::Matrices shape = archs::matrices_of(slot);
         if (slot.expert >= 0) shape.count = layer_of(spec_, slot)->moe()->router.experts;

@@ -16,8 +16,8 @@ struct LoadOptions {
 // unreadable, unknown architecture (with those supported), tensors missing or of the wrong shape.
 //
 // Weights are views of the mapped files. Only tensors that files hold in another layout than kernels want are copied:
-// matrices in another order (transposed or interleaved experts) in the file's own type, FP8 with its scales as bf16, MXFP4
-// pairs as 4.25 bits a weight, vectors and block-quantised matrices that lie transposed as f32.
+// matrices in another order (transposed or interleaved experts) in the file's own type, FP8 with its scales as bf16,
+// MXFP4 pairs as 4.25 bits a weight, vectors and block-quantised matrices that lie transposed as f32.
 std::shared_ptr<const Model> load_model(const std::filesystem::path& path, LoadOptions options = {});
 
 // Tokenizer alone: also from a vocabulary-only GGUF or a directory that holds only tokenizer files.

@@ -1,5 +1,5 @@
-// The rows of q and k permuted from one pairing of rotary positions to the other (interleaved, half split), and those of
-// shared keys and values repeated for each head: what files differ in about attention.
+// The rows of q and k permuted from one pairing of rotary positions to the other (interleaved, half split), and those
+// of shared keys and values repeated for each head: what files differ in about attention.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
-// A kind of layer is one folder beside this file and one place in kinds.h. The header of its folder holds its record (the
-// numbers that a specification states), its weights with their shapes (`Weights` of the record), its name in messages
-// (`kind_name`), and declares the functions that the model calls for every kind. They are overloads for the record:
+// A kind of layer is one folder beside this file and one place in kinds.h. The header of its folder holds its record
+// (the numbers that a specification states), its weights with their shapes (`Weights` of the record), its name in
+// messages (`kind_name`), and declares the functions that the model calls for every kind. They are overloads for the
+// record:
 //
 //   check(record, check)                         throws Error for the first contradiction among its numbers
 //   list_tensors(record, weights, list)          its one table of tensors: name, member, shape, role

@@ -26,7 +26,8 @@ struct Outline {
     SsmSpec ssm;
     DenseSpec dense;
     MoeSpec moe;
-    // Other layers have a state space mixer, or another one; and a dense feed-forward, or none where others_dense is false.
+    // Other layers have a state space mixer, or another one; and a dense feed-forward, or none where others_dense is
+    // false.
     std::optional<Mixer> other_mixer = {};
     LayerPattern attention_layers, mixture_layers{.period = 0};
     bool others_dense = true;

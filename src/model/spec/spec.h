@@ -1,5 +1,6 @@
-// ModelSpec: everything the one decoder needs to know about a model. Files in archs/ read metadata into this record and name
-// tensors; nothing below them knows an architecture's name. What a kind of layer states is in its folder of layers/.
+// ModelSpec: everything the one decoder needs to know about a model. Files in archs/ read metadata into this record and
+// name tensors; nothing below them knows an architecture's name. What a kind of layer states is in its folder of
+// layers/.
 #pragma once
 
 #include <cstdint>

@@ -88,7 +88,8 @@ struct TensorSlot {
     }
 };
 
-// Every tensor the spec implies: the order files are written in, what the loader requires, what the trainer initialises.
+// Every tensor the spec implies: the order files are written in, what the loader requires, what the trainer
+// initialises.
 std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
 // A slot of the encoder's own specification as one of the whole model's.
 TensorSlot in_encoder(TensorSlot slot);
@@ -141,8 +142,8 @@ class TensorList {
     BlockPart part_ = BlockPart::none;
 };
 
-// The tensors of a model without those of its encoder, with the members of `weights` that hold them; `weights` is given the
-// layers of the specification where it has none yet.
+// The tensors of a model without those of its encoder, with the members of `weights` that hold them; `weights` is given
+// the layers of the specification where it has none yet.
 std::vector<TensorList::Row> list_tensors(const ModelSpec& spec, ModelWeights& weights);
 
 }  // namespace gremium

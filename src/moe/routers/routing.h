@@ -10,10 +10,11 @@
 
 namespace gremium::moe {
 
-// Of T tokens. ids and weights are row-major [T, k], by descending selection score; ties go to the lower expert. A dropped
-// choice has id −1 and weight 0; those that a hook's rules gave up are last.
+// Of T tokens. ids and weights are row-major [T, k], by descending selection score; ties go to the lower expert. A
+// dropped choice has id −1 and weight 0; those that a hook's rules gave up are last.
 struct Routing {
-    // The most choices that a token of the batch has: those of sequences whose hook asked for fewer end in −1 with weight 0.
+    // The most choices that a token of the batch has: those of sequences whose hook asked for fewer end in −1 with
+    // weight 0.
     int top_k = 0;
     std::vector<int32_t> ids_Tk;
     ops::Var weights_Tk = nullptr;    // f32, differentiable
@@ -26,8 +27,8 @@ struct Routing {
     std::span<const float> weights() const { return {weights_Tk->value.f32(), ids_Tk.size()}; }
 };
 
-// A sequence's own part of a table [T, top_k] of the batch: its rows and the first k columns. The table itself where these
-// are all, else a copy that lives as long as this.
+// A sequence's own part of a table [T, top_k] of the batch: its rows and the first k columns. The table itself where
+// these are all, else a copy that lives as long as this.
 template <typename T>
 class OwnChoices {
   public:

@@ -36,8 +36,8 @@ struct RoutingRecord {
     void through_z(int64_t t, std::span<float> dlogits_E) const;
 };
 
-// Adds the balance terms to a decision whose tokens all have top_k choices, and records its gradient. score_TE: what weights
-// were made of (scores.h); chosen_Tk: before any was dropped.
+// Adds the balance terms to a decision whose tokens all have top_k choices, and records its gradient. score_TE: what
+// weights were made of (scores.h); chosen_Tk: before any was dropped.
 void add_losses(ops::Graph& g, const RouterPolicy& policy, ops::Var logits_TE, Tensor score_TE,
                 std::vector<int32_t> chosen_Tk, Routing& routing);
 

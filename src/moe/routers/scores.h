@@ -18,8 +18,8 @@ void softmax(std::span<float> x);
 // softmax of each row, in the graph's arena.
 Tensor softmax_of(ops::Graph& g, Tensor logits_TE);
 
-// What weights are made of: the softmax or sigmoids; the logits themselves where the softmax is that of selected or near
-// ones only.
+// What weights are made of: the softmax or sigmoids; the logits themselves where the softmax is that of selected or
+// near ones only.
 Tensor scores(ops::Graph& g, RouterPolicy::Score kind, Tensor logits_TE);
 
 // share_E: the softmax of a token's SparseMixer choice j (policy.h); 0 for experts that do not compete.

@@ -1,5 +1,5 @@
-// Token choice: every token chooses its k best experts. Here are the stages of that decision, in the order in which route()
-// goes through them.
+// Token choice: every token chooses its k best experts. Here are the stages of that decision, in the order in which
+// route() goes through them.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,10 @@
 //
 // Who may call what, and when:
 //   want, lease and a lease's end come from one thread at a time: the one that runs the forward.
-//   want is said ahead of lease, for experts that will be leased soon. It returns at once, promises nothing and may be left out.
-//   lease gives weights that are ready to compute with, and waits for them where it must. Several leases may be alive, also of
+//   want is said ahead of lease, for experts that will be leased soon. It returns at once, promises nothing and may be
+//   left out.
+//   lease gives weights that are ready to compute with, and waits for them where it must. Several leases may be alive,
+//   also of
 //   the same experts: when training they live as long as the tape.
 //   What a living lease holds stays where it is. All else a store may move or evict whenever want or lease is called.
 //   source, hash, residency and peek may be called by any thread as long as nobody changes weights.
@@ -91,9 +93,9 @@ class ExpertStore {
     virtual ExpertLease lease(int layer, std::span<const int32_t> experts) = 0;
     virtual void give_back(int layer, std::span<const int32_t> experts) = 0;  // called by the lease
 
-    // Where the tensors that an expert has can be read from, in the order of expert_tensors: their bytes one after the other
-    // are what hash() is of. Empty where not each of them lies in one piece in a file as it is computed with: weights that
-    // were converted, edited or trained.
+    // Where the tensors that an expert has can be read from, in the order of expert_tensors: their bytes one after the
+    // other are what hash() is of. Empty where not each of them lies in one piece in a file as it is computed with:
+    // weights that were converted, edited or trained.
     virtual std::vector<FilePart> source(ExpertId id) const = 0;
     // The files that sources are parts of; they live as long as the store.
     virtual const MappedFiles& files() const = 0;

@@ -48,8 +48,9 @@ class MappedStore final : public LocalStore {
     Residency residency(ExpertId) const override { return Residency::mapped; }
 
   private:
-    // Asking the kernel for each page at each step would take as long as the step. So what was named once counts as paged in: for
-    // ever where memory can keep all experts, else until as many bytes as it can keep have been leased since.
+    // Asking the kernel for each page at each step would take as long as the step. So what was named once counts as
+    // paged in: for ever where memory can keep all experts, else until as many bytes as it can keep have been leased
+    // since.
     bool in_memory(ExpertId id) {
         const int64_t last = last_use(id);
         if (last >= 0 && (all_fit_ || stats_.bytes - last <= kept_bytes_)) return true;

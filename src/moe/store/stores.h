@@ -8,8 +8,8 @@
 
 namespace gremium::moe {
 
-// experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident); weights with a
-// gradient are parameters, and stay where their owner changes them. Views of bytes of `files` have a source.
+// experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident); weights
+// with a gradient are parameters, and stay where their owner changes them. Views of bytes of `files` have a source.
 std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts, Residency residency,
                                                MappedFiles files = {});
 

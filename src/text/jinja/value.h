@@ -18,8 +18,8 @@ class Evaluator;
 
 using List = std::vector<Value>;
 
-// What a hostile template may still cost: one a step, one for 4 bytes made or compared. A value may hold another many times
-// over, so that what goes through all of one takes from it as it goes.
+// What a hostile template may still cost: one a step, one for 4 bytes made or compared. A value may hold another many
+// times over, so that what goes through all of one takes from it as it goes.
 class Budget {
   public:
     explicit Budget(size_t cost) : left_(cost) {}

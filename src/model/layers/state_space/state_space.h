@@ -1,12 +1,13 @@
-// A selective state space mixer (Gu, Dao: Mamba, 2023). Its two projections have no biases, convolution and step sizes do.
+// A selective state space mixer (Gu, Dao: Mamba, 2023). Its two projections have no biases, convolution and step sizes
+// do.
 #pragma once
 
 #include "model/layers/kind.h"
 
 namespace gremium {
 
-// D: the model's width, C inner channels, N numbers of state a channel, K taps of the convolution, R the rank of the step
-// sizes.
+// D: the model's width, C inner channels, N numbers of state a channel, K taps of the convolution, R the rank of the
+// step sizes.
 struct SsmWeights {
     ops::Weight in;               // [2·C, D]: what is scanned, then its gate
     ops::Weight conv, conv_bias;  // [C, K], [C]

@@ -1,5 +1,5 @@
-// The toy among the kinds of layer: a gated running mean, h[t] = keep · h[t − 1] + (1 − keep) · (in · x[t] + bias), out of which
-// each token reads out · (silu(gate · x[t]) ⊙ h[t]). It shows all that a new mixer has to say.
+// The toy among the kinds of layer: a gated running mean, h[t] = keep · h[t − 1] + (1 − keep) · (in · x[t] + bias), out
+// of which each token reads out · (silu(gate · x[t]) ⊙ h[t]). It shows all that a new mixer has to say.
 #pragma once
 
 #include "model/layers/kind.h"
