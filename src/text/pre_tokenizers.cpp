@@ -93,7 +93,8 @@ const std::vector<PreTokenizer>& table() {
         {{"tekken"}, {tekken}, true, true},
         {{"kimi-k2"}, {kimi}},
         {{"bailingmoe", "bailingmoe2", "llada-moe"},
-         {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)"}},
+         {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|)"
+          R"(\s*[\r\n]|\s+(?!\S)|\s+)"}},
         {{"seed-coder"},
          {contraction +
           "|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"}},

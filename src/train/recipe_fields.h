@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "model/spec/value_ref.h"
-#include "train/config.h"
+#include "train/recipe.h"
 
 namespace gremium::train {
 

@@ -7,35 +7,13 @@
 #include <map>
 #include <numeric>
 
+#include "web/assets.h"
 #include "web/chart.h"
 
 namespace gremium::train {
 namespace {
 
 using Rows = std::vector<nlohmann::ordered_json>;
-
-// Colours follow the reader's scheme; six lines that stay apart for colour-blind readers (Okabe, Ito 2008).
-constexpr std::string_view style = R"(
-:root{color-scheme:light dark;--bg:#fbfbf9;--fg:#1c1c1a;--soft:#6b6b66;--line:#dededa;--card:#fff;--low:#0072b2;--high:#d55e00;
---c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#b58900;--c5:#56b4e9}
-@media(prefers-color-scheme:dark){:root{--bg:#161615;--fg:#ecece8;--soft:#9c9c96;--line:#34342f;--card:#1f1f1d;--low:#5ab4f0;--high:#ff9350;
---c0:#5ab4f0;--c1:#ff9350;--c2:#3ccf9f;--c3:#e59fc6;--c4:#e0b840;--c5:#9ad3f7}}
-*{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:20px 16px 40px;background:var(--bg);color:var(--fg);
-font:15px/1.45 system-ui,sans-serif}h1{font-size:24px;margin:0}h2{font-size:17px;margin:28px 0 10px}p{margin:4px 0}
-small,.soft{color:var(--soft);font-weight:400;font-size:13px}.grid{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr))}
-.tiles{display:grid;gap:10px;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));margin:16px 0}
-.tile,figure{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:10px 12px;margin:0;min-width:0}
-.tile b{display:block;font-size:20px;font-variant-numeric:tabular-nums}figcaption{font-weight:600;margin-bottom:6px}
-svg{display:block;width:100%}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.end{text-anchor:end}.middle{text-anchor:middle}
-svg .rule{stroke:var(--line);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}
-.line.faint{stroke:var(--soft);opacity:.4;stroke-width:1}i.faint{background:var(--soft)}
-.legend{display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px;margin-top:4px}.legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
-.strips{height:150px}.squares{max-height:340px}.dead{fill:var(--fg)}.high0{fill:var(--line);opacity:.6}
-.low1,.low2,.low3,.low4{fill:var(--low)}.high1,.high2,.high3,.high4{fill:var(--high)}.low1,.high1{opacity:.25}.low2,.high2{opacity:.5}.low3,.high3{opacity:.75}
-.key{display:flex;gap:3px;align-items:center;flex-wrap:wrap;margin:0 0 10px}.key svg{width:16px;height:16px;flex:none}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:4px 14px 4px 0;text-align:right;border-bottom:1px solid var(--line)}
-td:first-child,th:first-child{text-align:left}.scroll{overflow-x:auto}li{margin:2px 0;overflow-wrap:anywhere}pre{overflow-x:auto;font-size:12px}
-)";
 
 std::string colour_rules() {
     std::string css;
@@ -204,7 +182,7 @@ std::string html_report(const nlohmann::json& config, const std::vector<nlohmann
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width,initial-scale=1\"><title>{} · "
         "training</title><style>{}{}</style><h1>{}</h1>",
-        name, style, colour_rules(), name);
+        name, web::report_css, colour_rules(), name);
     const auto& model = config.at("model");
     html += fmt::format("<p class=\"soft\">{} · {} layers of {} · {} experts, top {} · trained by Gremium</p>",
                         web::escape_html(model.at("architecture").get<std::string>()), model.at("layers").get<int>(),

@@ -5,6 +5,6 @@
 
 namespace gremium::web {
 
-extern const std::string_view atlas_html, atlas_css, atlas_js;
+extern const std::string_view atlas_html, atlas_css, atlas_js, report_css;
 
 }  // namespace gremium::web
