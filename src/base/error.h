@@ -4,17 +4,13 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
-namespace gremium {
+#include "../include/gremium/error.hpp"
 
-class Error : public std::runtime_error {
-  public:
-    using std::runtime_error::runtime_error;
-};
+namespace gremium {
 
 // What foreign files have brought into a message must not break it: control characters escaped, cut when very long.
 std::string in_one_line(std::string_view message);
