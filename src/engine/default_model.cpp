@@ -1,20 +1,53 @@
 #include "engine/default_model.h"
 
+#include <dlfcn.h>
+#include <link.h>
+
+#include <cstdlib>
 #include <system_error>
 
 #include "base/error.h"
 
 namespace gremium::engine {
+namespace {
 
-std::filesystem::path default_model_path() {
-    static constexpr const char* file = "default.gguf";
+namespace fs = std::filesystem;
+
+constexpr const char* file = "default.gguf";
+
+bool is_there(const fs::path& path) {
     std::error_code error;
-    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-    const std::filesystem::path installed = program.parent_path().parent_path() / "share/gremium/models" / file;
-    if (!program.empty() && std::filesystem::exists(installed, error)) return installed;
-    const std::filesystem::path in_source = std::filesystem::path(GREMIUM_MODELS_DIR) / file;
-    if (std::filesystem::exists(in_source, error)) return in_source;
-    fail("the default model is neither {} nor {}; name a model with -m", installed.string(), in_source.string());
+    return fs::exists(path, error);
+}
+
+// The file that this function was loaded from: the shared library, or the program.
+fs::path code_file() {
+    static const char here = 0;
+    Dl_info info;
+    link_map* map = nullptr;
+    std::error_code error;
+    if (dladdr1(&here, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) && map && map->l_name[0] != '\0')
+        return fs::absolute(map->l_name, error);
+    return fs::read_symlink("/proc/self/exe", error);
+}
+
+}  // namespace
+
+fs::path default_model_path() {
+    if (const char* folder = std::getenv("GREMIUM_MODELS"); folder && *folder) {
+        if (is_there(fs::path(folder) / file)) return fs::path(folder) / file;
+        fail("GREMIUM_MODELS={}: there is no {}", folder, file);
+    }
+    const fs::path code = code_file();
+    for (fs::path folder = code.parent_path();; folder = folder.parent_path()) {
+        for (const char* models : {"share/gremium/models", "models"})
+            if (is_there(folder / models / file)) return folder / models / file;
+        if (!folder.has_relative_path()) break;
+    }
+    fail(
+        "the default model is not there: no folder above {} has models/{} or share/gremium/models/{}; name a model, or "
+        "the folder that holds {} with GREMIUM_MODELS",
+        code.string(), file, file, file);
 }
 
 }  // namespace gremium::engine

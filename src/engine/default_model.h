@@ -5,8 +5,9 @@
 
 namespace gremium::engine {
 
-// Looked for beside the installed program (../share/gremium/models), then where the source tree has it.
-// Throws Error naming both places when it is in neither.
+// Looked for in the folder that the environment variable GREMIUM_MODELS names, if it is set. Otherwise in
+// share/gremium/models and models of each folder above the program, or above the shared library where this is in one.
+// Throws Error that says so when it is nowhere.
 std::filesystem::path default_model_path();
 
 }  // namespace gremium::engine
