@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 
 namespace gremium::hooks {
 
@@ -93,6 +97,67 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece) {
     if (std::isfinite(event.margin)) line["margin"] = event.margin;  // JSON has no infinity (k = E)
     if (!event.norms.empty()) line["norms"] = event.norms;
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+namespace {
+
+using Json = nlohmann::json;
+
+int32_t whole(const Json& value, const char* key) {
+    if (!value.is_number_integer() || value < 0 || value > std::numeric_limits<int32_t>::max())
+        fail("\"{}\" must be a number from 0 to {}", key, std::numeric_limits<int32_t>::max());
+    return value.get<int32_t>();
+}
+
+std::vector<float> numbers(const Json& line, const char* key, size_t count) {
+    std::vector<float> values;
+    for (const Json& value : line.at(key)) values.push_back(value.get<float>());
+    if (values.size() != count) fail("\"{}\" holds {} numbers for {} experts", key, values.size(), count);
+    return values;
+}
+
+// What a line says.
+struct Decision {
+    int layer;
+    int32_t position, token;
+    std::string piece;
+    std::vector<int32_t> experts;
+    std::vector<float> weights, norms;
+    float margin;
+
+    RouteEvent event() const { return {layer, position, token, experts, weights, margin, norms}; }
+};
+
+Decision decision_of(const Json& line) {
+    std::vector<int32_t> experts;
+    for (const Json& expert : line.at("experts")) experts.push_back(whole(expert, "experts"));
+    const size_t count = experts.size();
+    return {.layer = whole(line.at("layer"), "layer"),
+            .position = whole(line.at("position"), "position"),
+            .token = whole(line.at("token"), "token"),
+            .piece = line.value("piece", std::string()),
+            .experts = std::move(experts),
+            .weights = numbers(line, "weights", count),
+            .norms = line.contains("norms") ? numbers(line, "norms", count) : std::vector<float>(),
+            .margin = line.value("margin", std::numeric_limits<float>::infinity())};
+}
+
+}  // namespace
+
+void read_json_lines(const std::filesystem::path& path, const OnEvent& on_event) {
+    std::istringstream text(read_text_file(path));
+    int64_t number = 0;
+    for (std::string line; std::getline(text, line);) {
+        const std::string where = fmt::format("{}:{}", path.string(), ++number);
+        const Json json = parse_json(line, where);
+        Decision decision;
+        try {
+            decision = decision_of(json);
+        } catch (const std::exception& error) {
+            fail("{}: not a routing decision as --trace writes it: {}", where, error.what());
+        }
+        on_event(decision.event(), decision.piece);
+    }
 }
 
 }  // namespace gremium::hooks

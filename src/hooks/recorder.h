@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,5 +75,10 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece);
 inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {  // which may be null
     return to_json_line(event, tokenizer ? tokenizer->piece(event.token) : std::string_view());
 }
+
+// The inverse: reads a file of such lines and calls on_event for each; the event's spans end with the call. Throws
+// Error naming path and line.
+using OnEvent = std::function<void(const RouteEvent& event, const std::string& piece)>;
+void read_json_lines(const std::filesystem::path& path, const OnEvent& on_event);
 
 }  // namespace gremium::hooks
