@@ -20,15 +20,22 @@ std::optional<int32_t> Continuation::next(std::span<const float> logits_V) {
     return token;
 }
 
+Finish continue_session(Session& session, std::span<const int32_t> tokens, Continuation& answer,
+                        const std::function<bool(int32_t token)>& on_token) {
+    std::span<const float> logits = session.evaluate(tokens);
+    while (const std::optional<int32_t> token = answer.next(logits)) {
+        if (on_token && !on_token(*token)) return Finish::stopped;
+        if (answer.complete()) break;
+        if (session.length() == session.capacity()) return Finish::context_full;
+        logits = session.evaluate(std::span(&*token, 1));
+    }
+    return answer.complete() ? Finish::max_tokens : Finish::end_of_generation;
+}
+
 std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t token)>& on_token) {
     Continuation answer(session.model().tokenizer.get(), prompt, options);
-    std::span<const float> logits = session.evaluate(prompt);
-    while (const std::optional<int32_t> token = answer.next(logits)) {
-        if (on_token && !on_token(*token)) break;
-        if (answer.complete() || session.length() == session.capacity()) break;
-        logits = session.evaluate(std::span(&*token, 1));
-    }
+    continue_session(session, prompt, answer, on_token);
     return answer.tokens();
 }
 

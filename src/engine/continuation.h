@@ -14,6 +14,15 @@ namespace gremium::engine {
 
 class Session;
 
+enum class Finish : uint8_t {
+    end_of_generation,
+    max_tokens,
+    context_full,
+    stopped,    // by on_token
+    cancelled,  // by Scheduler::cancel(), or with the scheduler's end
+    failed      // a step threw
+};
+
 struct GenerateOptions {
     int64_t max_tokens = 128;
     SamplerOptions sampler;
@@ -38,6 +47,11 @@ class Continuation {
     Sampler sampler_;
     std::vector<int32_t> tokens_;
 };
+
+// Evaluates tokens, which are the last of the answer's prompt, and makes the answer. on_token gets each new id before
+// the next is made, and says whether to go on (null: yes). Throws Error for tokens that do not fit.
+Finish continue_session(Session& session, std::span<const int32_t> tokens, Continuation& answer,
+                        const std::function<bool(int32_t token)>& on_token);
 
 // Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to
 // stop. Throws Error for an empty prompt or one that does not fit.

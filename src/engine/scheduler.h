@@ -14,15 +14,6 @@
 
 namespace gremium::engine {
 
-enum class Finish : uint8_t {
-    end_of_generation,
-    max_tokens,
-    context_full,
-    stopped,    // by on_token
-    cancelled,  // by cancel(), or with the scheduler's end
-    failed      // a step threw
-};
-
 struct Request {
     std::vector<int32_t> prompt;
     std::vector<int32_t> source = {};  // of encoder–decoder models: what their encoder reads first

@@ -14,19 +14,24 @@ namespace {
 constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
 
 int64_t context_of(const Model& model, const SessionOptions& options) {
-    if (options.prefill_chunk < 1) fail("a prefill chunk of {} tokens, expected at least 1", options.prefill_chunk);
-    const int64_t wanted = options.context > 0 ? options.context : model.spec.context;
-    const MemoryOptions memory{.context = wanted,
-                               .chunk = std::min(options.prefill_chunk, wanted),
-                               .logit_rows = std::min<int64_t>(logit_rows, wanted),
-                               .cache = options.cache,
-                               .activation = running_options(options.compute).activation};
+    const MemoryOptions memory = memory_options(model, options);
     if (options.context == 0) return fitting_context(model, memory, available_memory() / 2);
     require_memory(model, memory, available_memory());
-    return wanted;
+    return memory.context;
 }
 
 }  // namespace
+
+MemoryOptions memory_options(const Model& model, const SessionOptions& options) {
+    if (options.prefill_chunk < 1) fail("a prefill chunk of {} tokens, expected at least 1", options.prefill_chunk);
+    if (options.context < 0) fail("a context of {} tokens, expected at least 1", options.context);
+    const int64_t context = options.context > 0 ? options.context : model.spec.context;
+    return {.context = context,
+            .chunk = std::min(options.prefill_chunk, context),
+            .logit_rows = std::min<int64_t>(logit_rows, context),
+            .cache = options.cache,
+            .activation = running_options(options.compute).activation};
+}
 
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
     : model_(std::move(model)),

@@ -20,6 +20,10 @@ struct SessionOptions {
     moe::RoutingHook* hook = nullptr;
 };
 
+struct MemoryOptions;
+// What a session with these options is to be counted for (engine/memory.h); a context of 0 is the model's.
+MemoryOptions memory_options(const Model& model, const SessionOptions& options);
+
 class Session {
   public:
     // Throws Error for a context that does not fit into memory.
