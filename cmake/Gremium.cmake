@@ -20,7 +20,8 @@ if(GREMIUM_SANITIZE)
 endif()
 
 # gremium_rooms(): every room of src/rooms.txt is a static library gremium_ROOM of the .cpp files below its folder, without those
-# of a room inside it ("lab/tune" is gremium_lab_tune).
+# of a room inside it ("lab/tune" is gremium_lab_tune). The global property GREMIUM_ROOMS lists all, GREMIUM_BELOW_ROOM a room
+# and those that it stands on.
 function(gremium_rooms)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS rooms.txt)
   file(STRINGS rooms.txt lines REGEX "^[^#]")
@@ -33,6 +34,13 @@ function(gremium_rooms)
     list(GET fields 2 libraries)
     separate_arguments(includes)
     separate_arguments(libraries)
+    set(below)
+    foreach(other ${includes})
+      list(APPEND below ${below_${other}})
+    endforeach()
+    set(below_${room} ${below} ${room})
+    list(REMOVE_DUPLICATES below_${room})
+    set_property(GLOBAL PROPERTY GREMIUM_BELOW_${room} ${below_${room}})
     list(TRANSFORM includes PREPEND gremium_)
     list(TRANSFORM includes REPLACE / _)
     gremium_room(${room} DEPENDS ${includes} LIBS ${libraries})

@@ -1,15 +1,22 @@
-# cmake --install: the program, the library with its headers, find_package(gremium), and the default model.
+# cmake --install: the program with its default model, both libraries with the headers of include/gremium, and what
+# find_package(gremium) and pkg-config look for.
 include(CMakePackageConfigHelpers)
 
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/gremium)
 install(TARGETS gremium_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS gremium EXPORT gremium_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gremium
-        FILES_MATCHING PATTERN "*.h" PATTERN "cli" EXCLUDE)
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/gremium/models)
-install(EXPORT gremium_targets FILE gremium-targets.cmake NAMESPACE gremium:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gremium)
+install(DIRECTORY include/gremium DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS gremium EXPORT gremium-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS gremium_static EXPORT gremium-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+foreach(kind shared static)
+  install(EXPORT gremium-${kind} NAMESPACE gremium:: DESTINATION ${package})
+endforeach()
 
 configure_package_config_file(cmake/gremium-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/gremium-config.cmake
-                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gremium)
+                              INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/gremium-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gremium-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/gremium-config-version.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/gremium)
+        DESTINATION ${package})
+file(RELATIVE_PATH up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)  # from the file to the prefix
+configure_file(cmake/gremium.pc.in ${CMAKE_CURRENT_BINARY_DIR}/gremium.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gremium.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
