@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Checks who includes whom, from the table src/rooms.txt, and prints it: a room may include itself, the rooms the table names and
-theirs. Inside a room no two files may include each other, directly or in a circle; a header and its source are one file."""
+theirs. Inside a room no two files may include each other, directly or in a circle; a header and its source are one file.
+The headers of include/gremium include each other and the standard library, are at most ten, and are included by the room api
+alone, but for the class Error."""
 import pathlib
 import re
 import sys
@@ -62,6 +64,18 @@ for path in sorted(source.rglob("*")):
                 faults.append(f"{name}:{number}: {room} must not include {other}")
             if other == room and match[1] != unit:
                 arrows.setdefault(unit, set()).add(match[1])
+door = sorted((source.parent / "include").rglob("*.h*"))
+for path in door:
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if re.match(r'\s*#\s*include', line) and not re.match(r"\s*#\s*include <(gremium/\w+\.hpp|\w+(\.h)?)>$", line):
+            faults.append(f"include/gremium/{path.name}:{number}: a user of the library may not have what this includes")
+if len(door) > 10:
+    faults.append(f"include/gremium: {len(door)} headers, at most 10 expected")
+for path in source.rglob("*.[hc]*"):
+    name = path.relative_to(source).as_posix()
+    if not name.startswith("api/") and name != "base/error.h" and "gremium/" in "".join(
+            re.findall(r'#\s*include\s+[<"](.*)[>"]', path.read_text())):
+        faults.append(f"{name}: only the room api implements include/gremium")
 if found := circle(arrows):
     faults.append("a circle of includes: " + " -> ".join(found))
 print("\n".join(faults))
@@ -69,5 +83,6 @@ for room in allowed:
     if room in files:
         below = "everything" if allowed[room] is None else ", ".join(sorted(reachable(room) - {room})) or "nothing"
         print(f"{room:<9} {files[room]:>4} files {lines[room]:>6} lines, may include {below}")
+print(f"include/gremium: {len(door)} headers")
 print(f"{sum(files.values())} files, {len(faults)} faults")
 sys.exit(bool(faults) or not files)
