@@ -84,8 +84,9 @@ struct ChatMessage {
     std::string content;
 };
 
-// Copies are cheap and share one model. All functions may be called from several threads at once, and any number of
-// sessions and schedulers may use one engine; each keeps the model alive.
+// Copies are cheap and share one model. The functions here may be called from several threads at once. Any number of
+// sessions and schedulers may use one engine, each of which keeps the model alive; those of one engine compute in one
+// thread at a time, those of different engines at once.
 class Engine {
   public:
     // Opens a GGUF file (of a split model, its first), a directory in Hugging Face layout, or a version, STORE or

@@ -48,8 +48,8 @@ struct AfterSelection {
 };
 
 // Override what you need. Functions are called on the thread that called evaluate(), generate() or step(), never two
-// at a time for one session or scheduler. What they throw comes out of that call: a session's context is empty then,
-// and of a scheduler all requests that ran have ended as failed.
+// at a time for one session or scheduler. What they throw comes out of that call: a session's context may hold fewer
+// tokens then, and of a scheduler all requests that ran have ended as failed.
 class RoutingHook {
   public:
     RoutingHook() = default;

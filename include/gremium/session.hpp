@@ -78,7 +78,7 @@ struct MemoryEstimate {
 // Known before the session is opened; a context of 0 is the model's.
 MemoryEstimate memory_estimate(const Engine& engine, const SessionOptions& options = {});
 
-// For one thread at a time. Different sessions may be used by different threads at once.
+// For one thread at a time, and so are sessions of one engine together (engine.hpp).
 class Session {
   public:
     // Throws Error: options out of range, a context that does not fit into memory, steering that does not fit the
@@ -90,7 +90,8 @@ class Session {
 
     // Makes the context hold exactly these tokens: keeps the longest common prefix, forgets the rest and evaluates
     // what is missing. Returns the logits after the last token, as evaluate() does. Throws Error for no tokens, ids
-    // outside the vocabulary and more than the context holds.
+    // outside the vocabulary and more than the context holds. What was evaluated in other pieces may differ in the last
+    // bits of a number, as sums are then made in another order.
     std::span<const float> sync(std::span<const int32_t> tokens);
     // Appends tokens. Returns a logit for each entry of the vocabulary, for what comes after the last token; they stay
     // valid until the next call that evaluates. Throws Error as sync().

@@ -6,9 +6,11 @@
 #include "api/access.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "engine/arithmetic.h"
 #include "engine/default_model.h"
 #include "engine/footprint.h"
 #include "engine/prompt.h"
+#include "model/spec/size.h"
 #include "versions/versions.h"
 
 namespace gremium::api {
@@ -50,9 +52,9 @@ Engine Access::engine(std::shared_ptr<const Model> model) {
 DType compute_type(Arithmetic arithmetic) {
     switch (arithmetic) {
         case Arithmetic::running:
-            return DType::q8_0;
+            return engine::compute_of(engine::Arithmetic::running);
         case Arithmetic::exact:
-            return DType::f32;
+            return engine::compute_of(engine::Arithmetic::exact);
     }
     fail("an arithmetic of number {}, expected running or exact", static_cast<int>(arithmetic));
 }

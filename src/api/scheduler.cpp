@@ -9,7 +9,6 @@
 
 namespace gremium {
 namespace api {
-namespace {
 
 // What a request has of its own, until it has ended.
 struct Running {
@@ -25,8 +24,6 @@ struct Running {
     hooks::Answer answer;
     std::function<void(const Answer&)> on_finish;
 };
-
-}  // namespace
 
 class Requests {
   public:

@@ -10,6 +10,7 @@
 #include "kernels/matmul/grouped_matmul.h"
 #include "kernels/rowwise/adamw.h"
 #include "moe/mixture.h"
+#include "moe/store/stores.h"
 #include "tensor/arena.h"
 
 namespace gremium {

@@ -24,15 +24,16 @@ void PromptCache::require_room(std::span<const int32_t> tokens, int64_t held) co
              session_.capacity());
 }
 
-// Does what evaluates tokens. Where that throws, some layers may have seen them and others not.
+// Does what evaluates tokens, which tokens_ holds already. Where that throws, a layer that keeps a state may have seen
+// tokens that others have not: a step back makes it begin again.
 template <typename Work>
 void PromptCache::evaluating(Work&& work) {
     has_logits_ = false;
     try {
         work();
     } catch (...) {
-        session_.truncate(0);
-        tokens_.clear();
+        session_.truncate(session_.reachable(std::max<int64_t>(session_.length() - 1, 0)));
+        tokens_.resize(static_cast<size_t>(session_.length()));
         throw;
     }
     tokens_.resize(static_cast<size_t>(session_.length()));
@@ -70,10 +71,8 @@ std::span<const float> PromptCache::evaluate(std::span<const int32_t> tokens, mo
     require_ids(tokens);
     set_hook(hook);
     require_room(tokens, session_.length());
-    evaluating([&] {
-        session_.evaluate(tokens);
-        tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-    });
+    tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+    evaluating([&] { session_.evaluate(tokens); });
     return logits();
 }
 
@@ -104,8 +103,8 @@ PromptCache::Made PromptCache::answer(const Prompt& prompt, const GenerateOption
         read_source(prompt.source, hook);
     const size_t kept = keep_prefix(prompt.tokens);
     Finish finish = Finish::failed;
+    tokens_ = prompt.tokens;
     evaluating([&] {
-        tokens_ = prompt.tokens;
         finish = continue_session(session_, std::span(prompt.tokens).subspan(kept), made, [&](int32_t token) {
             tokens_.push_back(token);
             return !on_token || on_token(token);

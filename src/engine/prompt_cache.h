@@ -8,7 +8,6 @@
 
 #include "engine/continuation.h"
 #include "engine/prompt.h"
-#include "engine/scheduler.h"
 #include "engine/session.h"
 
 namespace gremium::engine {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/prompt_cache.h"
+#include "engine/scheduler.h"
 #include "engine/text_stream.h"
 #include "hooks/attribution.h"
 #include "hooks/audit.h"

@@ -71,7 +71,8 @@ void KvCache::advance(int64_t tokens) { length_ += tokens; }
 
 void KvCache::truncate(int64_t length) {
     if (length < 0 || length > length_) fail("cannot shorten a context of {} tokens to {}", length_, length);
-    if (recurrent_ && length < length_) {
+    // Also where nothing is held: a forward that threw leaves states behind.
+    if (recurrent_ && (length < length_ || length == 0)) {
         if (reachable(length) != length)
             fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_, length);
         for (const std::vector<OwnedTensor>& states : states_)

@@ -11,6 +11,8 @@
 
 #include <gremium/error.hpp>
 
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tests/model/tiny_model.h"
 
 namespace gremium::api::test {
