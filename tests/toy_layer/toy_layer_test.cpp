@@ -25,7 +25,7 @@ constexpr RunningMeanSpec mean{.channels = 20, .keep = 0.75f};
 
 // Attention in the first layer, means in the others.
 ModelSpec toy_spec() {
-    ModelSpec spec = tiny_spec("llama", {.vocab = 60});
+    ModelSpec spec = tiny_spec("llama");
     for (size_t l = 1; l < spec.layers.size(); ++l) spec.layers[l].mixer = mean;
     return spec;
 }
