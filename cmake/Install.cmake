@@ -5,6 +5,11 @@ include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/gremium)
 install(TARGETS gremium_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/gremium/models)
+if(NOT CMAKE_CROSSCOMPILING)  # the pages are what the program says of itself
+  install(CODE "execute_process(COMMAND $<TARGET_FILE:gremium_cli> man -o ${CMAKE_CURRENT_BINARY_DIR}/man
+                                COMMAND_ERROR_IS_FATAL ANY)")
+  install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+endif()
 install(DIRECTORY include/gremium DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS gremium EXPORT gremium-shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS gremium_static EXPORT gremium-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -12,9 +12,9 @@
  * gremium_free(). What is passed in is copied before the function returns; only `user` pointers are kept, and
  * belong to the caller.
  *
- * Threads. All functions of gremium_engine may run at once. Functions on one handle of another type may not, unless they
- * say so, nor may those that compute (sync, evaluate, generate, step) on sessions and schedulers of one engine. Anything
- * else on different handles may.
+ * Threads. All functions of gremium_engine may run at once. Functions on one handle of another type may not, unless
+ * they say so, nor may those that compute (sync, evaluate, generate, step) on sessions and schedulers of one engine.
+ * Anything else on different handles may.
  *
  * Stable. Within a minor version (0.1.x) programs keep compiling, and keep running with a newer shared library (the
  * library's file name carries "0.1"). Between minor versions anything may change.
