@@ -22,7 +22,7 @@ RoutingTrace::RoutingTrace(const Engine& engine) {
 RoutingTrace::~RoutingTrace() = default;
 
 void RoutingTrace::after_selection(const AfterSelection& selection) {
-    const moe::TokenBatch batch{selection.tokens_T, selection.positions_T, {}};
+    const moe::TokenBatch batch{selection.tokens_T, selection.positions_T};
     trace_->recorder.after_selection(api::to_internal(selection, batch));
 }
 

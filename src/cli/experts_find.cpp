@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/experts.h"
+#include "cli/texts.h"
 #include "engine/prompt.h"
 #include "lab/find/causal.h"
 #include "lab/find/find.h"

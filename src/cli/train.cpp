@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "train/recipe_fields.h"
 #include "train/report.h"
 #include "train/trainer.h"
 

@@ -37,14 +37,4 @@ ModelSpec model_spec(const Outline& model, int vocab);
 // first key of [model] that it cannot, and the values that it could say.
 void check_sayable(const Outline& model, int vocab, const std::string& source);
 
-// Every key of recipes, in their order.
-struct RecipeKey {
-    std::string section;  // "model", "tokenizer", "data", "train" or "output"
-    std::string name;
-    std::string values;    // what it can be: "an integer", "one of \"softmax\" …"
-    std::string fallback;  // what it is if it is not said, as in TOML
-    std::string help;
-};
-std::vector<RecipeKey> recipe_reference();
-
 }  // namespace gremium::train

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/spec/value_ref.h"
 #include "train/recipe.h"
@@ -37,5 +38,15 @@ nlohmann::json values_of(const Record& record) {
         json[std::string(field.name)] = write_value(field.member(copy));
     return json;
 }
+
+// Every key of recipes, in their order.
+struct RecipeKey {
+    std::string section;  // "model", "tokenizer", "data", "train" or "output"
+    std::string name;
+    std::string values;    // what it can be: "an integer", "one of \"softmax\" …"
+    std::string fallback;  // what it is if it is not said, as in TOML
+    std::string help;
+};
+std::vector<RecipeKey> recipe_reference();
 
 }  // namespace gremium::train

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/archs/architecture.h"
 #include "model/spec/difference.h"
+#include "train/config.h"
 #include "train/recipe_fields.h"
 
 namespace gremium::train {

@@ -10,6 +10,7 @@
 
 #include "engine/footprint.h"
 #include "engine/memory.h"
+#include "model/spec/size.h"
 #include "tests/api/model_files.h"
 
 namespace gremium::api::test {

@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "engine/arithmetic.h"
 #include "engine/session.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 

@@ -96,7 +96,7 @@ TEST_P(Activations, ClampedSwiglu) {
 }
 
 TEST_P(Activations, ClampedSwigluTakesItsNumbersFromTheModel) {
-    for (const auto [limit, alpha] : {std::pair{7.f, 1.702f}, std::pair{2.5f, 1.f}}) {
+    for (const auto& [limit, alpha] : {std::pair{7.f, 1.702f}, std::pair{2.5f, 1.f}}) {
         Activation kind = Activation::clamped_swiglu;
         kind.limit = limit, kind.alpha = alpha;
         std::vector<float> gate{1, -1, 8, 6.5f, -9}, up{1, .5f, -9, 6, 20}, y(5), dgate(5), dup(5), ones(5, 1);

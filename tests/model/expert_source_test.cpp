@@ -7,6 +7,8 @@
 #include <iterator>
 
 #include "base/hash.h"
+#include "model/files/load.h"
+#include "model/files/save.h"
 #include "model/model.h"
 #include "tests/model/tiny_model.h"
 

@@ -1,4 +1,5 @@
 #include "train/config.h"
+#include "train/recipe_fields.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
