@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -89,8 +90,17 @@ TEST(Tune, GradientsAreThoseOfTrainingEverything) {
     const auto before = to_floats(model->experts->peek({1, 2}).down.value),
                a = to_floats(alone->experts->peek({1, 2}).down.value),
                b = to_floats(together->experts->peek({1, 2}).down.value);
-    // AdamW's first step is lr times the sign of each gradient.
-    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i] - before[i], b[i] - before[i], 1e-5) << i;
+    // AdamW's first step is lr · g / (|g| + 1e-8): lr times the sign of each gradient, unless it is so small that clipping
+    // both to another norm shows.
+    size_t whole_steps = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        const float of_one = a[i] - before[i], of_all = b[i] - before[i];
+        ASSERT_GT(of_one * of_all, 0) << i;
+        if (std::abs(of_all) < 0.99e-3f) continue;
+        ++whole_steps;
+        ASSERT_NEAR(of_one, of_all, 1e-5) << i;
+    }
+    EXPECT_GT(whole_steps, a.size() * 9 / 10);
     EXPECT_NE(a, before);
     EXPECT_GT(differing_tensors(*model, *together).size(), 30u);
 }
