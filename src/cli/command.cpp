@@ -97,7 +97,6 @@ Flag Command::get(const std::string& name) { return Flag(app_->get_option(name))
 void Command::examples(std::initializer_list<std::string_view> lines) {
     std::string footer = lines.size() == 1 ? "Example:" : "Examples:";
     for (const std::string_view line : lines) footer.append("\n  ").append(line);
-    footer += "\n";
     app_->footer(footer);
 }
 void Command::run(const std::function<void()>& work) { app_->callback(work); }

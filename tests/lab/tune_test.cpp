@@ -90,8 +90,8 @@ TEST(Tune, GradientsAreThoseOfTrainingEverything) {
     const auto before = to_floats(model->experts->peek({1, 2}).down.value),
                a = to_floats(alone->experts->peek({1, 2}).down.value),
                b = to_floats(together->experts->peek({1, 2}).down.value);
-    // AdamW's first step is lr · g / (|g| + 1e-8): lr times the sign of each gradient, unless it is so small that clipping
-    // both to another norm shows.
+    // AdamW's first step is lr · g / (|g| + 1e-8): lr times the sign of each gradient, unless that is so small that
+    // clipping both to another norm shows.
     size_t whole_steps = 0;
     for (size_t i = 0; i < a.size(); ++i) {
         const float of_one = a[i] - before[i], of_all = b[i] - before[i];
