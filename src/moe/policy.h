@@ -63,9 +63,4 @@ std::string_view name(RouterPolicy::Score score);
 std::string_view name(RouterPolicy::GroupScore score);
 std::string_view name(RouterPolicy::Second second);
 
-// The value of a name; nothing for a name that none has.
-std::optional<RouterPolicy::Score> parse_score(std::string_view name);
-std::optional<RouterPolicy::GroupScore> parse_group_score(std::string_view name);
-std::optional<RouterPolicy::Second> parse_second(std::string_view name);
-
 }  // namespace gremium::moe
