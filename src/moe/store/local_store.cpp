@@ -26,8 +26,12 @@ std::vector<FilePart> source_of(const ExpertWeights& weights, const MappedFiles&
 
 LocalStore::LocalStore(Experts experts, MappedFiles files) : experts_(std::move(experts)), files_(std::move(files)) {
     sources_.resize(experts_.size());
+    sizes_.resize(experts_.size());
     for (size_t l = 0; l < experts_.size(); ++l)
-        for (const ExpertWeights& weights : experts_[l]) sources_[l].push_back(source_of(weights, files_));
+        for (const ExpertWeights& weights : experts_[l]) {
+            sources_[l].push_back(source_of(weights, files_));
+            sizes_[l].push_back(moe::bytes_of(weights));
+        }
 }
 
 void LocalStore::want(int, std::span<const int32_t> experts) { stats_.wanted += std::ssize(experts); }
@@ -35,9 +39,8 @@ void LocalStore::want(int, std::span<const int32_t> experts) { stats_.wanted += 
 ExpertLease LocalStore::lease(int layer, std::span<const int32_t> experts) {
     std::vector<const ExpertWeights*> weights(of_layer(layer).size());
     for (const int32_t e : experts) {
-        const ExpertWeights& expert = peek({layer, e});
-        weights[static_cast<size_t>(e)] = &expert;
-        stats_.bytes += moe::bytes_of(expert);
+        weights[static_cast<size_t>(e)] = &peek({layer, e});
+        stats_.bytes += sizes_[static_cast<size_t>(layer)][static_cast<size_t>(e)];
     }
     ++stats_.leases;
     ++stats_.held;

@@ -34,6 +34,7 @@ class LocalStore : public ExpertStore {
     const std::vector<ExpertWeights>& of_layer(int layer) const;
 
     std::vector<std::vector<std::vector<FilePart>>> sources_;  // as they were in the files
+    std::vector<std::vector<int64_t>> sizes_;                  // bytes; a lease adds them at every step
 };
 
 }  // namespace gremium::moe
