@@ -14,24 +14,16 @@
 #include "model/files/load.h"
 #include "model/files/save.h"
 #include "tests/model/tiny_model.h"
+#include "tests/temporary_directory.h"
 
 namespace gremium::api::test {
 
 using gremium::test::random_tokens;
 
-class Folder {
+// Its files by the names that the door takes.
+class Folder : public gremium::test::TemporaryDirectory {
   public:
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "gremium-api-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
-  private:
-    std::filesystem::path path_;
+    std::string operator/(const std::string& name) const { return (path() / name).string(); }
 };
 
 inline std::string write_model(const std::string& path, const std::string& architecture = "mixtral",

@@ -9,23 +9,12 @@
 #include <string>
 
 #include "base/random.h"
+#include "tests/temporary_directory.h"
 #include "text/tokenizer.h"
 
 namespace gremium::train {
 
-class ScratchDirectory {
-  public:
-    ScratchDirectory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "gremium-train-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-    const std::filesystem::path& path() const { return path_; }
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-  private:
-    std::filesystem::path path_;
-};
+using ScratchDirectory = test::TemporaryDirectory;
 
 inline void write_text(const std::filesystem::path& path, std::string_view text) {
     std::ofstream(path, std::ios::binary) << text;

@@ -15,24 +15,12 @@
 #include "lab/edit/edits.h"
 #include "model/files/save.h"
 #include "tests/model/tiny_model.h"
+#include "tests/temporary_directory.h"
 #include "versions/versions.h"
 
 namespace gremium::versions {
 
-class Folder {
-  public:
-    Folder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "gremium-versions-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
-  private:
-    std::filesystem::path path_;
-};
+using Folder = test::TemporaryDirectory;
 
 inline std::string read_file(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
