@@ -30,7 +30,7 @@ class ExpertBytes final : public moe::RoutingHook {
             if (e >= 0) experts_.insert({s.layer, e});
     }
     void end_step() {
-        for (const moe::ExpertId id : experts_) bytes += engine::expert_bytes(model_, id);
+        for (const moe::ExpertId id : experts_) bytes += moe::bytes_of(model_.experts->peek(id));
         experts += std::ssize(experts_);
         layers += std::ssize(layers_);
         experts_.clear();

@@ -103,11 +103,9 @@ void evaluate_files(const Options& options) {
     std::optional<ImportanceRecorder> recorder;
     if (!options.importance.empty()) recorder.emplace(*model);
     const auto steering = make_steering(options.steering, model->spec);
-    engine::require_memory(*model,
-                           {.chunk = batch * window,
-                            .logit_rows = std::min<int64_t>(batch * window, 512),
-                            .rounds = compute == DType::q8_0},
-                           available_memory());
+    engine::require_memory(
+        *model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512), .compute = compute},
+        available_memory());
     nlohmann::ordered_json report = nlohmann::ordered_json::array();
     if (!options.common.json && !options.common.quiet) {
         announce(steering.get());

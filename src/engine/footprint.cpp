@@ -5,14 +5,6 @@
 
 namespace gremium::engine {
 
-int64_t expert_bytes(const Model& model, moe::ExpertId id) {
-    const moe::ExpertWeights& w = model.experts->peek(id);
-    int64_t bytes = 0;
-    for (const auto tensor : moe::expert_tensors)
-        if (w.*tensor) bytes += (w.*tensor).value.bytes();
-    return bytes;
-}
-
 Footprint footprint(const Model& model) {
     const TensorView embedding = model.weights.embedding.value;
     Footprint sum{embedding.bytes(), embedding.row_bytes()};
@@ -26,7 +18,8 @@ Footprint footprint(const Model& model) {
         const MoeSpec* moe = model.spec.layers[l].moe();
         if (!moe) continue;
         int64_t experts = 0;
-        for (int e = 0; e < moe->router.experts; ++e) experts += expert_bytes(model, {static_cast<int>(l), e});
+        for (int e = 0; e < moe->router.experts; ++e)
+            experts += moe::bytes_of(model.experts->peek({static_cast<int>(l), e}));
         sum.total += experts;
         sum.per_token += experts / moe->router.experts * moe->router.top_k;
     }

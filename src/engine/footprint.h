@@ -13,6 +13,5 @@ struct Footprint {
 };
 
 Footprint footprint(const Model& model);
-int64_t expert_bytes(const Model& model, moe::ExpertId id);
 
 }  // namespace gremium::engine

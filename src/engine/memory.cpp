@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "engine/footprint.h"
 #include "kernels/quantised/quantised.h"
+#include "model/decoder.h"
 #include "model/kv_cache.h"
 #include "model/layers/row_bytes.h"
 #include "model/named_weights.h"
@@ -48,7 +49,8 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
 }  // namespace
 
 int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
-    const RowBytes t{options.chunk, options.activation}, logits{options.logit_rows, DType::f32};
+    const RowBytes t{options.chunk, running_options(options.compute).activation},
+        logits{options.logit_rows, DType::f32};
     int64_t block = t(spec.dim) + logits(spec.vocab);  // what follows the last one
     for (const LayerSpec& layer : spec.layers) block = std::max(block, block_bytes(layer, spec.dim, t));
     std::vector<RopeSpec> rotations;
@@ -77,7 +79,7 @@ MemoryNeed memory_need(const Model& model, const MemoryOptions& options) {
     }
     need.states = KvCache::bytes(model.spec, options.context, options.cache) - need.keys_values - need.latents;
     need.activations = activation_bytes(model.spec, options) + threads() * thread_bytes;
-    if (options.rounds) need.activations += rounded_rows_bytes(model, options.chunk);
+    if (options.compute == DType::q8_0) need.activations += rounded_rows_bytes(model, options.chunk);
     return need;
 }
 

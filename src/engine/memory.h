@@ -24,9 +24,7 @@ struct MemoryOptions {
     int64_t chunk = 512;     // tokens a forward evaluates together
     int64_t logit_rows = 1;  // of them whose logits are made at a time
     DType cache = DType::f32;
-    DType activation = DType::f32;
-    // Rows are rounded where they meet quantised weights, as in running arithmetic.
-    bool rounds = true;
+    DType compute = DType::q8_0;  // of matmuls: it decides the type of activations, and whether rows are rounded
 };
 
 MemoryNeed memory_need(const Model& model, const MemoryOptions& options);

@@ -1,7 +1,6 @@
 #include "engine/reader.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -9,9 +8,6 @@
 
 namespace gremium::engine {
 namespace {
-
-// 32 rows of a vocabulary of 256k are 32 MiB.
-constexpr int64_t logit_rows = 32;
 
 ops::Graph::Options graph_options(const ReaderOptions& options) {
     ops::Graph::Options graph = running_options(options.compute);
@@ -26,16 +22,9 @@ KvCache cache_of(const Model& model, const ReaderOptions& options) {
                     .chunk = std::min(options.chunk, options.context),
                     .logit_rows = std::min(logit_rows, options.context),
                     .cache = options.cache,
-                    .activation = running_options(options.compute).activation,
-                    .rounds = options.compute == DType::q8_0},
+                    .compute = options.compute},
                    available_memory());
     return KvCache(model.spec, options.context, options.cache);
-}
-
-std::vector<int32_t> rows_from(int64_t first, int64_t count) {
-    std::vector<int32_t> rows(static_cast<size_t>(count));
-    std::iota(rows.begin(), rows.end(), static_cast<int32_t>(first));
-    return rows;
 }
 
 }  // namespace
@@ -57,19 +46,7 @@ Tensor Passage::logits_TV() {
     return logits(graph_, model_, hidden_TD_, rows_from(0, hidden_TD_->value.rows()))->value;
 }
 
-void Passage::each_logits(const std::function<void(int64_t, std::span<const float>)>& on_row) {
-    const int64_t tokens = hidden_TD_->value.rows();
-    for (int64_t first = 0; first < tokens; first += logit_rows) {
-        const Arena::Mark mark = graph_.arena().mark();
-        const int64_t count = std::min(logit_rows, tokens - first);
-        const Tensor block_RV = logits(graph_, model_, hidden_TD_, rows_from(first, count))->value;
-        for (int64_t r = 0; r < count; ++r) {
-            const auto* row = reinterpret_cast<const float*>(block_RV.row(r));
-            on_row(first + r, {row, static_cast<size_t>(block_RV.cols())});
-        }
-        graph_.arena().release(mark);
-    }
-}
+void Passage::each_logits(const OnLogits& on_row) { engine::each_logits(graph_, model_, hidden_TD_, on_row); }
 
 std::vector<float> Passage::losses(std::span<const int32_t> targets_T) {
     std::vector<float> losses_T;

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/logits.h"
 #include "model/decoder.h"
 
 namespace gremium::engine {
@@ -51,7 +52,7 @@ class Passage {
     // f32 [T, V]. May be written to.
     Tensor logits_TV();
     // The same in blocks of few tokens, which bounds their memory: calls on_row(t, logits) for each token.
-    void each_logits(const std::function<void(int64_t t, std::span<const float> logits_V)>& on_row);
+    void each_logits(const OnLogits& on_row);
     // −ln p(target) of each token, 0 for targets of −1. Logits are made in blocks.
     std::vector<float> losses(std::span<const int32_t> targets_T);
 

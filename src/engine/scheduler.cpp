@@ -55,7 +55,7 @@ Scheduler::Scheduler(std::shared_ptr<const Model> model, SchedulerOptions option
                        .chunk = options.prefill_chunk + options.sequences,
                        .logit_rows = options.sequences,
                        .cache = options.cache,
-                       .activation = running_options(options.compute).activation};
+                       .compute = options.compute};
     if (options.context == 0) need.context = fitting_context(*model_, need, memory_);
     require_memory(*model_, need, memory_);
     context_ = need.context;

@@ -1,17 +1,15 @@
 #include "engine/session.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "engine/logits.h"
 #include "engine/memory.h"
 
 namespace gremium::engine {
 
 namespace {
-
-constexpr size_t logit_rows = 32;  // computed together by evaluate_all: bounds their memory
 
 int64_t context_of(const Model& model, const SessionOptions& options) {
     const MemoryOptions memory = memory_options(model, options);
@@ -30,7 +28,7 @@ MemoryOptions memory_options(const Model& model, const SessionOptions& options) 
             .chunk = std::min(options.prefill_chunk, context),
             .logit_rows = std::min<int64_t>(logit_rows, context),
             .cache = options.cache,
-            .activation = running_options(options.compute).activation};
+            .compute = options.compute};
 }
 
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
@@ -73,18 +71,8 @@ std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
 
 void Session::evaluate_all(std::span<const int32_t> tokens,
                            const std::function<void(int64_t, std::span<const float>)>& on_row) {
-    run(tokens, [&](Step& step, int64_t first, size_t count) {
-        for (size_t begin = 0; begin < count; begin += logit_rows) {
-            std::vector<int32_t> rows(std::min(logit_rows, count - begin));
-            std::iota(rows.begin(), rows.end(), static_cast<int32_t>(begin));
-            const Arena::Mark mark = arena_.mark();
-            const Tensor block = step.logits(rows);
-            for (size_t r = 0; r < rows.size(); ++r) {
-                const auto* row = reinterpret_cast<const float*>(block.row(static_cast<int64_t>(r)));
-                on_row(first + rows[r], {row, static_cast<size_t>(block.cols())});
-            }
-            arena_.release(mark);
-        }
+    run(tokens, [&](Step& step, int64_t first, size_t) {
+        step.each_logits([&](int64_t row, std::span<const float> logits_V) { on_row(first + row, logits_V); });
     });
 }
 

@@ -65,6 +65,8 @@ Step::Step(Arena& arena, const Model& model, DType compute, std::span<const Due>
 
 Tensor Step::logits(std::span<const int32_t> rows) { return gremium::logits(graph_, model_, hidden_TD_, rows)->value; }
 
+void Step::each_logits(const OnLogits& on_row) { engine::each_logits(graph_, model_, hidden_TD_, on_row); }
+
 void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache) {
     if (!model.encoder) fail("{}: has no encoder that could read a source", model.source);
     std::vector<int32_t> positions(source.size());

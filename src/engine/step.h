@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/logits.h"
 #include "model/decoder.h"
 #include "tensor/arena.h"
 
@@ -48,6 +49,7 @@ class Step {
 
     // Logits of rows [rows, V], f32. Rows count the tokens that were due, in their order.
     Tensor logits(std::span<const int32_t> rows);
+    void each_logits(const OnLogits& on_row);  // of all rows, in their order
 
   private:
     ops::Graph graph_;

@@ -1,0 +1,22 @@
+// Logits of many rows, a few at a time: all of them at once would take rows times the vocabulary.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/decoder.h"
+
+namespace gremium::engine {
+
+// 32 rows of a vocabulary of 256k are 32 MiB.
+inline constexpr int64_t logit_rows = 32;
+
+std::vector<int32_t> rows_from(int64_t first, int64_t count);
+
+// Calls it for each row of hidden_TD, in their order. Logits are valid during the call.
+using OnLogits = std::function<void(int64_t row, std::span<const float> logits_V)>;
+void each_logits(ops::Graph& g, const Model& model, ops::Var hidden_TD, const OnLogits& on_row);
+
+}  // namespace gremium::engine
