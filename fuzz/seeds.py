@@ -254,3 +254,5 @@ put("audit", "setup", audit[0], audit[0].replace("reference", "avx2"))
 put("audit", "lines", audit[1], audit[2])
 put("token_file", "narrow", struct.pack("<4H", 1, 2, 3, 299) + struct.pack("<5Q", 2, 300, 4, 9, 1) + b"GREMTOK1")
 put("token_file", "wide", struct.pack("<2I", 1, 299) + struct.pack("<5Q", 4, 300, 2, 5, 1) + b"GREMTOK1")
+put("decisions", "two", '{"position":0,"token":5,"piece":"a","layer":1,"experts":[3,0],"weights":[0.75,0.25],"margin":0.5}\n'
+    '{"position":1,"token":6,"layer":1,"experts":[2],"weights":[1.0],"norms":[2.5]}\n')

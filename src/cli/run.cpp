@@ -11,6 +11,7 @@ namespace {
 struct Options : RunPrompts {
     std::string file, batch;
     int64_t sequences = 8;
+    bool help_profile = false;
 };
 
 void run(const Options& options) {
@@ -55,6 +56,8 @@ void add_run(Command app) {
                    "translation models: language of the answer, as deu_Latn");
     add_generation(command, options->generation, options->context);
     add_steering(command, options->steering);
+    command.flag("--help-profile", options->help_profile, "print every key of a profile, what it can be and an example")
+        .group("Steering");
     command.option("--trace", options->trace, "write every routing decision to this JSON Lines file");
     command.flag("--explain", options->explain, "show which experts decided each token");
     command.option("--audit", options->audit, "write a record to this JSON Lines file for 'gremium replay' to check");
@@ -67,7 +70,7 @@ void add_run(Command app) {
         batch.excludes(command.get(other));
     command.examples({"gremium run -p \"Once upon a time\" -n 200 --stats",
                       "gremium run -m model.gguf --batch prompts.txt --stop \"###\" > answers.jsonl"});
-    command.run([=] { run(*options); });
+    command.run([=] { options->help_profile ? print_profile_reference() : run(*options); });
 }
 
 }  // namespace gremium::cli

@@ -20,6 +20,16 @@ void add_steering(Command command, Steering& steering) {
     add("--profile", steering.profiles, "a TOML file with these options; several files are merged");
 }
 
+void print_profile_reference() {
+    for (const hooks::ProfileKey& key : hooks::profile_reference()) {
+        fmt::print("# {}; {}\n", key.help, key.values);
+        if (key.table)
+            fmt::print("[{}]\n{}\n", key.key, key.example);
+        else
+            fmt::print("{} = {}\n", key.key, key.example);
+    }
+}
+
 std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec) {
     hooks::SteeringProfile profile;
     for (const std::string& file : steering.profiles) profile.merge(hooks::read_profile(file));

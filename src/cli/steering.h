@@ -17,6 +17,7 @@ struct Steering {
 };
 
 void add_steering(Command command, Steering& steering);
+void print_profile_reference();  // every key of a profile with what it can be, as a profile
 // Files in order, then flags. Null when nothing is wished for.
 std::unique_ptr<hooks::SteeringHook> make_steering(const Steering& steering, const ModelSpec& spec);
 // One line on stderr: name, hash and what is steered. Nothing for null.

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/memory.h"
+#include "ops/ops.h"
 
 namespace gremium::engine {
 namespace {

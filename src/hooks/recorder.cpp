@@ -101,17 +101,17 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece) {
 
 namespace {
 
-using Json = nlohmann::json;
+using Line = nlohmann::json;
 
-int32_t whole(const Json& value, const char* key) {
+int32_t whole(const Line& value, const char* key) {
     if (!value.is_number_integer() || value < 0 || value > std::numeric_limits<int32_t>::max())
         fail("\"{}\" must be a number from 0 to {}", key, std::numeric_limits<int32_t>::max());
     return value.get<int32_t>();
 }
 
-std::vector<float> numbers(const Json& line, const char* key, size_t count) {
+std::vector<float> numbers(const Line& line, const char* key, size_t count) {
     std::vector<float> values;
-    for (const Json& value : line.at(key)) values.push_back(value.get<float>());
+    for (const Line& value : line.at(key)) values.push_back(value.get<float>());
     if (values.size() != count) fail("\"{}\" holds {} numbers for {} experts", key, values.size(), count);
     return values;
 }
@@ -128,9 +128,9 @@ struct Decision {
     RouteEvent event() const { return {layer, position, token, experts, weights, margin, norms}; }
 };
 
-Decision decision_of(const Json& line) {
+Decision decision_of(const Line& line) {
     std::vector<int32_t> experts;
-    for (const Json& expert : line.at("experts")) experts.push_back(whole(expert, "experts"));
+    for (const Line& expert : line.at("experts")) experts.push_back(whole(expert, "experts"));
     const size_t count = experts.size();
     return {.layer = whole(line.at("layer"), "layer"),
             .position = whole(line.at("position"), "position"),
@@ -149,7 +149,7 @@ void read_json_lines(const std::filesystem::path& path, const OnEvent& on_event)
     int64_t number = 0;
     for (std::string line; std::getline(text, line);) {
         const std::string where = fmt::format("{}:{}", path.string(), ++number);
-        const Json json = parse_json(line, where);
+        const Line json = parse_json(line, where);
         Decision decision;
         try {
             decision = decision_of(json);

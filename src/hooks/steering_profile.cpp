@@ -1,28 +1,14 @@
 #include "hooks/steering_profile.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <vector>
 
-#include <toml++/toml.h>
-
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 
 namespace gremium::hooks {
 namespace {
-
-using moe::ExpertId;
-using Count = SteeringProfile::Count;
-
-template <typename Number>
-bool read_number(std::string_view text, Number& value) {
-    if (text.starts_with('+')) text.remove_prefix(1);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
 
 std::string_view trimmed(std::string_view text) {
     while (text.starts_with(' ')) text.remove_prefix(1);
@@ -40,15 +26,6 @@ std::vector<std::string_view> list(std::string_view text) {
     }
 }
 
-ExpertId expert_id(std::string_view text, std::string_view where) {
-    const size_t dot = text.find('.');
-    ExpertId id;
-    if (dot == std::string_view::npos || !read_number(text.substr(0, dot), id.layer) ||
-        !read_number(text.substr(dot + 1), id.expert))
-        fail("{} {}: LAYER.EXPERT expected, as 3.17", where, text);
-    return id;
-}
-
 float finite(std::string_view text, std::string_view where, std::string_view whole) {
     float value = 0;
     if (!read_number(text, value) || !std::isfinite(value))
@@ -56,105 +33,8 @@ float finite(std::string_view text, std::string_view where, std::string_view who
     return value;
 }
 
-// "4", "80%", "4:80%".
-Count count_of(std::string_view text, std::string_view where) {
-    Count count;
-    std::string_view rest = text;
-    const size_t colon = rest.find(':');
-    const bool mass = rest.ends_with('%');
-    bool good = true;
-    if (!mass || colon != std::string_view::npos) {
-        good = read_number(rest.substr(0, colon), count.top_k) && count.top_k >= 1;
-        rest.remove_prefix(std::min(colon, rest.size() - 1) + 1);
-    }
-    if (mass) {
-        rest.remove_suffix(1);
-        good &= read_number(rest, count.mass);
-        count.mass /= 100;
-        good &= count.mass > 0 && count.mass <= 1;
-    } else {
-        good &= colon == std::string_view::npos;
-    }
-    if (!good) fail("{} {}: a number of experts, a share of weight as 80%, or both as 4:80% expected", where, text);
-    return count;
-}
-
-std::string to_string(ExpertId id) { return fmt::format("{}.{}", id.layer, id.expert); }
-
-std::string to_string(const Count& count) {
-    const std::string k = count.top_k ? fmt::format("{}", count.top_k) : "";
-    if (count.mass == 1) return k;
-    return fmt::format("{}{}{}%", k, k.empty() ? "" : ":", 100 * count.mass);
-}
-
-// One TOML file.
-class Reader {
-  public:
-    explicit Reader(std::string source) : source_(std::move(source)) {}
-
-    SteeringProfile read(const toml::table& root) const {
-        SteeringProfile profile;
-        for (const auto& [key, node] : root) {
-            if (key == "name")
-                profile.name = text(node, "name");
-            else if (key == "mute")
-                experts(node, "mute", profile.mute);
-            else if (key == "drop")
-                experts(node, "drop", profile.drop);
-            else if (key == "force")
-                experts(node, "force", profile.force);
-            else if (key == "num_experts")
-                profile.count = count_of(count_text(node, "num_experts"), where(node, "num_experts"));
-            else if (key == "bias")
-                biases(node, profile);
-            else if (key == "layers")
-                layers(node, profile);
-            else
-                fail("{} unknown; name, mute, drop, force, num_experts, [bias] and [layers] expected",
-                     where(node, key.str()));
-        }
-        return profile;
-    }
-
-  private:
-    std::string where(const toml::node& node, std::string_view key) const {
-        return fmt::format("{}:{}: {}", source_, node.source().begin.line, key);
-    }
-    std::string text(const toml::node& node, std::string_view key) const {
-        const auto value = node.value<std::string>();
-        if (!node.is_string()) fail("{} must be a string", where(node, key));
-        return *value;
-    }
-    std::string count_text(const toml::node& node, std::string_view key) const {
-        if (node.is_integer()) return fmt::format("{}", *node.value<int64_t>());
-        return text(node, key);
-    }
-    void experts(const toml::node& node, std::string_view key, std::set<ExpertId>& into) const {
-        if (!node.is_array()) fail("{} must be a list of experts, as [\"3.17\"]", where(node, key));
-        for (const toml::node& item : *node.as_array()) into.insert(expert_id(text(item, key), where(item, key)));
-    }
-    const toml::table& table(const toml::node& node, std::string_view key) const {
-        if (!node.is_table()) fail("{} must be a table", where(node, key));
-        return *node.as_table();
-    }
-    void biases(const toml::node& node, SteeringProfile& profile) const {
-        for (const auto& [key, value] : table(node, "bias")) {
-            const auto number = value.value<double>();
-            if (!number || !std::isfinite(*number))
-                fail("{} must be a number", where(value, fmt::format("bias.\"{}\"", key.str())));
-            profile.bias[expert_id(key.str(), where(value, "bias"))] = static_cast<float>(*number);
-        }
-    }
-    void layers(const toml::node& node, SteeringProfile& profile) const {
-        for (const auto& [key, value] : table(node, "layers")) {
-            int layer = 0;
-            if (!read_number(key.str(), layer)) fail("{}: a layer expected", where(value, key.str()));
-            profile.layer_count[layer] = count_of(count_text(value, key.str()), where(value, "layers"));
-        }
-    }
-
-    std::string source_;
-};
+using moe::ExpertId;
+using Count = SteeringProfile::Count;
 
 // One layer of a model, for check.
 struct LayerFacts {
@@ -229,6 +109,45 @@ void check_layer(const SteeringProfile& profile, const LayerFacts& facts) {
 
 }  // namespace
 
+moe::ExpertId expert_id(std::string_view text, std::string_view where) {
+    const size_t dot = text.find('.');
+    moe::ExpertId id;
+    if (dot == std::string_view::npos || !read_number(text.substr(0, dot), id.layer) ||
+        !read_number(text.substr(dot + 1), id.expert))
+        fail("{} {}: LAYER.EXPERT expected, as 3.17", where, text);
+    return id;
+}
+
+SteeringProfile::Count count_of(std::string_view text, std::string_view where) {
+    SteeringProfile::Count count;
+    std::string_view rest = text;
+    const size_t colon = rest.find(':');
+    const bool mass = rest.ends_with('%');
+    bool good = true;
+    if (!mass || colon != std::string_view::npos) {
+        good = read_number(rest.substr(0, colon), count.top_k) && count.top_k >= 1;
+        rest.remove_prefix(std::min(colon, rest.size() - 1) + 1);
+    }
+    if (mass) {
+        rest.remove_suffix(1);
+        good &= read_number(rest, count.mass);
+        count.mass /= 100;
+        good &= count.mass > 0 && count.mass <= 1;
+    } else {
+        good &= colon == std::string_view::npos;
+    }
+    if (!good) fail("{} {}: a number of experts, a share of weight as 80%, or both as 4:80% expected", where, text);
+    return count;
+}
+
+std::string to_string(moe::ExpertId id) { return fmt::format("{}.{}", id.layer, id.expert); }
+
+std::string to_string(const SteeringProfile::Count& count) {
+    const std::string k = count.top_k ? fmt::format("{}", count.top_k) : "";
+    if (count.mass == 1) return k;
+    return fmt::format("{}{}{}%", k, k.empty() ? "" : ":", 100 * count.mass);
+}
+
 bool SteeringProfile::empty() const {
     return bias.empty() && mute.empty() && drop.empty() && force.empty() && count == Count{} && layer_count.empty();
 }
@@ -266,44 +185,6 @@ void SteeringProfile::add_count(std::string_view text) {
         if (!read_number(item.substr(0, equals), layer)) fail("--num-experts {}: LAYER=K expected", item);
         layer_count[layer] = count_of(item.substr(equals + 1), "--num-experts");
     }
-}
-
-SteeringProfile parse_profile(std::string_view text, const std::string& source) {
-    try {
-        return Reader(source).read(toml::parse(text));
-    } catch (const toml::parse_error& error) {
-        fail("{}:{}: {}", source, error.source().begin.line, error.description());
-    }
-}
-
-SteeringProfile read_profile(const std::filesystem::path& path) {
-    return parse_profile(read_text_file(path, size_t{1} << 24), path.string());
-}
-
-std::string to_toml(const SteeringProfile& profile) {
-    std::string out;
-    if (!profile.name.empty()) {
-        std::string quoted;
-        for (const char c : profile.name) {
-            if (c == '"' || c == '\\') quoted += '\\';
-            quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-        }
-        out += fmt::format("name = \"{}\"\n", quoted);
-    }
-    const auto experts = [&](const char* key, const std::set<ExpertId>& ids) {
-        std::string items;
-        for (const ExpertId id : ids) items += fmt::format("{}\"{}\"", items.empty() ? "" : ", ", to_string(id));
-        if (!ids.empty()) out += fmt::format("{} = [{}]\n", key, items);
-    };
-    experts("mute", profile.mute);
-    experts("drop", profile.drop);
-    experts("force", profile.force);
-    if (profile.count != Count{}) out += fmt::format("num_experts = \"{}\"\n", to_string(profile.count));
-    if (!profile.bias.empty()) out += "[bias]\n";
-    for (const auto& [id, value] : profile.bias) out += fmt::format("\"{}\" = {}\n", to_string(id), value);
-    if (!profile.layer_count.empty()) out += "[layers]\n";
-    for (const auto& [layer, value] : profile.layer_count) out += fmt::format("{} = \"{}\"\n", layer, to_string(value));
-    return out;
 }
 
 std::string hash_of(const SteeringProfile& profile) {

@@ -1,11 +1,13 @@
 // A wish about routing as a record: from flags or a TOML file, mergeable, checked against a model, named by a hash.
 #pragma once
 
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/spec/spec.h"
 #include "moe/store/contract.h"
@@ -14,11 +16,10 @@ namespace gremium::hooks {
 
 // What each wish means where the hook sees a token's logits l, before scores, correction bias, groups and choice:
 //
-//   bias   l_e += b. Softmax routers (over all experts or over the chosen ones): the odds of e against every other
-//   expert
-//          are multiplied by e^b. Sigmoid routers: the odds of e's own score are; a correction bias is added later and
-//          is
-//          not touched, so near 0 and 1 the same b does less. SparseMixer: also decides which experts compete.
+//   bias   l_e += b. Softmax routers (over all experts or over the chosen ones): the odds of e against every
+//          other expert are multiplied by exp(b). Sigmoid routers: the odds of e's own score are; a correction bias
+//          is added later and not touched, so near 0 and 1 the same b does less. SparseMixer: b also decides which
+//          experts compete.
 //          The wish to prefer: it leaves a token that wants another expert badly its choice.
 //   mute   l_e = −∞: never chosen, the next best takes its place; scores of softmax routers are over the rest.
 //   drop   chosen as usual, then given up: its weight goes to the token's other choices, in proportion.
@@ -52,7 +53,13 @@ struct SteeringProfile {
     friend bool operator==(const SteeringProfile&, const SteeringProfile&) = default;
 };
 
-// The same as TOML: name, mute, drop, force (lists of "3.17"), num_experts, [bias] "3.17" = 0.5, [layers] 3 = "80%".
+// A key of profiles in TOML.
+struct ProfileKey {
+    std::string_view key, values, example, help;
+    bool table;  // the example is its lines
+};
+std::vector<ProfileKey> profile_reference();
+
 SteeringProfile parse_profile(std::string_view toml, const std::string& source);
 SteeringProfile read_profile(const std::filesystem::path& path);
 std::string to_toml(const SteeringProfile& profile);
@@ -63,5 +70,21 @@ std::string summary(const SteeringProfile& profile);  // "2 biases, 1 muted, 4 e
 // Throws Error, with the facts of the layer, for an expert that is not there, and for what no token could satisfy:
 // too few left to choose from, more forced than chosen, or forced out of more groups than are used.
 void check(const SteeringProfile& profile, const ModelSpec& spec);
+
+// The words of profiles and flags.
+// The whole text, which may begin with '+'. False when it is none.
+template <typename Number>
+bool read_number(std::string_view text, Number& value) {
+    if (text.starts_with('+')) text.remove_prefix(1);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty();
+}
+
+// These throw Error that begins with `where`.
+moe::ExpertId expert_id(std::string_view text, std::string_view where);          // "3.17"
+SteeringProfile::Count count_of(std::string_view text, std::string_view where);  // "4", "80%", "4:80%"
+
+std::string to_string(moe::ExpertId id);
+std::string to_string(const SteeringProfile::Count& count);
 
 }  // namespace gremium::hooks

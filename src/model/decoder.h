@@ -7,7 +7,7 @@
 #include "model/kv_cache.h"
 #include "model/layers/block.h"
 #include "model/model.h"
-#include "moe/mixture.h"
+#include "moe/hook.h"
 
 namespace gremium {
 

@@ -27,7 +27,7 @@ bool has_shadow(TensorRole role, bool tied_head) {
            (role == TensorRole::embedding && tied_head);
 }
 
-Tensor slice(Tensor flat, int64_t begin, int64_t count) {
+Tensor part_of(Tensor flat, int64_t begin, int64_t count) {
     return {flat.data + begin * row_bytes(flat.dtype, 1), flat.dtype, {count}};
 }
 
@@ -120,7 +120,8 @@ void Parameters::initialise(uint64_t seed) {
 Tensor Parameters::tensor(Buffer buffer, const Entry& entry) const {
     if (buffer != Buffer::weight && entry.offset >= trained_) return {};
     const OwnedTensor* buffers[] = {&weights_, &gradients_, &momenta_, &variances_};
-    return reshape(slice(*buffers[static_cast<int>(buffer)], entry.offset, entry.slot.shape.count()), entry.slot.shape);
+    return reshape(part_of(*buffers[static_cast<int>(buffer)], entry.offset, entry.slot.shape.count()),
+                   entry.slot.shape);
 }
 
 ops::Weight Parameters::weight_of(const TensorSlot& slot, View view) const {
@@ -129,7 +130,7 @@ ops::Weight Parameters::weight_of(const TensorSlot& slot, View view) const {
     if (entry == entries_.end()) return {};
     if (view == View::master) return {tensor(Buffer::weight, *entry), {}};
     const bool shadowed = shadows_ && has_shadow(slot.role, spec_.tied_head);
-    const Tensor value = shadowed ? reshape(slice(shadows_, entry->offset, slot.shape.count()), slot.shape)
+    const Tensor value = shadowed ? reshape(part_of(shadows_, entry->offset, slot.shape.count()), slot.shape)
                                   : tensor(Buffer::weight, *entry);
     return {value, tensor(Buffer::gradient, *entry)};
 }
@@ -141,11 +142,11 @@ std::shared_ptr<Model> Parameters::bind(View view) const {
 
 Part Parameters::part(int64_t begin, int64_t end, bool with_decay) const {
     const int64_t n = end - begin;
-    return {.weight = slice(weights_, begin, n),
-            .gradient = slice(gradients_, begin, n),
-            .momentum = slice(momenta_, begin, n),
-            .variance = slice(variances_, begin, n),
-            .shadow = shadows_ && with_decay ? slice(shadows_, begin, n) : Tensor{},
+    return {.weight = part_of(weights_, begin, n),
+            .gradient = part_of(gradients_, begin, n),
+            .momentum = part_of(momenta_, begin, n),
+            .variance = part_of(variances_, begin, n),
+            .shadow = shadows_ && with_decay ? part_of(shadows_, begin, n) : Tensor{},
             .decays = with_decay};
 }
 

@@ -84,6 +84,12 @@ class Commands(unittest.TestCase):
             self.assertIn(line + "\n", reference)
         self.assertIn('one of "softmax" "softmax_selected" "sigmoid" "sparsemixer"', reference)
 
+    def test_run_prints_the_reference_of_profiles_and_takes_it(self):
+        reference = gremium("run", "--help-profile")
+        self.assertIn('mute = ["3.17", "4.1"]\n', reference)
+        (self.folder / "reference.toml").write_text(reference)
+        self.assertIn("there is no", gremium("run", "-m", "tiny.gguf", "-p", "a", "--profile", "reference.toml", code=1))
+
     def test_train_refuses_to_overwrite_and_resumes(self):
         self.assertIn("out", gremium("train", "recipe.toml", code=1))
         text = gremium("train", "recipe.toml", "--resume", "--set", "train.steps=8", "--json", "-q")

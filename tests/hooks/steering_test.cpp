@@ -397,6 +397,17 @@ std::string refusal(const std::function<void()>& work) {
     return "nothing was refused";
 }
 
+TEST(SteeringProfile, TheReferenceOfItsKeysIsAProfile) {
+    std::string all;
+    for (const ProfileKey& key : profile_reference())
+        all += fmt::format("{}{}{}\n", key.table ? fmt::format("[{}]", key.key) : key.key, key.table ? "\n" : " = ",
+                           key.example);
+    const SteeringProfile profile = parse_profile(all, "reference");
+    const std::string written = to_toml(profile);
+    for (const ProfileKey& key : profile_reference()) EXPECT_THAT(written, HasSubstr(key.key)) << key.help;
+    EXPECT_EQ(parse_profile(written, "written"), profile);
+}
+
 TEST(SteeringProfile, RefusesWhatItCannotRead) {
     for (const char* text : {"mute = 3", "mute = ['3']", "mute = ['3.x']", "mutes = []", "[bias]\n'1.2' = 'x'",
                              "num_experts = 0", "num_experts = '120%'", "num_experts = '4:80'", "[layers]\nx = 2",

@@ -8,6 +8,7 @@
 #include "kernels/simd/variant.h"
 #include "model/files/bind.h"
 #include "model/spec/tensors.h"
+#include "ops/ops.h"
 #include "tests/model/fixtures.h"
 #include "tests/model/tiny_model.h"
 

@@ -15,6 +15,7 @@
 #include "model/spec/difference.h"
 #include "model/spec/size.h"
 #include "model/spec/validate.h"
+#include "ops/ops.h"
 #include "tensor/quantised/blocks.h"
 #include "tests/model/tiny_model.h"
 

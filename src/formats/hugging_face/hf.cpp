@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 template <typename T>
-struct Target {
+struct Wanted {
     static std::optional<T> from(const json& value) {
         if constexpr (std::is_same_v<T, std::string>)
             return value.is_string() ? std::optional(value.get<T>()) : std::nullopt;
@@ -38,19 +38,19 @@ struct Target {
 };
 
 template <typename T>
-struct Target<std::vector<T>> {
+struct Wanted<std::vector<T>> {
     static std::optional<std::vector<T>> from(const json& value) {
         if (!value.is_array()) return std::nullopt;
         std::vector<T> out;
         out.reserve(value.size());
         for (const json& element : value) {
-            std::optional<T> converted = Target<T>::from(element);
+            std::optional<T> converted = Wanted<T>::from(element);
             if (!converted) return std::nullopt;
             out.push_back(std::move(*converted));
         }
         return out;
     }
-    static std::string name() { return "array of " + Target<T>::name(); }
+    static std::string name() { return "array of " + Wanted<T>::name(); }
 };
 
 // "num_experts" or "num_experts or n_routed_experts".
@@ -94,15 +94,15 @@ template <typename T>
 std::optional<T> HfConfig::find(const Keys& keys) const {
     const json* found = value(keys);
     if (!found) return std::nullopt;
-    std::optional<T> result = Target<T>::from(*found);
-    if (!result) fail("{}: {}: found {}, expected {}", source_, label(keys), described(*found), Target<T>::name());
+    std::optional<T> result = Wanted<T>::from(*found);
+    if (!result) fail("{}: {}: found {}, expected {}", source_, label(keys), described(*found), Wanted<T>::name());
     return result;
 }
 
 template <typename T>
 T HfConfig::require(const Keys& keys) const {
     std::optional<T> found = find<T>(keys);
-    if (!found) fail("{}: {} is missing, expected {}", source_, label(keys), Target<T>::name());
+    if (!found) fail("{}: {} is missing, expected {}", source_, label(keys), Wanted<T>::name());
     return std::move(*found);
 }
 

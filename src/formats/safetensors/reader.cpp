@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t max_header = 100'000'000;
-constexpr size_t max_name = 65535;
+constexpr size_t longest_name = 65535;
 constexpr int max_metadata = 10'000;  // strings; a parsed one takes many times its bytes in the file
 constexpr int max_values = 64;        // in the description of a tensor: two words, two offsets, the dimensions
 
@@ -87,7 +87,7 @@ class HeaderParser {
         if (depth == 0) return true;
         if (depth == 1 && event == Event::key) {
             name_ = value.get<std::string>();
-            if (name_.size() > max_name) fail("{}: tensor name {} is too long", source_, in_quotes(name_));
+            if (name_.size() > longest_name) fail("{}: tensor name {} is too long", source_, in_quotes(name_));
             values_ = 0;
             return true;
         }

@@ -15,7 +15,6 @@ namespace {
 using moe::ExpertId;
 using moe::ExpertWeights;
 using ops::Weight;
-using Score = moe::RouterPolicy::Score;
 
 size_t index(const DraftLayer& layer, int expert) {
     if (expert < 0 || expert >= layer.count())
@@ -79,18 +78,16 @@ void check_splittable(const DraftLayer& layer, int parts) {
     const moe::RouterPolicy& policy = layer.spec.router;
     if (parts < 2 || layer.spec.hidden % parts != 0)
         fail("layer {}: experts {} wide cannot be split into {}", layer.layer, layer.spec.hidden, parts);
-    if (policy.score == Score::sparsemixer)
-        fail(
-            "layer {}: SparseMixer weighs each choice against the others: split experts would count "
-            "otherwise",
-            layer.layer);
+    if (policy.score == moe::RouterPolicy::Score::sparsemixer)
+        fail("layer {}: SparseMixer weighs each choice against the others: split experts would count otherwise",
+             layer.layer);
     if (policy.groups > 1 && policy.group_score == moe::RouterPolicy::GroupScore::two_best)
         fail("layer {}: a group is as good as its two best experts, which would be parts of one", layer.layer);
 }
 
 // What weights the parts of an expert together get, of the weight it had.
 float kept_weight(const moe::RouterPolicy& policy, int parts) {
-    const bool shares = policy.normalise || policy.score != Score::sigmoid;
+    const bool shares = policy.normalise || policy.score != moe::RouterPolicy::Score::sigmoid;
     return shares ? 1 / static_cast<float>(parts) : 1;
 }
 
@@ -133,7 +130,7 @@ void add(Draft& draft, ExpertId like) {
     DraftLayer& layer = draft.layer(like.layer);
     index(layer, like.expert);
     if (layer.spec.router.groups > 1) fail("layer {} has groups of experts, which must stay equal", layer.layer);
-    const bool corrected = !layer.correction.empty() && layer.spec.router.score == Score::sigmoid;
+    const bool corrected = !layer.correction.empty() && layer.spec.router.score == moe::RouterPolicy::Score::sigmoid;
     if (!corrected && layer.router_bias.empty())
         fail("layer {}: its router has no bias that could keep a new expert unchosen", layer.layer);
     std::vector<int> order(static_cast<size_t>(layer.count()));

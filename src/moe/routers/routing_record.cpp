@@ -13,7 +13,7 @@ namespace {
 
 using Score = RouterPolicy::Score;
 
-constexpr int64_t chunk_tokens = 64;
+constexpr int64_t tokens_a_chunk = 64;
 
 std::span<const float> row(TensorView t, int64_t i) {
     return {reinterpret_cast<const float*>(t.row(i)), static_cast<size_t>(t.cols())};
@@ -27,9 +27,9 @@ float scalar(TensorView t) { return *t.f32(); }
 void RoutingRecord::compute_losses() {
     const int64_t tokens = logits_TE->value.rows();
     const size_t experts = load_E.size();
-    const auto chunks = static_cast<size_t>((tokens + chunk_tokens - 1) / chunk_tokens);
+    const auto chunks = static_cast<size_t>((tokens + tokens_a_chunk - 1) / tokens_a_chunk);
     std::vector<double> partial_balance(chunks), partial_z(chunks);
-    parallel_chunks(tokens, chunk_tokens, [&](int64_t begin, int64_t end) {
+    parallel_chunks(tokens, tokens_a_chunk, [&](int64_t begin, int64_t end) {
         std::vector<float> shares(experts);
         double z = 0, balance = 0;
         for (int64_t t = begin; t < end; ++t) {
@@ -44,8 +44,8 @@ void RoutingRecord::compute_losses() {
             for (size_t e = 0; e < experts; ++e) shares[e] += part[e] / sum;
         }
         for (size_t e = 0; e < experts; ++e) balance += shares[e] * static_cast<double>(load_E[e]);
-        partial_z[static_cast<size_t>(begin / chunk_tokens)] = z;
-        partial_balance[static_cast<size_t>(begin / chunk_tokens)] = balance;
+        partial_z[static_cast<size_t>(begin / tokens_a_chunk)] = z;
+        partial_balance[static_cast<size_t>(begin / tokens_a_chunk)] = balance;
     });
     const double balance = std::accumulate(partial_balance.begin(), partial_balance.end(), 0.0);
     const double z = std::accumulate(partial_z.begin(), partial_z.end(), 0.0);
@@ -59,7 +59,7 @@ void RoutingRecord::backward(ops::Graph& g) const {
         if (v->grad) g.grad_of(v);  // f32, whoever contributed it
     }
     g.fill_grads({logits_TE}, DType::f32, [&](std::span<const Tensor> d) {
-        parallel_chunks(logits_TE->value.rows(), chunk_tokens, [&](int64_t begin, int64_t end) {
+        parallel_chunks(logits_TE->value.rows(), tokens_a_chunk, [&](int64_t begin, int64_t end) {
             for (int64_t t = begin; t < end; ++t)
                 token_backward(t, {reinterpret_cast<float*>(d[0].row(t)), load_E.size()});
         });

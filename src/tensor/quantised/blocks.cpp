@@ -73,7 +73,7 @@ constexpr Codec blocks_of(DType dtype) {
     return {dtype, decode_blocks<Block>, encode_blocks<Block>};
 }
 
-constexpr std::array<Codec, dtype_count> table{{
+constexpr std::array<Codec, dtype_count> codecs{{
     {DType::f32, copy_in, copy_out},
     {DType::f16, widen<f16_to_f32, uint16_t>, narrow<f32_to_f16, uint16_t>},
     {DType::bf16, widen<bf16_to_f32, uint16_t>, narrow<f32_to_bf16, uint16_t>},
@@ -94,16 +94,16 @@ constexpr std::array<Codec, dtype_count> table{{
     blocks_of<BlockIQ4_XS>(DType::iq4_xs),
 }};
 
-consteval bool rows_stand_at_their_index() {
-    for (size_t i = 0; i < table.size(); ++i) {
-        if (table[i].dtype != static_cast<DType>(i)) return false;
+consteval bool codecs_stand_at_their_index() {
+    for (size_t i = 0; i < codecs.size(); ++i) {
+        if (codecs[i].dtype != static_cast<DType>(i)) return false;
     }
     return true;
 }
-static_assert(rows_stand_at_their_index());
+static_assert(codecs_stand_at_their_index());
 
 const Codec& codec(DType dtype) {
-    const Codec& found = table[static_cast<size_t>(dtype)];
+    const Codec& found = codecs[static_cast<size_t>(dtype)];
     if (!found.dequantise) fail("{} is no type of weights", info(dtype).name);
     return found;
 }

@@ -7,7 +7,7 @@
 namespace gremium {
 namespace {
 
-constexpr int size = 256;
+constexpr int weights = 256;
 
 uint8_t byte(int v) { return static_cast<uint8_t>(v); }
 
@@ -61,7 +61,7 @@ SixBits six_bits(int i) {
 
 void BlockQ2_K::decode(float* y) const {
     const float scale = f16_to_f32(d), min = f16_to_f32(dmin);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const auto [at, shift] = quarter(i);
         const uint8_t s = scales[i / 16];
         y[i] = scale * static_cast<float>(s & 15) * static_cast<float>(q[at] >> shift & 3) -
@@ -75,7 +75,7 @@ void BlockQ2_K::encode(const float* x, const float* w) {
     dmin = fitted.dmin;
     for (int j = 0; j < 16; ++j) scales[j] = byte(fitted.scale[j] | fitted.min[j] << 4);
     std::memset(q, 0, sizeof q);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const auto [at, shift] = quarter(i);
         q[at] = byte(q[at] | fitted.q[i] << shift);
     }
@@ -83,7 +83,7 @@ void BlockQ2_K::encode(const float* x, const float* w) {
 
 void BlockQ3_K::decode(float* y) const {
     const float scale = f16_to_f32(d);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const auto [at, shift] = quarter(i);
         const int code = (q[at] >> shift & 3) - (high[i % 32] >> i / 32 & 1 ? 0 : 4);
         y[i] = scale * static_cast<float>(unpack_signed(scales, i / 16)) * static_cast<float>(code);
@@ -96,7 +96,7 @@ void BlockQ3_K::encode(const float* x, const float* w) {
     pack_signed(scales, fitted.scale);
     std::memset(q, 0, sizeof q);
     std::memset(high, 0, sizeof high);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const auto [at, shift] = quarter(i);
         const int code = static_cast<int>(fitted.v[i]) + 4;
         q[at] = byte(q[at] | (code & 3) << shift);
@@ -118,7 +118,7 @@ void BlockQ4_K::encode(const float* x, const float* w) {
     d = fitted.d;
     dmin = fitted.dmin;
     pack(scales, fitted.scale, fitted.min);
-    for (int i = 0; i < size / 2; ++i) {
+    for (int i = 0; i < weights / 2; ++i) {
         const uint8_t* const codes = fitted.q + i / 32 * 64 + i % 32;
         q[i] = byte(codes[0] | codes[32] << 4);
     }
@@ -141,17 +141,17 @@ void BlockQ5_K::encode(const float* x, const float* w) {
     d = fitted.d;
     dmin = fitted.dmin;
     pack(scales, fitted.scale, fitted.min);
-    for (int i = 0; i < size / 2; ++i) {
+    for (int i = 0; i < weights / 2; ++i) {
         const uint8_t* const codes = fitted.q + i / 32 * 64 + i % 32;
         q[i] = byte((codes[0] & 15) | (codes[32] & 15) << 4);
     }
     std::memset(high, 0, sizeof high);
-    for (int i = 0; i < size; ++i) high[i % 32] = byte(high[i % 32] | (fitted.q[i] >> 4) << i / 32);
+    for (int i = 0; i < weights; ++i) high[i % 32] = byte(high[i % 32] | (fitted.q[i] >> 4) << i / 32);
 }
 
 void BlockQ6_K::decode(float* y) const {
     const float scale = f16_to_f32(d);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const SixBits at = six_bits(i);
         const int code = (low[at.low] >> at.low_shift & 15) | (high[at.high] >> at.high_shift & 3) << 4;
         y[i] = scale * static_cast<float>(scales[i / 16]) * static_cast<float>(code - 32);
@@ -164,7 +164,7 @@ void BlockQ6_K::encode(const float* x, const float* w) {
     for (int j = 0; j < 16; ++j) scales[j] = static_cast<int8_t>(fitted.scale[j]);
     std::memset(low, 0, sizeof low);
     std::memset(high, 0, sizeof high);
-    for (int i = 0; i < size; ++i) {
+    for (int i = 0; i < weights; ++i) {
         const SixBits at = six_bits(i);
         const int code = static_cast<int>(fitted.v[i]) + 32;
         low[at.low] = byte(low[at.low] | (code & 15) << at.low_shift);

@@ -43,7 +43,7 @@ float half_of_power(int e) {  // 2^(e − 128)
 }
 
 template <typename Code>
-void pack_nibbles(uint8_t* q, Code&& code) {  // 32 codes
+void pack_codes(uint8_t* q, Code&& code) {  // 32 codes
     for (int j = 0; j < 16; ++j) q[j] = static_cast<uint8_t>(code(j) | code(j + 16) << 4);
 }
 
@@ -60,7 +60,7 @@ void BlockIQ4_NL::decode(float* y) const {
 void BlockIQ4_NL::encode(const float* x, const float* w) {
     d = f32_to_f16(fit::scale(x, fit::weights_or_ones(w), size, Iq4Book()));
     const float per_step = fit::inverse(f16_to_f32(d));
-    pack_nibbles(q, [&](int j) { return Iq4Book().code(x[j] * per_step); });
+    pack_codes(q, [&](int j) { return Iq4Book().code(x[j] * per_step); });
 }
 
 void BlockIQ4_XS::decode(float* y) const {
@@ -85,7 +85,7 @@ void BlockIQ4_XS::encode(const float* x, const float* w) {
         scales_low[part / 2] = static_cast<uint8_t>(scales_low[part / 2] | (scale & 15) << part % 2 * 4);
         scales_high = static_cast<uint16_t>(scales_high | (scale >> 4) << 2 * part);
         const float* const v = fitted.v + part * 32;
-        pack_nibbles(q + part * 16, [&](int j) { return Iq4Book().code(v[j]); });
+        pack_codes(q + part * 16, [&](int j) { return Iq4Book().code(v[j]); });
     }
 }
 
@@ -117,7 +117,7 @@ void BlockMXFP4::encode(const float* x, const float* w) {
             if (error(other) < error(best)) best = other;
     }
     e = static_cast<uint8_t>(best);
-    pack_nibbles(q, [&](int j) { return code(best, j); });
+    pack_codes(q, [&](int j) { return code(best, j); });
 }
 
 }  // namespace gremium

@@ -11,7 +11,7 @@ namespace gremium::jinja {
 namespace {
 
 // Of evaluation: parts within parts, macros within macros. Each takes up to 6 KiB of stack in sanitized programs.
-constexpr int max_depth = 500;
+constexpr int deepest_node = 500;
 
 int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
@@ -40,7 +40,7 @@ class Evaluator::Step {
   public:
     Step(Evaluator& evaluator, const Node& node) : depth_(evaluator.depth_) {
         evaluator.charge(1);
-        if (depth_ >= max_depth) fail("line {}: the template goes too deep", node.line);
+        if (depth_ >= deepest_node) fail("line {}: the template goes too deep", node.line);
         ++depth_;
     }
     ~Step() { --depth_; }

@@ -11,10 +11,10 @@ namespace gremium::jinja {
 
 namespace {
 
-constexpr int max_depth = 64;
+constexpr int deepest_value = 64;
 
 int deeper(int depth, const Value& part) {
-    if (part.depth() >= max_depth) fail("values are nested too deeply");
+    if (part.depth() >= deepest_value) fail("values are nested too deeply");
     return std::max(depth, part.depth() + 1);
 }
 
@@ -154,7 +154,7 @@ Value::Value(List list) {
 
 Value::Value(Dict dict) {
     for (const auto& [key, part] : dict.items) depth_ = deeper(depth_, part);
-    if (dict.is_namespace) depth_ = max_depth;
+    if (dict.is_namespace) depth_ = deepest_value;
     variant_ = std::make_shared<Dict>(std::move(dict));
 }
 
