@@ -345,6 +345,12 @@ TEST(Validate, NamesTheFirstContradiction) {
     const auto moe = [](ModelSpec& s) -> MoeSpec& { return std::get<MoeSpec>(s.layers[1].feed_forward); };
     expect_error([](ModelSpec& s) { s.dim = 0; }, "embedding length is 0");
     expect_error([](ModelSpec& s) { s.vocab = -3; }, "vocabulary size is -3");
+    expect_error(
+        [&](ModelSpec& s) {
+            s.dim = moe(s).hidden = 1 << 24;
+            moe(s).router.experts = 1 << 16;
+        },
+        "more than any file can hold");
     expect_error([](ModelSpec& s) { s.context = 0; }, "context length is 0");
     expect_error([](ModelSpec& s) { s.layers.clear(); }, "number of layers is 0");
     expect_error([](ModelSpec& s) { s.norm.eps = std::nanf(""); }, "epsilon");

@@ -10,6 +10,7 @@ namespace gremium {
 
 // Limits far above any published model; they keep products of sizes within 64 bits and a hostile header's memory small.
 inline constexpr int max_layers = 4096, max_width = 1 << 24, max_heads = 1 << 16, max_experts = 1 << 16;
+inline constexpr int64_t max_elements = int64_t{1} << 56;  // of one tensor
 
 struct Check {
     const std::string& source;

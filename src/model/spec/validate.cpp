@@ -31,6 +31,9 @@ void validate(const ModelSpec& spec, const std::string& source) {
         const auto check_part = [&](const auto& part) { check(part, here); };
         std::visit(check_part, layer.mixer);
         std::visit(check_part, layer.feed_forward);
+        if (const MoeSpec* moe = layer.moe(); moe && moe->router.experts > max_elements / spec.dim / moe->hidden)
+            fail("{}: layer {} has {} experts {} wide, more than any file can hold", source, l, moe->router.experts,
+                 moe->hidden);
         if (layer.cross.has_value() != static_cast<bool>(spec.encoder))
             fail("{}: layer {} {} an encoder to attend to", source, l, layer.cross ? "lacks" : "does not look at");
         if (layer.cross) check(*layer.cross, here);
