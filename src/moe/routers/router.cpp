@@ -35,7 +35,7 @@ void check_inputs(const RouterPolicy& policy, const RouteInputs& inputs, Tensor 
     }
 }
 
-// What a hook asks for is input: experts that exist, no more than fit.
+// Checks a hook's rules as any input: the experts must exist, and there may not be more than k.
 void check(const SelectionTerms& terms, const RouterPolicy& policy, int layer, bool training) {
     const SelectionRules& rules = terms.rules;
     if (terms.top_k < 1 || terms.top_k > policy.experts)
@@ -53,7 +53,7 @@ void check(const SelectionTerms& terms, const RouterPolicy& policy, int layer, b
     if (training && rules.give_up()) fail("layer {}: a routing hook gives up choices, which cannot be trained", layer);
 }
 
-// The policy's terms, then those of each sequence that has a hook.
+// The policy's terms first, then those of each sequence that has a hook.
 std::vector<SelectionTerms> ask_hooks(const RouterPolicy& policy, const RouteInputs& inputs, Tensor logits_TE,
                                       bool training) {
     std::vector<SelectionTerms> terms{{.top_k = policy.top_k}};
@@ -66,7 +66,7 @@ std::vector<SelectionTerms> ask_hooks(const RouterPolicy& policy, const RouteInp
     return terms;
 }
 
-// Sequences, and where rows of one begin or end to have a hook.
+// The sequences, cut where rows with a hook begin or end.
 std::vector<SequencePart> parts_of(size_t tokens, const RouteInputs& inputs, std::span<const SelectionTerms> terms) {
     std::vector<SequencePart> parts;
     size_t hook = 0;
@@ -87,7 +87,7 @@ std::vector<SequencePart> parts_of(size_t tokens, const RouteInputs& inputs, std
     return parts;
 }
 
-// Room for the most choices that a token of these parts has.
+// The largest number of choices per token in these parts.
 Routing make_routing(Graph& g, Var logits_TE, std::span<const SequencePart> parts,
                      std::span<const SelectionTerms> terms) {
     Routing routing;
