@@ -1,5 +1,4 @@
-// How a router decides, as data: a record that architectures, recipes and edits fill in and the code in routers/
-// follows.
+// How a router decides, as data: architectures, recipes and edits fill in this record, and routers/ carries it out.
 #pragma once
 
 #include <cstdint>
