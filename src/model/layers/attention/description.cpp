@@ -88,10 +88,11 @@ int64_t heads_bytes(const AttentionSpec& a, RowBytes t) {
 
 int64_t latent_bytes(const AttentionSpec& a, RowBytes t) {
     const int64_t rank = a.latent.rank, turned = a.rope.dims, q = int64_t{a.heads} * a.head_dim;
-    const int64_t queries = 2 * t(a.latent.query_rank) + 2 * t(q);  // whole, then in two parts
+    // The queries in one piece, then in two parts.
+    const int64_t queries = 2 * t(a.latent.query_rank) + 2 * t(q);
     const int64_t keys = 2 * t(rank + turned) + 2 * t(rank) + t(turned);
     const int64_t absorbed = t(a.heads * rank) + t(a.heads * (rank + turned));
-    // its products lie by head first
+    // Its products are laid out by head first.
     return queries + keys + absorbed + t(a.heads * rank) + t(int64_t{a.heads} * a.value_dim) +
            t(a.heads * std::max<int64_t>(rank, a.value_dim));
 }
