@@ -169,7 +169,8 @@ struct LayerFacts {
     }
     int group_of(int expert) const { return expert / (policy.experts / policy.groups); }
 
-    // How many a token can choose from at least, whatever groups its scores prefer. Groups without any choice are last.
+    // The fewest experts that a token can choose from, whatever groups its scores prefer. Groups with nothing to choose
+    // come last.
     int choices(const std::set<int>& muted) const {
         std::vector<int> left(static_cast<size_t>(policy.groups), policy.experts / policy.groups);
         for (const int e : muted) --left[static_cast<size_t>(group_of(e))];
@@ -188,16 +189,16 @@ std::set<int> of_layer(const std::set<ExpertId>& all, int layer) {
     return experts;
 }
 
-const moe::RouterPolicy& policy_of(const ModelSpec& spec, int layer, std::string_view wish) {
+const moe::RouterPolicy& policy_of(const ModelSpec& spec, int layer, std::string_view setting) {
     const bool exists = layer >= 0 && layer < static_cast<int>(spec.layers.size());
     const MoeSpec* moe = exists ? spec.layers[static_cast<size_t>(layer)].moe() : nullptr;
     if (moe) return moe->router;
-    if (exists) fail("{}: layer {} of {} has no experts", wish, layer, spec.name);
-    fail("{}: there is no layer {}; {} has layers 0 to {}", wish, layer, spec.name, spec.layers.size() - 1);
+    if (exists) fail("{}: layer {} of {} has no experts", setting, layer, spec.name);
+    fail("{}: there is no layer {}; {} has layers 0 to {}", setting, layer, spec.name, spec.layers.size() - 1);
 }
 
-void check_expert(ExpertId id, const ModelSpec& spec, const char* wish) {
-    const std::string what = fmt::format("{} {}", wish, to_string(id));
+void check_expert(ExpertId id, const ModelSpec& spec, const char* setting) {
+    const std::string what = fmt::format("{} {}", setting, to_string(id));
     const moe::RouterPolicy& policy = policy_of(spec, id.layer, what);
     if (id.expert < 0 || id.expert >= policy.experts)
         fail("{}: there is no expert {}; {}", what, id.expert, LayerFacts{id.layer, policy}.text());
