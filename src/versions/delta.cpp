@@ -36,7 +36,7 @@ void require_same_shapes(const Piece& theirs, const Piece& ours, const std::stri
         if (!ours[name]) fail("{}: has {}, which expert {} has not", source, in_quotes(name), to_string(to));
 }
 
-// Why the expert may not be what it was, in its new place. Empty: it is.
+// Why the expert may not behave as before in its new place; empty: it does.
 std::string strangeness(const Delta& delta, const VersionStore& store, const VersionState& head, moe::ExpertId to) {
     if (delta.base != store.base().base)
         return fmt::format("it was made for another base model, {}; this store's is {}", delta.base, store.base().base);

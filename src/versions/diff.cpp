@@ -10,7 +10,7 @@
 namespace gremium::versions {
 namespace {
 
-// Sums of squares: of the change, and of what was.
+// Sums of squares: of the change, and of the original values.
 struct Squares {
     double change = 0, before = 0;
 
