@@ -23,7 +23,7 @@ bool read_number(std::string_view text, Number& value) {
     return error == std::errc() && end == text.data() + text.size();
 }
 
-// Arguments are taken out one by one; what is left over nobody knows.
+// Takes arguments out one by one; those left at the end are unknown.
 class Arguments {
   public:
     explicit Arguments(const Edit& edit) : edit_(edit), left_(edit.arguments) {}
@@ -102,7 +102,7 @@ class Arguments {
     std::map<std::string, std::string> left_;
 };
 
-// What tells how much experts matter.
+// How to measure how much experts matter.
 struct Calibration {
     const data::Windows& text;
     engine::Arithmetic arithmetic;
@@ -112,7 +112,7 @@ struct Calibration {
     }
 };
 
-// Reads its arguments and gives the work, which is done when all of them were understood.
+// Reads an edit's arguments and returns the work to do, so that nothing changes unless all arguments are valid.
 using Work = std::function<void(Draft&, const Calibration&)>;
 using Reader = Work (*)(Arguments&);
 

@@ -7,7 +7,7 @@
 namespace gremium::lab {
 namespace {
 
-// Tokens of two traces of one text come in the same order, but not in the same blocks.
+// Two traces of one text have their tokens in the same order, but not in the same blocks.
 class Tokens {
   public:
     explicit Tokens(const DomainTrace& domain) : path_(domain.path.string()), reader_(domain.path) {}
