@@ -16,7 +16,8 @@ namespace gremium::engine {
 
 namespace {
 
-constexpr int64_t thread_bytes = int64_t{4} << 20;  // panels that products are packed into, tiles of attention
+// Per thread: panels into which products are packed, and tiles of attention.
+constexpr int64_t thread_bytes = int64_t{4} << 20;
 
 int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     const auto bytes = [&](const auto& kind) { return forward_bytes(kind, dim, t); };
@@ -25,7 +26,7 @@ int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     return layer.cross ? sum + cross_forward_bytes(*layer.cross, dim, t) : sum;
 }
 
-// Of the widest product of block-quantised weights: its rows, rounded to whole numbers (kernels/quantised/quantised.h).
+// The rows of the widest product with block-quantised weights, rounded to integers (kernels/quantised/quantised.h).
 int64_t rounded_rows_bytes(const Model& model, int64_t tokens) {
     int64_t most = 0;
     const auto add = [&](int64_t rows, const ops::Weight& w, bool fine) {

@@ -138,7 +138,7 @@ void Scheduler::drop_cancelled() {
         if (slots_[slot] && std::ranges::find(ids, slots_[slot]->id) != ids.end()) finish(slot, Finish::cancelled);
 }
 
-// Requests begin in their order: one that needs much memory is not overtaken.
+// Requests begin in order of submission: one that needs much memory is not overtaken.
 void Scheduler::admit() {
     for (auto& slot : slots_) {
         if (slot) continue;

@@ -17,7 +17,7 @@ ops::Graph::Options after_clearing(Arena& arena, DType compute) {
     return running_options(compute);
 }
 
-// What is due, row by row.
+// The due tokens, row by row.
 struct Rows {
     std::vector<int32_t> tokens, positions, sequences;
     std::vector<KvCache*> caches;

@@ -45,7 +45,7 @@ void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
     });
 }
 
-// Of the normal distribution a matrix starts with.
+// The standard deviation of a matrix's initial values.
 float deviation(const TensorSlot& slot, size_t layers) {
     switch (slot.traits.spread) {
         case Spread::usual:

@@ -1,5 +1,5 @@
-// Whether an architecture can say a recipe's model: what got lost in its config.json cannot be trained under that name,
-// since no file could hold it.
+// Checks that an architecture can express a recipe's model. A value that is lost when the model is written to
+// config.json and read back cannot be trained under that architecture, because no file could hold it.
 #include <nlohmann/json.hpp>
 #include <optional>
 
