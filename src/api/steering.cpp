@@ -17,7 +17,7 @@ namespace {
 using Wishes = hooks::SteeringProfile;
 
 Wishes::Count count_of(int top_k, float mass) {
-    if (top_k < 0) fail("steering: {} experts a token, expected at least 1, or 0 for the model's number", top_k);
+    if (top_k < 0) fail("steering: {} experts per token, expected at least 1, or 0 for the model's number", top_k);
     if (!(mass > 0 && mass <= 1)) fail("steering: a mass of {}, expected above 0 and at most 1", mass);
     return {.top_k = top_k, .mass = mass};
 }

@@ -251,7 +251,7 @@ Mixture::Mixture(const MixtureOptions& options, Random& random) {
         fail("mixture: {} experts of {} hidden numbers for a width of {}, expected at least 1 of each", options.experts,
              F, D);
     if (options.top_k < 1 || options.top_k > options.experts)
-        fail("mixture: {} experts a token, expected 1 to {}", options.top_k, options.experts);
+        fail("mixture: {} experts per token, expected 1 to {}", options.top_k, options.experts);
     using Score = moe::RouterPolicy::Score;
     constexpr Score scores[] = {Score::softmax, Score::softmax_selected, Score::sigmoid};
     auto state = std::make_shared<api::MixtureState>();

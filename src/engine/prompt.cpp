@@ -10,7 +10,7 @@ namespace {
 
 int32_t language_token(const Model& model, const std::string& code) {
     const std::vector<int32_t> ids = tokenizer_of(model).encode(code, {.add_bos_eos = false});
-    if (ids.size() != 1) fail("{}: \"{}\" is no language of this model", model.source, code);
+    if (ids.size() != 1) fail("{}: \"{}\" is not a language of this model", model.source, code);
     return ids.front();
 }
 

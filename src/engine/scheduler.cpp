@@ -90,7 +90,7 @@ Scheduler::Id Scheduler::submit(Request request) {
     check(request.source);
     if (request.source.empty() == (model_->encoder != nullptr))
         fail("{}: {}", model_->source,
-             model_->encoder ? "an encoder-decoder model wants a source" : "has no encoder to read a source");
+             model_->encoder ? "an encoder-decoder model needs a source" : "has no encoder to read a source");
     Continuation(nullptr, request.prompt, request.generate);  // throws what begin() would
     if (std::ssize(request.prompt) > context_)
         fail("a prompt of {} tokens does not fit into a context of {}", request.prompt.size(), context_);
@@ -218,7 +218,7 @@ bool Scheduler::step() {
     drop_cancelled();
     for (const auto& s : slots_)
         if (s && !s->timeline.steering_holds())
-            fail("request {}: its hook steers otherwise than when its {} tokens were computed", s->id,
+            fail("request {}: its hook steers differently than when its {} tokens were computed", s->id,
                  s->timeline.length());
     try {
         admit();

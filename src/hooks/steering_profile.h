@@ -57,7 +57,8 @@ SteeringProfile read_profile(const std::filesystem::path& path);
 std::string to_toml(const SteeringProfile& profile);
 // The hash of everything but the name; empty for an empty profile.
 std::string hash_of(const SteeringProfile& profile);
-std::string summary(const SteeringProfile& profile);  // "2 biases, 1 muted, 4 experts a token"
+// "2 biased, 1 muted, 4 experts per token".
+std::string summary(const SteeringProfile& profile);
 
 // Throws Error, describing the layer, if an expert does not exist, or if no choice could satisfy the profile: too few
 // experts left to choose from, more experts forced than chosen, or experts forced from more groups than are used.

@@ -36,8 +36,8 @@ struct Asked {
     void layers(const LayerPattern& asked, const LayerPattern& got, int count, const char* keys,
                 const char* kind) const {
         if (asked.among(count) == got.among(count)) return;
-        fail("{}: architecture {} cannot say these values of model.{}: {} would be in layers {} instead of {}", source,
-             architecture(), keys, kind, list_of(got.among(count)), list_of(asked.among(count)));
+        fail("{}: architecture {} cannot express these values of model.{}: {} would be in layers {} instead of {}",
+             source, architecture(), keys, kind, list_of(got.among(count)), list_of(asked.among(count)));
     }
 
     // Whether the architecture says the value as it is; whatever becomes of other keys.
@@ -90,15 +90,15 @@ void check_sayable(const Outline& model, int vocab, const std::string& source) {
     asked.layers(before.mixture_layers, after.mixture_layers, before.layers,
                  "experts, dense_layers, dense_also, expert_period, expert_offset", "mixtures");
     if (before.others_dense != after.others_dense)
-        fail("{}: architecture {} cannot say model.dense_hidden = {}; it must be {}", source, asked.architecture(),
+        fail("{}: architecture {} cannot express model.dense_hidden = {}; it must be {}", source, asked.architecture(),
              model.dense.hidden, after.others_dense ? "above 0" : "0");
     for (const RecipeField<Outline>& field : recipe_fields<Outline>()) {
         const nlohmann::json wanted = write_value(field.member(before)), got = write_value(field.member(after));
         if (wanted != got)
-            fail("{}: architecture {} cannot say model.{} = {}; {}", source, asked.architecture(), field.name,
+            fail("{}: architecture {} cannot express model.{} = {}; {}", source, asked.architecture(), field.name,
                  wanted.dump(), asked.possible(field, got));
     }
-    fail("{}: architecture {} cannot say {} as the recipe wants it", source, asked.architecture(),
+    fail("{}: architecture {} cannot express {} as the recipe wants it", source, asked.architecture(),
          first_difference(spec, *read));
 }
 

@@ -55,7 +55,7 @@ std::string read_line(const fs::path& path) {
 }
 
 std::string require_hash(std::string text, const fs::path& path) {
-    if (!is_content_hash(text)) fail("{}: {} is no version", path.string(), in_quotes(text));
+    if (!is_content_hash(text)) fail("{}: {} is not a version", path.string(), in_quotes(text));
     return text;
 }
 
@@ -134,7 +134,7 @@ bool VersionStore::is_one(const fs::path& directory) {
 
 VersionStore::VersionStore(fs::path directory) : directory_(std::move(directory)) {
     if (!is_one(directory_))
-        fail("{}: is no store of versions: gremium experts init -m MODEL {} makes one", name(), name());
+        fail("{}: is not a store of versions: gremium versions init -m MODEL {} makes one", name(), name());
     const fs::path format = directory_ / format_file;
     if (const std::string text = read_text_file(format, max_small); text != format_text)
         fail("{}: {} is not a layout that this program knows", format.string(), in_quotes(text));

@@ -137,13 +137,13 @@ void require_variant(const Model& base, const Model& model, const VersionState& 
     expected.name = model.spec.name;
     if (const std::string difference = first_difference(expected, model.spec); !difference.empty())
         fail(
-            "{}: is no variant of {}: {} is otherwise (a variant has the base model's layout, GGUF or "
+            "{}: is not a variant of {}: {} differs (a variant has the base model's layout, GGUF or "
             "Hugging "
             "Face)",
             model.source, base.source, difference);
     const bool both = base.tokenizer && model.tokenizer;
     if (both && base.tokenizer->vocabulary().tokens != model.tokenizer->vocabulary().tokens)
-        fail("{}: is no variant of {}: its tokens are others", model.source, base.source);
+        fail("{}: is not a variant of {}: its vocabulary differs", model.source, base.source);
 }
 
 }  // namespace
@@ -249,7 +249,7 @@ Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, cons
     const VersionState parent = store.state(head.version);
     Committed done{.version = {}, .branch = head.branch, .parent = head.version};
     note_changes(done, parent, state);
-    if (state == parent) fail("{}: nothing is otherwise than in version {}", store.name(), head.version);
+    if (state == parent) fail("{}: nothing differs from version {}", store.name(), head.version);
     Manifest manifest{.base = store.base().base,
                       .parent = head.version,
                       .date = now(),
@@ -286,7 +286,7 @@ Committed commit(VersionStore& store, const Model& model, const CommitOptions& o
     store.remember_base(lock);
     const VersionState state = state_of(model);
     if (!std::ranges::equal(std::views::keys(state.layers), std::views::keys(store.base().state.layers)))
-        fail("{}: is no variant of {}: other layers have experts", model.source, pieces.base()->source);
+        fail("{}: is not a variant of {}: other layers have experts", model.source, pieces.base()->source);
     require_variant(*pieces.base(), model, state);
     return commit_state(store, lock, pieces, state, pieces_of(model, state), options);
 }

@@ -32,7 +32,7 @@ class Arguments {
 
     std::string text(const std::string& key) {
         const auto found = left_.find(key);
-        if (found == left_.end()) fail("{}: {} wants {}=…", edit_.where, edit_.operation, key);
+        if (found == left_.end()) fail("{}: {} needs {}=…", edit_.where, edit_.operation, key);
         std::string value = found->second;
         left_.erase(found);
         return value;
@@ -89,7 +89,7 @@ class Arguments {
     }
     void finish() const {
         if (!left_.empty())
-            fail("{}: {} does not know {}={}", edit_.where, edit_.operation, left_.begin()->first,
+            fail("{}: {} has no argument {}={}", edit_.where, edit_.operation, left_.begin()->first,
                  left_.begin()->second);
     }
 
@@ -180,7 +180,7 @@ Edit checked(Edit edit) {
     if (reader == operations().end()) {
         std::string known;
         for (const auto& [name, unused] : operations()) known += (known.empty() ? "" : ", ") + name;
-        fail("{}: '{}' is no edit; there are {}", edit.where, edit.operation, known);
+        fail("{}: '{}' is not an edit; the edits are {}", edit.where, edit.operation, known);
     }
     Arguments arguments(edit);
     reader->second(arguments);

@@ -85,7 +85,7 @@ void check_splittable(const DraftLayer& layer, int parts) {
             "otherwise",
             layer.layer);
     if (policy.groups > 1 && policy.group_score == moe::RouterPolicy::GroupScore::two_best)
-        fail("layer {}: a group is as good as its two best experts, which would be parts of one", layer.layer);
+        fail("layer {}: groups are scored by their two best experts, which would be parts of one", layer.layer);
 }
 
 // The routing weight of each part of a split expert, relative to the weight that the expert had.

@@ -17,7 +17,7 @@ using moe::ExpertWeights;
 std::vector<int> survivors(const DraftLayer& layer, const std::vector<double>& saliency, int gone) {
     const int groups = layer.spec.router.groups, size = layer.count() / groups;
     if (gone % groups != 0)
-        fail("layer {} has {} groups of {} experts: {} cannot go alike", layer.layer, groups, size, gone);
+        fail("layer {} has {} groups of {} experts: {} cannot be removed evenly", layer.layer, groups, size, gone);
     std::vector<int> order(static_cast<size_t>(layer.count()));
     std::iota(order.begin(), order.end(), 0);
     std::ranges::stable_sort(order, std::less(), [&](int e) { return saliency[static_cast<size_t>(e)]; });
@@ -39,7 +39,7 @@ int uniform_number(const DraftLayer& layer, double share) {
     const int groups = layer.spec.router.groups;
     const int gone = static_cast<int>(std::lround(share * layer.count() / groups)) * groups;
     if (gone > spare(layer))
-        fail("layer {} has {} experts, of which a token uses {}: {} cannot go", layer.layer, layer.count(),
+        fail("layer {} has {} experts, of which a token uses {}: {} cannot be removed", layer.layer, layer.count(),
              layer.spec.router.top_k, gone);
     return gone;
 }
@@ -60,7 +60,7 @@ std::vector<int> numbers_across(std::vector<DraftLayer>& layers, const SaliencyT
         const double sum = std::accumulate(own.begin(), own.end(), 1e-30);
         for (const double s : own) all.push_back({row, s / sum * static_cast<double>(own.size())});
         if (layers[row].spec.router.groups > 1)
-            fail("layer {} has groups of experts: they can be pruned alike only", layers[row].layer);
+            fail("layer {} has groups of experts: they can only be pruned evenly", layers[row].layer);
     }
     std::ranges::stable_sort(all, std::less(), &Candidate::part);
     auto left = std::lround(share * static_cast<double>(all.size()));

@@ -83,7 +83,7 @@ TraceHeader parse_header(const std::string& text, const std::string& source) {
 
 void read_layer(ByteReader& in, hooks::TraceBlock::Layer& layer, const hooks::TraceLayer& shape, uint64_t tokens,
                 bool norms) {
-    const auto k = in.number<uint32_t>("choices a token");
+    const auto k = in.number<uint32_t>("choices per token");
     if (k < 1 || k > static_cast<uint32_t>(shape.experts))
         fail("{}: at byte {}: layer {} has {} choices of {} experts", in.source(), in.position(), shape.layer, k,
              shape.experts);

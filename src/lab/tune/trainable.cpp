@@ -32,7 +32,7 @@ void Trainable::train(Tensor value, Tensor gradient) {
 
 void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
     const Shape shape = weight_.get().shape;
-    if (shape.rank != 2) fail("{} is no matrix: a change of low rank is not possible", slot_.name);
+    if (shape.rank != 2) fail("{} is not a matrix: a low-rank change is not possible", slot_.name);
     if (rank < 1 || rank > std::min(shape[0], shape[1]))
         fail("{} is {}: a change of rank {} is not possible", slot_.name, to_string(shape), rank);
     origin_ = OwnedTensor(DType::f32, shape);

@@ -104,7 +104,7 @@ static_assert(rows_stand_at_their_index());
 
 const Codec& codec(DType dtype) {
     const Codec& found = table[static_cast<size_t>(dtype)];
-    if (!found.dequantise) fail("{} is no type of weights", info(dtype).name);
+    if (!found.dequantise) fail("{} is not a type of weights", info(dtype).name);
     return found;
 }
 
