@@ -54,7 +54,7 @@ Tensor view(const toolkit::Tensor& tensor) {
 }
 ops::Weight weight(const Parameter& p) { return {view(p.value), view(p.gradient)}; }
 
-// The same, kept alive as long as the tape remembers the operation.
+// The same, kept alive as long as the tape records the operation.
 ops::Weight weight(ops::Graph& g, const Parameter& p) {
     if (g.recording()) g.keep(std::make_shared<const Parameter>(p));
     return weight(p);

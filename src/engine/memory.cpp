@@ -52,7 +52,8 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
 int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
     const RowBytes t{options.chunk, running_options(options.compute).activation},
         logits{options.logit_rows, DType::f32};
-    int64_t block = t(spec.dim) + logits(spec.vocab);  // what follows the last one
+    // What follows the last block.
+    int64_t block = t(spec.dim) + logits(spec.vocab);
     for (const LayerSpec& layer : spec.layers) block = std::max(block, block_bytes(layer, spec.dim, t));
     std::vector<RopeSpec> rotations;
     int64_t tables = 0;
@@ -64,7 +65,8 @@ int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
     if (spec.first_sinusoid >= 0) tables += t.f32(spec.dim);
     if (spec.relative_bias.buckets > 0) {
         const RowBytes heads{spec.layers.front().attention()->heads, DType::f32};
-        tables += heads(2 * std::max(options.context, options.chunk) + 65);  // a score a distance
+        // One score per distance.
+        tables += heads(2 * std::max(options.context, options.chunk) + 65);
     }
     return t.f32(spec.dim) + tables + block;
 }

@@ -14,7 +14,7 @@ int32_t language_token(const Model& model, const std::string& code) {
     return ids.front();
 }
 
-// What the encoder reads, and what the decoder then begins with.
+// The input of the encoder, and the tokens with which the decoder begins.
 Prompt translation_prompt(const Model& model, const std::string& text, const Languages& languages) {
     const Tokenizer& tokenizer = tokenizer_of(model);
     Prompt prompt{.tokens = {model.spec.decoder_start}, .source = tokenizer.encode(text, {.add_bos_eos = false})};

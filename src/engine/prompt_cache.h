@@ -12,8 +12,8 @@
 
 namespace gremium::engine {
 
-// A call that rejects its arguments changes nothing. If an evaluation or a callback throws, the cache is empty
-// afterwards.
+// A call that rejects its arguments changes nothing. If an evaluation or a callback throws, the cache may hold fewer
+// tokens afterwards, and none if layers cannot go back.
 class PromptCache {
   public:
     // Throws Error as Session.

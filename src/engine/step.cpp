@@ -34,7 +34,8 @@ struct Rows {
             caches.push_back(&own.timeline->cache());
             hooks.push_back(own.timeline->hook());
         }
-        if (due.size() == 1) sequences.clear();  // nothing to tell apart
+        // A single sequence needs no cohorts.
+        if (due.size() == 1) sequences.clear();
     }
 };
 

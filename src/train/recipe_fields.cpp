@@ -216,7 +216,7 @@ bool read_texts(const nlohmann::json& json, std::vector<std::string>& texts) {
     return json.is_string() ? read_list(nlohmann::json::array({json}), texts) : read_list(json, texts);
 }
 
-// The shortest decimal that reads back.
+// The shortest decimal number that reads back as the same value.
 nlohmann::json decimal(float value) { return std::strtod(fmt::format("{}", value).c_str(), nullptr); }
 
 struct Expected {

@@ -45,7 +45,7 @@ web::Series series(const Rows& metrics, const char* key) {
     return out;
 }
 
-// An exponential mean over about a sixtieth of the run.
+// An exponential moving average over about a sixtieth of the run.
 web::Series smoothed(web::Series series) {
     series.name = "running mean";
     const double keep = 1 - 1 / std::max(1.0, static_cast<double>(series.points.size()) / 60);

@@ -12,7 +12,7 @@
 namespace gremium::train {
 namespace {
 
-// The model as the architecture's config.json would say it.
+// The model as it would be read back from the architecture's config.json.
 ModelSpec heard(const ModelSpec& spec) {
     const Architecture& architecture = architecture_of(spec);
     nlohmann::ordered_json said;
@@ -32,7 +32,7 @@ struct Asked {
 
     const std::string& architecture() const { return model.model.architecture; }
 
-    // Which layers are of a kind is said by several keys.
+    // Several keys together say which layers are of a kind.
     void layers(const LayerPattern& asked, const LayerPattern& got, int count, const char* keys,
                 const char* kind) const {
         if (asked.among(count) == got.among(count)) return;
@@ -40,7 +40,7 @@ struct Asked {
              source, architecture(), keys, kind, list_of(got.among(count)), list_of(asked.among(count)));
     }
 
-    // Whether the architecture says the value as it is; whatever becomes of other keys.
+    // Whether the architecture keeps this value; other keys do not matter.
     bool can_say(const RecipeField<Outline>& field, const nlohmann::json& value) const {
         Outline trial = model;
         try {
@@ -52,7 +52,7 @@ struct Asked {
         }
     }
 
-    // The values it can say, of those that can be listed; else what the value would become.
+    // The possible values, if they can be listed; otherwise the value that would be read back.
     std::string possible(const RecipeField<Outline>& field, const nlohmann::json& got) const {
         std::vector<nlohmann::json> candidates;
         Outline any = model;
