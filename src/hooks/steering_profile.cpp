@@ -219,11 +219,10 @@ void check_layer(const SteeringProfile& profile, const LayerFacts& facts) {
     if (static_cast<int>(unusable.size()) == facts.policy.experts)
         fail("every expert of layer {} is taken away; {}", facts.layer, facts.text());
     if (const int left = facts.choices(muted); top_k > left)
-        fail("a token of layer {} must use {} experts but has {} to choose from, {} are muted; {}", facts.layer,
-             top_k, left, muted.size(), facts.text());
+        fail("a token of layer {} must use {} experts but has {} to choose from, {} are muted; {}", facts.layer, top_k,
+             left, muted.size(), facts.text());
     if (static_cast<int>(forced.size()) > top_k)
-        fail("{} experts of layer {} are forced, a token uses {}; {}", forced.size(), facts.layer, top_k,
-             facts.text());
+        fail("{} experts of layer {} are forced, a token uses {}; {}", forced.size(), facts.layer, top_k, facts.text());
     if (static_cast<int>(groups.size()) > facts.policy.groups_used)
         fail("experts of {} groups of layer {} are forced; {}", groups.size(), facts.layer, facts.text());
 }
