@@ -1,4 +1,4 @@
-// Answers one prompt under several steering profiles at once, in one batch: each request has its own.
+// Continues one prompt under three steering profiles in one batch: each request has its own profile.
 //   batch [MODEL [PROMPT]]
 #include <cstdio>
 
@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
     gremium::SteeringProfile fewer, other;
     fewer.experts_per_token(1);
     for (int e = 0; e < layer.chosen; ++e) other.bias(layer.layer, e, 4).mute(layer.layer, layer.experts - 1 - e);
-    const Way ways[] = {{"as it is", {}}, {"one expert a token", fewer}, {"other experts in one layer", other}};
+    const Way ways[] = {{"unchanged", {}}, {"one expert per token", fewer}, {"other experts in one layer", other}};
 
     gremium::Scheduler scheduler(engine, {.sequences = 3});
     for (const Way& way : ways)

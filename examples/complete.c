@@ -1,4 +1,4 @@
-/* Continues a prompt in C, with a steering profile and the text as it is made.
+/* Continues a prompt in C, with a steering profile, and prints the text while it is generated.
  *   complete [MODEL [PROMPT [PROFILE.toml]]] */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static bool print(void* user, const char* text, size_t length, int32_t token) {
     return true;
 }
 
-/* Without a file: of each token's experts, only the first that have 90 % of their weight. */
+/* Without a file: for each token only its best experts that together have 90 % of the routing weight. */
 static gremium_status read_profile(const char* path, gremium_steering** steering, char** error) {
     return path ? gremium_steering_read(path, steering, error)
                 : gremium_steering_parse("num_experts = \"90%\"", NULL, steering, error);

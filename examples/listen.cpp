@@ -1,13 +1,14 @@
-// Loads a model, continues a prompt, and listens on the routing hook: which experts did each layer choose?
+// Loads a model, continues a prompt, and counts with a routing hook which experts each layer chose.
 //   listen [MODEL [PROMPT]]
 #include <cstdio>
 #include <map>
 
 #include <gremium/session.hpp>
 
-// Counts how often each expert of each layer was chosen. Hooks may also change scores: see gremium/hook.hpp.
+// Counts how often each expert of each layer was chosen. Hooks may also change logits: see gremium/hook.hpp.
 struct Listener : gremium::RoutingHook {
-    std::map<int, std::map<int32_t, int>> chosen;  // layer, expert
+    // By layer, then by expert.
+    std::map<int, std::map<int32_t, int>> chosen;
     void after_selection(const gremium::AfterSelection& selection) override {
         for (const int32_t expert : selection.ids_Tk) ++chosen[selection.layer][expert];
     }

@@ -1,5 +1,5 @@
-// A bare Mixture-of-Experts layer learns four tasks at once, and its experts divide them among themselves.
-// Task j: inputs lie near centre c_j, the answer is A_j·x. Nobody tells the router which task a token belongs to.
+// Trains a bare Mixture-of-Experts layer on four tasks at once; its experts divide the tasks among themselves.
+// Task j: inputs lie near centre c_j, the target is A_j·x. The router is not told which task a token belongs to.
 #include <cstdio>
 
 #include <gremium/toolkit.hpp>
@@ -8,7 +8,7 @@ using namespace gremium::toolkit;
 constexpr int tasks = 4, dim = 16, per_task = 64, tokens = tasks * per_task, steps = 1000;
 
 void print_loads(int step, const MixtureOutput& out) {
-    std::printf("step %d: the experts to which the tokens of each task go\n", step);
+    std::printf("step %d: share of each task's tokens that go to each expert\n", step);
     for (int j = 0; j < tasks; ++j) {
         int load[tasks] = {};
         for (int t = 0; t < per_task; ++t) ++load[out.ids_Tk[static_cast<size_t>(j * per_task + t)]];
@@ -37,7 +37,8 @@ int main() {
         const std::span<const float> made = out.y_TD.values();
         const std::span<float> gradient = tape.gradient(out.y_TD);
         for (int i = 0; i < tokens * dim; ++i) gradient[i] = (made[i] - wanted.values()[i]) / tokens;
-        tape.gradient(out.balance_loss)[0] = 0.2f;  // its weight beside ½·Σ (y − answer)² / tokens
+        // The weight of the balance loss beside ½·Σ (y − target)² / tokens.
+        tape.gradient(out.balance_loss)[0] = 0.2f;
         tape.backward();
         optimiser.update(mixture.parameters());
         if (step == 1 || step == steps) print_loads(step, out);

@@ -1,9 +1,9 @@
-// What Gremium throws.
+// Error: the exception that Gremium throws.
 //
-// A fault of an input or of the machine is a gremium::Error. Its text is one line that names the file or the option,
-// the place in it, and what was expected. Two other things can come out of a call: std::bad_alloc when memory runs
-// out, and what a callback of yours throws where its description allows that. The library prints nothing and never
-// ends the process. Unless a function says otherwise, an object is what it was before a call that threw.
+// Bad input and failures of the machine are reported as gremium::Error. Its message is one line that names the file or
+// option, the place in it, and what was expected. Two other exceptions can leave a call: std::bad_alloc when memory
+// runs out, and whatever your own callback throws, if its description allows that. The library prints nothing and never
+// ends the process. Unless a function says otherwise, a call that throws leaves its object unchanged.
 #pragma once
 
 #include <stdexcept>

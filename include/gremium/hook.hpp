@@ -1,7 +1,8 @@
-// RoutingHook: your code at every decision of every router.
+// RoutingHook: your code, called at every decision of every router.
 //
-// Each layer that has experts gives every token logits, one for each of its E experts, and chooses k of them. A hook
-// sees both sides of that choice. Hooks belong to a session or to a request: one in a batch sees its own tokens only.
+// In each layer that has experts, the router computes one logit per expert for every token and chooses k of the E
+// experts. A hook is called before and after that choice. Hooks belong to a session or a request: in a batch, the hook
+// of a request sees the tokens of that request only.
 #pragma once
 
 #include <cstdint>
@@ -14,42 +15,45 @@
 namespace gremium {
 inline namespace v0 {
 
-// What a hook may ask of the choice beyond other logits and another k, for all tokens of the call.
+// Further rules that a hook may set for the choice, for all tokens of the call.
 struct SelectionRules {
-    // Experts chosen before all others, whatever their scores; at most k. Their weights still come from their logits.
+    // These experts are chosen first, whatever their scores; at most k. Their weights still come from their logits.
     std::vector<int32_t> forced;
-    // Experts given up where they were chosen; the token's other experts get their weight, in proportion.
+    // These experts are dropped after the choice; their weight goes to the token's other experts, in proportion.
     std::vector<int32_t> dropped;
-    // In (0, 1]: keeps only as many of the first choices as have this share of the weight of all k.
+    // In (0, 1]: of the k choices, best first, keeps the fewest whose weights sum to this share of the total weight.
     float mass = 1;
 };
 
-// T tokens before a layer chooses. All spans end with the call.
+// T tokens, before a layer chooses their experts. All spans are valid only during the call.
 struct BeforeSelection {
     int layer;
     int experts;  // E
     std::span<const int32_t> tokens_T, positions_T;
-    std::span<float> logits_TE;  // may be changed: add to prefer an expert, −infinity to mute it
-    int& top_k;                  // k, may be changed: 1 … E
-    SelectionRules& rules;       // empty; what several hooks ask for is put together
+    // [T, E]. May be changed: add to a logit to prefer an expert, set it to −infinity to mute the expert.
+    std::span<float> logits_TE;
+    // k. May be changed: 1 … E.
+    int& top_k;
+    // Empty at first; the rules of several hooks are merged.
+    SelectionRules& rules;
 };
 
-// The same tokens after the choice.
+// The same tokens, after the choice. All spans are valid only during the call.
 struct AfterSelection {
     int layer;
     int experts, top_k;
     std::span<const int32_t> tokens_T, positions_T;
     std::span<const float> logits_TE;
-    // k choices a token, best first. A choice that was given up has the id −1 and the weight 0.
+    // [T, k]: k choices per token, best first. A dropped choice has id −1 and weight 0.
     std::span<const int32_t> ids_Tk;
     std::span<const float> weights_Tk;
-    // Score of the last expert chosen minus that of the best one not chosen; infinity when all are chosen.
+    // [T]: score of the last expert chosen minus score of the best one not chosen; infinity if all were chosen.
     std::span<const float> margin_T;
 };
 
 // Override what you need. Functions are called on the thread that called evaluate(), generate() or step(), never two
-// at a time for one session or scheduler. What they throw comes out of that call: a session's context may hold fewer
-// tokens then, and of a scheduler all requests that ran have ended as failed.
+// at a time for one session or scheduler. What they throw leaves that call: a session's context may then hold fewer
+// tokens, and all running requests of a scheduler have ended as failed.
 class RoutingHook {
   public:
     RoutingHook() = default;
@@ -59,9 +63,9 @@ class RoutingHook {
 
     virtual void before_selection(const BeforeSelection& selection);
     virtual void after_selection(const AfterSelection& selection);
-    // Names what the hook does to routing. Two hooks of one fingerprint decide alike; contexts computed under
-    // different fingerprints are not mixed. Empty, the default: it only looks, and changes no bit of any result. It
-    // must not change while a context is in use.
+    // Identifies what the hook does to routing: hooks with the same fingerprint must decide alike. Contexts computed
+    // under different fingerprints are never mixed. Empty, the default: the hook only observes and changes nothing. The
+    // fingerprint must not change while a context is in use.
     virtual std::string fingerprint() const;
 };
 

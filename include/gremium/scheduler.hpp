@@ -1,4 +1,4 @@
-// Scheduler: many requests that decode together, so that each step reads an expert's weights once for all of them.
+// Scheduler: continuous batching. Many requests decode together, so each step reads an expert's weights only once.
 #pragma once
 
 #include <cstdint>
@@ -17,28 +17,33 @@ inline namespace v0 {
 
 struct Request {
     std::vector<int32_t> prompt;
-    std::vector<int32_t> source = {};  // of a model with an encoder: what that reads first
+    // Input of the encoder; only for models that have one.
+    std::vector<int32_t> source = {};
     GenerateOptions generate = {};
-    SteeringProfile steering = {};                         // of this request alone
-    std::vector<std::shared_ptr<RoutingHook>> hooks = {};  // of this request alone; one hook may serve several requests
-    // Called by step(); must not throw, nor call the scheduler but for submit() and cancel().
+    // Steering and hooks apply to this request only. One hook may serve several requests.
+    SteeringProfile steering = {};
+    std::vector<std::shared_ptr<RoutingHook>> hooks = {};
+    // Called by step(). They must not throw, and may call only submit() and cancel() of the scheduler.
     OnText on_text = {};
-    std::function<void(const Answer& answer)> on_finish = {};  // once
+    // Called once, when the request ends.
+    std::function<void(const Answer& answer)> on_finish = {};
 };
 
 struct SchedulerOptions {
-    int64_t sequences = 8;  // so many run at a time; the others wait
-    // Tokens that one sequence can hold; 0: the model's number, or what fits into memory where that is less.
+    // Requests that run at the same time; the others wait.
+    int64_t sequences = 8;
+    // Tokens per sequence; 0: the model's context, or what fits into memory if that is less.
     int64_t context = 0;
-    // Tokens of prompts that a step evaluates beside the sequences that decode.
+    // Prompt tokens that a step evaluates in addition to the sequences that decode.
     int64_t prefill_chunk = 128;
-    int64_t memory = 0;  // bytes that contexts and activations may take; 0: half of what is free now
+    // Limit for contexts and activations in bytes; 0: half of the memory that is free now.
+    int64_t memory = 0;
     CacheType cache = CacheType::f32;
     Arithmetic arithmetic = Arithmetic::running;
 };
 
-// Every request gets exactly the tokens that a Session of the same context, prefill_chunk, types, steering and hooks
-// gives it alone, whatever runs beside it.
+// A request gets exactly the tokens that it would get alone in a Session with the same context, prefill_chunk, types,
+// steering and hooks, no matter what runs beside it.
 class Scheduler {
   public:
     using Id = uint64_t;
@@ -47,21 +52,26 @@ class Scheduler {
     explicit Scheduler(const Engine& engine, const SchedulerOptions& options = {});
     Scheduler(Scheduler&&) noexcept;
     Scheduler& operator=(Scheduler&&) noexcept;
-    ~Scheduler();  // ends what is left as cancelled, with callbacks
+    // Requests that have not ended end as cancelled; their callbacks are called.
+    ~Scheduler();
 
-    // From any thread. Requests begin in the order of submission. Throws Error: an empty prompt, one that the context
-    // cannot hold, ids outside the vocabulary, steering that does not fit the model.
+    // Thread-safe. Requests begin in the order of submission. Throws Error: an empty prompt, a prompt longer than the
+    // context, ids outside the vocabulary, steering that does not fit the model.
     Id submit(Request request);
-    // From any thread. Takes effect with the next step; ids that are unknown or have ended are ignored.
+    // Thread-safe. Takes effect at the next step; ids that are unknown or have ended are ignored.
     void cancel(Id id);
 
-    // Evaluates one round for all that run and calls their callbacks. False when nothing is left to do. From one
-    // thread at a time. When it throws, all that ran have ended as failed and those that wait are kept.
+    // Evaluates one round for all running requests and calls their callbacks. Returns false when nothing is left to do.
+    // Call it from one thread at a time. If it throws, all running requests have ended as failed, and waiting ones are
+    // kept.
     bool step();
 
-    int64_t running() const;   // between steps
-    int64_t waiting() const;   // from any thread
-    int64_t capacity() const;  // tokens that one sequence can hold
+    // Requests that run; call it between steps.
+    int64_t running() const;
+    // Requests that wait. Thread-safe.
+    int64_t waiting() const;
+    // Tokens per sequence.
+    int64_t capacity() const;
 
   private:
     std::unique_ptr<api::Requests> requests_;

@@ -1,14 +1,14 @@
-// The parts a model is made of, for experiments: tensors, differentiable operations on a tape, a bare mixture layer
-// and AdamW. Everything is f32. Shapes: T tokens, D and K inputs, N outputs, F hidden numbers of an expert, E experts,
-// V vocabulary.
+// The building blocks of a model, for experiments: tensors, differentiable operations on a tape, a bare mixture layer
+// and AdamW. Everything is f32. Letters of shapes: T tokens, D and K inputs, N outputs, F hidden width of an expert,
+// E experts, V vocabulary.
 //
 //   toolkit::Tape tape;
-//   const auto out = mixture(tape, tape.input(x_TD));    // y, who chose which expert, losses
+//   const auto out = mixture(tape, tape.input(x_TD));    // output, chosen experts, losses
 //   …                                                    // write the loss's gradient into tape.gradient(out.y)
 //   tape.backward();
 //   optimiser.update(mixture.parameters());
 //
-// Functions throw Error where shapes do not fit together. Objects are for one thread at a time.
+// Functions throw Error if shapes do not fit together. Use each object from one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct MixtureState;
 inline namespace v0 {
 namespace toolkit {
 
-// Random numbers by counting: what comes n-th depends on seed, stream and n alone.
+// Counter-based random numbers: the n-th number depends on seed, stream and n only.
 class Random {
   public:
     explicit Random(uint64_t seed, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
@@ -39,19 +39,23 @@ class Random {
     uint64_t seed_, stream_, position_ = 0;
 };
 
-// Numbers in rows, the last dimension contiguous, one to four dimensions. Copies share the numbers.
+// An f32 tensor of one to four dimensions, the last one contiguous. Copies share the data.
 class Tensor {
   public:
-    Tensor() = default;                           // none
-    explicit Tensor(std::vector<int64_t> shape);  // zeros
+    // An empty tensor, which is false.
+    Tensor() = default;
+    // Filled with zeros.
+    explicit Tensor(std::vector<int64_t> shape);
     static Tensor normal(std::vector<int64_t> shape, Random& random, float scale = 1);
 
     explicit operator bool() const { return data_ != nullptr; }
     const std::vector<int64_t>& shape() const { return shape_; }
     int64_t count() const;
     std::span<float> values() const { return {data_, static_cast<size_t>(count())}; }
-    Tensor operator[](int64_t index) const;             // a part along the first dimension, of the same numbers
-    Tensor reshaped(std::vector<int64_t> shape) const;  // the same numbers in another shape of equal count
+    // A slice along the first dimension; shares the data.
+    Tensor operator[](int64_t index) const;
+    // Another shape with the same number of elements; shares the data.
+    Tensor reshaped(std::vector<int64_t> shape) const;
 
   private:
     std::shared_ptr<const void> memory_;
@@ -62,24 +66,28 @@ class Tensor {
 // y_RN = x_RK · w_NKᵀ
 void matmul(const Tensor& y_RN, const Tensor& x_RK, const Tensor& w_NK);
 
-// Something to learn. Copies share everything.
+// A trainable tensor. Copies share all data.
 struct Parameter {
-    Parameter() = default;  // none: where it is optional
+    // Absent, where a parameter is optional.
+    Parameter() = default;
     explicit Parameter(Tensor value);
     Tensor value;
-    Tensor gradient;        // backward() adds to it, AdamW::update() sets it to zero again
-    Tensor mean, variance;  // AdamW's moments
+    // backward() adds to it, AdamW::update() resets it to zero.
+    Tensor gradient;
+    // AdamW's moments.
+    Tensor mean, variance;
 };
 
 struct AdamWOptions {
     float learning_rate = 0.001f, beta1 = 0.9f, beta2 = 0.95f, epsilon = 1e-8f;
-    float decay = 0;  // of the weights, times the learning rate
+    // Decoupled weight decay; it is multiplied by the learning rate.
+    float decay = 0;
 };
 // Adam with decoupled weight decay (Loshchilov, Hutter 2019).
 class AdamW {
   public:
     explicit AdamW(const AdamWOptions& options = {}) : options_(options) {}
-    // One step along the gradients, which are zero afterwards.
+    // Takes one step and resets the gradients to zero.
     void update(std::span<const Parameter> parameters);
 
   private:
@@ -87,7 +95,7 @@ class AdamW {
     int64_t steps_ = 0;
 };
 
-// What an operation made: [rows, columns]. Valid until its tape is cleared or goes.
+// The result of an operation, [rows, columns]. Valid until its tape is cleared or destroyed.
 class Value {
   public:
     Value() = default;
@@ -99,20 +107,23 @@ class Value {
     void* node_ = nullptr;
 };
 
-// Remembers operations, to run them backwards. Keep one and clear it after each step: memory is then used again.
+// Records operations so that gradients can be computed. Keep one and clear it after each step: it reuses its memory.
 class Tape {
   public:
-    // Without recording there is no backward, and operations reuse memory: values that went into one are then gone.
+    // Without recording there is no backward, and an operation may overwrite its inputs, which must not be used again.
     explicit Tape(bool record = true);
     ~Tape();
     Tape(const Tape&) = delete;
     Tape& operator=(const Tape&) = delete;
 
     Value input(const Tensor& x, bool wants_gradient = false);
-    // The gradient of a value, zero at first: write that of your loss before backward(), read an input's after it.
+    // The gradient of a value, zero at first. Before backward(), write the gradient of your loss into it; after
+    // backward(), read the gradient of an input.
     std::span<float> gradient(Value v);
-    void backward();                            // from the gradients written
-    void backward(Value loss, float seed = 1);  // from a single number
+    // From the gradients that were written.
+    void backward();
+    // From a scalar loss, whose gradient is `seed`.
+    void backward(Value loss, float seed = 1);
     void clear();
 
   private:
@@ -120,7 +131,7 @@ class Tape {
     std::unique_ptr<api::TapeState> state_;
 };
 
-// Each adds to the gradients of its parameters and of the values it is made of.
+// Operations. The backward of each adds to the gradients of its parameters and inputs.
 Value linear(Tape& tape, Value x_TK, const Parameter& w_NK, const Parameter& bias_N = {});
 Value embedding(Tape& tape, const Parameter& table_VD, std::span<const int32_t> ids_T);
 Value rms_norm(Tape& tape, Value x_TD, const Parameter& weight_D, float epsilon = 1e-5f);
@@ -129,7 +140,7 @@ Value sigmoid(Tape& tape, Value x_TD);
 Value silu(Tape& tape, Value gate_TF, Value up_TF);  // gate · σ(gate) · up
 Value add(Tape& tape, Value x, Value y);
 Value scale(Tape& tape, Value x, float factor);
-// Mean of −ln p(target) over the targets that are not −1, with p = softmax(x · headᵀ). A single number.
+// Mean of −ln p(target) over the targets that are not −1, with p = softmax(x · headᵀ). A scalar.
 Value cross_entropy(Tape& tape, Value x_TD, const Parameter& head_VD, std::span<const int32_t> targets_T);
 
 struct MixtureOptions {
@@ -137,19 +148,20 @@ struct MixtureOptions {
     int64_t hidden = 0;  // F
     int experts = 0;
     int top_k = 1;
-    // How router logits become scores: softmax over all experts, over the chosen ones only, or a sigmoid of each.
+    // How router logits become scores: softmax over all experts, softmax over the chosen ones only, or a sigmoid each.
     enum class Score : uint8_t { softmax, softmax_selected, sigmoid } score = Score::softmax;
-    bool normalise = false;  // weights of a token are divided by their sum
-    // Initial values are normal; their size:
+    // Divides the routing weights of a token by their sum.
+    bool normalise = false;
+    // Standard deviations of the initial values, which are normally distributed.
     float router_scale = 0.02f, expert_scale = 0.02f;
 };
 
 struct MixtureOutput {
     Value y_TD;
-    std::vector<int32_t> ids_Tk;  // the experts that each token chose, best first
-    Value weights_Tk;
-    std::vector<int64_t> load_E;  // tokens that chose each expert
-    // E · Σ_e share of choices_e · mean score_e; and mean logsumexp(logits)². Single numbers, for tapes that record.
+    std::vector<int32_t> ids_Tk;  // the experts chosen for each token, best first
+    Value weights_Tk;             // their routing weights
+    std::vector<int64_t> load_E;  // tokens per expert
+    // E · Σ_e share of choices_e · mean score_e, and mean logsumexp(logits)². Scalars; only if the tape records.
     Value balance_loss, z_loss;
 };
 
@@ -157,10 +169,10 @@ struct MixtureOutput {
 // Copies share the parameters.
 class Mixture {
   public:
-    // Throws Error for numbers that are not positive, and top_k above experts.
+    // Throws Error for sizes that are not positive, and for top_k above the number of experts.
     Mixture(const MixtureOptions& options, Random& random);
     MixtureOutput operator()(Tape& tape, Value x_TD) const;
-    // The router [E, D], then gate [F, D], up [F, D] and down [D, F] of each expert.
+    // The router [E, D], then gate [F, D], up [F, D] and down [D, F] of each expert in turn.
     std::span<const Parameter> parameters() const;
 
   private:

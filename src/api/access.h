@@ -1,4 +1,4 @@
-// What the classes of include/gremium hold, and the way from them to the library's own. Nothing here is installed.
+// The members behind the classes of include/gremium, and access to them for this room. Nothing here is installed.
 #pragma once
 
 #include <memory>
@@ -20,19 +20,20 @@ struct OpenModel {
     EngineFacts facts;
 };
 struct Profile {
-    hooks::SteeringProfile wishes;
+    hooks::SteeringProfile settings;
 };
 
 struct Access {
     static Engine engine(std::shared_ptr<const Model> model);
     static const std::shared_ptr<const Model>& model(const Engine& engine) { return engine.model_->model; }
-    static const hooks::SteeringProfile& wishes(const SteeringProfile& profile);
+    static const hooks::SteeringProfile& settings(const SteeringProfile& profile);
     static toolkit::Value value(ops::Var node);
-    static ops::Var node(toolkit::Value value);  // throws Error for a value that no operation made
+    // Throws Error for a value that no operation made.
+    static ops::Var node(toolkit::Value value);
     static ops::Graph& graph(toolkit::Tape& tape);
 };
 
-// Throw Error for numbers that are none of the enumeration's.
+// Throw Error for numbers that are not enumerators.
 DType compute_type(Arithmetic arithmetic);
 DType cache_type(CacheType type);
 

@@ -37,7 +37,7 @@ engine::GenerateOptions to_internal(const GenerateOptions& o) {
 
 }  // namespace
 
-// The library tells the text before its token.
+// The library passes on the text before its token.
 hooks::AnswerOptions Delivery::options(const GenerateOptions& options, moe::RoutingHook* hook) {
     hooks::AnswerOptions out;
     out.generate = to_internal(options);

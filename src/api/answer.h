@@ -1,4 +1,4 @@
-// An answer of the library on its way to a user: callbacks as the door has them, and what became of it.
+// Turns an answer of the library into one of the public interface: its callbacks and its result.
 #pragma once
 
 #include <string>
@@ -22,7 +22,7 @@ class Delivery {
 
   private:
     OnText on_text_;
-    std::string text_;  // that has not been told yet
+    std::string text_;  // not yet passed on
     bool refused_ = false;
 };
 

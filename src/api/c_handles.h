@@ -1,4 +1,4 @@
-// What the handles of gremium.h are, and how exceptions become its statuses.
+// The types behind the handles of gremium.h, and the conversion of exceptions to statuses.
 #pragma once
 
 #include <gremium/gremium.h>
@@ -27,9 +27,9 @@ struct gremium_steering {
     gremium::SteeringProfile profile;
 };
 struct gremium_trace {
-    std::shared_ptr<gremium::RoutingTrace> recorder;  // null for one that was read
+    std::shared_ptr<gremium::RoutingTrace> recorder;  // null for a trace that was read
     std::vector<gremium::RoutingDecision> read;
-    gremium::RoutingDecision shown;  // the latest that a caller looks at
+    gremium::RoutingDecision shown;  // the latest that was returned
 };
 struct gremium_session {
     gremium::Session session;
@@ -48,7 +48,7 @@ struct Misuse : std::logic_error {
     using std::logic_error::logic_error;
 };
 
-// Throws Misuse, which names what is NULL.
+// Throws Misuse naming the argument that is NULL.
 template <typename T>
 T& required(T* pointer, const char* name) {
     if (!pointer) throw Misuse(std::string(name) + " is NULL");
@@ -60,7 +60,7 @@ std::span<T> required(T* pointer, size_t count, const char* name) {
     return {pointer, count};
 }
 
-// Memory that gremium_free() frees.
+// Allocates memory that gremium_free() frees.
 void* allocate(size_t bytes);
 char* copy_text(std::string_view text);
 template <typename T>
@@ -70,7 +70,7 @@ T* copy_array(std::span<const T> items) {
     return copy;
 }
 
-// Notes the text of the exception that is being handled, and returns its status.
+// Stores the message of the exception that is being handled, and returns its status.
 gremium_status status_of_exception(char** error) noexcept;
 
 template <typename Body>

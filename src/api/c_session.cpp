@@ -22,7 +22,7 @@ void give(std::span<const float> logits, const float** out) {
 
 }  // namespace
 
-// The C enumerations are the C++ ones, number for number; what is out of range stays so, and is refused there.
+// The C enumerations have the numbers of the C++ ones. A number out of range stays so, and is refused in C++.
 CacheType to_cache_type(gremium_cache_type type) { return static_cast<CacheType>(std::clamp<unsigned>(type, 0, 255)); }
 Arithmetic to_arithmetic(gremium_arithmetic arithmetic) {
     return static_cast<Arithmetic>(std::clamp<unsigned>(arithmetic, 0, 255));

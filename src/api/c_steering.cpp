@@ -9,7 +9,7 @@ struct gremium_rules {
 namespace gremium::api {
 namespace {
 
-// A C hook as one of C++.
+// Wraps a C hook as a C++ hook.
 class CHook final : public RoutingHook {
   public:
     explicit CHook(const gremium_hook& hook) : hook_(hook), fingerprint_(hook.fingerprint ? hook.fingerprint : "") {}
@@ -52,8 +52,9 @@ class CHook final : public RoutingHook {
     std::string fingerprint_;
 };
 
-gremium_status wish(gremium_steering* steering, char** error,
-                    SteeringProfile& (SteeringProfile::*add)(int layer, int expert), int32_t layer, int32_t expert) {
+gremium_status change_expert(gremium_steering* steering, char** error,
+                             SteeringProfile& (SteeringProfile::*add)(int layer, int expert), int32_t layer,
+                             int32_t expert) {
     return guarded(error, [&] { (required(steering, "steering").profile.*add)(layer, expert); });
 }
 
@@ -97,13 +98,13 @@ gremium_status gremium_steering_bias(gremium_steering* steering, int32_t layer, 
     return guarded(error, [&] { required(steering, "steering").profile.bias(layer, expert, value); });
 }
 gremium_status gremium_steering_mute(gremium_steering* steering, int32_t layer, int32_t expert, char** error) {
-    return wish(steering, error, &SteeringProfile::mute, layer, expert);
+    return change_expert(steering, error, &SteeringProfile::mute, layer, expert);
 }
 gremium_status gremium_steering_drop(gremium_steering* steering, int32_t layer, int32_t expert, char** error) {
-    return wish(steering, error, &SteeringProfile::drop, layer, expert);
+    return change_expert(steering, error, &SteeringProfile::drop, layer, expert);
 }
 gremium_status gremium_steering_force(gremium_steering* steering, int32_t layer, int32_t expert, char** error) {
-    return wish(steering, error, &SteeringProfile::force, layer, expert);
+    return change_expert(steering, error, &SteeringProfile::force, layer, expert);
 }
 
 gremium_status gremium_steering_experts_per_token(gremium_steering* steering, int32_t layer, int32_t top_k, float mass,

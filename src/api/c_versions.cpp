@@ -14,7 +14,7 @@ void give_text(const std::string& text, char** out) {
     if (out) *out = copy_text(text);
 }
 
-// Records and their texts in one piece of memory.
+// Puts records and their texts into one block of memory.
 gremium_version_info* copy_versions(const std::vector<gremium::Version>& versions) {
     size_t bytes = versions.size() * sizeof(gremium_version_info);
     for (const auto& v : versions)

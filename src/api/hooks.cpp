@@ -8,7 +8,7 @@
 namespace gremium::api {
 namespace {
 
-// A user's hook as one of the library.
+// Wraps a hook of the public interface as one of the library.
 class Adapter final : public moe::RoutingHook {
   public:
     explicit Adapter(std::shared_ptr<gremium::RoutingHook> hook) : hook_(std::move(hook)) {}
@@ -58,7 +58,7 @@ moe::AfterSelection to_internal(const AfterSelection& s, const moe::TokenBatch& 
 
 Hooks::Hooks(const SteeringProfile& steering, const std::vector<std::shared_ptr<gremium::RoutingHook>>& hooks,
              const ModelSpec& spec) {
-    if (!steering.empty()) hooks_.push_back(std::make_unique<hooks::SteeringHook>(Access::wishes(steering), spec));
+    if (!steering.empty()) hooks_.push_back(std::make_unique<hooks::SteeringHook>(Access::settings(steering), spec));
     for (const auto& hook : hooks) {
         if (!hook) fail("a routing hook is null");
         hooks_.push_back(std::make_unique<Adapter>(hook));

@@ -1,4 +1,4 @@
-// The steering and the hooks of one session or request, as one hook of the library.
+// Combines steering and hooks of one session or request into one hook of the library.
 #pragma once
 
 #include <memory>
@@ -17,10 +17,10 @@ moe::AfterSelection to_internal(const AfterSelection& selection, const moe::Toke
 
 class Hooks {
   public:
-    // Throws Error where the steering does not fit the model, and for a hook that is null.
+    // Throws Error if the steering does not fit the model, and for a null hook.
     Hooks(const SteeringProfile& steering, const std::vector<std::shared_ptr<RoutingHook>>& hooks,
           const ModelSpec& spec);
-    // Null for none. Valid as long as this object.
+    // Null if there are none. Valid as long as this object.
     moe::RoutingHook* get() { return chain_ ? &*chain_ : nullptr; }
 
   private:

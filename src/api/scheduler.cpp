@@ -10,7 +10,7 @@
 namespace gremium {
 namespace api {
 
-// What a request has of its own, until it has ended.
+// The objects that a request owns until it has ended.
 struct Running {
     Running(const std::shared_ptr<const Model>& model, Request&& request)
         : hooks(request.steering, request.hooks, model->spec),

@@ -12,7 +12,7 @@ namespace gremium {
 namespace api {
 namespace {
 
-// Its hooks are given with each call.
+// Hooks are passed with each call instead.
 engine::SessionOptions session_options(const SessionOptions& o) {
     return {.context = o.context,
             .prefill_chunk = o.prefill_chunk,

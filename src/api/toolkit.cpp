@@ -54,7 +54,7 @@ Tensor view(const toolkit::Tensor& tensor) {
 }
 ops::Weight weight(const Parameter& p) { return {view(p.value), view(p.gradient)}; }
 
-// The same, kept alive as long as the tape remembers the operation.
+// The same, kept alive as long as the tape records the operation.
 ops::Weight weight(ops::Graph& g, const Parameter& p) {
     if (g.recording()) g.keep(std::make_shared<const Parameter>(p));
     return weight(p);
@@ -251,7 +251,7 @@ Mixture::Mixture(const MixtureOptions& options, Random& random) {
         fail("mixture: {} experts of {} hidden numbers for a width of {}, expected at least 1 of each", options.experts,
              F, D);
     if (options.top_k < 1 || options.top_k > options.experts)
-        fail("mixture: {} experts a token, expected 1 to {}", options.top_k, options.experts);
+        fail("mixture: {} experts per token, expected 1 to {}", options.top_k, options.experts);
     using Score = moe::RouterPolicy::Score;
     constexpr Score scores[] = {Score::softmax, Score::softmax_selected, Score::sigmoid};
     auto state = std::make_shared<api::MixtureState>();

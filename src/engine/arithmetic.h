@@ -1,4 +1,4 @@
-// In which numbers a model is run.
+// The arithmetic in which a model runs.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,17 @@
 namespace gremium::engine {
 
 enum class Arithmetic : uint8_t {
-    // Rows stay f32 whatever type the weights have: what the model says. For what is measured.
+    // Activations stay f32 whatever type the weights have. For measuring.
     exact,
-    // Rows are rounded to 8 or 16 bits where they meet quantised weights, which is faster. For answers.
+    // Activations are rounded to 8 or 16 bits where they meet quantised weights, which is faster. For generating text.
     running,
 };
 
-std::string_view name_of(Arithmetic arithmetic);  // exact, running
+// exact, running.
+std::string_view name_of(Arithmetic arithmetic);
 std::optional<Arithmetic> arithmetic_named(std::string_view name);
 
-// The type that products are computed in (kernels/matmul/grouped_matmul.h).
+// The type in which products are computed (kernels/matmul/grouped_matmul.h).
 constexpr DType compute_of(Arithmetic arithmetic) { return arithmetic == Arithmetic::exact ? DType::f32 : DType::q8_0; }
 
 }  // namespace gremium::engine

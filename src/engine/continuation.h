@@ -1,4 +1,4 @@
-// A continuation: the tokens that are made after a prompt, one by one.
+// A continuation: the tokens that are generated after a prompt, one by one.
 #pragma once
 
 #include <cstdint>
@@ -19,24 +19,24 @@ enum class Finish : uint8_t {
     max_tokens,
     context_full,
     stopped,    // by on_token
-    cancelled,  // by Scheduler::cancel(), or with the scheduler's end
+    cancelled,  // by Scheduler::cancel() or the scheduler's destructor
     failed      // a step threw
 };
 
 struct GenerateOptions {
     int64_t max_tokens = 128;
     SamplerOptions sampler;
-    // go on after an end-of-generation token
+    // Continue after an end-of-generation token.
     bool ignore_end = false;
 };
 
-// One answer's tokens, made of logits one by one.
+// Chooses the tokens of one answer from logits, one by one.
 class Continuation {
   public:
-    // Throws Error for an empty prompt and for options that the sampler refuses. The tokenizer (null: none) must
-    // outlive it.
+    // Throws Error for an empty prompt and for options that the sampler rejects. The tokenizer (null: none) must
+    // outlive this object.
     Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
-    // The token after the last one, from its logits; none at an end-of-generation token and when complete.
+    // The next token, from the logits of the last one; none if it ends the answer or the answer is complete.
     std::optional<int32_t> next(std::span<const float> logits_V);
     bool complete() const { return std::ssize(tokens_) >= options_.max_tokens; }
     const std::vector<int32_t>& tokens() const { return tokens_; }
@@ -48,13 +48,14 @@ class Continuation {
     std::vector<int32_t> tokens_;
 };
 
-// Evaluates tokens, which are the last of the answer's prompt, and makes the answer. on_token gets each new id before
-// the next is made, and says whether to go on (null: yes). Throws Error for tokens that do not fit.
+// Evaluates `tokens`, the part of the answer's prompt that the session does not hold yet, and generates the answer.
+// on_token (may be null) gets each new id before the next one is generated; it returns false to stop. Throws Error for
+// tokens that do not fit.
 Finish continue_session(Session& session, std::span<const int32_t> tokens, Continuation& answer,
                         const std::function<bool(int32_t token)>& on_token);
 
-// Encodes nothing: prompt ids in, ids out. on_token gets each new id before the next is made; return false to
-// stop. Throws Error for an empty prompt or one that does not fit.
+// From prompt ids to generated ids, without a tokenizer. on_token gets each new id before the next one is generated;
+// return false to stop. Throws Error for an empty prompt or one that does not fit.
 std::vector<int32_t> generate(Session& session, std::span<const int32_t> prompt, const GenerateOptions& options,
                               const std::function<bool(int32_t token)>& on_token);
 

@@ -1,13 +1,13 @@
-// The small model that ships with Gremium.
+// Finds the small default model that ships with Gremium.
 #pragma once
 
 #include <filesystem>
 
 namespace gremium::engine {
 
-// Looked for in the folder that the environment variable GREMIUM_MODELS names, if it is set. Otherwise in
-// share/gremium/models and models of each folder above the program, or above the shared library where this is in one.
-// Throws Error that says so when it is nowhere.
+// If the environment variable GREMIUM_MODELS is set, only the directory that it names is searched. Otherwise
+// share/gremium/models and models are searched in each directory above the file that holds this code, which is the
+// shared library or the program. Throws Error naming these places if there is no default model.
 std::filesystem::path default_model_path();
 
 }  // namespace gremium::engine

@@ -13,7 +13,7 @@ double Evaluation::bits_per_byte(int64_t bytes) const {
 
 namespace {
 
-// Windows of a text, the tokens that follow theirs, and how many of these earlier windows have counted.
+// The windows of a text, their targets, and how many of the targets earlier windows have counted.
 struct Plan {
     std::vector<Window> windows, targets;
     std::vector<size_t> counted;

@@ -11,17 +11,17 @@ namespace gremium::engine {
 
 struct Evaluation {
     double nats = 0;     // Σ −ln p(token)
-    int64_t tokens = 0;  // predicted
+    int64_t tokens = 0;  // predicted tokens
     double mean() const { return tokens ? nats / static_cast<double>(tokens) : 0; }
-    // Bits per byte of the text the tokens stand for.
+    // Bits per byte of the text that the tokens stand for.
     double bits_per_byte(int64_t bytes) const;
 };
 
 struct EvaluateOptions {
-    int64_t window = 512;  // tokens a forward sees at most
-    // A window begins every `stride` tokens (0: every `window`) and counts what no earlier one has: every token but the
-    // text's first is predicted exactly once, from at least window − stride tokens where the text has them. Smaller
-    // strides cost window / stride times the work and measure the model with fuller contexts.
+    int64_t window = 512;  // the most tokens in a forward
+    // A window begins every `stride` tokens (0: every `window`) and counts the tokens that no earlier one has counted.
+    // So every token but the first is predicted exactly once, from at least window − stride tokens if the text has
+    // them. A smaller stride costs window / stride times the work and measures the model with longer contexts.
     int64_t stride = 0;
     int64_t batch = 8;  // windows evaluated together
     DType compute = DType::f32;

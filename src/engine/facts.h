@@ -1,4 +1,4 @@
-// What a model is, in numbers, and what running it takes.
+// A model in numbers, and the memory that it needs to run.
 #pragma once
 
 #include "engine/footprint.h"
@@ -11,29 +11,29 @@ struct ModelFacts {
     ModelSize size;
     Footprint bytes;
     int64_t kv_bytes_per_token = 0;
-    int64_t state_bytes = 0;  // of recurrent layers, for a context of any length
+    int64_t state_bytes = 0;  // of recurrent layers; the same for every length of the context
     int moe_layers = 0, ssm_layers = 0;
-    // Of the first layer that has one; null: none has. They live as long as the model.
+    // Those of the first layer that has one; null if no layer has. They live as long as the model.
     const MoeSpec* moe = nullptr;
     const SsmSpec* ssm = nullptr;
     const AttentionSpec* attention = nullptr;
 };
-// cache: the type of keys and values.
+// cache: the type of cached keys and values.
 ModelFacts facts_of(const Model& model, DType cache);
 
-// What running takes with a context, and what there is.
+// The memory that running needs with a context, and the memory available.
 struct RunMemory {
     MemoryOptions options;
     MemoryNeed need;
-    int64_t program;          // what this program holds beside the model
-    int64_t available;        // free memory of the machine
-    int64_t longest_context;  // that fits
+    int64_t program;          // bytes that this program holds besides the model
+    int64_t available;        // free memory of the machine, in bytes
+    int64_t longest_context;  // the longest context that fits, in tokens
 
     int64_t total() const { return program + need.total(); }
     bool context_fits() const { return program + need.converted + need.cache() + need.activations <= available; }
     bool all_fits() const { return total() <= available; }
 };
-// context 0: the model's.
+// context 0: the model's context.
 RunMemory run_memory(const Model& model, int64_t context, DType cache);
 
 }  // namespace gremium::engine

@@ -13,7 +13,8 @@ Footprint footprint(const Model& model) {
         sum.total += w.weight.value.bytes();
         sum.per_token += w.weight.value.bytes();
     }
-    if (model.weights.head.value.data == embedding.data) sum.total -= embedding.bytes();  // tied: counted already
+    // A tied head was counted already.
+    if (model.weights.head.value.data == embedding.data) sum.total -= embedding.bytes();
     for (size_t l = 0; l < model.spec.layers.size(); ++l) {
         const MoeSpec* moe = model.spec.layers[l].moe();
         if (!moe) continue;
@@ -23,7 +24,8 @@ Footprint footprint(const Model& model) {
         sum.total += experts;
         sum.per_token += experts / moe->router.experts * moe->router.top_k;
     }
-    if (model.encoder) {  // read once for a source, not for every token
+    // The encoder's weights are read once per source, not per token.
+    if (model.encoder) {
         const TensorView shared = model.encoder->weights.embedding.value;
         sum.total += footprint(*model.encoder).total - shared.bytes();
     }

@@ -1,4 +1,4 @@
-// How many bytes of weights a model has, and how many of them one token reads.
+// The bytes of a model's weights, and how many of them are read per token.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace gremium::engine {
 
 struct Footprint {
     int64_t total = 0;
-    int64_t per_token = 0;  // k experts of each MoE layer, one row of the embedding, everything else whole
+    int64_t per_token = 0;  // k experts of each MoE layer, one row of the embedding, everything else
 };
 
 Footprint footprint(const Model& model);

@@ -1,4 +1,4 @@
-// Logits of many rows, a few at a time: all of them at once would take rows times the vocabulary.
+// Logits of many rows, computed a few rows at a time to bound their memory.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace gremium::engine {
 
-// 32 rows of a vocabulary of 256k are 32 MiB.
+// 32 rows of logits for a vocabulary of 256k take 32 MiB.
 inline constexpr int64_t logit_rows = 32;
 
 std::vector<int32_t> rows_from(int64_t first, int64_t count);
 
-// Calls it for each row of hidden_TD, in their order. Logits are valid during the call.
+// Calls on_row for each row of hidden_TD, in order. The logits are valid during the call.
 using OnLogits = std::function<void(int64_t row, std::span<const float> logits_V)>;
 void each_logits(ops::Graph& g, const Model& model, ops::Var hidden_TD, const OnLogits& on_row);
 

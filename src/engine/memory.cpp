@@ -16,7 +16,8 @@ namespace gremium::engine {
 
 namespace {
 
-constexpr int64_t thread_bytes = int64_t{4} << 20;  // panels that products are packed into, tiles of attention
+// Per thread: panels into which products are packed, and tiles of attention.
+constexpr int64_t thread_bytes = int64_t{4} << 20;
 
 int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     const auto bytes = [&](const auto& kind) { return forward_bytes(kind, dim, t); };
@@ -25,7 +26,7 @@ int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     return layer.cross ? sum + cross_forward_bytes(*layer.cross, dim, t) : sum;
 }
 
-// Of the widest product of block-quantised weights: its rows, rounded to whole numbers (kernels/quantised/quantised.h).
+// The rows of the widest product with block-quantised weights, rounded to integers (kernels/quantised/quantised.h).
 int64_t rounded_rows_bytes(const Model& model, int64_t tokens) {
     int64_t most = 0;
     const auto add = [&](int64_t rows, const ops::Weight& w, bool fine) {
@@ -51,7 +52,8 @@ double mebibytes(int64_t bytes) { return static_cast<double>(bytes) / 0x1p20; }
 int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
     const RowBytes t{options.chunk, running_options(options.compute).activation},
         logits{options.logit_rows, DType::f32};
-    int64_t block = t(spec.dim) + logits(spec.vocab);  // what follows the last one
+    // What follows the last block.
+    int64_t block = t(spec.dim) + logits(spec.vocab);
     for (const LayerSpec& layer : spec.layers) block = std::max(block, block_bytes(layer, spec.dim, t));
     std::vector<RopeSpec> rotations;
     int64_t tables = 0;
@@ -63,7 +65,8 @@ int64_t activation_bytes(const ModelSpec& spec, const MemoryOptions& options) {
     if (spec.first_sinusoid >= 0) tables += t.f32(spec.dim);
     if (spec.relative_bias.buckets > 0) {
         const RowBytes heads{spec.layers.front().attention()->heads, DType::f32};
-        tables += heads(2 * std::max(options.context, options.chunk) + 65);  // a score a distance
+        // One score per distance.
+        tables += heads(2 * std::max(options.context, options.chunk) + 65);
     }
     return t.f32(spec.dim) + tables + block;
 }

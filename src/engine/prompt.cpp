@@ -10,11 +10,11 @@ namespace {
 
 int32_t language_token(const Model& model, const std::string& code) {
     const std::vector<int32_t> ids = tokenizer_of(model).encode(code, {.add_bos_eos = false});
-    if (ids.size() != 1) fail("{}: \"{}\" is no language of this model", model.source, code);
+    if (ids.size() != 1) fail("{}: \"{}\" is not a language of this model", model.source, code);
     return ids.front();
 }
 
-// What the encoder reads, and what the decoder then begins with.
+// The input of the encoder, and the tokens with which the decoder begins.
 Prompt translation_prompt(const Model& model, const std::string& text, const Languages& languages) {
     const Tokenizer& tokenizer = tokenizer_of(model);
     Prompt prompt{.tokens = {model.spec.decoder_start}, .source = tokenizer.encode(text, {.add_bos_eos = false})};

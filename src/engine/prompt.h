@@ -1,4 +1,4 @@
-// From text or a conversation to the token ids a model is given.
+// From a text or a conversation to the token ids of a prompt.
 #pragma once
 
 #include <memory>
@@ -11,34 +11,35 @@
 
 namespace gremium::engine {
 
-const Tokenizer& tokenizer_of(const Model& model);  // throws Error that says why there is none
+// Throws Error that says why the model has no tokenizer.
+const Tokenizer& tokenizer_of(const Model& model);
 
 struct Prompt {
-    // The answer follows these.
+    // The tokens that the answer follows.
     std::vector<int32_t> tokens;
-    // Of encoder–decoder models: what the encoder reads first.
+    // The encoder's input, for encoder–decoder models.
     std::vector<int32_t> source = {};
 
-    // How many the text of the prompt has become.
+    // The number of tokens of the prompt's text.
     size_t size() const { return source.empty() ? tokens.size() : source.size(); }
 };
 
-// Of a translator: codes that its vocabulary has as tokens (eng_Latn, …). Empty: none.
+// For a translator: language codes that its vocabulary has as tokens (eng_Latn, …). Empty: none.
 struct Languages {
     std::string source, target;
 };
 
-// A text to continue, with begin- and end-of-text tokens as the vocabulary wants them; of a model with an encoder, a
-// text to read. Throws Error for an empty text and an unknown language.
+// From a text to continue, with begin- and end-of-text tokens as the vocabulary requires; for a model with an encoder,
+// from a text to encode. Throws Error for an empty text and an unknown language.
 Prompt text_prompt(const Model& model, const std::string& text, const Languages& languages = {});
 
-// Conversations in the words of the model's own chat template.
+// Formats conversations with the model's chat template.
 class ChatPrompt {
   public:
     // Throws Error for a model without a template, and for a template with a mistake in it.
     explicit ChatPrompt(std::shared_ptr<const Model> model);
-    // messages: [{"role": "user", "content": …}, …] up to the one that is answered. variables: an object of what else
-    // the template may look for (tools, …); it may be empty. Throws Error as ChatTemplate::render, and for an empty
+    // messages: [{"role": "user", "content": …}, …] up to the one to answer. variables: an object with anything else
+    // that the template may use (tools, …); it may be empty. Throws Error as ChatTemplate::render, and for an empty
     // prompt.
     Prompt operator()(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& variables) const;
 

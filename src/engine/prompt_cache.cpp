@@ -24,8 +24,8 @@ void PromptCache::require_room(std::span<const int32_t> tokens, int64_t held) co
              session_.capacity());
 }
 
-// Does what evaluates tokens, which tokens_ holds already. Where that throws, a layer that keeps a state may have seen
-// tokens that others have not: a step back makes it begin again.
+// Runs `work`, which evaluates tokens that are in tokens_ already. If it throws, some layers with a state may have seen
+// tokens that others have not; truncating makes them begin again.
 template <typename Work>
 void PromptCache::evaluating(Work&& work) {
     has_logits_ = false;
@@ -40,7 +40,7 @@ void PromptCache::evaluating(Work&& work) {
     has_logits_ = true;
 }
 
-// Forgets what is not a beginning of the prompt; at least one token is left to evaluate.
+// Keeps only the common prefix with the prompt, but leaves at least one token to evaluate.
 size_t PromptCache::keep_prefix(std::span<const int32_t> tokens) {
     const int64_t common = std::ranges::mismatch(tokens_, tokens).in2 - tokens.begin();
     return static_cast<size_t>(truncate(std::min(common, std::ssize(tokens) - 1)));

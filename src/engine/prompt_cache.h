@@ -1,4 +1,4 @@
-// A session that knows which tokens it holds, so that a prompt's known beginning is not evaluated again.
+// A session that knows its tokens, so that a common prefix of prompts is evaluated only once.
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@
 
 namespace gremium::engine {
 
-// What is refused for its arguments changes nothing. When an evaluation or a callback throws, nothing is held
-// afterwards.
+// A call that rejects its arguments changes nothing. If an evaluation or a callback throws, the cache may hold fewer
+// tokens afterwards, and none if layers cannot go back.
 class PromptCache {
   public:
     // Throws Error as Session.
@@ -22,31 +22,31 @@ class PromptCache {
     struct Made {
         std::vector<int32_t> tokens;
         Finish finish;
-        // Tokens of the prompt that were held already.
+        // Tokens of the prompt that were in the cache already.
         size_t kept;
     };
-    // The hook watches and steers this answer only; null: none. on_token gets each new token before the next is made,
-    // and says whether to go on. Throws Error for an empty prompt and one that does not fit.
+    // The hook observes and steers this answer only; null: none. on_token gets each new token before the next one is
+    // generated, and returns false to stop. Throws Error for an empty prompt and one that does not fit.
     Made answer(const Prompt& prompt, const GenerateOptions& options, moe::RoutingHook* hook,
                 const std::function<bool(int32_t token)>& on_token);
 
-    // Holds exactly these tokens afterwards: keeps as many of their first as it holds already and evaluates the
-    // others. Returns the logits after the last one, valid until the next evaluation. Throws Error for no tokens, ids
-    // outside the vocabulary and more tokens than fit.
+    // Makes the cache hold exactly these tokens: keeps the common prefix and evaluates the others. Returns the logits
+    // [V] after the last one, valid until the next evaluation. Throws Error for no tokens, ids outside the vocabulary,
+    // and more tokens than fit.
     std::span<const float> sync(std::span<const int32_t> tokens, moe::RoutingHook* hook);
-    // Appends tokens; otherwise the same.
+    // Appends tokens; otherwise as sync().
     std::span<const float> evaluate(std::span<const int32_t> tokens, moe::RoutingHook* hook);
     // As Session::encode.
     void read_source(std::span<const int32_t> source, moe::RoutingHook* hook);
-    // What was computed under another fingerprint is forgotten.
+    // Forgets tokens that were computed under another fingerprint.
     void set_hook(moe::RoutingHook* hook);
-    // Forgets what comes after so many tokens, or more where layers cannot go back just there; returns how many are
-    // left.
+    // Forgets all but the first `length` tokens, or more if the layers cannot go back to exactly there. Returns the
+    // number of tokens left.
     int64_t truncate(int64_t length);
 
     const Session& session() const { return session_; }
     std::span<const int32_t> tokens() const { return tokens_; }
-    // After the last token held; empty where they were not made.
+    // The logits after the last token; empty if they were not computed.
     std::span<const float> logits() const;
 
   private:

@@ -1,4 +1,5 @@
-// Windows of text through a model: what evaluates, compares, searches, traces and measures importance reads with.
+// Runs windows of text through a model. Everything that evaluates, compares, searches, traces or measures importance
+// reads through this class.
 #pragma once
 
 #include <functional>
@@ -11,17 +12,17 @@
 
 namespace gremium::engine {
 
-// Windows are as long as the model's context, but no longer than this unless asked for: models state contexts of up to
-// a million tokens, and attention's work on a token grows with all that came before it.
+// Windows are as long as the model's context, but by default no longer than this: models state contexts of up to a
+// million tokens, and the work of attention per token grows with the number of preceding tokens.
 inline constexpr int64_t longest_window = 2048;
-// Windows are read side by side until they have about so many tokens together: where a token chooses k of E experts,
-// each expert then meets 4096 · k / E of them, 64 even for one of 64, enough for products to run at full speed. More
-// would only take memory.
+// Windows are read together until they have about this many tokens. If a token chooses k of E experts, each expert then
+// gets 4096 · k / E of them on average, 64 even with k = 1 of 64, enough for products to run at full speed. More tokens
+// would only need more memory.
 inline constexpr int64_t tokens_at_once = 4096;
 
-// The length to read in: what was asked for (0: nothing was). Throws Error beyond the model's context.
+// The length of windows: `asked`, or the default if it is 0. Throws Error if it is longer than the model's context.
 int64_t window_length(const Model& model, int64_t asked);
-// How many windows of a length are read side by side.
+// How many windows of this length are read together.
 int64_t windows_at_once(int64_t length);
 
 using Window = std::span<const int32_t>;
@@ -31,29 +32,33 @@ struct ReaderOptions {
     DType compute = DType::f32;  // of matmuls (running_options)
     moe::RoutingHook* hook = nullptr;
     kernels::MatmulObserver* observer = nullptr;
-    int64_t batch = 1;  // windows of one length that a forward reads side by side
-    // Above 0: each window is read by itself instead, `chunk` tokens a forward, through a cache of so many tokens. Then
-    // windows of any length take the memory of a chunk and of the cache.
+    int64_t batch = 1;  // windows of one length per forward
+    // Above 0: each window is read by itself instead, `chunk` tokens per forward, through a cache for this many tokens.
+    // Then windows of any length need only the memory of a chunk and of the cache.
     int64_t context = 0;
     int64_t chunk = 512;
     DType cache = DType::f32;
 };
 
-// What the model makes of T tokens: of whole windows of one length, one after the other, or of a chunk of one window.
-// Lives while the reader's callback runs.
+// The model's output for T tokens: whole windows of one length, one after the other, or a chunk of one window. Valid
+// during the reader's callback.
 class Passage {
   public:
-    size_t window() const { return window_; }                      // the first one's number among those read
-    size_t windows() const { return windows_; }                    // how many there are
-    int64_t position() const { return batch_.positions.front(); }  // of the first token in its window
+    // The index of the first window among those read.
+    size_t window() const { return window_; }
+    // The number of windows.
+    size_t windows() const { return windows_; }
+    // The position of the first token in its window.
+    int64_t position() const { return batch_.positions.front(); }
     std::span<const int32_t> tokens() const { return batch_.tokens; }
 
     TensorView hidden_TD() const { return hidden_TD_->value; }
-    // f32 [T, V]. May be written to.
+    // f32 [T, V]. The caller may overwrite it.
     Tensor logits_TV();
-    // The same in blocks of few tokens, which bounds their memory: calls on_row(t, logits) for each token.
+    // Calls on_row(t, logits) for each token. Logits are computed for a few tokens at a time, which bounds their
+    // memory.
     void each_logits(const OnLogits& on_row);
-    // −ln p(target) of each token, 0 for targets of −1. Logits are made in blocks.
+    // −ln p(target) in nats for each token, 0 for targets of −1. Logits are computed for a few tokens at a time.
     std::vector<float> losses(std::span<const int32_t> targets_T);
 
   private:
@@ -73,12 +78,12 @@ class Reader {
   public:
     using OnPassage = std::function<void(Passage&)>;
 
-    // Several readers may share an arena, one at a time. The model must outlive the reader. Throws Error for a context
-    // that does not fit into memory.
+    // Several readers may share an arena if they read one at a time. The model must outlive the reader. Throws Error
+    // for a context that does not fit into memory.
     Reader(Arena& arena, const Model& model, ReaderOptions options = {});
 
-    // Each window begins a fresh context. `on_passage` may be null: for the sake of a hook or an observer. Throws Error
-    // for ids outside the vocabulary, an empty window, and one that is longer than a context that was given.
+    // Each window begins a new context. `on_passage` may be null if only a hook or an observer is of interest. Throws
+    // Error for ids outside the vocabulary, an empty window, and a window longer than ReaderOptions::context.
     void read(std::span<const Window> windows, const OnPassage& on_passage = {});
 
   private:

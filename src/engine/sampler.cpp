@@ -38,7 +38,7 @@ int32_t Sampler::sample(std::span<const float> logits_V) {
     return draw();
 }
 
-// By logit, and for equal ones by id: the order, and so the result, is always the same.
+// By logit, and equal logits by id, so that the order and with it the result is always the same.
 bool Sampler::better(const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
@@ -100,7 +100,8 @@ int32_t Sampler::draw() {
         left -= weight(c);
         if (left < 0) return c.token;
     }
-    return candidates_.front().token;  // rounding, or no finite logit at all
+    // Reached only by rounding, or if no logit is finite.
+    return candidates_.front().token;
 }
 
 }  // namespace gremium::engine

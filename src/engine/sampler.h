@@ -1,4 +1,4 @@
-// From logits to a token.
+// Samples a token from logits.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,19 @@ struct SamplerOptions {
     float temperature = 0.8f;      // 0: the most probable token
     int top_k = 40;                // 0: all
     float top_p = 0.95f;           // 1: all
-    float min_p = 0.05f;           // keep tokens at least this share of the best one's probability; 0: all
+    float min_p = 0.05f;           // keep tokens with at least this share of the best one's probability; 0: all
     float repetition_penalty = 1;  // divides positive logits of recent tokens, multiplies negative ones
     int repetition_window = 64;
     uint64_t seed = 0;
 };
 
-// Order as in llama.cpp: penalty, top-k, top-p, min-p, temperature. Deterministic given the seed.
+// The order is that of llama.cpp: penalty, top-k, top-p, min-p, temperature. Deterministic for a given seed.
 class Sampler {
   public:
     explicit Sampler(const SamplerOptions& options);
     int32_t sample(std::span<const float> logits_V);
-    void accept(int32_t token);  // remembers a token for the repetition penalty (prompt tokens too)
+    // Remembers a token for the repetition penalty; call it for prompt tokens too.
+    void accept(int32_t token);
 
   private:
     struct Candidate {
@@ -32,8 +33,10 @@ class Sampler {
         float logit;
     };
     static bool better(const Candidate& a, const Candidate& b);
-    void collect(std::span<const float> logits_V);  // fills candidates_, penalties applied
-    void keep_top_k();                              // sorts, best first
+    // Fills candidates_, with penalties applied.
+    void collect(std::span<const float> logits_V);
+    // Sorts them, best first.
+    void keep_top_k();
     void keep_top_p();
     void keep_min_p();
     int32_t draw();

@@ -16,12 +16,12 @@ struct Scheduler::Sequence {
     Request request;
     Continuation answer;
     Timeline timeline;
-    int64_t bytes;      // that it holds of the memory
-    uint64_t turn = 0;  // of reading its prompt: the lowest is next
+    int64_t bytes;      // of memory that it holds
+    uint64_t turn = 0;  // the sequence with the lowest turn reads its prompt next
     std::optional<int32_t> next = {};
 
     bool reads() const { return timeline.length() < std::ssize(request.prompt); }
-    // What it evaluates next, at most `most` tokens.
+    // The tokens that it evaluates next, at most `most`.
     Due due(int64_t most) {
         if (!reads()) return {&timeline, {&*next, 1}};
         const auto rest = std::span(request.prompt).subspan(static_cast<size_t>(timeline.length()));
@@ -29,11 +29,11 @@ struct Scheduler::Sequence {
     }
 };
 
-// What a step evaluates.
+// The work of one step.
 struct Scheduler::Work {
     std::vector<Due> due = {};
-    std::vector<Sequence*> ready = {};  // those that get a token
-    std::vector<int32_t> last = {};     // the row of each of them whose logits decide it
+    std::vector<Sequence*> ready = {};  // the sequences that get a new token
+    std::vector<int32_t> last = {};     // for each of them, the row whose logits decide the token
     int32_t rows = 0;
 
     void add(Sequence& s, const Due& own) {
@@ -70,7 +70,7 @@ Scheduler::~Scheduler() {
         if (w.request.on_finish) w.request.on_finish(Finish::cancelled);
 }
 
-// The last token that is made needs no place.
+// The last generated token is never evaluated, so it needs no place in the cache.
 int64_t Scheduler::tokens_of(const Request& request) const {
     const int64_t prompt = std::ssize(request.prompt), left = context_ - prompt;
     return prompt + std::clamp<int64_t>(request.generate.max_tokens - 1, 0, left);
@@ -90,8 +90,9 @@ Scheduler::Id Scheduler::submit(Request request) {
     check(request.source);
     if (request.source.empty() == (model_->encoder != nullptr))
         fail("{}: {}", model_->source,
-             model_->encoder ? "an encoder-decoder model wants a source" : "has no encoder to read a source");
-    Continuation(nullptr, request.prompt, request.generate);  // throws what begin() would
+             model_->encoder ? "an encoder-decoder model needs a source" : "has no encoder to read a source");
+    // Throws now what begin() would throw later.
+    Continuation(nullptr, request.prompt, request.generate);
     if (std::ssize(request.prompt) > context_)
         fail("a prompt of {} tokens does not fit into a context of {}", request.prompt.size(), context_);
     const std::lock_guard lock(mutex_);
@@ -138,7 +139,7 @@ void Scheduler::drop_cancelled() {
         if (slots_[slot] && std::ranges::find(ids, slots_[slot]->id) != ids.end()) finish(slot, Finish::cancelled);
 }
 
-// Requests begin in their order: one that needs much memory is not overtaken.
+// Requests begin in order of submission: one that needs much memory is not overtaken.
 void Scheduler::admit() {
     for (auto& slot : slots_) {
         if (slot) continue;
@@ -167,8 +168,8 @@ std::unique_ptr<Scheduler::Sequence> Scheduler::begin(Waiting next) {
                                                .turn = ++turns_});
 }
 
-// All that decode, then prompts in turns. A prompt's chunks begin at multiples of their length: where they are cut does
-// not depend on what else there is.
+// All decoding sequences, then prompts in turns. A prompt's chunks begin at multiples of their length, so where they
+// are cut does not depend on other sequences.
 Scheduler::Work Scheduler::gather() {
     Work work;
     std::vector<Sequence*> readers;
@@ -218,7 +219,7 @@ bool Scheduler::step() {
     drop_cancelled();
     for (const auto& s : slots_)
         if (s && !s->timeline.steering_holds())
-            fail("request {}: its hook steers otherwise than when its {} tokens were computed", s->id,
+            fail("request {}: its hook steers differently than when its {} tokens were computed", s->id,
                  s->timeline.length());
     try {
         admit();

@@ -16,49 +16,61 @@ namespace gremium::engine {
 
 struct Request {
     std::vector<int32_t> prompt;
-    std::vector<int32_t> source = {};  // of encoder–decoder models: what their encoder reads first
-    GenerateOptions generate = {};     // the sampler's seed is the request's own
-    // Told by step() of this request's tokens, which alone it steers; must outlive on_finish. What it does to routing
-    // must not change while the request runs: step() then throws, having done nothing, until that ends or the request
-    // is cancelled.
+    // The encoder's input, for encoder–decoder models.
+    std::vector<int32_t> source = {};
+    // Each request has its own sampler and seed.
+    GenerateOptions generate = {};
+    // Called by step() for this request's tokens only; must outlive on_finish. Its fingerprint must not change while
+    // the request runs; otherwise step() throws and does nothing until it is restored or the request is cancelled.
     moe::RoutingHook* hook = nullptr;
-    // Called by step(), and must not throw or call the scheduler, except for submit() and cancel().
-    std::function<bool(int32_t token)> on_token = {};  // each token as it is made; false: enough
-    std::function<void(Finish)> on_finish = {};        // once
+    // The callbacks are called by step(). They must not throw, and may call only submit() and cancel() of the
+    // scheduler.
+    //
+    // Called for each generated token; return false to stop.
+    std::function<bool(int32_t token)> on_token = {};
+    // Called once.
+    std::function<void(Finish)> on_finish = {};
 };
 
 struct SchedulerOptions {
-    int64_t sequences = 8;  // at most so many run together; the others wait their turn
-    // Of each sequence; 0: the model's, or what fits into memory if that is less.
+    // Requests that run at the same time; the others wait.
+    int64_t sequences = 8;
+    // Tokens per sequence; 0: the model's context, or what fits into memory if that is less.
     int64_t context = 0;
-    // Tokens of prompts that a step evaluates beside those that decode: of one prompt, or of several short ones.
+    // Prompt tokens that a step evaluates besides the decoding sequences, from one prompt or several short ones.
     int64_t prefill_chunk = 128;
-    int64_t memory = 0;  // bytes that caches and activations may take; 0: half of what is free now
+    // Limit for caches and activations in bytes; 0: half of the memory that is free now.
+    int64_t memory = 0;
     DType cache = DType::f32;
     DType compute = DType::q8_0;
 };
 
-// Every request gets exactly the tokens, from exactly the logits, that a Session of the same context, prefill_chunk,
-// types and hook gives it alone, whatever runs beside it and however that is steered.
+// A request gets exactly the tokens, from exactly the logits, that it would get alone in a Session with the same
+// context, prefill_chunk, types and hook, no matter what runs beside it and how that is steered.
 class Scheduler {
   public:
     using Id = uint64_t;
 
-    // Throws Error for options that make no sense and for a context that does not fit into memory.
+    // Throws Error for options out of range and for a context that does not fit into memory.
     explicit Scheduler(std::shared_ptr<const Model> model, SchedulerOptions options = {});
-    ~Scheduler();  // cancels what is left
+    // Requests that have not ended end as cancelled.
+    ~Scheduler();
 
-    // From any thread. Requests are begun in this order; each holds memory for its prompt and max_tokens while it runs.
-    // Throws Error for an empty prompt, one that the context cannot hold or with ids that the vocabulary lacks.
+    // Thread-safe. Requests begin in the order of submission; a running request holds memory for its prompt and
+    // max_tokens. Throws Error for an empty prompt, a prompt longer than the context, and ids outside the vocabulary.
     Id submit(Request request);
-    void cancel(Id id);  // from any thread; takes effect with the next step. Unknown ids are ignored
+    // Thread-safe. Takes effect at the next step; unknown ids are ignored.
+    void cancel(Id id);
 
-    // One forward for all that run, with its callbacks; false when nothing is left to do. From one thread at a time.
-    // After an Error all that ran are finished as failed; those that wait are kept.
+    // Runs one forward for all running requests and calls their callbacks. Returns false when nothing is left to do.
+    // Call it from one thread at a time. If it throws, all running requests have ended as failed; waiting ones are
+    // kept.
     bool step();
 
-    int64_t running() const;  // between steps
-    int64_t waiting() const;  // from any thread
+    // Requests that run; call it between steps.
+    int64_t running() const;
+    // Requests that wait. Thread-safe.
+    int64_t waiting() const;
     int64_t context() const { return context_; }
 
   private:
@@ -81,12 +93,12 @@ class Scheduler {
 
     std::shared_ptr<const Model> model_;
     SchedulerOptions options_;
-    int64_t context_ = 0, memory_ = 0;  // memory_: bytes that caches may still take
+    int64_t context_ = 0, memory_ = 0;  // memory_: bytes still available for caches
     std::vector<std::unique_ptr<Sequence>> slots_;
     uint64_t turns_ = 0;
     Arena arena_;
 
-    mutable std::mutex mutex_;  // of what follows
+    mutable std::mutex mutex_;  // guards the members below
     std::deque<Waiting> waiting_;
     std::vector<Id> cancelled_;
     Id last_ = 0;

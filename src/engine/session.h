@@ -1,4 +1,4 @@
-// Session: one mutable timeline over an immutable model.
+// Session: one sequence of tokens, which grows and shrinks, over an immutable model.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,18 @@
 namespace gremium::engine {
 
 struct SessionOptions {
-    // 0: the model's, or what fits into half of the free memory if that is less: the other half is for pages of
-    // weights.
+    // Capacity in tokens; 0: the model's context, or what fits into half of the free memory if that is less. The other
+    // half is left for pages of weights.
     int64_t context = 0;
-    int64_t prefill_chunk = 512;  // tokens evaluated together
+    int64_t prefill_chunk = 512;  // tokens that are evaluated together
     DType cache = DType::f32;     // of keys and values (model/kv_cache.h)
     DType compute = DType::q8_0;  // of matmuls (kernels/matmul/grouped_matmul.h); reference kernels round nothing
     moe::RoutingHook* hook = nullptr;
 };
 
 struct MemoryOptions;
-// What a session with these options is to be counted for (engine/memory.h); a context of 0 is the model's.
+// The options by which to compute the memory of such a session (engine/memory.h); a context of 0 is the model's
+// context.
 MemoryOptions memory_options(const Model& model, const SessionOptions& options);
 
 class Session {
@@ -29,22 +30,23 @@ class Session {
     // Throws Error for a context that does not fit into memory.
     Session(std::shared_ptr<const Model> model, SessionOptions options = {});
 
-    // Of an encoder–decoder model: reads the source that the tokens from now on are made from; forgets all before. It
-    // is read in one piece. Throws Error for other models.
+    // For encoder–decoder models: encodes in one piece the source that the following tokens depend on, and empties the
+    // context. Throws Error for other models.
     void encode(std::span<const int32_t> source);
-    // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error
-    // when the context is full or a token id is out of range.
+    // Appends tokens and returns the logits after the last one ([V], valid until the next call). Throws Error if the
+    // context is full or a token id is out of range.
     std::span<const float> evaluate(std::span<const int32_t> tokens);
-    // As evaluate, and calls on_row(position, logits) for every token.
+    // As evaluate(), and calls on_row(position, logits) for every token.
     void evaluate_all(std::span<const int32_t> tokens,
                       const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
-    std::span<const float> last_logits() const { return logits_; }  // of the last evaluate
+    // The logits of the last evaluate().
+    std::span<const float> last_logits() const { return logits_; }
     int64_t length() const { return timeline_.length(); }
     int64_t capacity() const { return timeline_.cache().capacity(); }
     void truncate(int64_t length) { timeline_.cache().truncate(length); }
     int64_t reachable(int64_t length) const { return timeline_.cache().reachable(length); }
-    // Another hook from now on (null: none). What was computed under other steering is forgotten: the context is empty
-    // then. A hook that changes its own mind over a context is an Error of evaluate.
+    // Replaces the hook (null: none). The context is emptied if it was computed under another fingerprint. If a hook
+    // changes its fingerprint while the context is in use, evaluate() throws Error.
     void set_hook(moe::RoutingHook* hook) { timeline_.set_hook(hook); }
     const Model& model() const { return *model_; }
 

@@ -17,7 +17,7 @@ ops::Graph::Options after_clearing(Arena& arena, DType compute) {
     return running_options(compute);
 }
 
-// What is due, row by row.
+// The due tokens, row by row.
 struct Rows {
     std::vector<int32_t> tokens, positions, sequences;
     std::vector<KvCache*> caches;
@@ -34,7 +34,8 @@ struct Rows {
             caches.push_back(&own.timeline->cache());
             hooks.push_back(own.timeline->hook());
         }
-        if (due.size() == 1) sequences.clear();  // nothing to tell apart
+        // A single sequence needs no cohorts.
+        if (due.size() == 1) sequences.clear();
     }
 };
 

@@ -1,5 +1,5 @@
-// One step: what one or many sequences have due goes through the model together. Session and Scheduler are two ways to
-// decide what is due; each sequence gets, bit for bit, what it gets alone.
+// One step: the due tokens of one or many sequences go through the model together. Session and Scheduler are two ways
+// to decide which tokens are due. Each sequence gets, bit for bit, what it would get alone.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace gremium::engine {
 
-// One sequence: what it has seen so far, and the hook (null: none) that is told of its tokens and steers them.
+// One sequence: its cache, and the hook (null: none) that observes and steers its tokens.
 class Timeline {
   public:
     Timeline(KvCache cache, moe::RoutingHook* hook) : cache_(std::move(cache)), hook_(hook) {}
@@ -22,20 +22,20 @@ class Timeline {
     const KvCache& cache() const { return cache_; }
     int64_t length() const { return cache_.length(); }
     moe::RoutingHook* hook() const { return hook_; }
-    // Forgets all tokens if they were computed under other steering than this hook's.
+    // Forgets all tokens if they were computed under another fingerprint than this hook's.
     void set_hook(moe::RoutingHook* hook);
-    // Whether all tokens were computed under the steering of the hook as it is now.
+    // Whether all tokens were computed under the hook's present fingerprint.
     bool steering_holds() const;
-    // Throws Error where it does not.
+    // Throws Error if steering_holds() is false.
     void require_steering();
 
   private:
     KvCache cache_;
     moe::RoutingHook* hook_;
-    std::string steering_;  // fingerprint of the hook under which the cache was filled
+    std::string steering_;  // the fingerprint under which the cache was filled
 };
 
-// The tokens that a sequence goes on with; at least one.
+// The next tokens of a sequence; at least one.
 struct Due {
     Timeline* timeline;
     std::span<const int32_t> tokens;
@@ -43,13 +43,14 @@ struct Due {
 
 class Step {
   public:
-    // Runs the model; each timeline is there once. Clears the arena first, and its memory holds the result. Throws
-    // Error, among others where a hook has changed its steering since its sequence began.
+    // Runs the model; each timeline occurs once. Clears the arena first and keeps the result in it. Throws Error, for
+    // example if a hook has changed its fingerprint since its sequence began.
     Step(Arena& arena, const Model& model, DType compute, std::span<const Due> due);
 
-    // Logits of rows [rows, V], f32. Rows count the tokens that were due, in their order.
+    // f32 [rows, V]: the logits of some of the due tokens; row i is the i-th due token over all sequences.
     Tensor logits(std::span<const int32_t> rows);
-    void each_logits(const OnLogits& on_row);  // of all rows, in their order
+    // The logits of all rows, in order.
+    void each_logits(const OnLogits& on_row);
 
   private:
     ops::Graph graph_;
@@ -57,8 +58,8 @@ class Step {
     ops::Var hidden_TD_;
 };
 
-// Lets an empty cache remember what the encoder of an encoder-decoder model makes of a source, which is read in one
-// piece. Throws Error for other models.
+// Encodes a source in one piece with an encoder–decoder model, and stores the result in an empty cache. Throws Error
+// for other models.
 void read_source(Arena& arena, const Model& model, std::span<const int32_t> source, DType compute, KvCache& cache);
 
 }  // namespace gremium::engine

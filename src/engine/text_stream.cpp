@@ -49,7 +49,7 @@ std::string TextStream::add(std::string_view text) {
     return out;
 }
 
-// How many bytes at the end may be the beginning of a stop text.
+// The number of bytes at the end that may be the beginning of a stop text.
 size_t TextStream::possible_stop() const {
     if (stops_.empty()) return 0;
     for (size_t n = std::min(held_.size(), stops_.front().size() - 1); n > 0; --n) {

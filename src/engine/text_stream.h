@@ -1,4 +1,4 @@
-// An answer's text as its tokens arrive, and the texts at which it ends.
+// Turns an answer's tokens into text as they arrive, and stops at stop texts.
 #pragma once
 
 #include <string>
@@ -9,18 +9,21 @@
 
 namespace gremium::engine {
 
-// Whole UTF-8 characters, held back while they could still be the beginning of a stop text. Which stop text ends an
-// answer depends on the text alone, not on how tokens cut it: the one that is complete first, of several the longest.
+// Gives out complete UTF-8 characters, but holds them back while they could be the beginning of a stop text. Which stop
+// text ends an answer depends only on the text, not on how it is cut into tokens: the first that is complete, and of
+// several the longest.
 class TextStream {
   public:
     // Throws Error for stop texts that are empty or not UTF-8. The tokenizer must outlive it.
     explicit TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops = {},
                         const DecodeOptions& decode = {});
 
-    std::string push(int32_t token);  // the text that is certain now; nothing more after a stop text
-    std::string finish();             // what was held back, at the end of the answer
+    // Returns the text that is now certain; nothing after a stop text.
+    std::string push(int32_t token);
+    // Returns what was held back, at the end of the answer.
+    std::string finish();
 
-    // The stop text that was met: neither it nor what follows it is part of the text. Empty: none.
+    // The stop text that ended the answer; neither it nor what follows is part of the text. Empty: none.
     const std::string& stop() const { return met_; }
 
   private:

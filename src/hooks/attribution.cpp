@@ -27,7 +27,7 @@ std::vector<double> vector_of(const ops::Weight& w, size_t size, double otherwis
 
 double mean(const auto& x) { return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size()); }
 
-// 1 / √(mean x² + ε), of a layer norm after its mean is gone.
+// 1 / √(mean x² + ε); for a layer norm, after subtracting the mean.
 double norm_factor(const NormSpec& norm, const std::vector<double>& x) {
     const double middle = norm.kind == NormKind::layer ? mean(x) : 0;
     double squares = 0;

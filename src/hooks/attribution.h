@@ -1,10 +1,11 @@
-// Why this token and not another: direct logit attribution. The final residual is the sum of what the embedding and
-// every part of every layer added to it, and the logits are linear in it once the final norm's scale is held at what it
-// was at that position (Elhage et al.: A Mathematical Framework for Transformer Circuits, 2021). So with x = Σ_p x_p,
-// norm weights w, head rows h and the divisor c of the logits
-//   logit(a) − logit(b) = Σ_p ⟨x_p, w ⊙ (h_a − h_b)⟩ / (rms(x) · c) + constant,
-// where experts count with their weights, layers' parts with the residual scale, a layer norm takes each part's mean
-// off first, and the constant is what biases of the norm and the head add. Exact up to the rounding of the f32 forward.
+// Direct logit attribution: which parts of the model made one token more likely than another. The final residual is the
+// sum of what the embedding and every part of every layer added to it, and the logits are linear in it if the final
+// norm's scale is held at its value at that position (Elhage et al.: A Mathematical Framework for Transformer Circuits,
+// 2021). With x = Σ_p x_p, norm weights w, head rows h and the divisor c of the logits:
+//   logit(a) − logit(b) = Σ_p ⟨x_p, w ⊙ (h_a − h_b)⟩ / (rms(x) · c) + constant.
+// Experts count with their routing weights, parts of layers with the residual scale; a layer norm first subtracts the
+// mean of each part; the constant comes from the biases of the norm and the head. Exact up to the rounding of the f32
+// forward.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ namespace gremium::hooks {
 struct PartShare {
     moe::Part part;
     int layer, expert;  // −1: none
-    float weight;       // of the expert; 1 for other parts
-    double value;       // nats of the difference of logits
+    float weight;       // routing weight of the expert; 1 for other parts
+    double value;       // its part of the difference of logits, in nats
 };
 
 struct Attribution {
@@ -30,16 +31,19 @@ struct Attribution {
     double difference;  // logit(token) − logit(against), as the model computed it
     double constant;
     std::vector<PartShare> parts;
-    double sum() const;                  // of the parts and the constant: the difference, but for rounding
-    double total(moe::Part part) const;  // of all parts of this kind
-    // The experts that weighed most, for or against; at most so many.
+    // The sum of the parts and the constant: the difference, up to rounding.
+    double sum() const;
+    // The sum of all parts of one kind.
+    double total(moe::Part part) const;
+    // The experts with the largest absolute values; at most `most`.
     std::vector<PartShare> strongest_experts(size_t most) const;
 };
-std::string_view name_of(moe::Part part);  // embedding, mixer, cross, dense, experts, shared
-// Every kind of part that added something to any of the tokens.
+// embedding, mixer, cross, dense, experts, shared.
+std::string_view name_of(moe::Part part);
+// The kinds of parts that contributed to any of the tokens.
 std::vector<moe::Part> parts_of(std::span<const Attribution> tokens);
 
-// The hook that keeps what the last token of the latest forward was made of: (parts + k) · D floats a layer.
+// The hook that keeps all contributions to the last token of the latest forward: (parts + k) · D floats per layer.
 class ContributionRecorder : public moe::RoutingHook {
   public:
     explicit ContributionRecorder(const ModelSpec& spec) : spec_(spec) {}
@@ -49,7 +53,8 @@ class ContributionRecorder : public moe::RoutingHook {
         moe::Part part;
         int layer, expert;
         float weight;
-        std::vector<float> x_D;  // as added to the residual stream: weight and residual scale included
+        // As added to the residual stream, with routing weight and residual scale applied.
+        std::vector<float> x_D;
     };
     const std::vector<Kept>& parts() const { return parts_; }
 
@@ -60,7 +65,7 @@ class ContributionRecorder : public moe::RoutingHook {
     std::vector<Kept> parts_;
 };
 
-// Of the logits after the latest forward.
+// Explains the logits of the latest forward.
 Attribution attribute(const Model& model, const ContributionRecorder& recorder, std::span<const float> logits_V,
                       int32_t token, int32_t against);
 

@@ -37,7 +37,7 @@ Json generate_json(const AuditSetup& setup) {
               {"repetition_penalty", s.repetition_penalty},
               {"repetition_window", s.repetition_window},
               {"seed", s.seed}};
-    // Left out when there are none, as in records from before there were stop texts.
+    // Left out if there are none, as in records that are older than stop texts.
     if (!setup.stop.empty()) json["stop"] = setup.stop;
     return json;
 }
@@ -68,7 +68,7 @@ std::string to_line(const AuditSetup& s) {
                {"context", s.context},
                {"cache", info(s.cache).name},
                {"generate", generate_json(s)}});
-    // Records that say nothing were made as all were before there was a choice.
+    // Records without this key are older than the choice of arithmetic.
     if (s.arithmetic != engine::Arithmetic::running) json["arithmetic"] = engine::name_of(s.arithmetic);
     return dumped(json);
 }

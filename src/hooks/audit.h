@@ -1,10 +1,11 @@
-// The record of a generation that can be checked: JSON Lines, a run after the other, each
-//   {"audit":"gremium-audit-1", what the run was made from: AuditSetup}
+// Audit records: generations that can be checked by replaying them. JSON Lines; a file holds one run after the other,
+// each of them
+//   {"audit":"gremium-audit-1", …}           what the tokens depend on: AuditSetup
 //   {"position", "token", "layers":[{"layer", "experts", "weights", "margin"}…], "chose":{"token", "piece", "logit",
-//    "against", "against_piece", "against_logit"}}                                for every position evaluated
+//    "against", "against_piece", "against_logit"}}   for every position evaluated
 //   {"end":"gremium-audit-1", "tokens"}
-// "chose" is there where a token was made from the position's logits; "against" is the best other one. A margin is left
-// out when infinite. Numbers have as many digits as make them the same again.
+// "chose" is present if a token was chosen from the position's logits; "against" is the best other token. An infinite
+// margin is left out. Numbers have enough digits to be read back exactly.
 #pragma once
 
 #include <functional>
@@ -20,18 +21,18 @@
 
 namespace gremium::hooks {
 
-// All that the tokens depend on. Threads are not among it: their number changes no bit.
+// Everything that the tokens depend on. The number of threads is not part of it: it changes no bit.
 struct AuditSetup {
-    // Of the program.
+    // The version of the program.
     std::string version = {};
-    // Path, name and hash (versions/hash.h) of the weights in force.
+    // Path, name and weights hash (versions/hash.h) of the model.
     std::string model = {}, model_name = {}, model_hash = {};
-    // The variant that ran.
+    // The kernel variant.
     std::string kernels = {};
-    // The profile in force as TOML; empty: none.
+    // The steering profile as TOML; empty: none.
     std::string steering = {}, steering_hash = {};
     std::string prompt = {};
-    // What the encoder read, of models that have one.
+    // The encoder's input, for models that have one.
     std::vector<int32_t> source_tokens = {};
     std::vector<int32_t> prompt_tokens = {};
     int64_t context = 0;
@@ -42,10 +43,11 @@ struct AuditSetup {
     std::vector<std::string> stop = {};
 };
 std::string to_line(const AuditSetup& setup);
-// Throws Error naming `source`: not the first line of a run, or one of another version.
+// Throws Error naming `source` if it is not the first line of a run, or of another format version.
 AuditSetup parse_setup(const std::string& line, const std::string& source);
 
-// The hook that says the lines of a run after the first. Call chose() for every token made, finish() at the end.
+// The hook that produces the lines of a run after the first. Call chose() for every generated token, finish() at the
+// end.
 class AuditRecorder : public moe::RoutingHook {
   public:
     using OnLine = std::function<void(const std::string& line)>;
@@ -64,11 +66,12 @@ class AuditRecorder : public moe::RoutingHook {
     std::vector<TraceLayer> layers_;
     OnLine on_line_;
     TraceCollector collector_;
-    nlohmann::ordered_json waiting_;  // the latest position: a token may still be chosen from it
+    // The line of the latest position, from whose logits a token may still be chosen.
+    nlohmann::ordered_json waiting_;
     int64_t tokens_ = 0;
 };
 
-// The first thing in which two lines differ, by JSON pointer and values.
+// The first difference between two lines: its JSON pointer and both values.
 std::string first_difference(const std::string& recorded, const std::string& now);
 
 }  // namespace gremium::hooks

@@ -31,7 +31,8 @@ void RouteRecorder::after_selection(const moe::AfterSelection& s) {
         const size_t begin = chosen_.size();
         for (size_t j = 0; j < k; ++j) {
             const int32_t expert = s.ids_Tk[t * k + j];
-            if (expert < 0) continue;  // dropped or given up
+            // A dropped choice.
+            if (expert < 0) continue;
             chosen_.push_back(expert);
             weights_.push_back(s.weights_Tk[t * k + j]);
             ++load[expert];
@@ -70,7 +71,7 @@ int RouteRecorder::require_layer(int layer, std::string_view what) const {
 }
 
 int RouteRecorder::dominant(int layer, int32_t position) const {
-    // The latest events are asked for: search from the end.
+    // Callers ask for the latest events, so search from the end.
     for (size_t i = rows_.size(); i-- > 0;) {
         if (rows_[i].layer != layer || rows_[i].position != position) continue;
         const RouteEvent e = event(i);
@@ -94,7 +95,8 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece) {
     line["layer"] = event.layer;
     line["experts"] = event.experts;
     line["weights"] = event.weights;
-    if (std::isfinite(event.margin)) line["margin"] = event.margin;  // JSON has no infinity (k = E)
+    // JSON has no infinity, which is the margin if k = E.
+    if (std::isfinite(event.margin)) line["margin"] = event.margin;
     if (!event.norms.empty()) line["norms"] = event.norms;
     return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -116,7 +118,7 @@ std::vector<float> numbers(const Line& line, const char* key, size_t count) {
     return values;
 }
 
-// What a line says.
+// The contents of a line.
 struct Decision {
     int layer;
     int32_t position, token;

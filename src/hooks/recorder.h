@@ -1,4 +1,4 @@
-// Keeps what routing decided: the hook behind traces, colours and heat maps.
+// The hook that records routing decisions, for `run --trace`, colours and heat maps.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct RouteEvent {
     int32_t position, token;
     std::span<const int32_t> experts;
     std::span<const float> weights;
-    float margin;                       // selection score of the last chosen minus the best not chosen
-    std::span<const float> norms = {};  // of the experts' outputs, where they were measured
+    float margin;                       // as moe::AfterSelection::margin_T
+    std::span<const float> norms = {};  // of the experts' outputs; empty if not measured
 };
 
 class RouteRecorder : public moe::RoutingHook {
@@ -33,24 +33,28 @@ class RouteRecorder : public moe::RoutingHook {
 
     size_t size() const { return rows_.size(); }
     RouteEvent event(size_t i) const;
-    void clear_events();  // keeps the totals
+    // Keeps the loads.
+    void clear_events();
 
-    const std::vector<int>& layers() const { return layers_; }  // the decoder layers that have experts
-    int experts() const { return experts_; }                    // of the widest layer
-    // Tokens that chose the expert, of all since construction. row: index into layers().
+    // The decoder layers that have experts.
+    const std::vector<int>& layers() const { return layers_; }
+    // The largest number of experts in a layer.
+    int experts() const { return experts_; }
+    // Tokens routed to the expert since construction. row: index into layers().
     int64_t load(size_t row, int expert) const {
         return load_[row * static_cast<size_t>(experts_) + static_cast<size_t>(expert)];
     }
 
-    // The expert's share of what the layer's busiest expert got.
+    // The expert's load relative to that of the layer's busiest expert.
     double share_of_maximum(size_t row, int expert) const;
     int middle_layer() const { return layers_.empty() ? -1 : layers_[layers_.size() / 2]; }
-    // The layer itself. Throws Error that begins with `what` where it has no experts.
+    // Returns the layer. Throws Error that begins with `what` if it has no experts.
     int require_layer(int layer, std::string_view what) const;
 
-    // The expert with the largest weight for a position in a layer among the events kept, −1 if unknown.
+    // The expert with the largest routing weight for a position in a layer; −1 if there is no such event.
     int dominant(int layer, int32_t position) const;
-    std::string to_json_lines(const Tokenizer* tokenizer) const;  // the events kept, each as to_json_line says it
+    // All events, one to_json_line() each. `tokenizer` may be null.
+    std::string to_json_lines(const Tokenizer* tokenizer) const;
 
   private:
     struct Row {
@@ -69,15 +73,16 @@ class RouteRecorder : public moe::RoutingHook {
 };
 
 // One line of JSON for an event, without the newline: {"position":…,"token":…,"piece":…,"layer":…,"experts":[…],
-// "weights":[…],"margin":…,"norms":[…]}. Without a piece (empty) and norms, these are left out; bytes of a piece that
-// are not UTF-8 become U+FFFD.
+// "weights":[…],"margin":…,"norms":[…]}. An empty piece and empty norms are left out; bytes of a piece that are not
+// UTF-8 become U+FFFD.
 std::string to_json_line(const RouteEvent& event, std::string_view piece);
-inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {  // which may be null
+// `tokenizer` may be null.
+inline std::string to_json_line(const RouteEvent& event, const Tokenizer* tokenizer) {
     return to_json_line(event, tokenizer ? tokenizer->piece(event.token) : std::string_view());
 }
 
-// The inverse: reads a file of such lines and calls on_event for each; the event's spans end with the call. Throws
-// Error naming path and line.
+// The inverse: reads a file of such lines and calls on_event for each of them; the event's spans are valid during the
+// call. Throws Error naming path and line.
 using OnEvent = std::function<void(const RouteEvent& event, const std::string& piece)>;
 void read_json_lines(const std::filesystem::path& path, const OnEvent& on_event);
 

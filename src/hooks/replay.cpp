@@ -14,7 +14,7 @@ Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::
     size_t next = 0;
     const auto compare = [&](const std::string& now) {
         const size_t at = next++;
-        // The setup's line says what this run is made from.
+        // The first line describes the setup of this run.
         if (at == 0 || !result.difference.empty()) return;
         if (at >= lines.size())
             result.difference = "more happened than was recorded";
@@ -39,7 +39,7 @@ Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::
     answer.run(cache);
     if (result.difference.empty() && next != lines.size())
         result.difference = fmt::format("line {}: more was recorded than happened", next + 1);
-    // The end's line is no position.
+    // The last line is not a position.
     if (result.difference.empty()) --result.positions;
     return result;
 }

@@ -1,4 +1,4 @@
-// Runs again what an audit record holds.
+// Replays an audit record and compares the results.
 #pragma once
 
 #include <memory>
@@ -10,11 +10,11 @@
 namespace gremium::hooks {
 
 struct Replay {
-    int64_t positions = 0, tokens = 0;  // that were the same
-    std::string difference;             // the first, with its line; empty: none
+    int64_t positions = 0, tokens = 0;  // how many were equal
+    std::string difference;             // the first one, with its line; empty: none
 };
-// `lines`: those of one run, the setup's first. Throws Error where it cannot begin: a prompt that is none of this
-// model's.
+// `lines`: the lines of one run, its setup first. Throws Error if the run cannot begin because the prompt does not fit
+// the model.
 Replay replay(std::shared_ptr<const Model> model, const AuditSetup& setup, std::span<const std::string> lines);
 
 }  // namespace gremium::hooks

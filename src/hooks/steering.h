@@ -1,4 +1,4 @@
-// Steering: a profile on the routing hook.
+// The routing hook that applies a steering profile.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace gremium::hooks {
 
 class SteeringHook final : public moe::RoutingHook {
   public:
-    // Throws Error where the profile does not fit the model (check).
+    // Throws Error if the profile does not fit the model (check()).
     SteeringHook(SteeringProfile profile, const ModelSpec& spec);
 
     void before_selection(const moe::BeforeSelection& selection) override;

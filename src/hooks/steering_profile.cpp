@@ -49,7 +49,8 @@ struct LayerFacts {
     }
     int group_of(int expert) const { return expert / (policy.experts / policy.groups); }
 
-    // How many a token can choose from at least, whatever groups its scores prefer. Groups without any choice are last.
+    // The fewest experts that a token can choose from, whatever groups its scores prefer. Groups with nothing to choose
+    // come last.
     int choices(const std::set<int>& muted) const {
         std::vector<int> left(static_cast<size_t>(policy.groups), policy.experts / policy.groups);
         for (const int e : muted) --left[static_cast<size_t>(group_of(e))];
@@ -68,16 +69,16 @@ std::set<int> of_layer(const std::set<ExpertId>& all, int layer) {
     return experts;
 }
 
-const moe::RouterPolicy& policy_of(const ModelSpec& spec, int layer, std::string_view wish) {
+const moe::RouterPolicy& policy_of(const ModelSpec& spec, int layer, std::string_view setting) {
     const bool exists = layer >= 0 && layer < static_cast<int>(spec.layers.size());
     const MoeSpec* moe = exists ? spec.layers[static_cast<size_t>(layer)].moe() : nullptr;
     if (moe) return moe->router;
-    if (exists) fail("{}: layer {} of {} has no experts", wish, layer, spec.name);
-    fail("{}: there is no layer {}; {} has layers 0 to {}", wish, layer, spec.name, spec.layers.size() - 1);
+    if (exists) fail("{}: layer {} of {} has no experts", setting, layer, spec.name);
+    fail("{}: there is no layer {}; {} has layers 0 to {}", setting, layer, spec.name, spec.layers.size() - 1);
 }
 
-void check_expert(ExpertId id, const ModelSpec& spec, const char* wish) {
-    const std::string what = fmt::format("{} {}", wish, to_string(id));
+void check_expert(ExpertId id, const ModelSpec& spec, const char* setting) {
+    const std::string what = fmt::format("{} {}", setting, to_string(id));
     const moe::RouterPolicy& policy = policy_of(spec, id.layer, what);
     if (id.expert < 0 || id.expert >= policy.experts)
         fail("{}: there is no expert {}; {}", what, id.expert, LayerFacts{id.layer, policy}.text());
@@ -98,11 +99,10 @@ void check_layer(const SteeringProfile& profile, const LayerFacts& facts) {
     if (static_cast<int>(unusable.size()) == facts.policy.experts)
         fail("every expert of layer {} is taken away; {}", facts.layer, facts.text());
     if (const int left = facts.choices(muted); top_k > left)
-        fail("a token of layer {} shall use {} experts and may have {} to choose from, {} are muted; {}", facts.layer,
-             top_k, left, muted.size(), facts.text());
+        fail("a token of layer {} must use {} experts but has {} to choose from, {} are muted; {}", facts.layer, top_k,
+             left, muted.size(), facts.text());
     if (static_cast<int>(forced.size()) > top_k)
-        fail("{} experts of layer {} are forced, a token shall use {}; {}", forced.size(), facts.layer, top_k,
-             facts.text());
+        fail("{} experts of layer {} are forced, a token uses {}; {}", forced.size(), facts.layer, top_k, facts.text());
     if (static_cast<int>(groups.size()) > facts.policy.groups_used)
         fail("experts of {} groups of layer {} are forced; {}", groups.size(), facts.layer, facts.text());
 }
@@ -204,7 +204,7 @@ std::string summary(const SteeringProfile& profile) {
     part(profile.mute.size(), "muted");
     part(profile.drop.size(), "dropped");
     part(profile.force.size(), "forced");
-    if (profile.count != Count{}) parts.push_back(to_string(profile.count) + " experts a token");
+    if (profile.count != Count{}) parts.push_back(to_string(profile.count) + " experts per token");
     part(profile.layer_count.size(), "layers with their own number");
     return fmt::format("{}", fmt::join(parts, ", "));
 }

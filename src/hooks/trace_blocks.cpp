@@ -18,7 +18,7 @@ void assign(std::vector<T>& to, std::span<const T> from) {
     to.assign(from.begin(), from.end());
 }
 
-// Sums side by side let the compiler use vectors.
+// Several independent sums let the compiler vectorise the loop.
 float euclidean_norm(const float* x, size_t n) {
     constexpr size_t lanes = 16;
     float sums[lanes] = {};
@@ -60,7 +60,8 @@ void TraceCollector::after_selection(const moe::AfterSelection& s) {
 }
 
 void TraceCollector::contributes(const moe::Contribution& c) {
-    if (c.part == moe::Part::embedding) {  // a forward begins
+    // The embedding is the first part of a forward.
+    if (c.part == moe::Part::embedding) {
         finish();
         assign(block_.tokens, c.batch.tokens);
         assign(block_.positions, c.batch.positions);

@@ -1,5 +1,5 @@
-// dispatch: a plan that sorts the T·k (token, choice) pairs by expert with a counting sort. No weight or activation is
-// copied: the grouped matmul gathers its rows through the plan.
+// dispatch: a plan of R rows that sorts the T·k (token, choice) pairs by expert with a counting sort. No weights or
+// activations are copied: the grouped matmul gathers its rows through the plan.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@
 namespace gremium::moe {
 namespace {
 
-// Where a matrix of an expert and its bias are.
+// The members of a matrix of an expert and of its bias.
 struct Role {
     const char* name;
     ops::Weight ExpertWeights::*matrix;
@@ -25,7 +25,7 @@ constexpr Role down_role{"down", &ExpertWeights::down, &ExpertWeights::down_bias
 struct Matrices {
     std::vector<TensorView> values;
     std::vector<Tensor> grads;
-    std::vector<ops::Weight> biases;  // empty: none has one
+    std::vector<ops::Weight> biases;  // empty: no expert has one
     int64_t outputs = 0;
     bool trained = false;
 
@@ -47,7 +47,7 @@ struct Matrices {
         }
     }
 
-    // y[r] += the bias of the row's expert.
+    // y[r] += bias of the row's expert.
     void add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
         for (size_t e = 0; e < biases.size(); ++e) {
             const int64_t rows = offsets[e + 1] - offsets[e];
@@ -62,10 +62,10 @@ struct Matrices {
     }
 };
 
-// One pass of all rows through their experts; alive as long as the tape when its gradient is wanted.
+// One pass of all rows through their experts. It lives as long as the tape if a gradient is wanted.
 struct Pass {
     const DispatchPlan& plan;
-    bool gathers;  // x has the tokens' rows, not the plan's
+    bool gathers;  // x has one row per token, not per row of the plan
     ops::Activation act;
     kernels::MatmulOptions options;
     std::vector<int32_t> cohorts;  // of the plan's rows

@@ -16,7 +16,7 @@ void unite(std::vector<int32_t>& experts, const std::vector<int32_t>& others) {
 void SelectionRules::merge(const SelectionRules& other) {
     unite(forced, other.forced);
     unite(dropped, other.dropped);
-    // What is not a number stays, and is refused.
+    // A NaN is kept here and rejected later.
     if (!std::isnan(mass) && !(mass <= other.mass)) mass = other.mass;
 }
 

@@ -1,7 +1,7 @@
-// The one door through which routing is watched and steered: tracing, statistics, steering and live views are its
-// clients. A hook belongs to a sequence: it is told of that sequence's tokens alone, and what it asks for holds for
-// them alone, whatever else is in the batch. Without caches all tokens of a batch are one sequence here. Hooks are
-// called one after the other, from the thread that runs the forward.
+// The one interface through which routing is observed and steered: traces, statistics, steering and live views all use
+// it. A hook belongs to a sequence: it sees only that sequence's tokens, and its changes apply only to them, whatever
+// else is in the batch. Without caches, all tokens of a batch count as one sequence here. Hooks are called one after
+// the other, from the thread that runs the forward.
 #pragma once
 
 #include <cstdint>
@@ -14,31 +14,32 @@
 
 namespace gremium::moe {
 
-// The T tokens that a hook is told of; the spans are empty where a caller of route() knows nothing of them.
+// The T tokens of a call; the spans are empty if the caller of route() does not know them.
 struct TokenBatch {
     std::span<const int32_t> tokens, positions;
 };
 
-// What a hook may ask of selection beyond other logits and another k. Nothing by default. Choices can be given up
-// (dropped, mass) only where the graph does not train.
+// Further rules that a hook may set for the selection; none by default. Choices can be given up (dropped, mass) only if
+// the graph does not train.
 struct SelectionRules {
-    // Chosen before all others, whatever their scores and groups; at most k. Weights still come from their logits.
+    // Chosen before all others, whatever their scores and groups; at most k. Their weights still come from their
+    // logits.
     std::vector<int32_t> forced;
-    // Given up where they were chosen; the token's other choices get their weight, in proportion.
+    // Dropped after the selection; the token's other choices get their weight, in proportion.
     std::vector<int32_t> dropped;
-    // In (0, 1]: only as few of the first choices are kept as have this share of the weight of all k. Weights are then
-    // what the router's policy makes of so many choices.
+    // In (0, 1]: of the k choices, best first, keeps the fewest whose weights sum to this share of the total. The
+    // router's policy then computes weights as for this smaller number of choices.
     float mass = 1;
 
-    // Asks for what `other` asks for too: the experts that either names, each once, and the smaller mass. An expert
-    // that one forces and the other drops is an Error of route().
+    // Adds the rules of `other`: the union of the experts, and the smaller mass. If one forces an expert that the other
+    // drops, route() throws Error.
     void merge(const SelectionRules& other);
     bool give_up() const { return !dropped.empty() || mass < 1; }
 };
 
-// Before selection: logits may be changed (add to prefer, −infinity to mute) and k may be changed (1 … E) for this
-// layer's tokens. Logits are what the router's matrix and bias gave: scores, correction bias and groups come later.
-// Rules are empty: what other hooks of the sequence ask for is merged with them afterwards.
+// Before selection: the hook may change logits (add to prefer an expert, −infinity to mute it) and k (1 … E) for this
+// layer's tokens. Logits are the output of the router's matrix and bias; scores, correction bias and groups come later.
+// The rules are empty; those of the sequence's other hooks are merged afterwards.
 struct BeforeSelection {
     int layer;
     const TokenBatch& batch;
@@ -48,9 +49,9 @@ struct BeforeSelection {
     SelectionRules& rules;
 };
 
-// After selection: what was chosen. margin_T: selection score of the last chosen expert minus that of the best expert
-// not chosen (infinity when k = E). A choice dropped for want of capacity has id −1 and weight 0; those that rules gave
-// up do too, and stand behind the others.
+// After selection. margin_T: selection score of the last expert chosen minus that of the best expert not chosen
+// (infinity if k = E). A choice that was dropped, for lack of capacity or by a rule, has id −1 and weight 0; those
+// dropped by a rule come last.
 struct AfterSelection {
     int layer;
     const TokenBatch& batch;
@@ -61,16 +62,18 @@ struct AfterSelection {
     std::span<const float> margin_T;
 };
 
-// What a part of the model is about to add to the residual stream, layers' parts before ModelSpec::residual_scale.
-// Valid during the call only: memory is reused. `cross`: attention to a source.
+// What a part of the model is about to add to the residual stream; for parts of layers, before
+// ModelSpec::residual_scale. Valid only during the call, because the memory is reused. `cross`: attention over a
+// source.
 enum class Part : uint8_t { embedding, mixer, cross, dense, experts, shared };
 struct Contribution {
     Part part;
     int layer;  // −1: embedding
     const TokenBatch& batch;
-    TensorView y;  // f32 or bf16, [T, D]; of experts [R, D], where row_of says which rows are this sequence's
-    // Of experts only. Choice j of token t adds weights[t, j] · y[row_of[t, j]]; a row of −1 was dropped. Where weights
-    // were applied to the experts' input they are not given (empty): each row counts once.
+    // f32 or bf16. [T, D]; for experts [R, D], where row_of selects the rows of this sequence.
+    TensorView y;
+    // For experts only. Choice j of token t adds weights[t, j] · y[row_of[t, j]]; row −1: the choice was dropped. If
+    // weights were applied to the experts' input, weights_Tk is empty and each row counts once.
     std::span<const int32_t> ids_Tk = {}, row_of_Tk = {};
     std::span<const float> weights_Tk = {};
 };
@@ -81,13 +84,13 @@ class RoutingHook {
     virtual void before_selection(const BeforeSelection&) {}
     virtual void after_selection(const AfterSelection&) {}
     virtual void contributes(const Contribution&) {}
-    // Names what it does to routing: hooks of one fingerprint decide alike, and what was computed under another must
-    // not be mixed with it. Empty: it only looks.
+    // Identifies what the hook does to routing: hooks with the same fingerprint decide alike, and results computed
+    // under different fingerprints must not be mixed. Empty: the hook only observes.
     virtual std::string fingerprint() const { return {}; }
 };
 
-// Several hooks of one sequence, one after the other; they must outlive it. Logits and k pass through them, so that a
-// later one's k holds; their rules are merged.
+// Several hooks of one sequence, called in order; they must outlive the chain. Logits and k pass through all of them,
+// so the last one's k counts; their rules are merged.
 class HookChain final : public RoutingHook {
   public:
     explicit HookChain(std::vector<RoutingHook*> hooks) : hooks_(std::move(hooks)) {}
@@ -100,7 +103,7 @@ class HookChain final : public RoutingHook {
     std::vector<RoutingHook*> hooks_;
 };
 
-// Neighbouring rows of a batch, those of one sequence, and the hook that is told of them.
+// The rows of one sequence in a batch, which are contiguous, and the sequence's hook.
 struct HookedRows {
     RoutingHook* hook;
     int64_t row, rows;

@@ -1,4 +1,4 @@
-// How a router decides, as data: a record that architectures, recipes and edits set and routers/ carries out.
+// How a router decides, as data: architectures, recipes and edits fill in this record, and routers/ carries it out.
 #pragma once
 
 #include <cstdint>
@@ -14,36 +14,38 @@ struct RouterPolicy {
     // SparseMixer (Liu et al. 2023; Phi-3.5-MoE): each choice's softmax over those not yet chosen whose logit s is near
     // the best one m, (m − s) <= 2·sparse_epsilon·max(|s|, m).
     enum class Score : uint8_t { softmax, softmax_selected, sigmoid, sparsemixer } score = Score::softmax;
-    // selection by score + bias, weights by score alone (DeepSeek-V3, auxiliary-loss-free)
+    // Experts are selected by score + bias, routing weights come from the score alone (DeepSeek-V3; balancing without
+    // an auxiliary loss).
     bool correction_bias = false;
-    // selected weights are divided by their sum
+    // The routing weights of a token are divided by their sum.
     bool normalise = false;
-    // then multiplied by this
+    // Then they are multiplied by this.
     float scale = 1;
-    // of SparseMixer
+    // SparseMixer's threshold, see Score.
     float sparse_epsilon = 0;
-    // an expert computes of weight · x, and its output counts once (Llama 4)
+    // The routing weight multiplies an expert's input instead of its output (Llama 4).
     bool weight_on_input = false;
     // Groups of neighbouring experts (DeepSeek): only experts of the `groups_used` best of `groups` equal groups can be
     // chosen. A group is as good as its best selection score (V2), or as the sum of its two best (V3).
     enum class GroupScore : uint8_t { best, two_best } group_score = GroupScore::best;
     int groups = 1, groups_used = 1;
-    // The most choices an expert takes of one call, or of each sequence in it where those are told apart: so many
-    // always; when training this factor times its even share k·T/E, rounded up; 0: all. What overflows is dropped (id
-    // −1, weight 0). First choices come before second ones, tokens in their order (Lepikhin et al.: GShard, 2020; Fedus
-    // et al.: Switch Transformers, 2021).
+    // The most choices that an expert accepts from one call, or from each sequence of the call where sequences are told
+    // apart. `capacity` is a fixed number; `capacity_factor` applies in training only and is multiplied by the even
+    // share k·T/E, rounded up; 0: no limit. Choices beyond that are dropped (id −1, weight 0). First choices are served
+    // before second ones, and tokens in their order (Lepikhin et al.: GShard, 2020; Fedus et al.: Switch Transformers,
+    // 2021).
     int capacity = 0;
     float capacity_factor = 0;
-    // dropped choices count in the sum that weights are divided by
+    // With `normalise`: dropped choices count in the sum too.
     bool normalise_dropped = false;
-    // The second choice where k = 2: always the second best; kept with probability 2·weight (GShard); or drawn from the
-    // softmax over the others (NLLB's "sampling").
+    // The second choice if k = 2: always the second best; the second best, kept with probability 2·weight (GShard); or
+    // drawn from the softmax over the others (NLLB's "sampling").
     enum class Second : uint8_t { best, likely, sampled } second = Second::best;
 
     friend bool operator==(const RouterPolicy&, const RouterPolicy&) = default;
 };
 
-// What the values of a policy's choices are called in recipes, in `inspect` and in messages.
+// The names of a policy's enumerators in recipes, in `inspect` and in messages.
 template <typename Value>
 struct Named {
     std::string_view name;

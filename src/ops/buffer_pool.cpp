@@ -6,7 +6,7 @@
 namespace gremium::ops {
 namespace {
 
-// Four sizes an octave: at most a quarter is wasted, and buffers of nearly equal size recycle each other.
+// Four sizes per power of two: at most a quarter is wasted, and buffers of nearly equal size can replace each other.
 size_t size_class(size_t bytes) {
     const size_t quarter = std::max<size_t>(std::bit_floor(std::max<size_t>(bytes, 1)) / 4, 64);
     return (bytes + quarter - 1) / quarter * quarter;

@@ -1,5 +1,5 @@
-// Recycled memory for gradients and scratch: a buffer given back is the next one taken, still warm in the cache, and a
-// training step after the first asks the system for nothing.
+// Recycled memory for gradients and scratch. The buffer returned last is taken next, while it is still in the cache,
+// and after its first step training allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,14 @@ class BufferPool {
     struct Buffer {
         std::byte* data;
         size_t bytes;
-        int owners;  // a buffer may be shared; it is free again when the last owner drops it
+        // A buffer may be shared; it is free again when the last owner drops it.
+        int owners;
     };
 
-    Buffer* take(size_t bytes);  // uninitialised, 64-byte aligned, one owner
-    void drop(Buffer* buffer);   // null is fine
+    // Uninitialised, 64-byte aligned, with one owner.
+    Buffer* take(size_t bytes);
+    // `buffer` may be null.
+    void drop(Buffer* buffer);
     size_t bytes_reserved() const { return memory_.bytes_reserved(); }
 
   private:

@@ -23,7 +23,8 @@ class Unrecorded {
 std::vector<Var> checkpoint(Graph& g, Var x, std::function<std::vector<Var>(Graph&, Var)> body) {
     if (!g.recording()) return body(g, x);
 
-    // The first run's values lie where the outputs will: these wait in the pool until the arena is released.
+    // The values of the first run occupy the arena where the outputs will be; so the outputs wait in the pool until the
+    // arena is released.
     std::vector<std::optional<Scratch>> results;
     {
         const Unrecorded unrecorded(g.recording_);

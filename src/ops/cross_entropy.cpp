@@ -14,7 +14,7 @@ T row_range(T t, int64_t begin, int64_t end) {
     return {t.data + begin * t.row_bytes(), t.dtype, {end - begin, t.cols()}};
 }
 
-// A gradient of the given shape waiting for the backward of the operation that it is recorded with as an output.
+// A gradient of the given shape, kept for the backward of the operation that records it as an output.
 Var pending_grad(Graph& g, Shape shape) {
     const Var v = g.input({nullptr, DType::f32, shape}, true);
     bool fresh = false;

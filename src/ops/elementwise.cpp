@@ -14,7 +14,7 @@
 namespace gremium::ops {
 namespace {
 
-// Elements a task works on: few enough to stay in the innermost caches between two kernels.
+// Elements per task: few enough to stay in the L1 and L2 caches between two kernels.
 constexpr int64_t span_elements = 4096;
 
 template <class T>
@@ -56,7 +56,7 @@ Var activate(Graph& g, Var gate, Var up, Activation kind) {
         const auto backward = [&](std::span<const Tensor> d) {
             kernels::activate_backward(d[0], up ? d[1] : Tensor{}, y->grad, gate->value, up_value, kind);
         };
-        // Linear layers made these: where they compute in bf16 they round the gradient.
+        // These come from linear layers, which round the gradient if they compute in bf16.
         const DType type = gate->value.dtype == DType::bf16 ? g.options().compute : DType::f32;
         if (up)
             g.fill_grads({gate, up}, type, backward);

@@ -47,7 +47,7 @@ Tensor Graph::grad_of(Var v, bool* fresh) {
     if (fresh) *fresh = !v->grad;
     const TensorView before = v->grad;
     if (before && before.dtype == DType::f32 && v->grad_buffer->owners == 1) return v->grad;
-    // The buffer that is replaced stays intact until it is taken again: there is no take between here and the copy.
+    // The replaced buffer stays intact until it is taken again, and nothing takes one before the copy.
     const Tensor grad = new_grad(v, DType::f32);
     if (before)
         convert(before, grad);
@@ -90,7 +90,8 @@ void Graph::fill_grads(std::initializer_list<Var> vars, DType type,
 }
 
 void Graph::backward(Var loss, float seed) {
-    if (!loss->wants_grad) return;  // nothing it depends on is trained
+    // The loss depends on nothing that is trained.
+    if (!loss->wants_grad) return;
     bool fresh = false;
     *grad_of(loss, &fresh).f32() = seed;
     backward();

@@ -1,4 +1,4 @@
-// Heads lie side by side in a row, [T, H·width]: their parts, and a matrix for each.
+// Operations on heads, which lie side by side in a row, [T, H·width]: columns of each head, and one matrix per head.
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -33,7 +33,7 @@ void for_each_head(int64_t tokens, int64_t heads, Body&& body) {
     });
 }
 
-// `count` numbers of each head; both tensors are of one type.
+// Copies `count` columns of each head; both tensors have the same type.
 void copy(Part<Tensor> to, Part<TensorView> from, int64_t count) {
     const auto bytes = static_cast<size_t>(row_bytes(to.tensor.dtype, count));
     for_each_head(to.tensor.rows(), to.heads,
@@ -48,7 +48,7 @@ void add(Part<Tensor> to, Part<TensorView> from, int64_t count) {
     });
 }
 
-// Rows (token, head) of a tensor [T·H, …] in the order of (head, token), and back.
+// Reorders rows of a tensor [T·H, …] from (token, head) to (head, token), and back.
 struct HeadOrder {
     std::vector<int32_t> by_head, by_token, offsets;
 

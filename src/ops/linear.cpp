@@ -53,7 +53,7 @@ std::vector<Var> linears_in(Graph& g, Var x, std::span<const Affine> parts, DTyp
     return ys;
 }
 
-// The rows gathered from each token as a table [T, widest], −1 where a token has fewer: the inverse of `rows`.
+// The inverse of `rows`: a table [T, widest] of the rows gathered from each token, filled up with −1.
 std::vector<int32_t> rows_of_tokens(std::span<const int32_t> rows, int64_t tokens) {
     std::vector<int32_t> count(static_cast<size_t>(tokens));
     for (const int32_t t : rows) ++count[static_cast<size_t>(t)];

@@ -7,7 +7,7 @@
 namespace gremium::ops {
 namespace {
 
-// Where to add x's gradient: its own, or a throw-away when only the weights are trained.
+// The tensor to which x's gradient is added; a temporary one if only the weights are trained.
 class GradSum {
   public:
     GradSum(Graph& g, Var x)

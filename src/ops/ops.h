@@ -1,6 +1,6 @@
-// The differentiable operations; each has its backward beside it in its file. T tokens, D model, F hidden, V
-// vocabulary. Values are f32 or bf16 rows, gradients f32. Activations between matmuls take the graph's activation type;
-// the residual stream, routers and losses are f32.
+// The differentiable operations; the backward of each is in the same file. Letters of shapes: T tokens, D model width,
+// F hidden width, V vocabulary, K inputs, N outputs, H heads. Values are f32 or bf16 rows, gradients f32. Activations
+// between matmuls have the graph's activation type; the residual stream, routers and losses are f32.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ using kernels::AttentionShape;
 using kernels::AttentionSpan;
 using kernels::RopePairing;
 
-// Rows [first, first + count); of nothing, nothing. T is Tensor or TensorView.
+// Rows [first, first + count); empty if t is empty. T is Tensor or TensorView.
 template <typename T>
 T rows_of(T t, int64_t first, int64_t count) {
     if (!t) return {};
@@ -34,23 +34,24 @@ Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias, DType out);
 inline Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {}) {
     return linear(g, x, w_NK, bias, g.options().activation);
 }
-// The same for several weights that share x, in one go: q, k and v, or gate and up.
+// The same for several weights that share x, in one product: q, k and v, or gate and up.
 struct Affine {
     Weight w_NK, bias;
 };
 std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts);
-// As linear, always with f32 products whatever the graph computes in: routers.
+// As linear, but always with f32 products, whatever type the graph computes in. For routers.
 Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {});
 
-// The rows of each group times that group's matrix. `rows` (may be empty) gathers: row r of the result comes from
-// x[rows[r]]; the backward scatters along `rows` in a fixed order. The spans must outlive the graph's tape.
+// Multiplies the rows of each group by that group's matrix. `rows` (may be empty) gathers: row r of the result comes
+// from x[rows[r]]; the backward scatters along `rows` in a fixed order. The spans must outlive the graph's tape.
 Var grouped_linear(Graph& g, Var x, std::span<const Weight> w_NK, kernels::GroupOffsets offsets,
                    std::span<const int32_t> rows, DType out);
 
 // Heads lie side by side in a row, [T, H·width].
+//
 // y[t, h] = columns [first, first + count) of x[t, h].
 Var head_columns(Graph& g, Var x, int64_t heads, int64_t first, int64_t count);
-// y[t, h] = a[t, h] and b[t, h] behind each other. One type.
+// y[t, h] = a[t, h] followed by b[t, h], which have the same type.
 Var concat_heads(Graph& g, Var a, Var b, int64_t heads);
 // y[t, h] = w[h] · x[t, h].
 Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out);
@@ -58,27 +59,30 @@ Var heads_linear(Graph& g, Var x, const Weight& w_HNK, DType out);
 Var rms_norm(Graph& g, Var x, const Weight& w, float eps, int64_t group, DType out);
 Var layer_norm(Graph& g, Var x, const Weight& w, const Weight& b, float eps, DType out);
 Var softmax(Graph& g, Var x);
-Var activate(Graph& g, Var gate, Var up, Activation kind);  // up may be null for plain activations
-// x's type. Without recording, in place of x if an operation made x (which must not be used afterwards).
+// act(gate) ⊙ up. `up` may be null for plain activations.
+Var activate(Graph& g, Var gate, Var up, Activation kind);
+// The result has x's type. Without recording, it may overwrite an x that an operation made; do not use x afterwards.
 Var add(Graph& g, Var x, Var y);
 Var add_bias(Graph& g, Var x_TD, const Weight& bias_D);
 Var scale(Graph& g, Var x, float factor);
-Var multiply_rows(Graph& g, Var x_TD, Var s_T1);  // x[t] · s[t]
+// y[t] = x[t] · s[t].
+Var multiply_rows(Graph& g, Var x_TD, Var s_T1);
 Var sigmoid(Graph& g, Var x);
 
-// Rotates x in place (its earlier value is gone, also that of an input: x must come from an operation whose backward
-// does not need its result, as linear and the norms) and returns it.
+// Rotates x in place and returns it. The earlier value is lost, even that of an input, so x must come from an operation
+// whose backward does not need its result, such as linear and the norms.
 Var rope(Graph& g, Var x, TensorView cos_sin, std::span<const int32_t> positions, int64_t head_dim, int64_t n_rot,
          RopePairing pairing);
 
-// Attention over `spans`. When recording, k and v must be the batch's own rows: spans of equal length `sequence_length`
-// covering the batch in order, with first = 0; v is null where the values are part of the keys
-// (and k and v may be when not recording). sinks: [heads].
+// Attention over `spans`. When recording, k and v must be the batch's own rows, with spans of equal length
+// `sequence_length` that cover the batch in order and have first = 0. v is null if the values are part of the keys;
+// without recording, k and v may both be null. sinks: [heads].
 Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> spans, const AttentionShape& shape,
               int64_t sequence_length, const Weight& sinks = {});
 
 // The two operations of a state space mixer, all f32 (kernels/recurrent/state_space.h has the formulas). The T rows are
-// sequences of `length` from nothing on; or, when not recording, those that go on from their states, which are updated.
+// new sequences of `length` tokens each. Without recording they may instead continue from the given states, which are
+// then updated.
 struct GoesOn {
     int64_t row, rows;
     Tensor state;
@@ -95,14 +99,16 @@ struct ScanWeights {
 Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
                    std::span<const GoesOn> states_NC);
 
-// Mean negative log-likelihood (nats) of targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token
-// losses if asked for. Chunked: logits never exist for more than `chunk` tokens at a time, the gradient is made in the
-// same pass.
+// Mean negative log-likelihood in nats of the targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token
+// losses if wanted. Logits never exist for more than `chunk` tokens at a time; the gradient is computed in the same
+// pass.
 struct CrossEntropyOptions {
-    Weight bias = {};  // [V], or empty
-    int64_t chunk = 512;
-    std::vector<float>* token_losses = nullptr;  // resized to T
-    float grad_scale = 1;  // gradients carry this factor on top of the loss's own gradient (micro-batches)
+    Weight bias = {};     // [V], or empty
+    int64_t chunk = 512;  // in tokens
+    // Resized to [T]; null: not wanted.
+    std::vector<float>* token_losses = nullptr;
+    // Gradients are multiplied by this, for micro-batches.
+    float grad_scale = 1;
 };
 Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int32_t> targets,
                   CrossEntropyOptions options = {});
@@ -110,10 +116,10 @@ Var cross_entropy(Graph& g, Var x_TD, const Weight& head_VD, std::span<const int
 // total + factor · term, all scalars.
 Var add_scaled(Graph& g, Var total, Var term, float factor);
 
-// Runs `body` without recording and keeps only its inputs and outputs; the backward runs it again, recorded. Trades a
-// second forward for the memory of its activations and changes no bit of the gradients. body must be a pure function of
-// x and of weights; an output may be null. What else it writes is written twice: Graph::recording() tells the runs
-// apart.
+// Activation recomputation ("gradient checkpointing"): runs `body` without recording and keeps only its inputs and
+// outputs; the backward runs it again, recorded. A second forward saves the memory of the activations and does not
+// change the gradients. body must be a pure function of x and of weights; an output may be null. Anything else it
+// writes is written twice: Graph::recording() tells the two runs apart.
 std::vector<Var> checkpoint(Graph& g, Var x, std::function<std::vector<Var>(Graph&, Var)> body);
 
 }  // namespace gremium::ops

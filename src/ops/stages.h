@@ -1,4 +1,4 @@
-// The stages of a forward that a profile tells apart (base/profile.h).
+// The stages of a forward that a timing profile distinguishes (base/profile.h).
 #pragma once
 
 #include <array>

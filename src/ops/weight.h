@@ -1,11 +1,11 @@
-// A weight as operations see it.
+// A weight as operations take it.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace gremium::ops {
 
-// What to compute with, and where its gradient is summed. An empty grad means frozen.
+// The value to compute with, and the tensor to which its gradient is added. An empty grad: the weight is frozen.
 struct Weight {
     TensorView value;
     Tensor grad;

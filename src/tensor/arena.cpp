@@ -15,8 +15,8 @@ namespace {
 constexpr size_t huge_page = size_t{2} << 20;
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// Zeroed memory. Large pieces come straight from the system, aligned for huge pages, and take room only as they are
-// touched.
+// Zeroed memory. Large allocations come directly from the operating system, are aligned for huge pages, and use
+// physical memory only once they are touched.
 std::byte* map_memory(size_t bytes) {
     if (bytes < huge_page) {
         auto* data = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}));

@@ -19,15 +19,18 @@ class Arena {
     Arena& operator=(const Arena&) = delete;
 
     std::byte* allocate(size_t bytes);
-    Tensor tensor(DType dtype, Shape shape);  // uninitialised
+    // Uninitialised.
+    Tensor tensor(DType dtype, Shape shape);
     Tensor zeros(DType dtype, Shape shape);
 
     struct Mark {
         size_t chunk = 0, used = 0, total = 0;
     };
     Mark mark() const { return {current_, used_, total_}; }
-    void release(Mark mark);       // everything allocated since mark() is gone
-    void clear() { release({}); }  // keeps the chunks
+    // Frees everything allocated since mark().
+    void release(Mark mark);
+    // Frees everything; keeps the chunks for reuse.
+    void clear() { release({}); }
     size_t bytes_in_use() const { return total_; }
     size_t bytes_reserved() const;
     size_t peak_bytes() const { return peak_; }

@@ -1,4 +1,4 @@
-// One row per element type: how many elements share a block, its bytes, and what the two file formats call it.
+// The table of element types, one row each: elements and bytes of a block, and the names in the two file formats.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ enum class DType : uint8_t {
     bf16,
     f8_e4m3,
     i32,
-    // 32 weights a block
+    // 32 weights per block.
     q8_0,
     q4_0,
     q4_1,
@@ -21,7 +21,7 @@ enum class DType : uint8_t {
     q5_1,
     iq4_nl,
     mxfp4,
-    // 256 weights a block
+    // 256 weights per block.
     q2_k,
     q3_k,
     q4_k,
@@ -37,8 +37,8 @@ struct DTypeInfo {
     int block;                     // elements per block (1: not block-quantised)
     int bytes;                     // bytes per block
     int32_t ggml_type;             // GGUF tensor type id, -1 if none
-    int32_t ggml_file_type;        // GGUF general.file_type of a file mostly of it, -1 if none
-    std::string_view safetensors;  // "" when safetensors has no such type
+    int32_t ggml_file_type;        // GGUF general.file_type of a file whose tensors are mostly of this type, -1 if none
+    std::string_view safetensors;  // "" if safetensors has no such type
 };
 
 const DTypeInfo& info(DType dtype);

@@ -18,8 +18,10 @@ float f16_to_f32(uint16_t v) {
 uint16_t f32_to_f16(float v) {
     const uint32_t bits = std::bit_cast<uint32_t>(v), sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<uint16_t>(sign | 0x7E00u);
-    if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);  // rounds to infinity
-    if (magnitude < 0x38800000u) {                                               // subnormal: the FPU rounds for us
+    // Rounds to infinity.
+    if (magnitude >= 0x477FF000u) return static_cast<uint16_t>(sign | 0x7C00u);
+    // Subnormal: the FPU does the rounding.
+    if (magnitude < 0x38800000u) {
         const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;
         return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyintf(scaled)));
     }
@@ -40,7 +42,8 @@ float f8_e4m3_to_f32(uint8_t v) {
 uint8_t f32_to_f8_e4m3(float v) {
     const uint32_t bits = std::bit_cast<uint32_t>(v), sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<uint8_t>(sign | 0x7Fu);
-    if (magnitude < 0x3C800000u) {  // subnormal: the FPU rounds for us
+    // Subnormal: the FPU does the rounding.
+    if (magnitude < 0x3C800000u) {
         const float scaled = std::bit_cast<float>(magnitude) * 0x1p9f;
         return static_cast<uint8_t>(sign | static_cast<uint32_t>(std::nearbyintf(scaled)));
     }

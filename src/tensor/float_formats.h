@@ -1,4 +1,4 @@
-// Numbers of 16 and 8 bits. All round to nearest even.
+// Conversions of 16-bit and 8-bit floating-point numbers. All of them round to nearest even.
 #pragma once
 
 #include <bit>
@@ -16,7 +16,7 @@ inline uint16_t f32_to_bf16(float v) {
 float f16_to_f32(uint16_t v);
 uint16_t f32_to_f16(float v);
 
-// OCP E4M3: no infinities; what is larger than 448 becomes 448.
+// OCP E4M3. It has no infinities: values above 448 become 448.
 float f8_e4m3_to_f32(uint8_t v);
 uint8_t f32_to_f8_e4m3(float v);
 

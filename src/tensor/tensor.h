@@ -1,4 +1,4 @@
-// Views of row-major numbers somebody else owns. Dimensions are in torch order: the last one is contiguous.
+// Views of row-major tensors that somebody else owns. Dimensions are in torch order: the last one is contiguous.
 #pragma once
 
 #include <array>
@@ -101,7 +101,7 @@ struct Tensor {
     }
 };
 
-// The same numbers under another shape of the same count.
+// The same data with another shape of the same element count.
 inline Tensor reshape(Tensor t, Shape shape) {
     assert(t.count() == shape.count());
     t.shape = shape;

@@ -46,7 +46,7 @@ void clean(const fs::path& output) {
     for (const fs::path& path : left_over) fs::remove_all(path, error);
 }
 
-// Removing takes a while: out of the name space first, so that a crash leaves no checkpoint with missing files.
+// Removing takes a while, so rename first: a crash then leaves no checkpoint with missing files.
 void remove_checkpoint(const Checkpoint& checkpoint) {
     std::error_code error;
     const fs::path aside = checkpoint.path.parent_path() / (std::string(unfinished) + "old");

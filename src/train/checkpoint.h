@@ -1,6 +1,6 @@
-// A run on disk: OUTPUT/ckpt-STEP directories that appear whole or not at all. Each is a model in Hugging Face layout
-// (config.json, model.safetensors in f32, tokenizer) with optimizer.safetensors (AdamW's moments) and state.json beside
-// it.
+// Checkpoints of a run: directories OUTPUT/ckpt-STEP that appear complete or not at all. Each is a model in Hugging
+// Face layout (config.json, model.safetensors in f32, tokenizer) with optimizer.safetensors (AdamW's moments) and
+// state.json.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +18,7 @@ struct Checkpoint {
     int64_t step = 0;  // updates done
 };
 
-// The newest one, and what a crash left half-done removed. None: nullopt.
+// The newest checkpoint; nullopt if there is none. Removes incomplete ones that a crash left.
 std::optional<Checkpoint> newest_checkpoint(const std::filesystem::path& output);
 
 // Writes OUTPUT/ckpt-STEP, then removes all but the newest `keep`. On failure (a full disk) earlier checkpoints are
@@ -28,7 +28,7 @@ Checkpoint write_checkpoint(const std::filesystem::path& output, int64_t step, F
 
 nlohmann::json read_state(const Checkpoint& checkpoint);
 
-// Weights and moments, bit for bit as they were. Throws Error naming the file when shapes are not the model's.
+// Restores weights and moments bit for bit. Throws Error naming the file if shapes are not those of the model.
 void restore(const Checkpoint& checkpoint, FullModel& model);
 
 }  // namespace gremium::train

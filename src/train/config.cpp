@@ -16,14 +16,15 @@ namespace {
 
 const std::string override_source = "--set";
 
-// TOML as JSON, which fields are read from.
+// Converts TOML to JSON, from which fields are read.
 nlohmann::json json_of(const toml::node& node) {
     if (const auto* value = node.as_boolean()) return value->get();
     if (const auto* value = node.as_integer()) return value->get();
     if (const auto* value = node.as_floating_point()) return value->get();
     if (const auto* value = node.as_string()) return value->get();
     const toml::array* list = node.as_array();
-    if (!list) return nullptr;  // a table or a date: nothing that a field could be
+    // A table or a date, which no field accepts.
+    if (!list) return nullptr;
     nlohmann::json json = nlohmann::json::array();
     for (const toml::node& item : *list) json.push_back(json_of(item));
     return json;
@@ -123,7 +124,7 @@ toml::table parse_toml(std::string_view text, const std::string& source) {
     }
 }
 
-// The node an override puts in: TOML if it is that, else a bare word.
+// The value of an override: parsed as TOML if possible, otherwise a bare word.
 toml::table parse_value(const std::string& value) {
     try {
         return toml::parse("value = " + value, override_source);
@@ -163,8 +164,8 @@ void apply_override(toml::table& root, const std::string& text) {
         [&](auto& node) { section.insert_or_assign(text.substr(dot + 1, equals - dot - 1), std::move(node)); });
 }
 
-// What another version of the program wrote of a record, as this one writes it: keys that it did not know are what is
-// the default now, numbers are as fields hold them.
+// Normalises a record that another version of the program wrote, so that it can be compared with one of this version:
+// missing keys get their present defaults, and numbers the precision of their fields.
 template <typename Record>
 nlohmann::json as_written_now(const nlohmann::json& saved, Record defaults) {
     nlohmann::json written = saved;

@@ -1,4 +1,4 @@
-// What a recipe's values must satisfy together, and the specification they describe.
+// Checks a recipe's values together, and makes the specification they describe.
 #include <algorithm>
 #include <cmath>
 #include <set>

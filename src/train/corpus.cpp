@@ -33,7 +33,7 @@ std::string hash_of(const Vocabulary& v) {
     return hash_of(text);
 }
 
-// One domain's text, split into what is trained on and what is held out.
+// One domain's text, split into training and held-out text.
 struct DomainText {
     std::unique_ptr<data::Documents> files, heldout_files;
     std::vector<std::string_view> train, heldout;
@@ -62,14 +62,15 @@ DomainText read_text(const DomainConfig& config) {
     return text;
 }
 
-// Documents evenly spread over a domain, about `budget` bytes of them, in order; the ends of long ones are left out.
+// Selects documents spread evenly over a domain, about `budget` bytes in total, in order; long ones are cut off.
 std::vector<std::string_view> sample(std::span<const std::string_view> documents, int64_t budget) {
     constexpr size_t piece = size_t{64} << 10;
     int64_t total = 0;
     for (const auto& document : documents) total += static_cast<int64_t>(std::min(document.size(), piece));
     const double share = std::min(1.0, static_cast<double>(budget) / static_cast<double>(std::max<int64_t>(total, 1)));
     std::vector<std::string_view> samples;
-    double due = 1;  // takes the first document, then one whenever the share adds up to another
+    // Begins at 1 to take the first document; afterwards it takes one each time the shares add up to 1.
+    double due = 1;
     for (const auto& document : documents) {
         if (due >= 1) {
             samples.push_back(document.substr(0, piece));
@@ -114,7 +115,8 @@ std::shared_ptr<const Tokenizer> find_tokenizer(const TrainConfig& config, const
         write_hf_tokenizer(vocabulary, temporary);
         commit_directory(temporary, cached);
     }
-    return make_tokenizer(read_hf_tokenizer(cached));  // as files carry it, whether cached or not
+    // Always read from the file, so that a cached and a new tokenizer are the same.
+    return make_tokenizer(read_hf_tokenizer(cached));
 }
 
 data::TokenFile tokens_of(const fs::path& directory, const std::string& name, const std::string& text_hash,

@@ -1,5 +1,5 @@
-// From a recipe's files to tokens: the tokenizer (found or trained) and a token file for each domain, cached in the
-// output directory under the hash of the text and the vocabulary.
+// From a recipe's text files to tokens: the tokenizer (read or trained) and one token file per domain, cached in the
+// output directory under a hash of the text and the vocabulary.
 #pragma once
 
 #include <filesystem>
@@ -18,7 +18,7 @@ struct Domain {
     std::string name;
     double weight;
     data::TokenFile tokens;
-    data::TokenFile heldout;  // no tokens when the recipe holds nothing out
+    data::TokenFile heldout;  // no tokens if the recipe holds nothing out
 };
 
 struct Corpus {
@@ -26,7 +26,8 @@ struct Corpus {
     std::vector<Domain> domains;
 };
 
-// `note` hears what takes a while ("tokenising german"). Throws Error for missing files and empty domains.
+// `note` is called before work that takes a while ("tokenising german"). Throws Error for missing files and empty
+// domains.
 Corpus prepare_corpus(const TrainConfig& config, const std::function<void(std::string_view)>& note);
 
 }  // namespace gremium::train

@@ -15,7 +15,7 @@ void FullModel::set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer) {
     compute_->tokenizer = master_->tokenizer = std::move(tokenizer);
 }
 
-// Corrects the routers that balance by a bias.
+// Updates the correction biases of routers that balance by them.
 void FullModel::updated(const std::vector<LayerLoad>& loads) {
     if (bias_rate_ <= 0) return;
     for (const LayerLoad& load : loads) {

@@ -1,4 +1,4 @@
-// A model that is trained from its beginning, all of it.
+// A model that is trained from scratch, with all its tensors.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,8 @@ class FullModel : public Trainee {
     void updated(const std::vector<LayerLoad>& loads) override;
 
     Parameters& parameters() { return parameters_; }
-    const Model& master() const { return *master_; }  // in f32, to be saved
+    // In f32, for saving.
+    const Model& master() const { return *master_; }
     void set_tokenizer(std::shared_ptr<const Tokenizer> tokenizer);
 
   private:

@@ -1,4 +1,4 @@
-// How well the model does on held-out text while it learns.
+// Evaluates the model on held-out text during training.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace gremium::train {
 
-// The first eval_tokens (0: all) of each domain's held-out tokens. Domains without any are left out.
+// Evaluates the first eval_tokens (0: all) of each domain's held-out tokens. Domains without any are left out.
 std::vector<DomainScore> evaluate_domains(const Model& model, const Corpus& corpus, const TrainingConfig& config);
 
 }  // namespace gremium::train

@@ -55,13 +55,13 @@ Forward Learner::run(std::span<const int32_t> inputs) {
     return forward(graph_, trainee_.model(), batch, {.recompute = recomputes(), .noise_seed = noise_seed_});
 }
 
-// Measured with one sequence: the graph knows what it keeps, and every sequence keeps as much.
+// Measured with one sequence: the graph knows the memory that it keeps, and every sequence keeps as much.
 bool Learner::activations_fit(std::span<const int32_t> inputs) {
     run(inputs.first(static_cast<size_t>(config_.sequence)));
     const auto needed = static_cast<int64_t>(arena_.bytes_in_use()) * config_.micro_batch;
     graph_.clear();
     arena_.clear();
-    // A quarter of what is free stays for gradients on their way and for the rest of the system.
+    // A quarter of the free memory is left for gradients during backward and for other programs.
     const int64_t limit = config_.activation_memory ? config_.activation_memory << 20 : available_memory() / 4 * 3;
     return needed <= limit;
 }

@@ -1,4 +1,4 @@
-// How a model learns, or part of one: micro-batches in, gradients summed, one update a step.
+// One training step of a model or a part of one: micro-batches, summed gradients, one update.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace gremium::train {
 
-// Means over the step's tokens; balance and z summed over the layers, without their coefficients.
+// Means over the step's tokens. Balance loss and z-loss are summed over the layers, without their coefficients.
 struct StepLosses {
     double cross_entropy = 0, balance = 0, z = 0;
 };
@@ -24,7 +24,8 @@ struct StepResult {
     std::vector<LayerLoad> loads;  // of each MoE layer
 };
 
-struct Phases {  // seconds
+// In seconds.
+struct Phases {
     double forward = 0, backward = 0, update = 0;
 };
 
@@ -34,12 +35,14 @@ class Learner {
     Learner(Trainee& trainee, const TrainingConfig& config);
 
     // One step on config.batch_tokens inputs and the tokens that follow them, sequence after sequence. `step` counts
-    // from 0. Throws Error when the gradient is not finite.
+    // from 0. Throws Error if the gradient is not finite.
     StepResult step(std::span<const int32_t> inputs, std::span<const int32_t> targets, int64_t step, double lr);
 
-    const Phases& phases() const { return phases_; }  // of the last step
+    // Of the last step.
+    const Phases& phases() const { return phases_; }
     size_t activation_bytes() const { return arena_.bytes_reserved(); }
-    bool recomputes() const { return recompute_.value_or(false); }  // activations; decided in the first step
+    // Whether activations are recomputed in the backward; decided in the first step.
+    bool recomputes() const { return recompute_.value_or(false); }
 
   private:
     void micro_batch(std::span<const int32_t> inputs, std::span<const int32_t> targets, StepResult& result);

@@ -1,4 +1,4 @@
-// How evenly the experts are used, over a window of steps.
+// The balance of experts over a window of steps.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -11,7 +11,7 @@
 
 namespace gremium::train {
 
-// The worst layer's MaxVio (Wang et al.: Auxiliary-Loss-Free Load Balancing, 2024), and experts without a token.
+// MaxVio of the worst layer (Wang et al.: Auxiliary-Loss-Free Load Balancing, 2024), and the experts without any token.
 struct Balance {
     double max_violation = 0;
     int64_t dead = 0;
@@ -20,12 +20,12 @@ Balance balance_of(const std::vector<LayerLoad>& loads);
 
 class LoadWindow {
   public:
-    // Adds a step's loads. True when `steps` of them are complete; the next add starts afresh.
+    // Adds a step's loads. Returns true when `steps` of them are complete; the next call then begins a new window.
     bool add(const std::vector<LayerLoad>& loads, int64_t steps);
 
     const std::vector<LayerLoad>& loads() const { return sums_; }
-    // One line about experts that collapse: over 4× their share of the window's tokens, or without any. Empty when all
-    // is well.
+    // One line about collapsed experts, which got over 4× their even share of the window's tokens or none at all; empty
+    // if there are none.
     std::string warning() const;
 
     nlohmann::json state() const;

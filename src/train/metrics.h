@@ -1,4 +1,4 @@
-// metrics.jsonl: one JSON object a line, in step order. Kinds: "train" (every log_every steps), "evaluation" (per
+// metrics.jsonl: one JSON object per line, in step order. Kinds: "train" (every log_every steps), "evaluation" (per
 // domain), "experts" (loads of a window) and "warning".
 #pragma once
 

@@ -1,4 +1,4 @@
-// What a training run tells those who watch it.
+// The reports of a training run to its observers.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace gremium::train {
 
 struct DomainScore {
     std::string name;
-    double loss = 0;           // nats a token
+    double loss = 0;           // nats per token
     double bits_per_byte = 0;  // of the held-out text
     int64_t tokens = 0, bytes = 0;
 };
@@ -23,33 +23,35 @@ struct RunInfo {
         std::string name;
         double share;  // of the sequences
         int64_t tokens, heldout_tokens;
-        double epochs;  // that the whole run will make
+        double epochs;  // over the whole run
     };
     std::vector<Domain> domains;
-    std::string resumed_from;  // a checkpoint, or empty
+    std::string resumed_from;  // a checkpoint; empty: not resumed
 };
 
 struct StepReport {
-    int64_t step = 0, steps = 0;  // updates done, of how many
-    int64_t tokens = 0;           // seen by then
+    int64_t step = 0, steps = 0;  // updates done, and their total
+    int64_t tokens = 0;           // tokens seen so far
     double loss = 0, balance = 0, z = 0, lr = 0, gradient_norm = 0;
-    double tokens_per_second = 0;                      // of the last steps, evaluations and checkpoints not counted
-    double seconds = 0, seconds_left = 0;              // of the run, over all its sessions
+    double tokens_per_second = 0;                      // of the last steps, without evaluations and checkpoints
+    double seconds = 0, seconds_left = 0;              // of the run, including the parts before it was resumed
     double max_violation = 0;                          // of this step's worst layer
-    int64_t dead_experts = 0;                          // without a token in this step, all layers together
-    const std::vector<DomainScore>* scores = nullptr;  // the newest evaluation; null before the first
+    int64_t dead_experts = 0;                          // experts without a token in this step, in all layers
+    const std::vector<DomainScore>* scores = nullptr;  // the latest evaluation; null before the first
 };
 
 class TrainObserver {
   public:
     virtual ~TrainObserver() = default;
-    virtual void on_note(std::string_view) {}  // what takes a while, what was decided
+    // Work that takes a while, and decisions.
+    virtual void on_note(std::string_view) {}
     virtual void on_start(const RunInfo&) {}
     virtual void on_step(const StepReport&) {}
     virtual void on_evaluation(int64_t /*step*/, const std::vector<DomainScore>&) {}
     virtual void on_warning(std::string_view) {}
     virtual void on_checkpoint(const std::filesystem::path&) {}
-    virtual bool keep_going() { return true; }  // false: write a checkpoint and stop
+    // Return false to write a checkpoint and stop.
+    virtual bool keep_going() { return true; }
 };
 
 }  // namespace gremium::train

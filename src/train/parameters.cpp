@@ -40,12 +40,13 @@ uint64_t stream_of(const std::string& name) {
 void fill_normal(Tensor out, float deviation, uint64_t seed, uint64_t stream) {
     parallel_chunks(out.count(), chunk, [&](int64_t begin, int64_t end) {
         Random random(seed, stream);
-        random.seek(2 * static_cast<uint64_t>(begin));  // a normal takes two
+        // A normal number takes two uniform ones.
+        random.seek(2 * static_cast<uint64_t>(begin));
         for (int64_t i = begin; i < end; ++i) out.f32()[i] = deviation * static_cast<float>(random.normal());
     });
 }
 
-// Of the normal distribution a matrix starts with.
+// The standard deviation of a matrix's initial values.
 float deviation(const TensorSlot& slot, size_t layers) {
     switch (slot.traits.spread) {
         case Spread::usual:
@@ -58,13 +59,13 @@ float deviation(const TensorSlot& slot, size_t layers) {
     return 0.02f;
 }
 
-// The n-th number of state of every channel decays at rate n (Gu et al.: S4D-Real, 2022). The logarithms.
+// Logarithms of the rates: component n of every channel's state decays at rate n (Gu et al.: S4D-Real, 2022).
 void fill_rates(Tensor rates_CN) {
     for (int64_t i = 0; i < rates_CN.count(); ++i)
         rates_CN.f32()[i] = std::log(static_cast<float>(1 + i % rates_CN.cols()));
 }
 
-// Biases whose softplus, the first step sizes, are spread between 0.001 and 0.1, evenly in their logarithms.
+// Biases whose softplus, the initial step sizes, are spread log-uniformly between 0.001 and 0.1.
 void fill_step_bias(Tensor bias, uint64_t seed, uint64_t stream) {
     Random random(seed, stream);
     for (int64_t i = 0; i < bias.count(); ++i) {

@@ -1,5 +1,5 @@
-// What training changes: f32 master weights with their gradients and AdamW moments, each kind in one contiguous buffer,
-// and bf16 shadows of the weights that matmuls read.
+// The state that training changes: f32 master weights, their gradients and AdamW moments, each in one contiguous
+// buffer, and bf16 copies (shadows) of the weights that matmuls read.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,17 @@ namespace gremium::train {
 
 class Parameters {
   public:
-    // Allocates and initialises, deterministically from the seed: norms 1, biases 0, everything else normal with
-    // standard deviation 0.02, matrices that write to the residual stream 0.02 / √(2 · layers) (Radford et al.: GPT-2,
-    // 2019).
+    // Allocates and initialises, depending only on the seed: norms 1, biases 0, everything else normally distributed
+    // with standard deviation 0.02, or 0.02 / √(2 · layers) for matrices that add to the residual stream (Radford et
+    // al.: GPT-2, 2019).
     Parameters(const ModelSpec& spec, DType compute, uint64_t seed);
 
     enum class View { compute, master };
-    // The model over these parameters: `compute` reads bf16 shadows where there are any and has gradients, `master`
-    // reads f32. Parameters must outlive it.
+    // A model whose weights are these parameters, which must outlive it. `compute` reads bf16 shadows where they exist
+    // and has gradients; `master` reads f32.
     std::shared_ptr<Model> bind(View view) const;
 
-    // A tensor of the model and its place in the buffers. Shapes in torch order, experts stacked.
+    // A tensor of the model and its place in the buffers. Shapes are in torch order, with experts stacked.
     struct Entry {
         TensorSlot slot;
         int64_t offset;  // elements; a multiple of 16
@@ -38,15 +38,17 @@ class Parameters {
     enum class Buffer { weight, gradient, momentum, variance };
     Tensor tensor(Buffer buffer, const Entry& entry) const;
 
-    // Flat parts of the buffers that AdamW treats alike: those with weight decay (matrices, embeddings, routers), and
-    // those without (norms and biases). Router correction biases are in neither.
+    // Contiguous parts of the buffers that AdamW treats alike: with weight decay (matrices, embeddings, routers), and
+    // without (norms and biases). Router correction biases are in neither.
     Part decaying() const { return part(0, decaying_, true); }
     Part plain() const { return part(decaying_, trained_, false); }
 
     Trainables trainables() const { return {{decaying(), plain()}, {gradients_}}; }
-    void refresh_shadows();  // after weights were written by other means than AdamW
+    // Call it after weights were changed by other means than AdamW.
+    void refresh_shadows();
 
-    int64_t count() const;  // parameters, padding not counted
+    // The number of parameters, without padding.
+    int64_t count() const;
 
   private:
     Part part(int64_t begin, int64_t end, bool decays) const;
@@ -56,7 +58,7 @@ class Parameters {
 
     ModelSpec spec_;
     std::vector<Entry> entries_;
-    int64_t decaying_ = 0, trained_ = 0, size_ = 0;  // ends of the three parts, elements
+    int64_t decaying_ = 0, trained_ = 0, size_ = 0;  // ends of the three parts, in elements
     OwnedTensor weights_, gradients_, momenta_, variances_, shadows_;
 };
 

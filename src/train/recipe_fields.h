@@ -1,4 +1,4 @@
-// The keys of recipes: name, member of the record, and a line of help for each.
+// The keys of recipes: the name, the member of the record and a line of help for each.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -24,15 +24,17 @@ template <typename Record>
 std::span<const RecipeField<Record>>
 recipe_fields();  // of Outline, TokenizerConfig, DomainConfig, TrainingConfig, OutputConfig
 
-// False when the JSON is not what is expected of the value.
+// Returns false if the JSON is not of the expected kind.
 bool read_value(const ValueRef& value, const nlohmann::json& json);
 nlohmann::json write_value(const ValueRef& value);
-std::string expected_of(const ValueRef& value);  // "an integer", "one of "a" "b"", …
+// "an integer", "one of "a" "b"", …
+std::string expected_of(const ValueRef& value);
 
 // The record's values by key.
 template <typename Record>
 nlohmann::json values_of(const Record& record) {
-    Record copy = record;  // members are those of a mutable record
+    // The members refer to a mutable record.
+    Record copy = record;
     nlohmann::json json = nlohmann::json::object();
     for (const RecipeField<Record>& field : recipe_fields<Record>())
         json[std::string(field.name)] = write_value(field.member(copy));
@@ -43,8 +45,8 @@ nlohmann::json values_of(const Record& record) {
 struct RecipeKey {
     std::string section;  // "model", "tokenizer", "data", "train" or "output"
     std::string name;
-    std::string values;    // what it can be: "an integer", "one of \"softmax\" …"
-    std::string fallback;  // what it is if it is not said, as in TOML
+    std::string values;    // possible values: "an integer", "one of \"softmax\" …"
+    std::string fallback;  // the default, as in TOML
     std::string help;
 };
 std::vector<RecipeKey> recipe_reference();

@@ -45,7 +45,7 @@ web::Series series(const Rows& metrics, const char* key) {
     return out;
 }
 
-// An exponential mean over about a sixtieth of the run.
+// An exponential moving average over about a sixtieth of the run.
 web::Series smoothed(web::Series series) {
     series.name = "running mean";
     const double keep = 1 - 1 / std::max(1.0, static_cast<double>(series.points.size()) / 60);
@@ -155,7 +155,7 @@ std::string tiles(const Rows& metrics) {
     const double seconds = last.at("seconds"), tokens = last.at("tokens");
     return "<div class=\"tiles\">" + tile("steps", fmt::format("{}", last.at("step").get<int64_t>())) +
            tile("tokens", web::short_number(tokens)) + tile("time", duration(seconds)) +
-           tile("tokens a second", web::short_number(tokens / std::max(seconds, 1e-9))) +
+           tile("tokens per second", web::short_number(tokens / std::max(seconds, 1e-9))) +
            tile("loss", fmt::format("{:.3f}", last.at("loss").get<double>())) +
            tile("MaxVio", fmt::format("{:.2f}", last.at("max_violation").get<double>())) +
            tile("dead experts", fmt::format("{}", last.at("dead_experts").get<int64_t>())) + "</div>";
@@ -188,10 +188,10 @@ std::string html_report(const nlohmann::json& config, const std::vector<nlohmann
                         web::escape_html(model.at("architecture").get<std::string>()), model.at("layers").get<int>(),
                         model.at("dim").get<int>(), model.at("experts").get<int>(), model.at("top_k").get<int>());
     html += tiles(metrics) + "<div class=\"grid\">";
-    html += noisy_chart(metrics, "loss", "Training loss", "nats a token");
+    html += noisy_chart(metrics, "loss", "Training loss", "nats per token");
     html += heldout_chart(metrics, "bits_per_byte", "Held-out text", "bits a byte");
     html += web::line_chart("Learning rate", "", "step", {series(metrics, "lr")});
-    html += noisy_chart(metrics, "tokens_per_second", "Speed", "tokens a second");
+    html += noisy_chart(metrics, "tokens_per_second", "Speed", "tokens per second");
     html += noisy_chart(metrics, "gradient_norm", "Gradient norm", "before clipping");
     html += noisy_chart(metrics, "max_violation", "MaxVio", "worst layer of a step");
     html += "</div>" + score_table(metrics) + experts_section(metrics) + warnings_section(metrics);

@@ -1,4 +1,4 @@
-// What people see of a run: the live line and the page.
+// A run for human readers: the live line and the HTML report.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace gremium::train {
 // "step 120/3000  loss 3.214  english 1.91 german 2.03 bits/byte  21.3k tok/s  12m left  MaxVio 0.41  dead 0"
 std::string live_line(const StepReport& report);
 
-// A self-contained page (inline SVG, no scripts from elsewhere) with the curves and expert loads of a run's metrics.
+// A self-contained page (inline SVG, no external scripts) with the curves and expert loads from a run's metrics.
 std::string html_report(const nlohmann::json& config, const std::vector<nlohmann::ordered_json>& metrics);
 
 }  // namespace gremium::train

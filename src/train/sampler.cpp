@@ -17,7 +17,7 @@ int64_t windows(const Source& source, int64_t length) {
     return (std::get<const data::TokenFile*>(source.tokens)->tokens() - 1) / length;
 }
 
-// The window that comes at a position of an epoch.
+// The window at a position of an epoch.
 int64_t in_turn(int64_t count, int64_t position, Random& random) {
     const data::Permutation order(static_cast<uint64_t>(count), random.bits());
     return static_cast<int64_t>(order(static_cast<uint64_t>(position)));
@@ -76,7 +76,7 @@ void SequenceSampler::sequence(int64_t n, std::span<int32_t> inputs, std::span<i
 
     Random random(seed_, mix64(which) + static_cast<uint64_t>(epoch));
     if (const auto* file = std::get_if<const data::TokenFile*>(&source.tokens)) {
-        // What the windows leave over shifts them, so that epochs cut the text at different places.
+        // The tokens left over by the windows are used to shift them, so that epochs cut the text at different places.
         const int64_t slack = (*file)->tokens() - 1 - count * length_;
         const auto shift = static_cast<int64_t>(random.below(static_cast<uint64_t>(slack) + 1));
         (*file)->read(shift + in_turn(count, position, random) * length_, window_);

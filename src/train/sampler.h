@@ -1,4 +1,4 @@
-// Which tokens a step sees: a function of the seed and the step alone.
+// Chooses the training sequences of each step, depending only on the seed and the step.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +12,25 @@
 
 namespace gremium::train {
 
-// A text, whole or cut into windows of a sequence and its last target each; it must outlive the sampler.
+// A text, whole or cut into windows of one sequence and its last target. It must outlive the sampler.
 struct Source {
     std::variant<const data::TokenFile*, const data::Windows*> tokens;
     double weight;
 };
 
-// Sequences are windows of `length` tokens (and one more, the last target). Domains take turns by weight, evenly spread
-// along a golden-ratio sequence; within a domain every window is seen once an epoch, each epoch in another order.
+// Sequences are windows of `length` tokens (plus one, the last target). Domains take turns by weight, spread evenly by
+// a golden-ratio sequence; within a domain every window is seen once per epoch, in a different order each epoch.
 class SequenceSampler {
   public:
-    // Throws Error when a domain is shorter than one window, or cut into others.
+    // Throws Error if a domain is shorter than one window, or is cut into windows of another length.
     SequenceSampler(std::vector<Source> sources, int64_t length, uint64_t seed);
 
-    // Puts sequence number `n` of the run into inputs and targets (`length` each). Numbers ascend by one from the
-    // position; any other number seeks.
+    // Writes sequence number `n` of the run to inputs and targets (`length` each). Consecutive numbers are fast; any
+    // other number seeks.
     void sequence(int64_t n, std::span<int32_t> inputs, std::span<int32_t> targets);
 
-    int64_t drawn(size_t source) const { return drawn_[source]; }  // sequences so far
+    // The number of sequences drawn from a source so far.
+    int64_t drawn(size_t source) const { return drawn_[source]; }
     double epochs(size_t source) const;
 
   private:

@@ -1,5 +1,5 @@
-// Whether an architecture can say a recipe's model: what got lost in its config.json cannot be trained under that name,
-// since no file could hold it.
+// Checks that an architecture can express a recipe's model. A value that is lost when the model is written to
+// config.json and read back cannot be trained under that architecture, because no file could hold it.
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -12,7 +12,7 @@
 namespace gremium::train {
 namespace {
 
-// The model as the architecture's config.json would say it.
+// The model as it would be read back from the architecture's config.json.
 ModelSpec heard(const ModelSpec& spec) {
     const Architecture& architecture = architecture_of(spec);
     nlohmann::ordered_json said;
@@ -32,15 +32,15 @@ struct Asked {
 
     const std::string& architecture() const { return model.model.architecture; }
 
-    // Which layers are of a kind is said by several keys.
+    // Several keys together say which layers are of a kind.
     void layers(const LayerPattern& asked, const LayerPattern& got, int count, const char* keys,
                 const char* kind) const {
         if (asked.among(count) == got.among(count)) return;
-        fail("{}: architecture {} cannot say these values of model.{}: {} would be in layers {} instead of {}", source,
-             architecture(), keys, kind, list_of(got.among(count)), list_of(asked.among(count)));
+        fail("{}: architecture {} cannot express these values of model.{}: {} would be in layers {} instead of {}",
+             source, architecture(), keys, kind, list_of(got.among(count)), list_of(asked.among(count)));
     }
 
-    // Whether the architecture says the value as it is; whatever becomes of other keys.
+    // Whether the architecture keeps this value; other keys do not matter.
     bool can_say(const RecipeField<Outline>& field, const nlohmann::json& value) const {
         Outline trial = model;
         try {
@@ -52,7 +52,7 @@ struct Asked {
         }
     }
 
-    // The values it can say, of those that can be listed; else what the value would become.
+    // The possible values, if they can be listed; otherwise the value that would be read back.
     std::string possible(const RecipeField<Outline>& field, const nlohmann::json& got) const {
         std::vector<nlohmann::json> candidates;
         Outline any = model;
@@ -90,15 +90,15 @@ void check_sayable(const Outline& model, int vocab, const std::string& source) {
     asked.layers(before.mixture_layers, after.mixture_layers, before.layers,
                  "experts, dense_layers, dense_also, expert_period, expert_offset", "mixtures");
     if (before.others_dense != after.others_dense)
-        fail("{}: architecture {} cannot say model.dense_hidden = {}; it must be {}", source, asked.architecture(),
+        fail("{}: architecture {} cannot express model.dense_hidden = {}; it must be {}", source, asked.architecture(),
              model.dense.hidden, after.others_dense ? "above 0" : "0");
     for (const RecipeField<Outline>& field : recipe_fields<Outline>()) {
         const nlohmann::json wanted = write_value(field.member(before)), got = write_value(field.member(after));
         if (wanted != got)
-            fail("{}: architecture {} cannot say model.{} = {}; {}", source, asked.architecture(), field.name,
+            fail("{}: architecture {} cannot express model.{} = {}; {}", source, asked.architecture(), field.name,
                  wanted.dump(), asked.possible(field, got));
     }
-    fail("{}: architecture {} cannot say {} as the recipe wants it", source, asked.architecture(),
+    fail("{}: architecture {} cannot express {} as the recipe wants it", source, asked.architecture(),
          first_difference(spec, *read));
 }
 

@@ -212,7 +212,7 @@ void Run::evaluate() {
     write_report();
 }
 
-// Also while the run goes on: the page can be watched.
+// Written during the run too, so that the page can be watched.
 void Run::write_report() const {
     write_file_atomically(report_path(), html_report(to_json(config_), read_metrics(output_ / "metrics.jsonl")));
 }

@@ -1,4 +1,4 @@
-// Training from a recipe to a model: the loop, and whom it tells about it.
+// The training loop, from a recipe to a model.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@
 namespace gremium::train {
 
 struct TrainOptions {
-    bool resume = false;  // from the newest checkpoint, from the start if there is none
+    bool resume = false;  // from the newest checkpoint, or from the beginning if there is none
 };
 
 struct TrainSummary {
-    int64_t steps = 0, tokens = 0;  // done
+    int64_t steps = 0, tokens = 0;  // trained so far
     double seconds = 0;
-    bool finished = false;             // not stopped early
+    bool finished = false;             // false: stopped early
     std::filesystem::path checkpoint;  // the newest, a model directory
     std::filesystem::path report;      // the HTML page
 };
 
 // Runs the recipe. Writes into output.dir: data/ (token files), tokenizer-*/, ckpt-*/, metrics.jsonl and report.html.
-// Throws Error: bad recipe or data, an output directory that already holds checkpoints (unless resuming), a resumed run
-// whose recipe changed, a full disk, a gradient that is not finite.
+// Throws Error: bad recipe or data, an output directory that already has checkpoints (unless resuming), a recipe that
+// changed since the run began, a full disk, a gradient that is not finite.
 TrainSummary train(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer);
 
 }  // namespace gremium::train

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using Kind = VersionStore::Kind;
 
-// Versions that branches and HEAD reach, and the hashes that these name.
+// The versions that branches and HEAD reach, and the hashes that those versions name.
 struct Reached {
     std::set<std::string> versions, pieces;
 };
@@ -76,7 +76,7 @@ class Checker {
         result_.bytes += size_of_file(store_.path_of(kind, file));
     }
 
-    // By its content, whatever its time of change.
+    // Checks the base model by content, whatever its modification time.
     void check_base() {
         const auto base = load_model(store_.base_model());
         if (const std::string hash = model_hash(*base); hash != store_.base().base)
@@ -111,7 +111,7 @@ Collected collect_garbage(VersionStore& store) {
         ++number;
         collected.bytes += bytes;
     };
-    // Versions first: whatever names an object goes before it does.
+    // Versions first: a version is removed before the objects that it names.
     for (const std::string& version : store.files(Kind::version))
         if (!reached.versions.contains(version)) remove(store.path_of(Kind::version, version), collected.versions);
     for (const std::string& hash : store.files(Kind::object))

@@ -1,4 +1,4 @@
-// Whether a store of versions is whole, and what of it nothing refers to.
+// Checks a version store for damage, and removes what nothing refers to.
 #pragma once
 
 #include <string>
@@ -9,18 +9,21 @@
 namespace gremium::versions {
 
 struct StoreCheck {
-    std::vector<std::string> problems;  // a line each; none: every version opens and every byte is what its name says
-    int64_t versions = 0, objects = 0, bytes = 0;  // of all files of versions and weights
-    int64_t unused = 0;  // of those, files that no branch reaches, and halves a crash has left
+    // One line each. None: every version opens, and every file matches the hash in its name.
+    std::vector<std::string> problems;
+    // Files of versions and of weights, and their bytes.
+    int64_t versions = 0, objects = 0, bytes = 0;
+    // Of these, files that no branch reaches and incomplete files that a crash left.
+    int64_t unused = 0;
 };
-// Reads everything, the base model included.
+// Reads everything, including the base model.
 StoreCheck check_store(VersionStore& store);
 
 struct Collected {
-    int64_t versions = 0, objects = 0, leftovers = 0, bytes = 0;  // taken away
+    int64_t versions = 0, objects = 0, leftovers = 0, bytes = 0;  // removed
 };
-// Takes away versions that neither branches nor HEAD reach, objects that no version names, and what crashes have left.
-// Error, and nothing is taken, where a version that is reached cannot be read.
+// Removes versions that neither branches nor HEAD reach, objects that no version names, and incomplete files that
+// crashes left. Throws Error, and removes nothing, if a version that is reached cannot be read.
 Collected collect_garbage(VersionStore& store);
 
 }  // namespace gremium::versions

@@ -33,10 +33,10 @@ void require_same_shapes(const Piece& theirs, const Piece& ours, const std::stri
             fail("{}: its {} is {}, but expert {} has {}", source, name, to_string(theirs[name].shape), to_string(to),
                  to_string(value.shape));
     for (const auto& [name, value] : theirs.parts)
-        if (!ours[name]) fail("{}: has {}, which expert {} has not", source, in_quotes(name), to_string(to));
+        if (!ours[name]) fail("{}: has {}, which expert {} does not have", source, in_quotes(name), to_string(to));
 }
 
-// Why the expert may not be what it was, in its new place. Empty: it is.
+// Why the expert may not behave as before in its new place; empty: it does.
 std::string strangeness(const Delta& delta, const VersionStore& store, const VersionState& head, moe::ExpertId to) {
     if (delta.base != store.base().base)
         return fmt::format("it was made for another base model, {}; this store's is {}", delta.base, store.base().base);
@@ -57,7 +57,7 @@ Delta read_delta(const std::filesystem::path& path) {
         return found->second;
     };
     if (const auto kind = file.metadata.find("gremium"); kind == file.metadata.end() || kind->second != what_it_is)
-        fail("{}: is no expert that gremium experts export has written", source);
+        fail("{}: is not an expert written by gremium versions export", source);
     Delta delta{.base = say("base"),
                 .version = say("version"),
                 .router = say("router"),
@@ -68,7 +68,7 @@ Delta read_delta(const std::filesystem::path& path) {
                 .row = {},
                 .hashes = {say("weights"), say("row")}};
     for (const std::string& hash : {delta.base, delta.version, delta.router})
-        if (!is_content_hash(hash)) fail("{}: {} is no hash", source, in_quotes(hash));
+        if (!is_content_hash(hash)) fail("{}: {} is not a hash", source, in_quotes(hash));
     for (const auto& [name, value] : read_piece(file).parts)
         (is_router_part(name) ? delta.row : delta.weights).parts[name] = value;
     const auto kept = std::make_shared<const SafetensorsFile>(file);
@@ -118,7 +118,7 @@ Committed import_expert(VersionStore& store, const std::filesystem::path& path, 
     if (expert == state.experts.end()) fail("{}: HEAD has no expert {}", store.name(), to_string(to));
     const std::string strange = strangeness(delta, store, state, to);
     if (!strange.empty() && !options.foreign)
-        fail("{}: expert {}: {}; --foreign takes it all the same", path.string(), to_string(delta.id), strange);
+        fail("{}: expert {}: {}; --foreign accepts it anyway", path.string(), to_string(delta.id), strange);
     require_same_shapes(delta.weights, pieces(expert->second.weights), path.string(), to);
     require_same_shapes(delta.row, pieces(expert->second.row), path.string(), to);
 

@@ -1,4 +1,4 @@
-// One expert as a file that can be given away: its weights, its row of the router, and where both come from.
+// Export and import of one expert as a file: its weights, its router row, and where both come from.
 #pragma once
 
 #include <filesystem>
@@ -9,11 +9,11 @@
 
 namespace gremium::versions {
 
-// A safetensors file; what stands in its metadata: docs/versions.md.
+// Writes a safetensors file; docs/versions.md describes its metadata.
 void export_expert(const VersionStore& store, const std::string& version, moe::ExpertId id,
                    const std::filesystem::path& path);
 
-// Such a file, read and checked against itself. Throws Error, naming it, where its hashes are not those of its bytes.
+// Reads such a file and checks its hashes. Throws Error naming the file if they do not match its bytes.
 struct Delta {
     std::string base, version, router, message, provenance;
     moe::ExpertId id;
@@ -23,13 +23,16 @@ struct Delta {
 Delta read_delta(const std::filesystem::path& path);
 
 struct ImportOptions {
-    std::optional<moe::ExpertId> to = {};  // otherwise where it was
-    // Also where it was made for another base model or beside other router rows, if only its shapes fit; the new
-    // version then says so. Without, such a file is refused.
+    // Where to put it; none: where it was.
+    std::optional<moe::ExpertId> to = {};
+    // Accept an expert that was made for another base model or beside other router rows, if its shapes fit; the new
+    // version notes it. Otherwise such a file is refused.
     bool foreign = false;
-    std::string message = {};  // otherwise that of the version it comes from
+    // Empty: the message of the version it comes from.
+    std::string message = {};
 };
-// Weights and row together, as HEAD's next version. Errors: damaged, not what its metadata say, of other shapes.
+// Commits weights and router row as HEAD's next version. Throws Error: the file is damaged, contradicts its metadata,
+// or has other shapes.
 Committed import_expert(VersionStore& store, const std::filesystem::path& path, const ImportOptions& options);
 
 }  // namespace gremium::versions

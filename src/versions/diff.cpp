@@ -10,7 +10,7 @@
 namespace gremium::versions {
 namespace {
 
-// Sums of squares: of the change, and of what was.
+// Sums of squares: of the change, and of the original values.
 struct Squares {
     double change = 0, before = 0;
 
@@ -22,7 +22,7 @@ struct Squares {
 
 void add(Squares& squares, const std::string& name, TensorView a, TensorView b) {
     if (!a && !b) return;
-    if (!a || !b || a.shape != b.shape) fail("{}: the two versions have other shapes", name);
+    if (!a || !b || a.shape != b.shape) fail("{}: the two versions have different shapes", name);
     const std::vector<float> before = to_floats(a), after = to_floats(b);
     for (size_t i = 0; i < before.size(); ++i) {
         const double change = double{after[i]} - before[i];

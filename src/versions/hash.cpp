@@ -13,8 +13,9 @@ namespace gremium::versions {
 
 namespace {
 
-// Stores hold hashes of weights in this order, which must stay: not that of files, but in each part of a layer rows of
-// routers, then matrices, their biases, the rest, and sinks; outside layers biases of distances behind the embedding.
+// The order in which weights are hashed. Stores on disk contain such hashes, so it must not change. It is not the order
+// of files: each part of a layer has router rows first, then matrices, their biases, the rest, and sinks; outside
+// layers, relative biases follow the embedding.
 std::tuple<int, BlockPart, int> place(const TensorSlot& slot) {
     const auto rank = [&] {
         if (slot.role == TensorRole::embedding) return -1;

@@ -1,4 +1,4 @@
-// What a model is, whatever file it came from.
+// The identity of a model, whatever file it came from.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace gremium::versions {
 
-// The content hash of all its weights as they are stored, by name, experts by theirs. Reads every weight once.
+// The content hash of all weights as they are stored: tensors by name, experts by their own hashes. Reads every weight
+// once.
 std::string model_hash(const Model& model);
 
 }  // namespace gremium::versions

@@ -99,7 +99,7 @@ void parse_line(Manifest& manifest, Words words) {
     words.end();
 }
 
-// Hash of the rows of a layer's experts; `without` ≥ 0: with a blank in that one's place.
+// The hash of the router rows of a layer's experts. If `without` ≥ 0, that expert's row is replaced by a blank.
 std::string hash_of_rows(const VersionState& state, int layer, int without) {
     std::string lines;
     for (auto e = state.experts.lower_bound({layer, 0}); e != state.experts.end() && e->first.layer == layer; ++e)
@@ -198,7 +198,8 @@ Manifest parse_manifest(std::string_view text, const std::string& source) {
         else if (line != first_line)
             fail("{}: begins with {}, expected \"{}\"", source, in_quotes(line), first_line);
     }
-    // Twice, out of order, or with numbers spelt otherwise: then a hash would have two readings.
+    // Rejects lines that are repeated, out of order, or spell numbers differently: one state must have one text and one
+    // hash.
     if (manifest.base.empty() || to_text(manifest) != text)
         fail("{}: is not a list of a version's pieces as Gremium writes it", source);
     return manifest;

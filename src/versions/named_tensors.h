@@ -12,10 +12,11 @@ namespace gremium::versions {
 
 class NamedTensors {
   public:
-    explicit NamedTensors(const Model& model);  // which must outlive it
+    // The model must outlive this object.
+    explicit NamedTensors(const Model& model);
 
-    // Of the slot's shape; a part of a stack where slot.expert says which. Empty for a whole stack, whose experts need
-    // not lie together.
+    // Has the slot's shape; if slot.expert is set, that expert's part of a stack. Empty for a whole stack, because its
+    // experts need not be contiguous.
     TensorView operator()(const TensorSlot& slot) const;
 
   private:
@@ -23,7 +24,7 @@ class NamedTensors {
     std::map<std::string, TensorView> values_;
 };
 
-// Every slot of the model, stacks expert by expert.
+// All slots of the model, with one slot per expert for stacks.
 std::vector<TensorSlot> single_slots(const ModelSpec& spec);
 // "blk.3.ffn_up_exps.weight", "blk.3.ffn_up_exps.weight of expert 17".
 std::string name_of(const TensorSlot& slot);

@@ -1,4 +1,4 @@
-// What versions of a model are made of: pieces, each known by the hash of its content.
+// Versions of a model consist of pieces, each identified by the hash of its content.
 #pragma once
 
 #include <filesystem>
@@ -14,27 +14,29 @@
 
 namespace gremium::versions {
 
-// The weights of one expert (parts gate, up, down and their biases, as they are stored), its row of the router (row,
-// bias, correction: f32), or another tensor (tensor).
+// The weights of one expert (parts gate, up, down and their biases, in their stored types), its router row (parts row,
+// bias and correction, f32), or another tensor (part tensor).
 struct Piece {
     std::map<std::string, TensorView> parts;
-    std::vector<std::shared_ptr<const void>> memory;  // of parts that are no views of a model's weights
+    // Owns the parts that are not views of a model's weights.
+    std::vector<std::shared_ptr<const void>> memory;
 
     int64_t bytes() const;
-    // Of names, types, shapes and bytes.
+    // The hash of names, types, shapes and bytes of all parts.
     std::string hash() const;
-    // Empty where there is no such part.
+    // Empty if there is no such part.
     TensorView operator[](const std::string& part) const;
 };
 
 // The model must outlive the piece.
 Piece expert_piece(const Model& model, moe::ExpertId id);
 Piece row_piece(const Model& model, moe::ExpertId id);
-// Of a slot that neither experts nor routers have. Matrices as they are stored, all else in f32, as files hold it.
+// The piece of a slot that belongs to neither experts nor routers. Matrices keep their stored type; everything else is
+// f32, as in files.
 Piece tensor_piece(const NamedTensors& tensors, const TensorSlot& slot);
 std::vector<TensorSlot> tensor_piece_slots(const ModelSpec& spec);
 
-// The tensors of a router: the part's name in a piece, and which of the model's it is.
+// The tensors of a router: the name of the part in a piece, and the member of the model's weights.
 struct RouterTensor {
     const char* part;
     TensorRole role;
@@ -56,9 +58,9 @@ inline constexpr ExpertPart expert_parts[] = {
     {"up_bias", &moe::ExpertWeights::up_bias}, {"down_bias", &moe::ExpertWeights::down_bias},
 };
 
-// A piece as a safetensors file, in which quantised tensors are rows of bytes (formats/safetensors/safetensors.h).
-// Written whole or not at all. Reading throws Error for what is no such file; whether it is the piece wanted, its hash
-// says.
+// A piece as a safetensors file, in which quantised tensors are rows of bytes (formats/safetensors/safetensors.h). The
+// file appears complete or not at all. Reading throws Error for other files; compare hash() to know that it is the
+// piece you want.
 void write_piece(const std::filesystem::path& path, const Piece& piece, const SafetensorsMetadata& metadata);
 Piece read_piece(const SafetensorsFile& file);
 Piece read_piece(const std::filesystem::path& path);

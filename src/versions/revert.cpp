@@ -1,4 +1,4 @@
-// Undoing one version on top of another.
+// Undoes one version on top of later ones.
 #include <array>
 #include <utility>
 
@@ -9,7 +9,7 @@
 namespace gremium::versions {
 namespace {
 
-// One version's change taken back from the state `now`.
+// Takes one version's change back from the state `now`.
 class Undo {
   public:
     Undo(const VersionState& before, const VersionState& after, VersionState now, std::string source)

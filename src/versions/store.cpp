@@ -46,7 +46,7 @@ void require_branch_name(std::string_view name, const std::string& where) {
              in_quotes(name));
 }
 
-// Whose first line is all of it.
+// Reads a file that has one line.
 std::string read_line(const fs::path& path) {
     std::string text = read_text_file(path, max_small);
     if (!text.ends_with('\n') || text.find('\n') + 1 != text.size()) fail("{}: one line expected", path.string());
@@ -55,7 +55,7 @@ std::string read_line(const fs::path& path) {
 }
 
 std::string require_hash(std::string text, const fs::path& path) {
-    if (!is_content_hash(text)) fail("{}: {} is no version", path.string(), in_quotes(text));
+    if (!is_content_hash(text)) fail("{}: {} is not a version", path.string(), in_quotes(text));
     return text;
 }
 
@@ -63,7 +63,7 @@ std::string text_of(const VersionStore::Head& head) {
     return head.branch.empty() ? fmt::format("version {}\n", head.version) : fmt::format("branch {}\n", head.branch);
 }
 
-// The base model's files: of a directory or of a split set, all.
+// All files of the base model, which may be a directory or a split set.
 std::vector<fs::path> files_of_model(const fs::path& model) {
     std::vector<fs::path> files;
     const std::string name = model.filename().string();
@@ -79,7 +79,7 @@ std::vector<fs::path> files_of_model(const fs::path& model) {
     return files;
 }
 
-// Names, sizes and times of change.
+// Names, sizes and modification times.
 std::string looks_of(const fs::path& model) {
     std::string lines;
     for (const fs::path& file : files_of_model(model)) {
@@ -99,7 +99,8 @@ VersionStore VersionStore::create(const fs::path& directory, const Manifest& bas
     if (fs::exists(directory) && !(fs::is_directory(directory) && fs::is_empty(directory)))
         fail("{}: exists already", directory.string());
     fs::path path = directory;
-    if (!path.has_filename()) path = path.parent_path();  // "store/"
+    // "store/" becomes "store".
+    if (!path.has_filename()) path = path.parent_path();
     fs::path temporary = path;
     temporary += fmt::format(".tmp-{}", ::getpid());
     fs::remove_all(temporary, error);
@@ -108,7 +109,7 @@ VersionStore VersionStore::create(const fs::path& directory, const Manifest& bas
             fail("{}: cannot create: {}", directory.string(), error.message());
     Manifest first{.base = base.base, .date = base.date, .message = base.message};
     const std::string text = to_text(first), version = content_hash(std::as_bytes(std::span(text)));
-    // A base model beside the store is found when both move.
+    // A relative path: a base model beside the store is found even if both are moved.
     const fs::path model = fs::weakly_canonical(base_model), home = fs::weakly_canonical(path).parent_path();
     const fs::path near = model.lexically_relative(home);
     const bool beside = !near.empty() && *near.begin() != "..";
@@ -133,7 +134,7 @@ bool VersionStore::is_one(const fs::path& directory) {
 
 VersionStore::VersionStore(fs::path directory) : directory_(std::move(directory)) {
     if (!is_one(directory_))
-        fail("{}: is no store of versions: gremium experts init -m MODEL {} makes one", name(), name());
+        fail("{}: is not a store of versions: gremium versions init -m MODEL {} makes one", name(), name());
     const fs::path format = directory_ / format_file;
     if (const std::string text = read_text_file(format, max_small); text != format_text)
         fail("{}: {} is not a layout that this program knows", format.string(), in_quotes(text));
@@ -166,7 +167,7 @@ VersionState VersionStore::state(const std::string& version) const {
 }
 
 std::vector<std::string> VersionStore::history(const std::string& version) const {
-    // A version's name is the hash of a text that holds its parent's: there are no circles.
+    // There are no cycles: a version's name is the hash of a text that contains its parent's name.
     std::vector<std::string> all;
     for (std::string at = version; !at.empty(); at = manifest(at).parent) all.push_back(at);
     return all;
@@ -275,7 +276,8 @@ int64_t VersionStore::put(const Lock&, const std::string& hash, const Piece& pie
         try {
             object(hash);
             return 0;
-        } catch (const Error&) {  // damaged: written anew
+        } catch (const Error&) {
+            // A damaged object is written again.
         }
     }
     write_piece(path, piece, {{"gremium", "piece of a model"}});

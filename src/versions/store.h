@@ -1,5 +1,5 @@
-// A store of versions on disk (docs/versions.md): what is in its directory, and nothing about models. Readers need no
-// lock: everything but the names of branches and HEAD is written once, whole, before anything refers to it.
+// A version store on disk (docs/versions.md): the files in its directory, and nothing about models. Readers need no
+// lock: every file except branches and HEAD is written once, complete, before anything refers to it.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace gremium::versions {
 
 class VersionStore {
   public:
-    // Makes a store whose first version is the base model. Error where `directory` exists and is not empty.
+    // Creates a store whose first version is the base model. Throws Error if `directory` exists and is not empty.
     static VersionStore create(const std::filesystem::path& directory, const Manifest& base,
                                const std::filesystem::path& base_model);
     // Throws Error unless the directory is a store.
@@ -24,33 +24,38 @@ class VersionStore {
 
     const std::filesystem::path& directory() const { return directory_; }
     std::string name() const { return directory_.string(); }
-    const Manifest& base() const { return base_; }  // its state is the whole model
-    std::filesystem::path base_model() const;       // where it was; not that it is there
+    // The manifest of the base model; its state is the whole model.
+    const Manifest& base() const { return base_; }
+    // Where the base model was; the file may be missing.
+    std::filesystem::path base_model() const;
 
-    // Versions by their hash. Errors: no such version, one whose text is not what its hash says, or contradicts itself.
+    // A version by its hash. Throws Error: no such version, a text that does not match its hash or contradicts itself.
     Manifest manifest(const std::string& version) const;
     VersionState state(const std::string& version) const;
-    std::vector<std::string> history(const std::string& version) const;  // it and its parents, back to the first
-    // HEAD, a branch, at least four digits of a version, and any of them with ~N: N parents back.
+    // A version and its ancestors, back to the first.
+    std::vector<std::string> history(const std::string& version) const;
+    // The hash for HEAD, a branch, or at least four digits of a version, each optionally with ~N: N parents back.
     std::string resolve(const std::string& reference) const;
 
     struct Head {
-        std::string branch;  // empty: no branch, HEAD names a version itself
+        std::string branch;  // empty: HEAD names a version directly
         std::string version;
     };
     Head head() const;
-    std::map<std::string, std::string> branches() const;  // their versions
+    // Their versions, by name.
+    std::map<std::string, std::string> branches() const;
 
     bool has_object(const std::string& hash) const;
-    Piece object(const std::string& hash) const;  // Error: not there, or damaged
-    // Every file of a kind, by name; half-written ones that a crash has left apart.
+    // Throws Error if it is missing or damaged.
+    Piece object(const std::string& hash) const;
+    // The names of all files of a kind. Incomplete files that a crash left are in leftovers() instead.
     enum class Kind : uint8_t { object, version, branch };
     std::vector<std::string> files(Kind kind) const;
     std::vector<std::filesystem::path> leftovers() const;
     std::filesystem::path path_of(Kind kind, const std::string& name) const;
 
-    // The right to write, held by one program at a time and given back by the system when that dies. Error where
-    // another has it.
+    // The right to write. One process at a time holds it, and the operating system releases it if the process dies.
+    // Throws Error if another process holds it.
     class Lock {
       public:
         explicit Lock(const VersionStore& store);
@@ -61,14 +66,15 @@ class VersionStore {
       private:
         int fd_;
     };
-    // In the order of a commit: objects, the version that names them, the branch that names it. Each appears whole.
-    int64_t put(const Lock&, const std::string& hash, const Piece& piece);  // bytes written; 0: it was there
+    // Call them in the order of a commit: objects, then the version that names them, then the branch that names the
+    // version. Each file appears complete. Returns the bytes written; 0: the object existed.
+    int64_t put(const Lock&, const std::string& hash, const Piece& piece);
     std::string put(const Lock&, const Manifest& manifest);
     void set_branch(const Lock&, const std::string& name, const std::string& version);
     void remove_branch(const Lock&, const std::string& name);
     void set_head(const Lock&, const Head& head);
 
-    // Whether the base model's files are those that were last found to be the base model (by size and time).
+    // Whether the base model's files still have the sizes and times that they had when they were last hashed.
     bool base_is_known() const;
     void remember_base(const Lock&) const;
 

@@ -27,14 +27,14 @@ constexpr size_t shown_digits = 12;
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
-// Without blank lines at its ends, which a manifest cannot hold.
+// The message without blank lines at its ends, which a manifest cannot hold.
 std::string trimmed(const std::string& message) {
     const size_t first = message.find_first_not_of(" \n\t\r");
     if (first == std::string::npos) fail("a message is expected, which says what the version is");
     return message.substr(first, message.find_last_not_of(" \n\t\r") - first + 1);
 }
 
-// The tensors of a version's model: views of the base model's and of objects, and routers put together from rows.
+// The tensors of a version's model: views of the base model and of objects, and routers assembled from rows.
 class VersionTensors {
   public:
     VersionTensors(const VersionStore& store, VersionState state)
@@ -47,13 +47,15 @@ class VersionTensors {
 
     ops::Weight operator()(const TensorSlot& slot) {
         if (slot.of_experts()) {
-            if (slot.expert < 0) return {};  // asked for one by one
+            // The binder asks for experts one by one.
+            if (slot.expert < 0) return {};
             return weight(expert({slot.layer, slot.expert})[part_of_expert(slot)], slot);
         }
         if (const auto router = routers_.find({slot.layer, slot.role}); router != routers_.end())
             return weight(router->second, slot);
         const auto tensor = state_.tensors.find(slot.name);
-        if (tensor == state_.tensors.end()) return of_base(slot);  // a router that is the base model's
+        // A router that is the base model's.
+        if (tensor == state_.tensors.end()) return of_base(slot);
         return weight(kept(tensor->second)["tensor"], slot);
     }
 
@@ -71,7 +73,7 @@ class VersionTensors {
 
     ops::Weight of_base(const TensorSlot& slot) const { return {base_tensors_(slot), {}}; }
 
-    // Only matrices may be anything but f32; the binder checks their shapes.
+    // Only matrices may have another type than f32. The binder checks shapes.
     static ops::Weight weight(TensorView value, const TensorSlot& slot) {
         constexpr TensorRole matrices[] = {TensorRole::embedding, TensorRole::head, TensorRole::matrix,
                                            TensorRole::expert};
@@ -108,7 +110,7 @@ class VersionTensors {
     std::vector<OwnedTensor> memory_;
 };
 
-// STORE or STORE@REFERENCE; the first is empty where the path names no store.
+// Splits STORE or STORE@REFERENCE; the store is empty if the path does not name one.
 std::pair<std::string, std::string> split_reference(const std::string& path) {
     if (VersionStore::is_one(path)) return {path, "HEAD"};
     const size_t at = path.rfind('@');
@@ -129,19 +131,19 @@ void note_changes(Committed& done, const VersionState& before, const VersionStat
     for (const auto& [name, hash] : changed.tensors) done.tensors.push_back(name);
 }
 
-// The same shapes and tokens, but for numbers of experts.
+// Checks that shapes and vocabulary are the same, except for numbers of experts.
 void require_variant(const Model& base, const Model& model, const VersionState& state) {
     ModelSpec expected = with_layers(base.spec, state, model.source);
     expected.name = model.spec.name;
     if (const std::string difference = first_difference(expected, model.spec); !difference.empty())
         fail(
-            "{}: is no variant of {}: {} is otherwise (a variant has the base model's layout, GGUF or "
+            "{}: is not a variant of {}: {} differs (a variant has the base model's layout, GGUF or "
             "Hugging "
             "Face)",
             model.source, base.source, difference);
     const bool both = base.tokenizer && model.tokenizer;
     if (both && base.tokenizer->vocabulary().tokens != model.tokenizer->vocabulary().tokens)
-        fail("{}: is no variant of {}: its tokens are others", model.source, base.source);
+        fail("{}: is not a variant of {}: its vocabulary differs", model.source, base.source);
 }
 
 }  // namespace
@@ -217,7 +219,8 @@ std::shared_ptr<const Model> open_version(const VersionStore& store, const std::
     try {
         model = bind_model(
             spec, [&](const TensorSlot& slot) { return (*tensors)(slot); }, options.experts, base.experts->files());
-    } catch (const Error& error) {  // the binder knows no files
+    } catch (const Error& error) {
+        // The binder does not know files, so name the store here.
         fail("{}: {}", source, error.what());
     }
     model->tokenizer = base.tokenizer;
@@ -246,7 +249,7 @@ Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, cons
     const VersionState parent = store.state(head.version);
     Committed done{.version = {}, .branch = head.branch, .parent = head.version};
     note_changes(done, parent, state);
-    if (state == parent) fail("{}: nothing is otherwise than in version {}", store.name(), head.version);
+    if (state == parent) fail("{}: nothing differs from version {}", store.name(), head.version);
     Manifest manifest{.base = store.base().base,
                       .parent = head.version,
                       .date = now(),
@@ -283,7 +286,7 @@ Committed commit(VersionStore& store, const Model& model, const CommitOptions& o
     store.remember_base(lock);
     const VersionState state = state_of(model);
     if (!std::ranges::equal(std::views::keys(state.layers), std::views::keys(store.base().state.layers)))
-        fail("{}: is no variant of {}: other layers have experts", model.source, pieces.base()->source);
+        fail("{}: is not a variant of {}: other layers have experts", model.source, pieces.base()->source);
     require_variant(*pieces.base(), model, state);
     return commit_state(store, lock, pieces, state, pieces_of(model, state), options);
 }

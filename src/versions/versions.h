@@ -1,5 +1,5 @@
-// Models as versions: what of a model is new is put into a store of versions, and a version is opened as a model whose
-// experts lie partly in the base model's file and partly in the store's.
+// Models as versions: the store gets only what is new in a model. A version opens as a model whose experts are partly
+// in the base model's file and partly in the store.
 #pragma once
 
 #include <filesystem>
@@ -15,21 +15,22 @@
 
 namespace gremium::versions {
 
-// Every piece of a model by its hash; reads all weights once. Error: a model with an encoder, or without experts.
+// The hashes of all pieces of a model; reads all weights once. Throws Error for a model with an encoder or without
+// experts.
 VersionState state_of(const Model& model);
 
-// A new store, with the base model as its first version, on branch main. The model's file is not changed, then or
-// later.
+// Creates a store with the base model as its first version, on branch main. The model's file is never changed.
 VersionStore create_versions(const std::filesystem::path& directory, const std::filesystem::path& base_model);
 
-using PieceIndex = std::unordered_map<std::string, std::function<Piece()>>;  // by hash
-// The pieces of a model that must outlive the index.
+// Pieces by hash.
+using PieceIndex = std::unordered_map<std::string, std::function<Piece()>>;
+// The pieces of a model, which must outlive the index.
 PieceIndex pieces_of(const Model& model, const VersionState& state);
 
 // Pieces from the base model or the store's objects.
 class Pieces {
   public:
-    // Opens the base model. Error where it is not where it was, or not what it was.
+    // Opens the base model. Throws Error if it was moved or changed.
     explicit Pieces(const VersionStore& store);
 
     const std::shared_ptr<const Model>& base() const { return base_; }
@@ -44,39 +45,43 @@ class Pieces {
 
 std::shared_ptr<const Model> open_version(const VersionStore& store, const std::string& version,
                                           LoadOptions options = {});
-// What -m names: a model's file or directory, or STORE, STORE@REFERENCE.
+// Opens the argument of -m: a model's file or directory, or a version STORE or STORE@REFERENCE.
 std::shared_ptr<const Model> open_model_or_version(const std::string& path, LoadOptions options = {});
-// The file or directory of a model that this path names: of versions, the base model's, whose tokenizer they share.
+// The file or directory of the model that such a path names; for a version, that of the base model, whose tokenizer it
+// uses.
 std::filesystem::path model_files(const std::string& path);
 
 struct CommitOptions {
     std::string message;
-    std::vector<std::string> provenance = {};  // how it came to be, a line each
+    std::vector<std::string> provenance = {};  // how it was made, in lines
 };
 struct Committed {
-    std::string version, branch, parent;  // branch: empty where HEAD names a version itself
-    // What is otherwise than in the parent: layers of other sizes, experts' weights, rows of routers, other tensors.
+    std::string version, branch, parent;  // branch: empty if HEAD names a version directly
+    // Differences from the parent: layers whose size changed, experts with other weights, router rows, other tensors.
     std::vector<int> layers = {};
     std::vector<moe::ExpertId> experts = {}, rows = {};
     std::vector<std::string> tensors = {};
-    std::vector<std::string> notes = {};  // what to look at: experts that now stand beside other router rows
-    int64_t objects = 0, bytes = 0;       // new files of weights; bytes that the store grew by
+    // Warnings, such as experts that are now beside other router rows.
+    std::vector<std::string> notes = {};
+    // New files of weights, and the bytes by which the store grew.
+    int64_t objects = 0, bytes = 0;
 };
-// What the model has otherwise than HEAD becomes the next version of HEAD's branch. Errors: not a variant of the base
-// model, no change.
+// Commits the model as the next version on HEAD's branch. Throws Error if it is not a variant of the base model or does
+// not differ from HEAD.
 Committed commit(VersionStore& store, const Model& model, const CommitOptions& options);
-// Error unless the model is bit for bit what HEAD is: then what is made of it may be committed on top.
+// Throws Error unless the model is HEAD, bit for bit, so that an edited form of it can be committed on top.
 void require_head(const VersionStore& store, const Model& model);
 
-// A version that undoes one: whatever that one changed is as before it again. Error where later ones changed the same.
+// Commits a version in which everything that `version` changed is as it was before. Throws Error if later versions
+// changed the same things.
 Committed revert(VersionStore& store, const std::string& version, const CommitOptions& options);
 
-// A state as the next version; `fresh` has its pieces that neither the base model nor
-// the store may have.
+// Commits a state as the next version; `fresh` provides the pieces that may be neither in the base model nor in the
+// store.
 Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, const Pieces& pieces,
                        const VersionState& state, const PieceIndex& fresh, const CommitOptions& options);
 
-// HEAD from now on; a branch where the reference is one's name.
+// Makes the reference HEAD; if it names a branch, HEAD follows that branch.
 void check_out(VersionStore& store, const std::string& reference);
 
 }  // namespace gremium::versions

@@ -133,7 +133,7 @@ TEST(Toolkit, WhatDoesNotFitIsRefused) {
     EXPECT_THAT(error_of([&] { Tensor({2, 3})[2]; }), HasSubstr("no part 2"));
     EXPECT_THAT(error_of([&] { matmul(Tensor({2, 4}), Tensor({2, 3}), Tensor({4, 5})); }), HasSubstr("matmul"));
     EXPECT_THAT(error_of([&] { Mixture({.width = 4, .hidden = 3, .experts = 2, .top_k = 3}, random); }),
-                HasSubstr("3 experts a token"));
+                HasSubstr("3 experts per token"));
     EXPECT_THAT(error_of([&] { Mixture({.width = 4, .hidden = 3}, random); }), HasSubstr("0 experts"));
     const Mixture mixture({.width = 4, .hidden = 3, .experts = 2}, random);
     EXPECT_THAT(error_of([&] { mixture(tape, x); }), HasSubstr("width of 3, expected 4"));

@@ -417,7 +417,7 @@ class Commands(unittest.TestCase):
                             (("--mute", "2.0"), "layers 0 to 1"), (("--mute", "0.0,0.1,0.2"), "3 are muted"),
                             (("--force", "1.0,1.1,1.2"), "3 experts of layer 1 are forced"),
                             (("--mute", "1.0", "--force", "1.0"), "forced and taken away"), (("--bias", "1.0"), "LAYER.EXPERT=NUMBER"),
-                            (("--num-experts", "5"), "shall use 5"), (("--profile", "absent.toml"), "absent.toml")):
+                            (("--num-experts", "5"), "must use 5"), (("--profile", "absent.toml"), "absent.toml")):
             message = gremium("run", "-m", "tiny.gguf", "-p", "x", *flags, code=1)
             self.assertIn(fact, message)
             self.assertEqual(message.count("\n"), 1, message)
@@ -466,8 +466,8 @@ class Commands(unittest.TestCase):
         self.assertNotIn("ffn_gate_inp", gremium(*tune[:-1], "--experts", "1.0,1.2", "--no-routers"))
         self.assertIn("--everything expected", gremium("experts", "tune", "-m", "tiny.gguf", "--text", "text.txt", code=1))
         self.assertEqual((self.folder / "tiny.gguf").read_bytes(), before)
-        for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "wants share"),
-                            (("--edit", "fly high=1"), "is no edit"), ((), "--edit or --recipe"),
+        for wrong, fact in ((("--edit", "prune share=25%"), "--calibrate"), (("--edit", "prune"), "needs share"),
+                            (("--edit", "fly high=1"), "is not an edit"), ((), "--edit or --recipe"),
                             (("--edit", "shrink-k k=1", "-o", "tiny.gguf"), "never changed")):
             self.assertIn(fact, gremium("experts", "apply", "-m", "tiny.gguf", *wrong, code=1))
 
@@ -517,7 +517,7 @@ class Commands(unittest.TestCase):
         self.assertEqual((self.folder / "out.gguf").read_bytes(), (self.folder / "edited.gguf").read_bytes())
         versions("checkout", "store", "main~", "-b", "try")
         self.assertRegex(versions("branch", "store"), r"  main .*\n\* try ")
-        self.assertIn("nothing is otherwise", versions("commit", "store", "-m", "tiny.gguf", "--message", "x", code=1))
+        self.assertIn("nothing differs", versions("commit", "store", "-m", "tiny.gguf", "--message", "x", code=1))
         versions("export", "store", "1.2", "--from", "main", "-o", "expert.safetensors")
         self.assertIn("1 experts: 1.2", versions("import", "store", "expert.safetensors"))
         self.assertEqual(json.loads(versions("diff", "store", "main", "try", "--json"))["difference"], {"layers": [], "experts": [], "tensors": []})

@@ -431,7 +431,7 @@ TEST(SteeringProfile, RefusesTheImpossibleWithTheLayersFacts) {
     EXPECT_THAT(why({.drop = {{1, 0}, {1, 1}, {1, 2}, {1, 3}, {1, 4}, {1, 5}}}, dots),
                 HasSubstr("every expert of layer 1"));
     EXPECT_THAT(why({.force = {{1, 0}, {1, 1}, {1, 2}}}, dots), HasSubstr("3 experts of layer 1 are forced"));
-    EXPECT_THAT(why({.count = {.top_k = 7}}, dots), HasSubstr("shall use 7 experts"));
+    EXPECT_THAT(why({.count = {.top_k = 7}}, dots), HasSubstr("must use 7 experts"));
     // Two groups of four, of which one is used: muting two of a group leaves a token of that group too few.
     EXPECT_THAT(why({.mute = {{1, 0}, {1, 1}}}, deepseek), HasSubstr("out of 1 of 2 groups"));
     EXPECT_THAT(why({.force = {{1, 0}, {1, 4}}}, deepseek), HasSubstr("experts of 2 groups of layer 1 are forced"));

@@ -360,7 +360,7 @@ TEST(Validate, NamesTheFirstContradiction) {
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.base = -1; }, "rotary base");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1}; }, "1 rotary frequency divisors");
     expect_error([](ModelSpec& s) { s.layers[0].attention()->rope.divisors = {1, 1, 0, 1}; }, "divisor is 0");
-    expect_error([&](ModelSpec& s) { moe(s).router.top_k = 7; }, "experts used by a token is 7");
+    expect_error([&](ModelSpec& s) { moe(s).router.top_k = 7; }, "experts used per token is 7");
     expect_error([&](ModelSpec& s) { moe(s).router.experts = 0; }, "number of experts is 0");
     expect_error([&](ModelSpec& s) { moe(s).hidden = 0; }, "width of an expert is 0");
     expect_error([&](ModelSpec& s) { moe(s).shared_hidden = 0; }, "no shared experts");

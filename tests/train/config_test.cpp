@@ -156,7 +156,7 @@ TEST(Config, WhatTheArchitectureCannotSayIsRefusedBeforeTraining) {
 // Every word and truth that the architecture could say is named; of numbers, what they would become.
 TEST(Config, RefusalsNameWhatIsPossible) {
     EXPECT_THAT(error_of(recipe, {"model.qk_norm=none"}),
-                HasSubstr("architecture dots1 cannot say model.qk_norm = \"none\"; possible: \"per_head\""));
+                HasSubstr("architecture dots1 cannot express model.qk_norm = \"none\"; possible: \"per_head\""));
     EXPECT_THAT(error_of(recipe, {"model.shared_hidden=48"}),
                 AllOf(HasSubstr("model.shared_hidden = 48"), HasSubstr("must be 32")));
     EXPECT_THAT(error_of(recipe, {"model.qkv_bias=true"}),

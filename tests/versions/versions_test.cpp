@@ -210,7 +210,7 @@ TEST(Versions, RefuseModelsThatAreNoVariants) {
     EXPECT_THAT(error_of([&] { commit(store, *other, {.message = "m"}); }), HasSubstr("no variant of"));
     const auto wide = test::tiny_model("dots1", {.head_dim = 4});
     EXPECT_THAT(error_of([&] { commit(store, *wide, {.message = "m"}); }), HasSubstr("no variant of"));
-    EXPECT_THAT(error_of([&] { commit(store, *head_of(store), {.message = "m"}); }), HasSubstr("nothing is otherwise"));
+    EXPECT_THAT(error_of([&] { commit(store, *head_of(store), {.message = "m"}); }), HasSubstr("nothing differs"));
     EXPECT_THAT(error_of([&] { commit_edits(store, " \n", reset_two); }), HasSubstr("message is expected"));
     EXPECT_THAT(error_of([&] { create_versions(folder / "dense", write_model(folder / "d.gguf", "llama")); }),
                 HasSubstr("has no experts"));
@@ -281,7 +281,7 @@ TEST_F(Exchange, RefusesWhatDoesNotBelongTogether) {
     EXPECT_THAT(error_of([&] { import_expert(stranger, file, {}); }), HasSubstr("another base model"));
     VersionStore other = create_versions(folder / "other", write_model(folder / "o.gguf", "mixtral"));
     EXPECT_THAT(error_of([&] { import_expert(other, file, {.foreign = true}); }),
-                HasSubstr("which expert 1.3 has not"));
+                HasSubstr("which expert 1.3 does not have"));
     const Committed done = import_expert(stranger, file, {.foreign = true, .message = "as a trial"});
     EXPECT_THAT(done.notes, ElementsAre(HasSubstr("another base model")));
     EXPECT_THAT(stranger.manifest(done.version).provenance.back(), HasSubstr("foreign: expert 1.3"));
@@ -309,7 +309,7 @@ TEST_F(Exchange, RefusesDamagedFiles) {
     EXPECT_THAT(with("\"expert\":\"1.3\"", "\"expert\":\"1,3\""), HasSubstr("expected LAYER.EXPERT"));
     EXPECT_THAT(with("one expert, layout 1", "one expert, layout 9"), HasSubstr("no expert that gremium"));
     EXPECT_THAT(with("\"router\":", "\"raptor\":"), HasSubstr("no router"));
-    EXPECT_THAT(with(mine.base().base, std::string(32, 'x')), HasSubstr("is no hash"));
+    EXPECT_THAT(with(mine.base().base, std::string(32, 'x')), HasSubstr("is not a hash"));
     EXPECT_THAT(error_of([&] { import_expert(yours, folder / "none", {}); }), HasSubstr("cannot open"));
     EXPECT_THAT(error_of([&] { import_expert(yours, base, {}); }), HasSubstr("base.gguf"));
     EXPECT_EQ(yours.history(yours.head().version).size(), 1u);
@@ -441,13 +441,13 @@ TEST_F(Damaged, NamesAreChecked) {
     }
     write_file(head, "branch main\n");
     write_file(main, "../../../etc/passwd\n");
-    EXPECT_THAT(opened(), HasSubstr("is no version"));
-    EXPECT_THAT(found(), HasSubstr("is no version"));
+    EXPECT_THAT(opened(), HasSubstr("is not a version"));
+    EXPECT_THAT(found(), HasSubstr("is not a version"));
     write_file(main, branch);
     write_file(folder / "store/gremium-versions", "gremium expert versions, layout 7\n");
     EXPECT_THAT(opened(), HasSubstr("layout 7"));
     fs::remove(folder / "store/gremium-versions");
-    EXPECT_THAT(opened(), HasSubstr("is no store of versions"));
+    EXPECT_THAT(opened(), HasSubstr("is not a store of versions"));
 }
 
 TEST_F(Damaged, AnotherBaseModelIsRefused) {

@@ -39,7 +39,7 @@ float scale_of(const SafetensorsFile& file, const std::string& source, const std
         const auto found = file.metadata.find(key);
         return found == file.metadata.end() ? std::string() : found->second;
     };
-    if (metadata("format") != format_name) fail("{}: is no adapter of the format {}", source, format_name);
+    if (metadata("format") != format_name) fail("{}: is not an adapter of the format {}", source, format_name);
     if (metadata("model_hash") != hash)
         fail("{}: was trained for {} of the hash {}; this model has {}", source, metadata("model"),
              metadata("model_hash"), hash);
@@ -54,7 +54,7 @@ float scale_of(const SafetensorsFile& file, const std::string& source, const std
 }  // namespace
 
 void save_adapter(const Adapter& adapter, const std::filesystem::path& path) {
-    if (adapter.parts.empty()) fail("{}: no change of low rank to write", path.string());
+    if (adapter.parts.empty()) fail("{}: no low-rank change to write", path.string());
     std::map<std::string, OwnedTensor> tensors;
     std::vector<TensorDecl> declared;
     const auto add = [&](const std::string& name, OwnedTensor tensor) {
@@ -86,7 +86,7 @@ void adapt(Draft& draft, const std::filesystem::path& path, float share) {
         if (!a || !b) continue;
         DraftLayer& layer = draft.layer(slot.layer);
         if (layer.count() != draft.base().experts->experts(slot.layer))
-            fail("{}: layer {} has no longer the experts it was trained for", source, slot.layer);
+            fail("{}: layer {} no longer has the experts it was trained for", source, slot.layer);
         ops::Weight& w = layer.experts[static_cast<size_t>(slot.expert)].*slot.of_expert;
         const int64_t rank = a->rows();
         if (a->dtype != DType::f32 || b->dtype != DType::f32 || a->shape != Shape{rank, w.value.cols()} ||

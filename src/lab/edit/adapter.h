@@ -1,4 +1,4 @@
-// Changes of low rank to experts' matrices, apart from the model that they were trained for.
+// Adapters (LoRA): low-rank changes of experts' matrices, in a file separate from the model they were trained for.
 #pragma once
 
 #include <filesystem>
@@ -13,19 +13,19 @@ namespace gremium::lab {
 
 struct Adapter {
     struct Part {
-        TensorSlot slot;  // of one expert
+        TensorSlot slot;  // a matrix of one expert
         LowRank change;
     };
-    std::string model, model_hash;  // what it was trained for
+    std::string model, model_hash;  // the model it was trained for
     std::vector<Part> parts;
 };
 
-// safetensors: "TENSOR.EXPERT.lora_a" [r, K] and "….lora_b" [N, r] in f32 for each matrix, as
+// Writes safetensors: "TENSOR.EXPERT.lora_a" [r, K] and "….lora_b" [N, r] in f32 for each matrix, such as
 // "blk.1.ffn_up_exps.weight.3.lora_a"; metadata "format" = "gremium-adapter-1", "model", "model_hash", "scale".
 void save_adapter(const Adapter& adapter, const std::filesystem::path& path);
 
-// Adds share · the adapter to a draft's experts, rounded to their types. Throws Error: a damaged file, another model
-// than it was trained for, an expert or a shape that is not there; the draft is then unchanged.
+// Adds share · change to a draft's experts and rounds the sums to their types. Throws Error if the file is damaged, was
+// trained for another model, or names an expert or shape that the draft does not have; the draft is then unchanged.
 void adapt(Draft& draft, const std::filesystem::path& path, float share = 1);
 
 }  // namespace gremium::lab

@@ -102,7 +102,8 @@ std::shared_ptr<const Model> Draft::model() const {
     validate(spec, base_->source);
     const auto find = [&](const TensorSlot& slot) -> Weight {
         if (slot.of_experts()) {
-            if (slot.expert < 0) return {};  // asked for one by one
+            // The binder asks for experts one by one.
+            if (slot.expert < 0) return {};
             const auto layer = std::ranges::find(layers_, slot.layer, &DraftLayer::layer);
             return layer->experts[static_cast<size_t>(slot.expert)].*slot.of_expert;
         }
@@ -110,7 +111,7 @@ std::shared_ptr<const Model> Draft::model() const {
         const TensorView value = values.at(slot.name);
         return {value ? reshape(value, slot.shape) : value, {}};
     };
-    // Experts that were not edited keep their source.
+    // Unedited experts keep their source.
     const MappedFiles files = base_->experts ? base_->experts->files() : MappedFiles{};
     const std::shared_ptr<Model> model = bind_model(spec, find, moe::Residency::mapped, files);
     model->tokenizer = base_->tokenizer;

@@ -1,5 +1,5 @@
-// A model on the drawing board: routers and experts of an opened model as things to rearrange. The opened model and its
-// file are never changed; what an edit makes anew is the draft's own memory, everything else stays a view.
+// A draft: the routers and experts of an opened model in a form that edits can rearrange. The opened model and its file
+// are never changed. The draft owns the memory of what edits create; everything else stays a view.
 #pragma once
 
 #include <filesystem>
@@ -12,16 +12,17 @@
 
 namespace gremium::lab {
 
-// Of a layer with experts. Router rows, biases and experts stand in the same order.
+// A layer with experts. Router rows, biases and experts are in the same order.
 struct DraftLayer {
     int layer = 0;
     MoeSpec spec;
-    std::vector<std::vector<float>> router_ED;   // a row for each expert
+    std::vector<std::vector<float>> router_ED;   // one row per expert
     std::vector<float> router_bias, correction;  // [E], or empty
     std::vector<moe::ExpertWeights> experts;
 
     int count() const { return static_cast<int>(experts.size()); }
-    // Only the experts listed, in that order (any may repeat); `spec` follows. Groups must come out of equal size.
+    // Keeps only the listed experts, in that order (they may repeat), and updates `spec`. Groups must end up equally
+    // large.
     void keep(const std::vector<int>& order);
 };
 
@@ -32,14 +33,16 @@ class Draft {
 
     const Model& base() const { return *base_; }
     std::vector<DraftLayer>& layers() { return layers_; }
-    DraftLayer& layer(int layer);  // throws Error where it has no experts
+    // Throws Error if the layer has no experts.
+    DraftLayer& layer(int layer);
 
-    // Memory for numbers made anew, which live as long as models made of the draft.
+    // New memory, which lives as long as the draft and the models made from it.
     Tensor memory(DType dtype, Shape shape);
-    ops::Weight weight(const std::vector<float>& values, DType dtype, Shape shape);  // rounded to dtype
+    // The values, rounded to `dtype`, in new memory.
+    ops::Weight weight(const std::vector<float>& values, DType dtype, Shape shape);
     void keep_alive(std::shared_ptr<const void> other) { storage_->others.push_back(std::move(other)); }
 
-    // The model as drawn. Throws Error where it contradicts itself (validate).
+    // The edited model. Throws Error if it contradicts itself (validate()).
     std::shared_ptr<const Model> model() const;
 
   private:
@@ -53,11 +56,11 @@ class Draft {
     std::vector<DraftLayer> layers_;
 };
 
-// Every matrix as it is stored in the model, for save_model. A stack of experts, which GGUF writes as one tensor, gets
-// the type with the most bits among its experts.
+// For save_model: the stored type of every matrix. A stack of experts, which GGUF writes as one tensor, gets the type
+// with the most bits among its experts.
 SaveOptions stored_types(const Model& model, Container container);
-// Written with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error where that is the
-// model that was opened and edited.
+// Writes the model with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error if `out` is
+// the model that was opened.
 void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened);
 
 }  // namespace gremium::lab

@@ -23,7 +23,7 @@ bool read_number(std::string_view text, Number& value) {
     return error == std::errc() && end == text.data() + text.size();
 }
 
-// Arguments are taken out one by one; what is left over nobody knows.
+// Takes arguments out one by one; those left at the end are unknown.
 class Arguments {
   public:
     explicit Arguments(const Edit& edit) : edit_(edit), left_(edit.arguments) {}
@@ -32,7 +32,7 @@ class Arguments {
 
     std::string text(const std::string& key) {
         const auto found = left_.find(key);
-        if (found == left_.end()) fail("{}: {} wants {}=…", edit_.where, edit_.operation, key);
+        if (found == left_.end()) fail("{}: {} needs {}=…", edit_.where, edit_.operation, key);
         std::string value = found->second;
         left_.erase(found);
         return value;
@@ -89,7 +89,7 @@ class Arguments {
     }
     void finish() const {
         if (!left_.empty())
-            fail("{}: {} does not know {}={}", edit_.where, edit_.operation, left_.begin()->first,
+            fail("{}: {} has no argument {}={}", edit_.where, edit_.operation, left_.begin()->first,
                  left_.begin()->second);
     }
 
@@ -102,7 +102,7 @@ class Arguments {
     std::map<std::string, std::string> left_;
 };
 
-// What tells how much experts matter.
+// How to measure how much experts matter.
 struct Calibration {
     const data::Windows& text;
     engine::Arithmetic arithmetic;
@@ -112,7 +112,7 @@ struct Calibration {
     }
 };
 
-// Reads its arguments and gives the work, which is done when all of them were understood.
+// Reads an edit's arguments and returns the work to do, so that nothing changes unless all arguments are valid.
 using Work = std::function<void(Draft&, const Calibration&)>;
 using Reader = Work (*)(Arguments&);
 
@@ -180,7 +180,7 @@ Edit checked(Edit edit) {
     if (reader == operations().end()) {
         std::string known;
         for (const auto& [name, unused] : operations()) known += (known.empty() ? "" : ", ") + name;
-        fail("{}: '{}' is no edit; there are {}", edit.where, edit.operation, known);
+        fail("{}: '{}' is not an edit; the edits are {}", edit.where, edit.operation, known);
     }
     Arguments arguments(edit);
     reader->second(arguments);

@@ -1,4 +1,4 @@
-// Changes to single experts, and to how many a token uses.
+// Edits of single experts, and of the number of experts per token.
 #include "lab/edit/edits.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ Weight zeros_like(Draft& draft, const Weight& old) {
     return draft.weight(std::vector<float>(static_cast<size_t>(old.value.count())), old.value.dtype, old.value.shape);
 }
 
-// Rows [begin, end) of a matrix or of a vector, as a view.
+// A view of rows [begin, end) of a matrix or vector.
 Weight rows_of(const Weight& w, int64_t begin, int64_t end) {
     if (!w) return {};
     TensorView view = w.value;
@@ -63,7 +63,7 @@ Weight rows_of(const Weight& w, int64_t begin, int64_t end) {
     return {view, {}};
 }
 
-// Columns [begin, end), times a factor, in the old type where its blocks allow.
+// Columns [begin, end) times a factor, in the old type if its blocks allow.
 Weight columns_of(Draft& draft, const Weight& w, int64_t begin, int64_t end, float factor) {
     const std::vector<float> all = to_floats(w.value);
     const int64_t rows = w.value.rows(), cols = w.value.cols(), width = end - begin;
@@ -82,10 +82,10 @@ void check_splittable(const DraftLayer& layer, int parts) {
         fail("layer {}: SparseMixer weighs each choice against the others: split experts would count otherwise",
              layer.layer);
     if (policy.groups > 1 && policy.group_score == moe::RouterPolicy::GroupScore::two_best)
-        fail("layer {}: a group is as good as its two best experts, which would be parts of one", layer.layer);
+        fail("layer {}: groups are scored by their two best experts, which would be parts of one", layer.layer);
 }
 
-// What weights the parts of an expert together get, of the weight it had.
+// The routing weight of each part of a split expert, relative to the weight that the expert had.
 float kept_weight(const moe::RouterPolicy& policy, int parts) {
     const bool shares = policy.normalise || policy.score != moe::RouterPolicy::Score::sigmoid;
     return shares ? 1 / static_cast<float>(parts) : 1;
@@ -156,7 +156,8 @@ void split(Draft& draft, int parts) {
             for (int part = 0; part < parts; ++part) {
                 const int64_t begin = part * width, end = begin + width;
                 order.push_back(e);
-                Weight bias = old.down_bias;  // each part adds its share of it
+                // Each part adds its share of the bias.
+                Weight bias = old.down_bias;
                 if (bias) {
                     std::vector<float> values = to_floats(bias.value);
                     for (float& v : values) v *= factor / static_cast<float>(parts);

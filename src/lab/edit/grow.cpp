@@ -15,7 +15,8 @@ namespace {
 
 using moe::ExpertId;
 
-// Least squares of a wished logit by a token's other logits, and by 1 where routers have biases.
+// Least squares: fits a desired logit by a linear combination of the token's other logits, and a constant if routers
+// have biases.
 class Fit {
   public:
     Fit(std::vector<float> bias_E, size_t experts)
@@ -42,7 +43,8 @@ class Fit {
         }
     }
 
-    // Of the logits, and of 1. A thousandth of the mean square keeps what no token tells small.
+    // Coefficients of the logits, and of the constant. Adding a thousandth of the mean square to the diagonal keeps
+    // coefficients small that the tokens do not determine.
     std::vector<double> solution() const {
         std::vector<double> l = products_, x = wished_;  // Cholesky: L · Lᵀ · x = wished
         double trace = 0;
@@ -94,7 +96,7 @@ class FitHook : public moe::RoutingHook {
     double weight_ = 1;
 };
 
-// Shows a hook what a model does with texts.
+// Runs a model on texts with a hook.
 void show(const Model& model, const data::Windows& texts, engine::Arithmetic arithmetic, moe::RoutingHook& hook) {
     Arena arena;
     engine::Reader reader(arena, model,
@@ -109,8 +111,8 @@ void fit(const Model& model, const data::Windows& texts, engine::Arithmetic arit
     show(model, texts, arithmetic, hook);
 }
 
-// By how much the last expert of each layer passes the best of those that a token would use otherwise, in what experts
-// are selected by and a bias is added to; negative where it is not chosen.
+// The lead of each layer's last expert over the expert whose place it takes, in the selection score to which the bias
+// is added; negative if it is not chosen.
 class LeadHook : public moe::RoutingHook {
   public:
     explicit LeadHook(Draft& draft) {
@@ -143,8 +145,7 @@ class LeadHook : public moe::RoutingHook {
     std::map<int, std::vector<float>> leads_;
 };
 
-// Where a bias takes part in selection it is lowered until no more than `share` of the old tokens choose the new
-// expert.
+// If a bias takes part in selection, lowers it until no more than `share` of the old tokens choose the new expert.
 void keep_from(Draft& draft, const data::Windows& old, double share, engine::Arithmetic arithmetic) {
     LeadHook hook(draft);
     const std::shared_ptr<const Model> model = draft.model();
@@ -175,7 +176,7 @@ Grown grow(std::shared_ptr<const Model> model, const data::Windows& text, const 
     FitHook hook(draft);
     fit(*model, text, arithmetic, hook, true);
     fit(*model, old, arithmetic, hook, false);
-    std::map<int, std::pair<double, int>> best;  // of a layer: gate score, expert
+    std::map<int, std::pair<double, int>> best;  // by layer: gate score, expert
     for (const ExpertUse& use : measure_use(*model, text, arithmetic)) {
         auto& [gate, expert] = best.try_emplace(use.id.layer, -1.0, 0).first->second;
         if (use.gate() > gate) gate = use.gate(), expert = use.id.expert;

@@ -1,11 +1,11 @@
-// A change of low rank to a matrix.
+// A low-rank change of a matrix (LoRA).
 #pragma once
 
 #include "tensor/arena.h"
 
 namespace gremium::lab {
 
-// W + scale · B · A with W as it was (Hu et al. 2021, "LoRA"). A is kept transposed.
+// W + scale · B · A with W unchanged (Hu et al. 2021, "LoRA"). A is stored transposed.
 struct LowRank {
     float scale = 0;
     OwnedTensor b_Nr, a_Kr;  // f32

@@ -1,4 +1,4 @@
-// Fewer experts: prune and merge.
+// The edits prune and merge.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -13,11 +13,11 @@ namespace {
 
 using moe::ExpertWeights;
 
-// Which experts stay, ascending, when the `gone` least salient go, from each group alike.
+// The experts that stay, ascending, if the `gone` least salient ones are removed, the same number from each group.
 std::vector<int> survivors(const DraftLayer& layer, const std::vector<double>& saliency, int gone) {
     const int groups = layer.spec.router.groups, size = layer.count() / groups;
     if (gone % groups != 0)
-        fail("layer {} has {} groups of {} experts: {} cannot go alike", layer.layer, groups, size, gone);
+        fail("layer {} has {} groups of {} experts: {} cannot be removed evenly", layer.layer, groups, size, gone);
     std::vector<int> order(static_cast<size_t>(layer.count()));
     std::iota(order.begin(), order.end(), 0);
     std::ranges::stable_sort(order, std::less(), [&](int e) { return saliency[static_cast<size_t>(e)]; });
@@ -28,7 +28,7 @@ std::vector<int> survivors(const DraftLayer& layer, const std::vector<double>& s
     return stay;
 }
 
-// The number that can go from a layer at most.
+// The most experts that can be removed from a layer.
 int spare(const DraftLayer& layer) {
     const moe::RouterPolicy& policy = layer.spec.router;
     const int in_used_groups = (policy.top_k + policy.groups_used - 1) / policy.groups_used;
@@ -39,7 +39,7 @@ int uniform_number(const DraftLayer& layer, double share) {
     const int groups = layer.spec.router.groups;
     const int gone = static_cast<int>(std::lround(share * layer.count() / groups)) * groups;
     if (gone > spare(layer))
-        fail("layer {} has {} experts, of which a token uses {}: {} cannot go", layer.layer, layer.count(),
+        fail("layer {} has {} experts, of which a token uses {}: {} cannot be removed", layer.layer, layer.count(),
              layer.spec.router.top_k, gone);
     return gone;
 }
@@ -48,7 +48,7 @@ void check_share(double share) {
     if (!(share > 0 && share < 1)) fail("a share of {} of the experts, expected between 0 and 1", share);
 }
 
-// Of layers of unlike scales: what each expert matters as a part of its layer.
+// Makes saliencies of different layers comparable: each expert's share of its layer's sum.
 std::vector<int> numbers_across(std::vector<DraftLayer>& layers, const SaliencyTable& saliency, double share) {
     struct Candidate {
         size_t row;
@@ -60,7 +60,7 @@ std::vector<int> numbers_across(std::vector<DraftLayer>& layers, const SaliencyT
         const double sum = std::accumulate(own.begin(), own.end(), 1e-30);
         for (const double s : own) all.push_back({row, s / sum * static_cast<double>(own.size())});
         if (layers[row].spec.router.groups > 1)
-            fail("layer {} has groups of experts: they can be pruned alike only", layers[row].layer);
+            fail("layer {} has groups of experts: they can only be pruned evenly", layers[row].layer);
     }
     std::ranges::stable_sort(all, std::less(), &Candidate::part);
     auto left = std::lround(share * static_cast<double>(all.size()));
@@ -74,7 +74,7 @@ std::vector<int> numbers_across(std::vector<DraftLayer>& layers, const SaliencyT
     return gone;
 }
 
-// One expert's matrices as numbers, [F, D] with down transposed, so that a row is a hidden unit; biases beside them.
+// One expert's matrices in f32, [F, D] with down transposed, so that a row is a hidden unit, and its biases.
 struct Units {
     int64_t hidden, dim;
     std::vector<float> gate, up, down, gate_bias, up_bias, down_bias;
@@ -104,7 +104,7 @@ struct Units {
         }
         return sum;
     }
-    // Hidden units in another order: unit i is what unit order[i] was.
+    // Permutes the hidden units: unit i becomes the former unit order[i].
     void permute(const std::vector<int64_t>& order) {
         for (const auto matrix : {&Units::gate, &Units::up, &Units::down, &Units::gate_bias, &Units::up_bias}) {
             std::vector<float>& values = this->*matrix;
@@ -128,7 +128,7 @@ struct Units {
     }
 };
 
-// order[i]: the unit of `other` that goes where unit i of `to` is; the most agreeing pairs first.
+// order[i]: the unit of `other` that matches unit i of `to`; pairs with the largest dot product are matched first.
 std::vector<int64_t> aligned(const Units& to, const Units& other) {
     struct Pair {
         double agreement;

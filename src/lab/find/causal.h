@@ -1,4 +1,5 @@
-// Proof by intervention: what happens to two kinds of text when experts are taken away, beside chance.
+// A causal test by intervention: how losses of two kinds of text change when experts are removed, compared with random
+// experts.
 #pragma once
 
 #include <set>
@@ -10,22 +11,22 @@
 
 namespace gremium::lab {
 
-// Changes of the mean loss in nats a token, and KL from the whole model.
+// Changes of the mean loss, and KL divergence from the whole model, in nats per token.
 struct Effect {
     double loss_for = 0, loss_against = 0;
     double kl_for = 0, kl_against = 0;
 };
 
 struct CausalCheck {
-    double loss_for = 0, loss_against = 0;  // of the whole model
+    double loss_for = 0, loss_against = 0;  // of the whole model, in nats per token
     Effect muted = {};                      // the next best experts take their places
     Effect dropped = {};                    // the token's other experts get their weight
-    // as many experts of the same layers with a similar load, drawn anew each time
+    // One entry per draw of as many random experts, of the same layers and with a similar load.
     std::vector<Effect> random_muted = {};
     std::vector<Effect> random_dropped = {};
 };
 Effect mean(const std::vector<Effect>& effects);
-// The share of chance: (1 + draws that do at least as much to the target) / (1 + draws).
+// The p-value of the permutation test: (1 + draws with at least this effect on the target) / (1 + draws).
 double chance(double loss_for, const std::vector<Effect>& random);
 
 struct CausalOptions {
@@ -34,14 +35,14 @@ struct CausalOptions {
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
 };
 
-// `load` gives each expert's share of tokens of both texts together (Finding's shares); throws Error where the experts
-// cannot all be muted.
+// `load` gives each expert's share of the tokens of both texts (Finding's shares). Throws Error if the experts cannot
+// all be muted.
 CausalCheck check_causally(const Model& model, const std::set<moe::ExpertId>& experts, const std::vector<Finding>& load,
                            const data::Windows& text_for, const data::Windows& text_against,
                            const CausalOptions& options = {});
 
-// For each expert another of its layer that is none of them, drawn from the quarter (at least four) of those left
-// whose load is nearest.
+// Draws for each expert another one of its layer that is not in `experts`, from the quarter of the remaining experts
+// (at least four) whose load is nearest.
 std::set<moe::ExpertId> draw_like(const std::set<moe::ExpertId>& experts, const std::vector<Finding>& load,
                                   uint64_t seed);
 

@@ -11,9 +11,10 @@
 namespace gremium::lab {
 namespace {
 
-constexpr int64_t batch_logits = int64_t{1} << 25;  // of a batch, unless one window has more
+// The most logits in a batch, unless a single window has more.
+constexpr int64_t batch_logits = int64_t{1} << 25;
 
-// Of windows one after the other: what follows each token, −1 after a window's last.
+// For consecutive windows: the token that follows each token, −1 after the last one of a window.
 std::vector<int32_t> targets_of(std::span<const engine::Window> windows) {
     std::vector<int32_t> targets;
     for (const engine::Window& w : windows) {
@@ -23,7 +24,7 @@ std::vector<int32_t> targets_of(std::span<const engine::Window> windows) {
     return targets;
 }
 
-// Σ p·z in double, the same whatever the threads.
+// Σ p·z in double, independent of the number of threads.
 double dot(const float* p, const float* z, int64_t n) {
     double sum = 0;
     for (int64_t begin = 0; begin < n; begin += 256) {
@@ -46,7 +47,7 @@ std::vector<double> dots(TensorView p_TV, TensorView z_TV) {
     return all;
 }
 
-// Destroys logits: with `scale` 1 they become probabilities less 1 at the target.
+// Overwrites the logits: with `scale` 1 they become probabilities, minus 1 at the target.
 struct Losses {
     std::vector<float> loss_T, logsumexp_T;
     Losses(Tensor logits_TV, std::span<const int32_t> targets, float scale)
@@ -68,7 +69,8 @@ class Comparer {
         std::copy_n(logits_TV.f32(), logits_TV.count(), copy.get().f32());
         const Losses reference(logits_TV, targets, 1);
         const TensorView p_TV = probabilities(logits_TV, targets);
-        std::vector<double> entropy = dots(p_TV, copy.get());  // Σ p ln p, less the sum of p's rounding
+        // Σ p ln p, up to the rounding of p's sum.
+        std::vector<double> entropy = dots(p_TV, copy.get());
         for (size_t t = 0; t < entropy.size(); ++t) entropy[t] -= reference.logsumexp_T[t];
         sum_.loss += std::accumulate(reference.loss_T.begin(), reference.loss_T.end(), 0.0);
         for (size_t i = 0; i < variants_.size(); ++i) {
@@ -110,7 +112,7 @@ class Comparer {
     std::span<const Variant> variants_;
     std::span<const engine::Window> windows_;
     DType compute_;
-    // Of all variants, in turn.
+    // For each variant in turn.
     Arena arena_;
     int64_t tokens_ = 0;
     Prediction sum_;

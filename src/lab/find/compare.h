@@ -1,4 +1,4 @@
-// How differently variants of a model predict the same text: other weights, or other routing.
+// Compares how variants of a model, with other weights or other routing, predict the same text.
 #pragma once
 
 #include <span>
@@ -19,17 +19,17 @@ struct Variant {
 // Means over predicted tokens, in nats.
 struct Prediction {
     double loss = 0;  // −ln p(token)
-    double kl = 0;    // Σ_v p(v) ln(p(v) / q(v)) with p the original's and q this variant's prediction
+    double kl = 0;    // Σ_v p(v) ln(p(v) / q(v)) with p from the original and q from this variant
 };
 
 struct Comparison {
-    int64_t tokens = 0;  // predicted: all but the first of each window
+    int64_t tokens = 0;  // predicted tokens: all but the first of each window
     Prediction original = {};
     std::vector<Prediction> variants = {};
 };
 
-// Windows must be of one length, vocabularies of one size. Each window begins a fresh context. Memory: two rows of
-// logits a token of a batch, a batch is at least one window.
+// All windows must have the same length, and all vocabularies the same size. Each window begins a new context. Memory:
+// two rows of logits per token of a batch, which holds at least one window.
 Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows,
                    engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 

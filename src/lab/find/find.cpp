@@ -14,7 +14,7 @@ double mean(const std::vector<double>& x) {
     return x.empty() ? 0 : std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
 }
 
-// Of the mean.
+// The squared standard error of the mean.
 double squared_error(const std::vector<double>& x) {
     if (x.size() < 2) return 0;
     const double middle = mean(x), n = static_cast<double>(x.size());
@@ -23,7 +23,7 @@ double squared_error(const std::vector<double>& x) {
     return sum / (n - 1) / n;
 }
 
-// Sums what routing decides, window by window.
+// Sums routing decisions, window by window.
 class UseCounter : public moe::RoutingHook {
   public:
     UseCounter(const ModelSpec& spec, size_t windows, size_t window)
@@ -84,7 +84,7 @@ Difference difference(const std::vector<double>& a, const std::vector<double>& b
     return {value, error, std::erfc(std::abs(value) / error / std::sqrt(2.0))};
 }
 
-// ln(p(e, for) / p(e)p(for)) / −ln p(e, for) with p(for) = ½; p(e | text) is the expert's part of the choices.
+// ln(p(e, for) / p(e)p(for)) / −ln p(e, for) with p(for) = ½; p(e | text) is the expert's share of the choices.
 double npmi(double given_for, double given_against) {
     if (given_for <= 0) return -1;
     const double joint = given_for / 2, expert = (given_for + given_against) / 2;

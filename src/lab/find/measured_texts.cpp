@@ -55,7 +55,7 @@ std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model) c
             &model == original_.get()
                 ? compare(measured, {}, text.windows, arithmetic_).original
                 : compare({original_.get()}, std::span(&measured, 1), text.windows, arithmetic_).variants[0];
-        all.push_back({p.loss, p.loss / std::numbers::ln2 / text.bytes_a_token, p.kl, loads.max_violation()});
+        all.push_back({p.loss, p.loss / std::numbers::ln2 / text.bytes_per_token, p.kl, loads.max_violation()});
     }
     return all;
 }

@@ -1,4 +1,4 @@
-// Texts on which a model that was changed is measured beside the one it was made from.
+// Texts on which an edited model is compared with the original.
 #pragma once
 
 #include <memory>
@@ -17,16 +17,18 @@ struct NamedFile {
 
 class MeasuredTexts {
   public:
-    // Throws Error: a model without a tokenizer, and as data::sample_file. The window is at most the model's context.
+    // Throws Error for a model without a tokenizer, and as data::sample_file. Windows are at most as long as the
+    // model's context.
     MeasuredTexts(std::shared_ptr<const Model> original, const std::vector<NamedFile>& files,
                   data::SampleOptions sample, engine::Arithmetic arithmetic = engine::Arithmetic::exact);
 
     struct Numbers {
         double loss = 0, bits_per_byte = 0;
-        double kl = 0;             // from the original, nats a token
+        double kl = 0;             // from the original, in nats per token
         double max_violation = 0;  // the largest MaxVio of all layers
     };
-    std::vector<Numbers> measure(const Model& model) const;  // one a text
+    // One entry per text.
+    std::vector<Numbers> measure(const Model& model) const;
 
     bool empty() const { return texts_.empty(); }
     size_t size() const { return texts_.size(); }
@@ -36,14 +38,14 @@ class MeasuredTexts {
     struct Text {
         std::string name;
         data::Windows windows;
-        double bytes_a_token;
+        double bytes_per_token;
     };
     std::shared_ptr<const Model> original_;
     engine::Arithmetic arithmetic_;
     std::vector<Text> texts_;
 };
 
-// Windows of several files, `sample.tokens` of them all together; none of no files. Errors as above.
+// Windows of several files, with `sample.tokens` tokens in total; empty if there are no files. Throws as above.
 data::Windows sample_files(const std::vector<std::string>& files, const Model& model, data::SampleOptions sample);
 
 }  // namespace gremium::lab

@@ -1,4 +1,4 @@
-// How much each expert matters to a text: what pruning and merging go by.
+// How much each expert matters to a text. Pruning and merging use it.
 #pragma once
 
 #include <vector>
@@ -10,14 +10,14 @@
 namespace gremium::lab {
 
 enum class Saliency : uint8_t {
-    reap,       // mean over the tokens that chose it of gate weight · ‖output‖ (Lasby et al. 2025)
-    frequency,  // tokens that chose it
-    gate,       // sum of its gate weights
+    reap,       // mean of routing weight · ‖output‖ over the tokens that chose it (Lasby et al. 2025)
+    frequency,  // number of tokens that chose it
+    gate,       // sum of its routing weights
     random,
 };
 
-// Larger: matters more. [layer of the decoder][expert]; empty for layers without experts. Experts that no token chose
-// have 0. random needs no text.
+// [decoder layer][expert]; larger values matter more. Empty for layers without experts; 0 for experts that no token
+// chose. `random` needs no text.
 using SaliencyTable = std::vector<std::vector<double>>;
 SaliencyTable measure_saliency(const Model& model, Saliency by, const data::Windows& windows, uint64_t seed = 1,
                                engine::Arithmetic arithmetic = engine::Arithmetic::exact);

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t tokens_before = 14, tokens_after = 6;
 
-// The place of a token among the typical ones of a layer's experts.
+// The place of a token in the lists of typical tokens of a layer's experts.
 using Places = std::unordered_map<uint64_t, size_t>;
 uint64_t place_of(int32_t token, int32_t expert) {
     return static_cast<uint64_t>(token) << 32 | static_cast<uint32_t>(expert);
@@ -91,7 +91,7 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
     text.replace(at, what.size(), by);
 }
 
-// JSON that no HTML parser takes for a tag.
+// Escapes JSON so that no HTML parser sees a tag in it.
 std::string embedded(const Json& json) {
     std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace), safe;
     for (const char c : text) {

@@ -1,5 +1,5 @@
-// A page that shows what traces say: self-contained HTML, for one model or two side by side. The page itself is in
-// lab/web/.
+// The atlas: a self-contained HTML page that shows traces of one model, or of two side by side. The page itself is in
+// web/.
 #pragma once
 
 #include <span>
@@ -9,7 +9,7 @@
 
 namespace gremium::lab {
 
-// A typical token of an expert where it was chosen with the largest weight, with its neighbours in the window.
+// The occurrence of a typical token at which its expert had the largest weight, with the tokens around it.
 struct Example {
     size_t domain;  // of TraceDirectory::domains
     float weight;

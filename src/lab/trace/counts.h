@@ -1,4 +1,4 @@
-// How often a text chose which experts: what all statistics of a trace are made of.
+// How often a text chose which experts. All statistics of a trace are computed from these counts.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace gremium::lab {
 
-// Of one layer. N_e: tokens that chose expert e (dropped choices do not count).
+// The counts of one layer. N_e: tokens that chose expert e (dropped choices do not count).
 struct LayerCounts {
     int layer = 0, experts = 0;
     int64_t tokens = 0;
     int64_t choices = 0;                  // Σ_e N_e
     std::vector<int64_t> chosen_E;        // N_e
-    std::vector<double> weight_E;         // Σ of the weights it was chosen with
-    std::vector<double> weighted_norm_E;  // Σ of weight · norm of its output; zeros without norms in the trace
+    std::vector<double> weight_E;         // Σ of its routing weights
+    std::vector<double> weighted_norm_E;  // Σ of routing weight · norm of its output; zeros without norms in the trace
     std::vector<int64_t> pairs_EE;        // [E, E], symmetric: tokens that chose both; N_e on the diagonal
 
     int64_t pairs(int a, int b) const {
@@ -27,7 +27,8 @@ class RouteCounts {
   public:
     explicit RouteCounts(const std::vector<hooks::TraceLayer>& layers);
     void add(const hooks::TraceBlock& block) { add(block, 0, block.size()); }
-    void add(const hooks::TraceBlock& block, size_t begin, size_t end);  // tokens [begin, end) of the block
+    // Adds tokens [begin, end) of the block.
+    void add(const hooks::TraceBlock& block, size_t begin, size_t end);
     const std::vector<LayerCounts>& layers() const { return layers_; }
 
   private:

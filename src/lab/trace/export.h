@@ -1,4 +1,4 @@
-// Traces for other programs.
+// Export of traces for other programs.
 #pragma once
 
 #include <filesystem>
@@ -7,9 +7,9 @@
 
 namespace gremium::lab {
 
-// jsonl: a line for each token and layer, as `run --trace` writes them (recorder.h). csv: a line for each choice:
+// jsonl: one line per token and layer, as `run --trace` writes them (recorder.h). csv: one line per choice:
 //   position,token,layer,choice,expert,weight,margin,norm
-// with expert −1 for a dropped choice, margin empty where it is infinite, norm only where the trace has norms.
+// with expert −1 for a dropped choice, an empty margin if it is infinite, and norm only if the trace has norms.
 enum class TraceFormat : uint8_t { jsonl, csv };
 void export_trace(const DomainTrace& domain, const TraceDirectory& traces, const std::filesystem::path& to,
                   TraceFormat format);

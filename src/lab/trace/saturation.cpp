@@ -7,7 +7,7 @@
 namespace gremium::lab {
 namespace {
 
-// Tokens of two traces of one text come in the same order, but not in the same blocks.
+// Two traces of one text have their tokens in the same order, but not in the same blocks.
 class Tokens {
   public:
     explicit Tokens(const DomainTrace& domain) : path_(domain.path.string()), reader_(domain.path) {}
@@ -46,7 +46,7 @@ void compare(Tokens& a, Tokens& b, Saturation& sums) {
         for (size_t r = 0; r < sums.layers.size(); ++r) {
             const auto mine = a.chosen(r), theirs = b.chosen(r);
             if (mine.size() != theirs.size())
-                fail("{} has {} choices a token, {} has {}", a.path(), mine.size(), b.path(), theirs.size());
+                fail("{} has {} choices per token, {} has {}", a.path(), mine.size(), b.path(), theirs.size());
             sums.layers[r] += static_cast<double>(common(mine, theirs)) / static_cast<double>(mine.size());
             sums.first[r] += mine[0] >= 0 && mine[0] == theirs[0];
         }

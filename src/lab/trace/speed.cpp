@@ -19,7 +19,7 @@ TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string
     std::vector<double> untraced, traced, ratio;
     for (int round = 0; round < options.rounds; ++round) {
         untraced.push_back(speed(nullptr));
-        // Never finished: no file is left behind.
+        // It is never finished, so no file is left behind.
         TraceWriter writer(
             directory, {.vocab = model.spec.vocab, .norms = options.norms, .layers = hooks::trace_layers(model.spec)});
         hooks::TraceCollector collector(model.spec, {.norms = options.norms},

@@ -1,4 +1,4 @@
-// What writing a trace costs.
+// Measures the cost of writing a trace.
 #pragma once
 
 #include <filesystem>
@@ -11,19 +11,20 @@
 namespace gremium::lab {
 
 struct TraceSpeedOptions {
-    int64_t window = 0;      // as FeedOptions
-    int64_t tokens = 16384;  // a round
+    int64_t window = 0;      // as FeedOptions::window
+    int64_t tokens = 16384;  // per round
     bool norms = false;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     int rounds = 7;
 };
 
-// Medians, in tokens a second; `ratio` is that of neighbouring measurements.
+// Medians, in tokens per second; `ratio` compares adjacent measurements.
 struct TraceSpeed {
     double untraced = 0, traced = 0, ratio = 0;
 };
 
-// The same windows of some files without and with a trace, in turn. Writes a trace file into the directory.
+// Runs the same windows of some files without and with a trace, in turn. Writes a temporary trace file into the
+// directory.
 TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string>& files,
                                const std::filesystem::path& directory, const TraceSpeedOptions& options);
 

@@ -67,14 +67,15 @@ Json typical_json(const LayerStatistics& layer) {
     return experts;
 }
 
-// "17 62%": the expert that most tokens of a domain chose.
+// "17 62%": the expert that the largest share of a domain's tokens chose.
 std::string favourite(const LayerCounts& c) {
     const auto best = std::ranges::max_element(c.chosen_E);
     const auto e = static_cast<int>(best - c.chosen_E.begin());
     return fmt::format("{} {:.0f}%", e, 100 * specialisation(c, e));
 }
 
-// "3→9 41%": of the tokens of which expert most also chose which other; experts that are rarely chosen aside.
+// "3→9 41%": the pair in which the largest share of the first expert's tokens also chose the second. Rarely chosen
+// experts are left out.
 std::string closest_pair(const LayerCounts& c) {
     int a = 0, b = 0;
     double best = 0;

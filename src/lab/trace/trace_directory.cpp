@@ -43,7 +43,7 @@ std::string piece_of(const nlohmann::json& json, const fs::path& path) {
     if (json.is_string()) return json;
     std::string piece;
     for (const int64_t byte : json.get<std::vector<int64_t>>()) {
-        if (byte < 0 || byte > 255) fail("{}: {} is no byte", path.string(), byte);
+        if (byte < 0 || byte > 255) fail("{}: {} is not a byte", path.string(), byte);
         piece += static_cast<char>(byte);
     }
     return piece;

@@ -1,9 +1,9 @@
-// A directory of traces of one model, a trace for each domain (a named text):
+// A directory of traces of one model, one trace per domain (a named text):
 //   trace.json        {"format": "gremium-trace-1", "model", "hash", "architecture", "domains":[{"name", "tokens"}…]}
 //   NAME.trace        the trace of each domain (trace_file.h)
-//   pieces.json       [[token, piece]…] of all tokens that occur; a piece is a string, or its bytes where they are not
-//   UTF-8
-// and what is made of them: statistics.json (statistics.h), saturation.json (saturation.h).
+//   pieces.json       [[token, piece]…] of all tokens that occur; a piece is a string, or a list of bytes if they are
+//                     not UTF-8
+// and what is computed from them: statistics.json (statistics.h), saturation.json (saturation.h).
 #pragma once
 
 #include <filesystem>
@@ -17,16 +17,16 @@
 namespace gremium::lab {
 
 struct Domain {
-    std::string name;                // letters, digits, '-', '_', '.': it becomes a file's name
+    std::string name;                // letters, digits, '-', '_', '.', because it becomes a file name
     std::vector<std::string> files;  // paths or globs; a zero byte ends a document
 };
 
 struct TraceTextOptions {
-    int64_t window = 0, max_tokens = 0;  // of each domain, as FeedOptions
+    int64_t window = 0, max_tokens = 0;  // for each domain, as FeedOptions
     bool norms = false;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
-    moe::RoutingHook* steering = nullptr;  // in force while the texts are shown
-    std::string steering_name = {};        // the model's name gets it: "default, steered (NAME)"
+    moe::RoutingHook* steering = nullptr;  // applied while the texts are read; null: none
+    std::string steering_name = {};        // added to the model's name: "default, steered (NAME)"
 };
 
 struct DomainTrace {
@@ -43,14 +43,14 @@ struct TraceDirectory {
     std::vector<std::string> pieces;  // by token; empty for those that do not occur
 };
 
-// Traces every domain. `on_domain` (may be null) hears of each when it is done.
+// Traces every domain. `on_domain` (may be null) is called after each of them.
 void trace_domains(const Model& model, const std::vector<Domain>& domains, const std::filesystem::path& directory,
                    const TraceTextOptions& options, const std::function<void(const Domain&, const Fed&)>& on_domain);
 
-// Throws Error when the directory holds no traces, or traces that do not belong together.
+// Throws Error if the directory has no traces, or traces that do not belong together.
 TraceDirectory open_traces(const std::filesystem::path& directory);
 
-// Throws Error naming what is wrong: no name, characters that make no file's name.
+// Throws Error if a name is empty or has characters that are not allowed in it.
 void require_domain_name(const std::string& name);
 
 }  // namespace gremium::lab

@@ -18,8 +18,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view magic = "GREMTRC1";
 constexpr uint16_t dropped = 65535;
-constexpr int most_experts = dropped;  // ids are below
-constexpr int most_tokens = 1 << 24;   // of a vocabulary, as of a model's: a directory has a text for each
+// Expert ids are below this.
+constexpr int most_experts = dropped;
+// The largest vocabulary, the same limit as for models; a directory holds a text for each token.
+constexpr int most_tokens = 1 << 24;
 
 template <typename T>
 void append(std::string& to, const T& number) {
@@ -33,7 +35,8 @@ void append(std::string& to, const std::vector<T>& numbers) {
 
 template <typename T>
 void read(ByteReader& in, std::vector<T>& out, uint64_t count, std::string_view what) {
-    const auto bytes = in.take(count * sizeof(T), what);  // count is below 2^48
+    // No overflow: count is below 2^48.
+    const auto bytes = in.take(count * sizeof(T), what);
     out.resize(static_cast<size_t>(count));
     std::memcpy(out.data(), bytes.data(), bytes.size());
 }
@@ -80,7 +83,7 @@ TraceHeader parse_header(const std::string& text, const std::string& source) {
 
 void read_layer(ByteReader& in, hooks::TraceBlock::Layer& layer, const hooks::TraceLayer& shape, uint64_t tokens,
                 bool norms) {
-    const auto k = in.number<uint32_t>("choices a token");
+    const auto k = in.number<uint32_t>("choices per token");
     if (k < 1 || k > static_cast<uint32_t>(shape.experts))
         fail("{}: at byte {}: layer {} has {} choices of {} experts", in.source(), in.position(), shape.layer, k,
              shape.experts);

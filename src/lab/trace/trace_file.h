@@ -2,18 +2,18 @@
 //
 //   "GREMTRC1"                       8 bytes
 //   u64                              bytes of the header that follows
-//   header                           JSON: {"domain", "model", "hash", "vocab", "norms", "layers":[{"layer",
-//   "experts"}…]}
+//   header                           JSON: {"domain", "model", "hash", "vocab", "norms",
+//                                    "layers":[{"layer", "experts"}…]}
 //   blocks, each:
 //     u32 T                          tokens, > 0
 //     u64                            bytes of the rest of the block
 //     i32 tokens[T], positions[T]
 //     for each layer of the header:
-//       u32 k                        choices a token, 1 … 65535
+//       u32 k                        choices per token, 1 … 65535
 //       u16 ids[T, k]                65535: dropped
 //       f32 weights[T, k], margin[T]
-//       f32 norms[T, k]              only when the header says so
-//   u32 0, u64 tokens in all         the end
+//       f32 norms[T, k]              only if the header says so
+//   u32 0, u64 total tokens          the end
 //
 // A token of the default model (6 layers, k = 4) takes 176 bytes.
 #pragma once
@@ -29,16 +29,16 @@
 namespace gremium::lab {
 
 struct TraceHeader {
-    std::string domain = {};  // what the text is called
-    std::string model = {};   // its name
-    std::string hash = {};    // of its weights (model_hash.h)
+    std::string domain = {};  // the name of the text
+    std::string model = {};   // the name of the model
+    std::string hash = {};    // of its weights (versions/hash.h)
     int vocab = 0;
     bool norms = false;
     std::vector<hooks::TraceLayer> layers;
     friend bool operator==(const TraceHeader&, const TraceHeader&) = default;
 };
 
-// The file appears at finish(); without it nothing is left behind. Memory: one block.
+// The file appears at finish(); without that call nothing is left behind. Memory: one block.
 class TraceWriter {
   public:
     TraceWriter(const std::filesystem::path& path, const TraceHeader& header);
@@ -53,8 +53,8 @@ class TraceWriter {
     std::string buffer_;
 };
 
-// Nothing in the file is trusted: sizes, ids, tokens and numbers are checked as they are read. Throws Error naming file
-// and place.
+// The file is not trusted: sizes, ids, tokens and numbers are checked when they are read. Throws Error naming file and
+// place.
 class TraceReader {
   public:
     explicit TraceReader(const std::filesystem::path& path);

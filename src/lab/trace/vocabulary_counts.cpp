@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t memory = size_t{256} << 20;
 
-// N(e, x) of a layer.
+// N(e, x) for a layer.
 struct LayerVocabulary {
     size_t experts;
     std::vector<uint32_t> chose_VE;
@@ -57,7 +57,8 @@ std::vector<TypicalToken> typical_of(const LayerVocabulary& layer, const std::ve
 
 double wilson_lower(int64_t successes, int64_t trials) {
     if (trials == 0) return 0;
-    constexpr double z = 1.959963984540054;  // 97.5 % of the normal distribution lie below
+    // The 97.5 % quantile of the normal distribution.
+    constexpr double z = 1.959963984540054;
     const auto n = static_cast<double>(trials);
     const double p = static_cast<double>(successes) / n;
     return (p + z * z / (2 * n) - z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n);

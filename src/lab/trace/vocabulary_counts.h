@@ -9,7 +9,7 @@
 
 namespace gremium::lab {
 
-// A token id among those that chose an expert, in all domains together.
+// A token id that chose an expert, counted over all domains.
 struct TypicalToken {
     int32_t token;
     int64_t chose, seen;  // N(e, x), N(x)
@@ -19,16 +19,18 @@ struct TypicalToken {
 struct LayerStatistics {
     std::vector<LayerCounts> domains;  // as TraceDirectory::domains
     LayerCounts all;                   // their sum
-    // Σ_x N(x) · max_e N(e, x) / N(x) / Σ_x N(x), over the ids seen at least rare_token times: how far the id alone
-    // says which expert comes.
+    // Σ_x N(x) · max_e N(e, x) / N(x) / Σ_x N(x), over the ids seen at least rare_token times: how well the token id
+    // alone predicts the expert.
     double vocabulary = 0;
-    std::vector<std::vector<TypicalToken>> typical_E;  // best first: by the lower end of their share's interval
+    // By expert, best first: ordered by the lower end of the confidence interval of N(e, x) / N(x).
+    std::vector<std::vector<TypicalToken>> typical_E;
 };
 
 inline constexpr int64_t rare_token = 8;
-inline constexpr size_t typical_tokens = 12;  // kept of each expert
+// How many typical tokens are kept per expert.
+inline constexpr size_t typical_tokens = 12;
 
-// Lower end of the 95 % interval of a share (Wilson 1927).
+// Lower end of the 95 % confidence interval of a share (Wilson 1927).
 double wilson_lower(int64_t successes, int64_t trials);
 
 // Fills vocabulary and typical_E of every layer.

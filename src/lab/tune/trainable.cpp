@@ -25,14 +25,14 @@ Trainable::Trainable(TensorSlot slot, TensorView value)
     train(weight_, gradient_);
 }
 
-// Tensors of one's own begin with zeros: gradients and moments too.
+// Lets AdamW update a tensor; its moments begin with zeros.
 void Trainable::train(Tensor value, Tensor gradient) {
     factors_.push_back({value, gradient, OwnedTensor(DType::f32, value.shape), OwnedTensor(DType::f32, value.shape)});
 }
 
 void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
     const Shape shape = weight_.get().shape;
-    if (shape.rank != 2) fail("{} is no matrix: a change of low rank is not possible", slot_.name);
+    if (shape.rank != 2) fail("{} is not a matrix: a low-rank change is not possible", slot_.name);
     if (rank < 1 || rank > std::min(shape[0], shape[1]))
         fail("{} is {}: a change of rank {} is not possible", slot_.name, to_string(shape), rank);
     origin_ = OwnedTensor(DType::f32, shape);
@@ -51,12 +51,14 @@ void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
 
 void Trainable::collect(train::Trainables& trainables) {
     const Tensor dw = gradient_;
-    if (!rows_.empty()) {  // a vector of a layer's experts has an element a row
+    // A vector with one element per expert counts as rows of one element.
+    if (!rows_.empty()) {
         const int64_t width = dw.count() / std::ssize(rows_);
         for (size_t r = 0; r < rows_.size(); ++r)
             if (!rows_[r]) std::fill_n(dw.f32() + static_cast<int64_t>(r) * width, width, 0.0f);
     }
-    if (low_rank()) {  // W = b · aᵀ, a product as any other
+    // W = b · aᵀ.
+    if (low_rank()) {
         kernels::matmul_dx(b_gradient_, dw, change_.a_Kr);
         kernels::matmul_dw(a_gradient_, dw, change_.b_Nr);
         kernels::axpby(b_gradient_, b_gradient_, change_.scale, 0);

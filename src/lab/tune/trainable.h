@@ -1,4 +1,4 @@
-// One tensor of a model in training: by its own numbers, or by a change of low rank.
+// One tensor of a model in training: trained directly, or through a low-rank change (LoRA).
 #pragma once
 
 #include <vector>
@@ -10,29 +10,31 @@
 
 namespace gremium::lab {
 
-// An f32 copy of a tensor with its gradient, as the model's one forward wants it. The gradient of W gives those of the
-// factors, so a change of low rank passes the same operations.
+// An f32 copy of a tensor with its gradient, for the model's forward. The gradients of the low-rank factors follow from
+// that of W, so the forward is the same with and without them.
 class Trainable {
   public:
     Trainable(TensorSlot slot, TensorView value);
-    // From here on only scale · B · A is trained; A begins random, B with zeros. A matrix expected.
+    // From here on only scale · B · A is trained; A begins random, B with zeros. The tensor must be a matrix.
     void make_low_rank(int rank, float scale, uint64_t seed);
-    void keep_rows(std::vector<bool> rows) { rows_ = std::move(rows); }  // only these are trained
+    // Only these rows are trained.
+    void keep_rows(std::vector<bool> rows) { rows_ = std::move(rows); }
 
     const TensorSlot& slot() const { return slot_; }
-    DType stored() const { return stored_; }  // the type that the model has it in
+    // The type in which the model stores it.
+    DType stored() const { return stored_; }
     const std::vector<bool>& rows() const { return rows_; }
     bool low_rank() const { return static_cast<bool>(origin_); }
     LowRank take_low_rank() { return std::move(change_); }
     ops::Weight weight() const { return {weight_, gradient_}; }
 
-    // Passes the gradient on to what is trained, and adds that.
+    // Adds the gradients of what is trained, computed from that of the tensor.
     void collect(train::Trainables& trainables);
-    // After the update: the tensor follows what was trained.
+    // Call it after the update: recomputes the tensor from what was trained.
     void follow();
 
   private:
-    // What AdamW sees: W, or B and A.
+    // The tensors that AdamW updates: W, or B and A.
     struct Factor {
         Tensor value, gradient;
         OwnedTensor momentum, variance;

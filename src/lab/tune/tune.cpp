@@ -24,7 +24,7 @@ using Key = std::pair<std::string, int>;  // name, expert
 
 Key key_of(const TensorSlot& slot) { return {slot.name, slot.expert}; }
 
-// The rows that training moves; corrections of the selection are not learned by gradients.
+// The router tensors that are trained. Correction biases get no gradients.
 bool is_router(const TensorSlot& slot) { return slot.of_router() && slot.role != TensorRole::correction; }
 
 bool wanted(const TensorSlot& slot, const TuneOptions& options) {
@@ -35,7 +35,7 @@ bool wanted(const TensorSlot& slot, const TuneOptions& options) {
     return options.routers && is_router(slot) && std::ranges::any_of(options.experts, of_layer);
 }
 
-// The copy of a model that is trained: f32 masters, the rest as it is or unpacked.
+// The copy of a model that is trained: f32 masters of what is trained; the rest is unchanged, or unpacked from blocks.
 class Student : public train::Trainee {
   public:
     Student(const Model& model, const TuneOptions& options) : tensors_(model) {
@@ -84,8 +84,8 @@ class Student : public train::Trainee {
     std::shared_ptr<const Model> model_;
 };
 
-// What a recipe would say: AdamW without decay, warm-up over a tenth of the steps, then down in equal parts, so that a
-// step after the last would have a rate of 0.
+// The training settings: AdamW without decay, warm-up over a tenth of the steps, then a linear decrease that would
+// reach 0 one step after the last.
 train::TrainingConfig plan_of(const TuneOptions& options, int64_t length) {
     train::TrainingConfig plan{.steps = options.steps,
                                .sequence = length,
@@ -131,7 +131,7 @@ void train_on(const data::Windows& text, const data::Windows& replay, const Tune
     }
 }
 
-// The old model with the trained tensors in their old types.
+// The opened model with the trained tensors, rounded to their stored types.
 std::shared_ptr<const Model> with_trained(const std::shared_ptr<const Model>& base,
                                           const std::map<Key, Trainable>& trained) {
     struct Storage {
@@ -189,7 +189,7 @@ std::set<ExpertId> experts_for(const Model& model, const data::Windows& text, do
     std::map<int, std::vector<std::pair<double, ExpertId>>> layers;
     for (const ExpertUse& use : measure_use(model, text, arithmetic))
         layers[use.id.layer].push_back({-(by_gate ? use.gate() : use.token_ratio), use.id});
-    // An expert is among those that have the sum p of relevance if the ones before it in its layer have less.
+    // An expert is chosen if the more relevant ones of its layer sum to less than the share p.
     std::vector<std::pair<double, ExpertId>> all;
     for (auto& [layer, experts] : layers) {
         std::ranges::sort(experts);

@@ -16,7 +16,7 @@ class KvCache;
 struct Model;
 struct NormWeights;
 
-// One sequence's part of a batch, and what it goes on from (null: nothing).
+// The rows of one sequence in a batch, and the cache that it continues from (null: none).
 struct SequenceRows {
     int64_t row, rows;
     KvCache* cache;
@@ -25,23 +25,24 @@ struct SequenceRows {
 struct LayerRouting {
     int layer = -1;
     std::vector<int64_t> load_E;
-    ops::Var balance_loss = nullptr, z_loss = nullptr;  // null without recording
+    // Null without recording.
+    ops::Var balance_loss = nullptr, z_loss = nullptr;
 };
 
 // Lives as long as the tape when recording.
 struct BlockContext {
     const Model& model;
     moe::TokenBatch batch;
-    std::span<const int32_t> sequence_T;  // of each token; empty: all are one
+    std::span<const int32_t> sequence_T;  // the sequence of each token; empty: all are one
     RopeTables rope;
     RelativeBias relative_bias;
-    std::vector<moe::HookedRows> hooked;  // sequences that have a hook
-    std::vector<SequenceRows> sequences;  // covering the batch in order
-    int64_t sequence_length;              // without caches: of each sequence
+    std::vector<moe::HookedRows> hooked;  // the sequences that have a hook
+    std::vector<SequenceRows> sequences;  // they cover the batch in order
+    int64_t sequence_length;              // of each sequence, if there are no caches
     uint64_t noise_seed;
 };
 
-// Tells hooks what is about to be added to the residual stream.
+// Shows hooks what is about to be added to the residual stream.
 void show(const BlockContext& context, moe::Part part, int layer, ops::Var y_TD);
 
 ops::Var norm(ops::Graph& g, ops::Var x_TD, const NormSpec& spec, const NormWeights& w);

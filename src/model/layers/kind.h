@@ -1,16 +1,15 @@
-// A kind of layer is one folder beside this file and one place in kinds.h. The header of its folder holds its record
-// (the numbers that a specification states), its weights with their shapes (`Weights` of the record), its name in
-// messages (`kind_name`), and declares the functions that the model calls for every kind. They are overloads for the
-// record:
+// A kind of layer is one folder beside this file and one entry in kinds.h. The header of the folder defines its record
+// (the numbers of a specification), its weights with their shapes (`Weights` of the record) and its name in messages
+// (`kind_name`), and declares the functions that the model calls for every kind. They are overloaded for the record:
 //
 //   check(record, check)                         throws Error for the first contradiction among its numbers
-//   list_tensors(record, weights, list)          its one table of tensors: name, member, shape, role
-//   forward_bytes(record, dim, rows)             what its forward keeps in the arena
-//   layer_forward(g, x_TD, record, weights, …)   the normed input [T, D] gives what is added to the residual stream
+//   list_tensors(record, weights, list)          its table of tensors: name, member, shape, role
+//   forward_bytes(record, dim, rows)             bytes that its forward keeps in the arena
+//   layer_forward(g, x_TD, record, weights, …)   from the normed input [T, D] to what is added to the residual stream
 //
-// and for a mixer, whose tokens see earlier ones:
+// and for a mixer, in which tokens see earlier ones:
 //
-//   cache_of(record)                             what the future of a sequence needs of it
+//   cache_of(record)                             what it keeps of a sequence for later tokens
 #pragma once
 
 #include <cstdint>
@@ -32,7 +31,7 @@ struct LayerRouting;  // layers/block.h
 struct RowBytes;      // layers/row_bytes.h
 class TensorList;     // spec/tensors.h
 
-// For a kind that learns nothing.
+// For a kind without weights.
 struct NoWeights {};
 
 }  // namespace gremium

@@ -1,4 +1,4 @@
-// The list of the kinds of layer. A new kind is a folder, its include, and its place in one of the two lists.
+// The list of the kinds of layer. A new kind is a folder, its include here, and its entry in one of the two lists.
 #pragma once
 
 #include <utility>

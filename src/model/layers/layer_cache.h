@@ -1,4 +1,4 @@
-// What a mixer keeps of a sequence, as numbers from which KvCache allocates.
+// The sizes of what a mixer keeps of a sequence; KvCache allocates by them.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,14 @@
 namespace gremium {
 
 struct LayerCache {
-    // Numbers a token, of the cache's own type.
+    // Numbers per token, in the cache's type.
     int64_t key = 0, value = 0;
-    // Into how many heads they are divided; 0 where there are none.
+    // The number of heads into which they are divided; 0: none.
     int heads = 0;
-    // Keys and values are one: what they are made from (multi-head latent attention).
+    // Keys and values share one latent vector (multi-head latent attention).
     bool latent = false;
-    // Of a sequence of any length, f32, zeros at its beginning. With them a context cannot be shortened but to nothing.
+    // f32 numbers per sequence, whatever its length; zeros at its beginning. A context with such state can only be
+    // emptied, not shortened.
     std::vector<Shape> states = {};
 };
 

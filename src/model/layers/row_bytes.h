@@ -1,4 +1,4 @@
-// Sizes of tensors [tokens, columns] as an arena gives them out.
+// Sizes of tensors [tokens, columns] as an arena allocates them.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// In what two specifications disagree.
+// Where two specifications differ.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace gremium {
 
-// The first part, as in "the feed-forward of layer 3"; empty when they are equal.
+// The first part that differs, such as "the feed-forward of layer 3"; empty if they are equal.
 std::string first_difference(const ModelSpec& a, const ModelSpec& b);
 
 }  // namespace gremium

@@ -1,4 +1,4 @@
-// The words for what enumerations of a specification can be: one table for recipes, model files and what people read.
+// The names of a specification's enumerators: one table for recipes, model files and messages.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@ struct Word {
     uint8_t value;
     // In recipes, messages and inspect.
     std::string_view name;
-    // In a config.json; empty: the name.
+    // In config.json; empty: the same as the name.
     std::string_view hf = {};
-    // In GGUF metadata, where those have numbers.
+    // In GGUF metadata that stores numbers.
     uint32_t gguf = 0;
 
     constexpr std::string_view in_hf() const { return hf.empty() ? name : hf; }
 };
 
-// WordsOf<Enum>::list; an enumeration without words does not compile.
+// WordsOf<Enum>::list; an enumeration without names does not compile.
 template <typename Enum>
 struct WordsOf;
 
-// Those of a router's choices have their names with the policy; here is what files call them.
+// The names of a router's enumerators are in moe/policy.h; these are the names in files.
 constexpr Word word_for(const auto& named, std::string_view hf = {}, uint32_t gguf = 0) {
     return {static_cast<uint8_t>(named.value), named.name, hf, gguf};
 }
@@ -69,7 +69,7 @@ struct WordsOf<kernels::Activation::Kind> {
                                     {uint8_t(kernels::Activation::clamped_swiglu), "clamped_swiglu"}};
 };
 
-// The entry of a value.
+// The entry for a value.
 template <typename Enum>
 constexpr const Word& word_of(Enum value) {
     for (const Word& word : WordsOf<Enum>::list)

@@ -65,7 +65,7 @@ LayerPattern pattern_of(const ModelSpec& spec, Belongs&& belongs) {
     return pattern;
 }
 
-// Empty when all are one.
+// Empty if all are equal.
 std::vector<int32_t> unless_one(std::vector<int32_t> values) {
     const auto other = [&](int32_t value) { return value != values.front(); };
     if (std::ranges::none_of(values, other)) values.clear();
@@ -90,7 +90,7 @@ void outline_attention(const ModelSpec& spec, Outline& o) {
             o.attention.temperature_stretch = a->temperature_stretch;
         }
     }
-    // Layers without attention take the first one's number.
+    // Layers without attention take the number of the first layer that has it.
     for (std::vector<int32_t>* values : {&o.heads_L, &o.kv_heads_L})
         for (int32_t& value : *values)
             if (value == 0 && first) value = values == &o.heads_L ? first->heads : first->kv_heads;
@@ -110,7 +110,8 @@ void outline_feed_forward(const ModelSpec& spec, Outline& o) {
     if (dense)
         o.dense = *dense;
     else
-        o.dense.hidden = o.moe.hidden;  // all layers are mixtures: readers want some width
+        // All layers are mixtures, but readers of the files require some width.
+        o.dense.hidden = o.moe.hidden;
     for (const LayerSpec& layer : spec.layers)
         o.hidden_L.push_back(layer.dense() ? layer.dense()->hidden : o.dense.hidden);
     o.hidden_L = unless_one(std::move(o.hidden_L));

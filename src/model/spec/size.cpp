@@ -6,7 +6,7 @@ namespace gremium {
 
 ModelSize size_of(const ModelSpec& spec) {
     ModelSize size;
-    int64_t multiplied = 0;  // parameters of matrices that a token meets
+    int64_t multiplied = 0;  // parameters of matrices used per token
     for (const TensorSlot& slot : tensor_slots(spec)) {
         const int64_t count = slot.shape.count();
         int64_t active = count;

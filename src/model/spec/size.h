@@ -1,4 +1,4 @@
-// Sizes for humans, inspect and the demo.
+// The size of a model in parameters and operations, for `inspect`, statistics and reports.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,10 @@ namespace gremium {
 
 struct ModelSize {
     int64_t total_parameters = 0;
-    int64_t active_parameters = 0;  // met by one token: k experts of each MoE layer; one row of the embedding
-    int64_t flops_per_token = 0;    // 2 · active matrix parameters (attention scores not counted)
+    // Used per token: k experts of each MoE layer, one row of the embedding, everything else.
+    int64_t active_parameters = 0;
+    // 2 · active matrix parameters; attention scores are not counted.
+    int64_t flops_per_token = 0;
 };
 ModelSize size_of(const ModelSpec& spec);
 

@@ -1,5 +1,5 @@
 // ModelSpec: everything the one decoder needs to know about a model. Files in archs/ read metadata into this record and
-// name tensors; nothing below them knows an architecture's name. What a kind of layer states is in its folder of
+// name tensors; nothing below them knows an architecture's name. The record of each kind of layer is in its folder in
 // layers/.
 #pragma once
 
@@ -26,7 +26,8 @@ struct NormSpec {
 struct LayerSpec {
     Mixer mixer;
     FeedForward feed_forward;
-    std::optional<AttentionSpec> cross = {};  // over what an encoder made of a source, between mixer and feed-forward
+    // Attention over the encoder's output, between mixer and feed-forward.
+    std::optional<AttentionSpec> cross = {};
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }
     AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
@@ -39,24 +40,24 @@ struct LayerSpec {
 
 struct ModelSpec {
     std::string architecture;  // registry name of archs/: "llama", "qwen3moe", …
-    std::string name;          // the model's own
+    std::string name;          // the model's name
     int dim = 0, vocab = 0, context = 0;
     NormSpec norm;
     bool tied_head = false;  // the head is the embedding table
     bool head_bias = false;
-    // Granite's: embeddings and what each part of a block adds are multiplied, logits divided.
+    // Granite's scales: embeddings and what each part of a block adds are multiplied, logits are divided.
     float embedding_scale = 1, residual_scale = 1, logit_divisor = 1;
     RelativeBiasSpec relative_bias;
-    // sinusoidal positions are added to embeddings, the first token's has this number; −1: not
+    // Adds sinusoidal position embeddings; the first token has this position. −1: none.
     int first_sinusoid = -1;
     std::vector<LayerSpec> layers;
-    // Of an encoder–decoder model: a stack with the decoder's embeddings and no head.
+    // For encoder–decoder models: the encoder, which shares the decoder's embeddings and has no head.
     Boxed<ModelSpec> encoder = {};
     int decoder_start = -1;  // the token that the decoder begins with
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
 
-// Calls visit(attention) for every layer that has one. `Spec` is ModelSpec or const ModelSpec.
+// Calls visit(attention) for every layer that has attention. `Spec` is ModelSpec or const ModelSpec.
 template <typename Spec, typename Visit>
 void for_each_attention(Spec& spec, Visit&& visit) {
     for (auto& layer : spec.layers)

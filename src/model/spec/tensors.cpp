@@ -29,7 +29,7 @@ void list_layer(const LayerSpec& spec, LayerWeights& w, int layer, TensorList& l
     visit_kind(spec.feed_forward, w.feed_forward, fill);
 }
 
-// Members of the kinds that the specification has.
+// Makes `weights` hold the kinds of layer that the specification has.
 void make_layers(const ModelSpec& spec, ModelWeights& weights) {
     for (const LayerSpec& layer : spec.layers) {
         LayerWeights& w = weights.layers.emplace_back();

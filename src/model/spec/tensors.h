@@ -23,19 +23,19 @@ enum class TensorRole : uint8_t {
     norm,
     bias,
     matrix,
-    // of a mixture, by expert: rows, biases of their logits, corrections of the selection
+    // Of a mixture, one entry per expert: router rows, biases of the logits, correction biases.
     router,
     router_bias,
     correction,
-    // of a mixture: one row, whose product says how much its shared experts count
+    // Of a mixture: one row; its product with x gates the shared experts.
     shared_gate,
-    // stacks of all experts
+    // Stacks of all experts.
     expert,
     expert_bias,
-    // of attention: biases by distance [buckets, heads]; scores, one a head, that belong to no token
+    // Of attention: biases by distance [buckets, heads]; one score per head that belongs to no token.
     relative_bias,
     sink,
-    // of a state space mixer: taps of the convolution, rates A, factors D, biases of steps
+    // Of a state space mixer: taps of the convolution, rates A, factors D, biases of step sizes.
     filter,
     rates,
     skip,
@@ -44,20 +44,20 @@ enum class TensorRole : uint8_t {
 
 inline constexpr const char* embedding_name = "token_embd.weight";
 
-// Which matrix of its part of a layer a tensor is, or the bias of which: what mixtures of quantised types choose by.
+// The matrix that a tensor is, or whose bias it is. Mixtures of quantised types (Q4_K_M, …) choose types by it.
 enum class Matrix : uint8_t { other, q, k, v, attention_out, gate, up, down };
 
 // The standard deviation of the normal distribution that training starts a matrix with.
 enum class Spread : uint8_t {
     usual,     // 0.02
-    residual,  // of what is added to the residual stream: 0.02 / √(2 · layers)
-    inputs,    // 1 / √(3 · inputs), as wide as the uniform distributions of Mamba's own code
+    residual,  // 0.02 / √(2 · layers), for matrices that add to the residual stream
+    inputs,    // 1 / √(3 · inputs), the spread of the uniform distributions in Mamba's code
 };
 
-// How many heads' rows follow each other in a tensor; 0 where it has no such rows.
+// The number of heads whose rows are stacked in a tensor; 0 if it has no such rows.
 struct HeadRows {
-    int rotated = 0;  // in pairs, by the position: of q, k and their norms
-    int shared = 0;   // each serves several query heads: of k and v
+    int rotated = 0;  // heads that RoPE rotates in pairs: q, k and their norms
+    int shared = 0;   // heads that each serve several query heads: k and v
 };
 
 struct TensorTraits {
@@ -66,45 +66,47 @@ struct TensorTraits {
     HeadRows heads = {};
 };
 
-// Where in a block a tensor is.
+// The part of a block that a tensor belongs to.
 enum class BlockPart : uint8_t { none, mixer_norm, mixer, cross_norm, cross, feed_forward_norm, feed_forward };
 
 struct TensorSlot {
-    std::string name;  // canonical, in GGUF's spelling: "blk.3.ffn_gate_exps.weight"
+    std::string name;  // canonical, as in GGUF: "blk.3.ffn_gate_exps.weight"
     Shape shape;       // torch order; experts stacked: [E, F, D]
     TensorRole role;
     int layer = -1;
-    int expert = -1;          // ≥ 0: only that expert's part of the stack `name`, [F, D]
-    bool of_encoder = false;  // the layer is the encoder's, the name begins with "enc."
+    // ≥ 0: only that expert's part of the stack `name`, [F, D].
+    int expert = -1;
+    // The layer is the encoder's, and the name begins with "enc.".
+    bool of_encoder = false;
     BlockPart part = BlockPart::none;
     TensorTraits traits = {};
-    // Of a stack: where each expert has its part.
+    // For a stack: the member of each expert that holds its part.
     ops::Weight moe::ExpertWeights::*of_expert = nullptr;
 
     bool of_experts() const { return role == TensorRole::expert || role == TensorRole::expert_bias; }
-    // One row or number for every expert.
+    // Whether it has one row or number per expert.
     bool of_router() const {
         return role == TensorRole::router || role == TensorRole::router_bias || role == TensorRole::correction;
     }
 };
 
-// Every tensor the spec implies: the order files are written in, what the loader requires, what the trainer
-// initialises.
+// All tensors of a model, in the order in which files are written. The loader requires them, the trainer initialises
+// them.
 std::vector<TensorSlot> tensor_slots(const ModelSpec& spec);
-// A slot of the encoder's own specification as one of the whole model's.
+// Turns a slot of the encoder's specification into a slot of the whole model.
 TensorSlot in_encoder(TensorSlot slot);
 // The layer that a slot belongs to; null outside layers.
 const LayerSpec* layer_of(const ModelSpec& spec, const TensorSlot& slot);
 // One expert's part of a stacked slot.
 TensorSlot part_of(const TensorSlot& stack, int expert);
 
-// What kinds of layer fill. Names are those without "blk.N.".
+// The list that the kinds of layer fill. Names are without "blk.N.".
 class TensorList {
   public:
     struct Row {
         TensorSlot slot;
-        ops::Weight* weight;  // null for stacks of experts, which live in the ExpertStore
-        bool tied = false;    // no tensor of its own: the head that is the embedding
+        ops::Weight* weight;  // null for stacks of experts, which are in the ExpertStore
+        bool tied = false;    // a head without a tensor of its own: it is the embedding
     };
 
     explicit TensorList(const ModelSpec& spec) : spec_(spec) {}
@@ -115,7 +117,7 @@ class TensorList {
     void norm(const std::string& name, NormWeights& weights);
     // "NAME.weight" [out, in].
     void matrix(const std::string& name, ops::Weight& weight, int64_t out, int64_t in, TensorTraits traits = {});
-    // The same and, if it has one, "NAME.bias" [out].
+    // "NAME.weight" [out, in] and, if present, "NAME.bias" [out].
     struct Bias {
         ops::Weight& weight;
         bool present;
@@ -126,10 +128,10 @@ class TensorList {
     void experts(const std::string& name, ops::Weight moe::ExpertWeights::*weight, Shape shape, TensorRole role,
                  TensorTraits traits = {});
 
-    // The head; a tied one is listed too.
+    // The head. A tied head is listed too.
     void head(const std::string& name, ops::Weight& weight);
 
-    // What is added from now on belongs there.
+    // Sets the layer and part of the tensors that are added from now on.
     void enter(int layer, BlockPart part);
     std::vector<Row> rows() && { return std::move(rows_); }
 
@@ -142,8 +144,8 @@ class TensorList {
     BlockPart part_ = BlockPart::none;
 };
 
-// The tensors of a model without those of its encoder, with the members of `weights` that hold them; `weights` is given
-// the layers of the specification where it has none yet.
+// The tensors of a model without its encoder, and the members of `weights` that hold them. If `weights` has no layers
+// yet, it gets those of the specification.
 std::vector<TensorList::Row> list_tensors(const ModelSpec& spec, ModelWeights& weights);
 
 }  // namespace gremium

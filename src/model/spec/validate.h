@@ -1,4 +1,4 @@
-// Whether a specification is one that the decoder can run.
+// Checks that the decoder can run a specification.
 #pragma once
 
 #include <string>

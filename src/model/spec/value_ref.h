@@ -1,5 +1,4 @@
-// Members of records named by tables: a table binds a member to the names it has outside, codecs read and write it
-// there.
+// Members of records in tables: a table binds a member to its names in files, and codecs read and write it by them.
 #pragma once
 
 #include <string>
@@ -11,7 +10,7 @@
 
 namespace gremium {
 
-// A member that is an enumeration, and its words.
+// A member that is an enumeration, and its names.
 struct Choice {
     uint8_t* value;
     std::span<const Word> words;
@@ -30,7 +29,7 @@ ValueRef ref_to(T& value) {
     }
 }
 
-// Where a record has a value. The record is changed through it only by those who read into it.
+// A reference to a value in a record. Only code that reads files into the record changes it through this reference.
 template <typename Record>
 using Member = ValueRef (*)(Record&);
 
@@ -46,7 +45,7 @@ constexpr MemberAt<Path> member_at(Path) {
     return {};
 }
 
-// FIELD_AT(moe.router.top_k): the Member of any record that has this path.
+// FIELD_AT(moe.router.top_k): the Member for this path, for any record that has it.
 #define FIELD_AT(path) ::gremium::member_at([](auto& record) -> auto& { return record.path; })
 
 }  // namespace gremium

@@ -29,13 +29,13 @@ void check_inputs(const RouterPolicy& policy, const RouteInputs& inputs, Tensor 
     int64_t behind = 0;
     for (const HookedRows& own : inputs.hooked) {
         if (own.row < behind || own.rows < 1 || own.row + own.rows > logits_TE.rows())
-            fail("layer {}: a hook's rows {} to {} of {} are not there, or others' too", inputs.layer, own.row,
-                 own.row + own.rows, logits_TE.rows());
+            fail("layer {}: a hook's rows {} to {} of {} do not exist, or overlap with another hook's", inputs.layer,
+                 own.row, own.row + own.rows, logits_TE.rows());
         behind = own.row + own.rows;
     }
 }
 
-// What a hook asks for is input: experts that exist, no more than fit.
+// Checks a hook's rules as any input: the experts must exist, and there may not be more than k.
 void check(const SelectionTerms& terms, const RouterPolicy& policy, int layer, bool training) {
     const SelectionRules& rules = terms.rules;
     if (terms.top_k < 1 || terms.top_k > policy.experts)
@@ -50,10 +50,10 @@ void check(const SelectionTerms& terms, const RouterPolicy& policy, int layer, b
         fail("layer {}: {} experts are forced, a token uses {}", layer, rules.forced.size(), terms.top_k);
     if (!(rules.mass > 0 && rules.mass <= 1))
         fail("layer {}: a mass of {}, expected above 0 and at most 1", layer, rules.mass);
-    if (training && rules.give_up()) fail("layer {}: a routing hook gives up choices, which cannot be trained", layer);
+    if (training && rules.give_up()) fail("layer {}: a routing hook drops choices, which cannot be trained", layer);
 }
 
-// The policy's terms, then those of each sequence that has a hook.
+// The policy's terms first, then those of each sequence that has a hook.
 std::vector<SelectionTerms> ask_hooks(const RouterPolicy& policy, const RouteInputs& inputs, Tensor logits_TE,
                                       bool training) {
     std::vector<SelectionTerms> terms{{.top_k = policy.top_k}};
@@ -66,7 +66,7 @@ std::vector<SelectionTerms> ask_hooks(const RouterPolicy& policy, const RouteInp
     return terms;
 }
 
-// Sequences, and where rows of one begin or end to have a hook.
+// The sequences, cut where rows with a hook begin or end.
 std::vector<SequencePart> parts_of(size_t tokens, const RouteInputs& inputs, std::span<const SelectionTerms> terms) {
     std::vector<SequencePart> parts;
     size_t hook = 0;
@@ -87,14 +87,14 @@ std::vector<SequencePart> parts_of(size_t tokens, const RouteInputs& inputs, std
     return parts;
 }
 
-// Room for the most choices that a token of these parts has.
+// The largest number of choices per token in these parts.
 Routing make_routing(Graph& g, Var logits_TE, std::span<const SequencePart> parts,
                      std::span<const SelectionTerms> terms) {
     Routing routing;
     for (const SequencePart& part : parts) routing.top_k = std::max(routing.top_k, part.terms->top_k);
     for (const SequencePart& part : parts)
         if (g.training() && part.terms->top_k != routing.top_k)
-            fail("{} and {} experts a token in one batch, which cannot be trained", part.terms->top_k, routing.top_k);
+            fail("{} and {} experts per token in one batch, which cannot be trained", part.terms->top_k, routing.top_k);
     for (const SelectionTerms& asked : terms.subspan(1)) routing.hooked_k.push_back(asked.top_k);
     const Tensor logits = logits_TE->value;
     routing.ids_Tk.resize(static_cast<size_t>(logits.rows() * routing.top_k));

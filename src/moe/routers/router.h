@@ -1,4 +1,5 @@
-// route: scores → k experts and weights a token. The policy is a record; nothing here knows an architecture.
+// route: scores → k experts and their weights for each token. The policy is a record; nothing here knows an
+// architecture.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +16,17 @@ namespace gremium::moe {
 // x_TD · routerᵀ in f32 (+ router bias), then the policy. Losses are computed when the graph trains.
 struct RouteInputs {
     const ops::Weight& router_ED;
-    // empty Weight: none
+    // Empty: no router bias.
     const ops::Weight& bias_E;
-    // f32 [E], or empty: none; never gets a gradient
+    // f32 [E]; empty: none. It never gets a gradient.
     TensorView correction_E;
-    // Of each token; those of one are neighbours, and counted alone where experts have a capacity. Empty: all are one.
+    // The sequence of each token, whose tokens are contiguous; an expert's capacity applies to each sequence by itself.
+    // Empty: all tokens are one sequence.
     std::span<const int32_t> sequences = {};
-    // Sequences that have a hook, in the order of their rows. The others cost nothing and get the same bits as without.
+    // The sequences that have a hook, in the order of their rows. The others cost nothing and get the same bits as
+    // without any hook.
     std::span<const HookedRows> hooked = {};
-    // of random second choices: another one for every step
+    // For random second choices; a different one for every step.
     uint64_t noise_seed = 0;
     int layer = 0;
 };

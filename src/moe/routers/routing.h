@@ -1,4 +1,4 @@
-// What routing decided.
+// The result of routing.
 #pragma once
 
 #include <cstdint>
@@ -10,25 +10,30 @@
 
 namespace gremium::moe {
 
-// Of T tokens. ids and weights are row-major [T, k], by descending selection score; ties go to the lower expert. A
-// dropped choice has id −1 and weight 0; those that a hook's rules gave up are last.
+// For T tokens. ids and weights are row-major [T, k], by descending selection score; of equal scores the lower expert
+// comes first. A dropped choice has id −1 and weight 0; those that a hook's rules dropped come last.
 struct Routing {
-    // The most choices that a token of the batch has: those of sequences whose hook asked for fewer end in −1 with
-    // weight 0.
+    // The largest number of choices per token in the batch. If a sequence's hook asked for fewer, its rows are filled
+    // up with id −1 and weight 0.
     int top_k = 0;
     std::vector<int32_t> ids_Tk;
-    ops::Var weights_Tk = nullptr;    // f32, differentiable
-    std::vector<int64_t> load_E;      // tokens that chose each expert; it received fewer when its capacity dropped some
-    ops::Var balance_loss = nullptr;  // scalar: E · Σ_e f_e · P_e, f_e = load_e / T (Σ f = k), P_e = mean score share
-        // (Fedus et al. 2021 eq. 4; as Hugging Face's load_balancing_loss_func, one layer)
-    ops::Var z_loss = nullptr;  // scalar: mean over tokens of logsumexp(logits)² (Zoph et al. 2022)
-    std::vector<int> hooked_k;  // choices a token of each entry of RouteInputs::hooked
+    // f32, differentiable.
+    ops::Var weights_Tk = nullptr;
+    // Tokens that chose each expert. An expert receives fewer if choices beyond its capacity were dropped.
+    std::vector<int64_t> load_E;
+    // Scalar: E · Σ_e f_e · P_e with f_e = load_e / T (Σ f = k) and P_e = mean share of the scores (Fedus et al. 2021,
+    // eq. 4; as load_balancing_loss_func of Hugging Face for one layer).
+    ops::Var balance_loss = nullptr;
+    // Scalar: mean over tokens of logsumexp(logits)² (Zoph et al. 2022).
+    ops::Var z_loss = nullptr;
+    // The k of each entry of RouteInputs::hooked.
+    std::vector<int> hooked_k;
 
     std::span<const float> weights() const { return {weights_Tk->value.f32(), ids_Tk.size()}; }
 };
 
-// A sequence's own part of a table [T, top_k] of the batch: its rows and the first k columns. The table itself where
-// these are all, else a copy that lives as long as this.
+// A sequence's part of a table [T, top_k] of the batch: its rows and the first k columns. A view of the table if
+// k = top_k, otherwise a copy that lives as long as this object.
 template <typename T>
 class OwnChoices {
   public:

@@ -23,7 +23,8 @@ float scalar(TensorView t) { return *t.f32(); }
 
 }  // namespace
 
-// A token's shares, whose means over the tokens are P_e, are the scores over their sum for sigmoids, else the softmax.
+// The shares of a token, whose means over the tokens are P_e: for sigmoids the scores divided by their sum, otherwise
+// the softmax.
 void RoutingRecord::compute_losses() {
     const int64_t tokens = logits_TE->value.rows();
     const size_t experts = load_E.size();
@@ -56,7 +57,8 @@ void RoutingRecord::compute_losses() {
 
 void RoutingRecord::backward(ops::Graph& g) const {
     for (const ops::Var v : {weights_Tk, balance_loss, z_loss}) {
-        if (v->grad) g.grad_of(v);  // f32, whoever contributed it
+        // Makes the gradient f32, whatever type it was contributed in.
+        if (v->grad) g.grad_of(v);
     }
     g.fill_grads({logits_TE}, DType::f32, [&](std::span<const Tensor> d) {
         parallel_chunks(logits_TE->value.rows(), tokens_a_chunk, [&](int64_t begin, int64_t end) {
@@ -73,7 +75,7 @@ void RoutingRecord::token_backward(int64_t t, std::span<float> dlogits_E) const 
     if (z_loss->grad) through_z(t, dlogits_E);
 }
 
-// weight_j = scale · s_j (/ Σ s), with s the scores of the chosen experts; 0 for dropped ones.
+// weight_j = scale · s_j (/ Σ s), where s are the scores of the chosen experts; 0 for dropped choices.
 void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E) const {
     const std::span<const float> dweights = row(weights_Tk->grad, t);
     std::vector<float> score_k(static_cast<size_t>(top_k)), dscore_k(score_k.size());
@@ -91,7 +93,7 @@ void RoutingRecord::through_weights(int64_t t, std::span<float> dlogits_E) const
     through_scores(t, dlogits_E, score_k, dscore_k);
 }
 
-// What the weights of token t were made of.
+// The scores from which the weights of token t were computed.
 void RoutingRecord::scores(int64_t t, std::span<float> score_k) const {
     const std::span<const float> score_E = row(score_TE, t);
     const std::span<const int32_t> ids = of_token(chosen_Tk, t);
@@ -126,7 +128,8 @@ void RoutingRecord::through_scores(int64_t t, std::span<float> dlogits_E, std::s
             case Score::sigmoid:
                 dlogit += s * (1 - s) * dscore_k[j];
                 break;
-            case Score::sparsemixer:  // which experts compete is a constant
+            // The set of experts that compete counts as a constant.
+            case Score::sparsemixer:
                 dlogit += s * dscore_k[j];
                 sparsemixer_shares(share_E, score_E, ids, j, policy.sparse_epsilon);
                 for (size_t e = 0; e < share_E.size(); ++e) dlogits_E[e] -= share_E[e] * s * dscore_k[j];

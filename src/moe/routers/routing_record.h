@@ -1,4 +1,4 @@
-// The balance terms of a routing decision, and the gradient of everything that routing returns.
+// The balance losses of a routing decision, and the gradients of everything that routing returns.
 #pragma once
 
 #include <span>
@@ -12,15 +12,18 @@ namespace gremium::moe {
 struct RoutingRecord {
     RouterPolicy policy;
     int top_k;
-    std::vector<int32_t> chosen_Tk;  // before any was dropped
+    std::vector<int32_t> chosen_Tk;  // before choices were dropped
     std::vector<int32_t> ids_Tk;
     std::vector<int64_t> load_E;
     ops::Var logits_TE, weights_Tk, balance_loss, z_loss;
     TensorView softmax_TE;
-    TensorView score_TE;  // what weights are made of: softmax, sigmoids or (softmax of the selected or near) logits
+    // What weights are computed from (scores.h): the softmax, sigmoids, or logits for a softmax over some of the
+    // experts.
+    TensorView score_TE;
     Tensor logsumexp_T, score_sum_T;
 
-    void compute_losses();  // and the logsumexps and sums of scores
+    // Also computes the logsumexps and sums of scores.
+    void compute_losses();
     void backward(ops::Graph& g) const;
 
   private:
@@ -36,8 +39,8 @@ struct RoutingRecord {
     void through_z(int64_t t, std::span<float> dlogits_E) const;
 };
 
-// Adds the balance terms to a decision whose tokens all have top_k choices, and records its gradient. score_TE: what
-// weights were made of (scores.h); chosen_Tk: before any was dropped.
+// Adds the balance losses to a decision in which all tokens have top_k choices, and records its gradient. score_TE:
+// what weights were computed from (scores.h); chosen_Tk: the choices before some were dropped.
 void add_losses(ops::Graph& g, const RouterPolicy& policy, ops::Var logits_TE, Tensor score_TE,
                 std::vector<int32_t> chosen_Tk, Routing& routing);
 

@@ -21,7 +21,7 @@ using Second = RouterPolicy::Second;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr int64_t chunk_tokens = 64;
 
-// For a call with so many choices; 0: no limit.
+// The capacity of an expert in a call with this number of choices; 0: no limit.
 int64_t capacity_of(const RouterPolicy& policy, size_t choices, bool training) {
     if (policy.capacity > 0 || !training) return policy.capacity;
     return static_cast<int64_t>(
@@ -52,7 +52,7 @@ void TokenChoice::choose() const {
 }
 
 void TokenChoice::choose(const SequencePart& part, size_t t, std::span<float> selection_E) const {
-    // Large logits have the same sigmoid: where nothing is added, the logits themselves keep the order.
+    // Large logits have the same sigmoid. If nothing is added to it, selecting by logits keeps their order.
     const bool by_logits = policy.score == Score::sigmoid && correction_E.empty() && policy.groups == 1;
     const std::span<const float> score = by_logits ? logits_TE : score_TE;
     for (size_t e = 0; e < experts; ++e) {
@@ -74,7 +74,7 @@ void TokenChoice::force(const SequencePart& part, size_t t, std::span<float> sel
     }
 }
 
-// Experts of all but the best groups get −∞; ties go to the lower group.
+// Sets the experts of all but the best groups to −∞; of equal groups the lower one is kept.
 void TokenChoice::keep_best_groups(std::span<float> selection_E) const {
     const auto groups = static_cast<size_t>(policy.groups), size = experts / groups;
     std::vector<std::pair<float, size_t>> ranked(groups);
@@ -94,7 +94,7 @@ void TokenChoice::keep_best_groups(std::span<float> selection_E) const {
         std::ranges::fill(selection_E.subspan(ranked[i].second * size, size), -infinity);
 }
 
-// The k largest selection scores, descending; ties go to the lower expert. −∞ is never selected.
+// The k largest selection scores, descending; of equal scores the lower expert comes first. −∞ is never selected.
 void TokenChoice::select(size_t top_k, size_t t, std::span<const float> selection_E) const {
     const std::span<int32_t> best = chosen(t, top_k);
     const auto score = [&](int32_t e) { return selection_E[static_cast<size_t>(e)]; };
@@ -210,7 +210,7 @@ void TokenChoice::give_up() const {
     count_load();
 }
 
-// The choices that rules keep come first, then −1 with weight 0.
+// The choices that the rules keep come first, then those dropped, with id −1 and weight 0.
 void TokenChoice::give_up(const SequencePart& part, size_t t) const {
     const SelectionRules& rules = part.terms->rules;
     const size_t top_k = part.top_k();

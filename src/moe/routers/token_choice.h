@@ -1,5 +1,5 @@
-// Token choice: every token chooses its k best experts. Here are the stages of that decision, in the order in which
-// route() goes through them.
+// Token choice: every token chooses its k best experts. The stages of that decision, in the order in which route()
+// calls them.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace gremium::moe {
 
-// What holds for a sequence's tokens: the policy's k, or what its hook asked for.
+// The terms for a sequence's tokens: the policy's, or those its hook asked for.
 struct SelectionTerms {
     int top_k = 0;
     SelectionRules rules = {};
 };
 
-// Neighbouring rows of one sequence, which are decided under the same terms.
+// Contiguous rows of one sequence, decided under the same terms.
 struct SequencePart {
     size_t begin, end;
     const SelectionTerms* terms;
@@ -25,7 +25,7 @@ struct SequencePart {
     size_t top_k() const { return static_cast<size_t>(terms->top_k); }
 };
 
-// One call of route: what its tokens share. Tables [T, k] have room for the most choices of any token.
+// What the tokens of one call of route() share. Tables [T, k] are as wide as the largest k.
 struct TokenChoice {
     const RouterPolicy& policy;
     int layer;
@@ -33,19 +33,19 @@ struct TokenChoice {
     uint64_t noise_seed;
     size_t experts, width;
     std::span<const float> logits_TE, score_TE;
-    // may be empty
+    // May be empty.
     std::span<const float> correction_E;
-    // covering all rows in their order
+    // They cover all rows, in order.
     std::span<const SequencePart> parts;
-    // before and after some were dropped
+    // Before and after choices were dropped.
     std::span<int32_t> chosen_Tk, ids_Tk;
     std::span<float> weights_Tk;
-    // empty: nobody asks
+    // Empty if not wanted.
     std::span<float> margin_T;
     std::span<int64_t> load_E;
 
     void choose() const;
-    // Another second choice by RouterPolicy::second, or none.
+    // Replaces or drops second choices as RouterPolicy::second says.
     void reconsider_second() const;
     void count_load() const;
     void drop_overflow() const;

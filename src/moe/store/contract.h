@@ -1,15 +1,15 @@
-// An expert is an addressable, versioned object; where it lives is the store's business. Offload, expert parallelism,
-// editing and versions are policies behind this contract, and nothing above it knows where weights lie.
+// An expert is an addressable, versioned object, and only its store knows where its weights are. Offload, expert
+// parallelism, editing and versions are policies behind this contract.
 //
 // Who may call what, and when:
-//   want, lease and a lease's end come from one thread at a time: the one that runs the forward.
-//   want is said ahead of lease, for experts that will be leased soon. It returns at once, promises nothing and may be
-//   left out.
-//   lease gives weights that are ready to compute with, and waits for them where it must. Several leases may be alive,
-//   also of
-//   the same experts: when training they live as long as the tape.
-//   What a living lease holds stays where it is. All else a store may move or evict whenever want or lease is called.
-//   source, hash, residency and peek may be called by any thread as long as nobody changes weights.
+// - want and lease are called, and leases end, in one thread at a time: the one that runs the forward.
+// - want is a hint, given ahead of lease, for experts that will be leased soon. It returns at once, guarantees nothing
+//   and may be left out.
+// - lease returns weights that are ready to compute with, and waits for them if necessary. Several leases may exist at
+//   the same time, even of the same experts: in training they live as long as the tape.
+// - The weights of a lease do not move while it lives. The store may move or evict anything else whenever want or lease
+//   is called.
+// - Any thread may call source, hash, residency and peek as long as nobody changes weights.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +36,12 @@ struct ExpertWeights {
     ops::Weight gate_bias = {}, up_bias = {}, down_bias = {};
 };
 
-// All of them, in the order in which an expert's bytes are hashed and in which its sources stand.
+// All tensors of an expert, in the order in which its bytes are hashed and its sources are listed.
 inline constexpr ops::Weight ExpertWeights::*expert_tensors[] = {&ExpertWeights::gate,    &ExpertWeights::up,
                                                                  &ExpertWeights::down,    &ExpertWeights::gate_bias,
                                                                  &ExpertWeights::up_bias, &ExpertWeights::down_bias};
 
-// Of the tensors that the expert has.
+// The total size of the expert's tensors.
 int64_t bytes_of(const ExpertWeights& weights);
 
 class ExpertStore;
@@ -53,9 +53,10 @@ class ExpertLease {
                 std::vector<const ExpertWeights*> weights_E);
     ExpertLease(ExpertLease&&) noexcept;
     ExpertLease& operator=(ExpertLease&&) = delete;
-    ~ExpertLease();  // returns it to the store, which must still be there
+    // Returns the lease to its store, which must still exist.
+    ~ExpertLease();
 
-    // [E], indexed by expert; null for those that were not asked for.
+    // [E], indexed by expert; null for experts that were not asked for.
     std::span<const ExpertWeights* const> weights() const { return weights_E_; }
 
   private:
@@ -66,43 +67,46 @@ class ExpertLease {
 };
 
 enum class Residency : uint8_t {
-    mapped,    // weights stay in the mapped file; the kernel pages them in and out
+    mapped,    // weights stay in the mapped file; the operating system pages them in and out
     resident,  // weights are copied to memory once
 };
 
-// Counted since the store was made; experts each time they are named.
+// Counts since the store was created. An expert counts each time it is named.
 struct StoreStats {
-    int64_t leases = 0;   // given
-    int64_t held = 0;     // of these, not yet given back
-    int64_t experts = 0;  // leased
-    int64_t bytes = 0;    // of these experts' tensors
-    int64_t wanted = 0;   // experts that want named
-    int64_t fetched = 0;  // of these, those that were not known to be in memory, so that reading began
-    int64_t misses = 0;   // leased experts that were not known to be in memory and that no want had announced
+    int64_t leases = 0;   // leases given
+    int64_t held = 0;     // leases not yet returned
+    int64_t experts = 0;  // experts leased
+    int64_t bytes = 0;    // bytes of the leased experts' tensors
+    int64_t wanted = 0;   // experts named by want
+    int64_t fetched = 0;  // wanted experts not known to be in memory, for which reading began
+    int64_t misses = 0;   // leased experts neither known to be in memory nor announced by want
 };
 
 class ExpertStore {
   public:
     virtual ~ExpertStore() = default;
-    virtual int layers() const = 0;  // decoder layers; layers without experts have count 0
+    // The number of decoder layers.
+    virtual int layers() const = 0;
+    // The number of experts in a layer; 0 for a layer without experts.
     virtual int experts(int layer) const = 0;
 
     // These experts of a layer (ascending ids) will be leased soon.
     virtual void want(int layer, std::span<const int32_t> experts) = 0;
     // Weights of the listed experts of a layer (ascending ids), ready to compute with.
     virtual ExpertLease lease(int layer, std::span<const int32_t> experts) = 0;
-    virtual void give_back(int layer, std::span<const int32_t> experts) = 0;  // called by the lease
+    // Called by the lease when it ends.
+    virtual void give_back(int layer, std::span<const int32_t> experts) = 0;
 
-    // Where the tensors that an expert has can be read from, in the order of expert_tensors: their bytes one after the
-    // other are what hash() is of. Empty where not each of them lies in one piece in a file as it is computed with:
+    // The file ranges that hold an expert's tensors, in the order of expert_tensors; hash() is the hash of these bytes,
+    // one range after the other. Empty if a tensor is not contiguous in a file in the form it is computed with, as with
     // weights that were converted, edited or trained.
     virtual std::vector<FilePart> source(ExpertId id) const = 0;
-    // The files that sources are parts of; they live as long as the store.
+    // The files of the sources; they live as long as the store.
     virtual const MappedFiles& files() const = 0;
-    // Where an expert lives now and what it is: the hash of the bytes of its tensors.
+    // Where an expert is now, and the hash of the bytes of its tensors.
     virtual Residency residency(ExpertId id) const = 0;
     virtual std::string hash(ExpertId id) const = 0;
-    // For writers and inspection: views that live as long as the store. Reading them may wait for a disk.
+    // For writing files and inspection: views that live as long as the store. Reading them may wait for the disk.
     virtual const ExpertWeights& peek(ExpertId id) const = 0;
 
     virtual StoreStats stats() const = 0;

@@ -51,7 +51,8 @@ ExpertLease LocalStore::lease(int layer, std::span<const int32_t> experts) {
 void LocalStore::give_back(int, std::span<const int32_t>) { --stats_.held; }
 
 std::vector<FilePart> LocalStore::source(ExpertId id) const {
-    peek(id);  // throws for one that is not there
+    // Throws if there is no such expert.
+    peek(id);
     return sources_[static_cast<size_t>(id.layer)][static_cast<size_t>(id.expert)];
 }
 

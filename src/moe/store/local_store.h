@@ -1,4 +1,4 @@
-// What stores have in common whose weights can always be addressed: leasing them moves nothing.
+// What stores have in common if all their weights are always addressable, so that a lease moves nothing.
 #pragma once
 
 #include <string>
@@ -33,8 +33,8 @@ class LocalStore : public ExpertStore {
   private:
     const std::vector<ExpertWeights>& of_layer(int layer) const;
 
-    std::vector<std::vector<std::vector<FilePart>>> sources_;  // as they were in the files
-    std::vector<std::vector<int64_t>> sizes_;                  // bytes; a lease adds them at every step
+    std::vector<std::vector<std::vector<FilePart>>> sources_;  // by layer, expert and tensor
+    std::vector<std::vector<int64_t>> sizes_;                  // in bytes, by layer and expert
 };
 
 }  // namespace gremium::moe

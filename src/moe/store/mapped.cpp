@@ -1,4 +1,4 @@
-// Weights that stay in the mapped file, where the kernel pages them in and out.
+// Weights that stay in the mapped file; the operating system pages them in and out.
 #include <algorithm>
 #include <utility>
 
@@ -21,12 +21,14 @@ class MappedStore final : public LocalStore {
         all_fit_ = bytes <= kept_bytes_;
     }
 
-    // Begins to read what may not be in memory, all at once, instead of page by page as the products come to it.
+    // Begins to read all pages that may not be in memory at once; otherwise the products would wait for one after the
+    // other.
     void want(int layer, std::span<const int32_t> experts) override {
         LocalStore::want(layer, experts);
         if (files_.empty()) return;
         for (const int32_t e : experts) {
-            peek({layer, e});  // throws for one that is not there
+            // Throws if there is no such expert.
+            peek({layer, e});
             if (in_memory({layer, e})) continue;
             for (const FilePart& part : source({layer, e}))
                 part.file->advise(MappedFile::Advice::will_need, part.offset, part.bytes);
@@ -48,18 +50,19 @@ class MappedStore final : public LocalStore {
     Residency residency(ExpertId) const override { return Residency::mapped; }
 
   private:
-    // Asking the kernel for each page at each step would take as long as the step. So what was named once counts as
-    // paged in: for ever where memory can keep all experts, else until as many bytes as it can keep have been leased
-    // since.
+    // Asking the operating system about each page at each step would take as long as the step itself. So an expert that
+    // was named once counts as being in memory: for ever if memory can hold all experts, otherwise until as many bytes
+    // as memory can hold have been leased since.
     bool in_memory(ExpertId id) {
         const int64_t last = last_use(id);
         if (last >= 0 && (all_fit_ || stats_.bytes - last <= kept_bytes_)) return true;
-        return source(id).empty();  // weights that are in no file are in memory
+        // Weights that are in no file are in memory.
+        return source(id).empty();
     }
     void used(ExpertId id) { last_use(id) = stats_.bytes; }
     int64_t& last_use(ExpertId id) { return last_use_[static_cast<size_t>(id.layer)][static_cast<size_t>(id.expert)]; }
 
-    // The bytes that had been leased when an expert was last named; −1: it never was.
+    // By layer and expert: how many bytes had been leased when it was last named; −1: it never was.
     std::vector<std::vector<int64_t>> last_use_;
     int64_t kept_bytes_;
     bool all_fit_;

@@ -1,4 +1,4 @@
-// Weights that were copied to memory once.
+// Weights that are copied to memory when the store is created.
 #include <cstring>
 #include <utility>
 
@@ -18,7 +18,7 @@ class ResidentStore final : public LocalStore {
     Residency residency(ExpertId) const override { return Residency::resident; }
 
   private:
-    // Weights with a gradient are parameters: they are in memory already, and their owner changes them.
+    // Weights with a gradient are parameters: they are in memory already, and their owner updates them there.
     void copy_to_memory(ops::Weight& weight) {
         if (!weight || weight.grad) return;
         const OwnedTensor& copy = memory_.emplace_back(weight.value.dtype, weight.value.shape);

@@ -1,4 +1,4 @@
-// The stores that there are.
+// Constructs the stores.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,9 @@
 
 namespace gremium::moe {
 
-// experts[layer][expert]: views that outlive the store (mapped), or are copied into memory it owns (resident); weights
-// with a gradient are parameters, and stay where their owner changes them. Views of bytes of `files` have a source.
+// experts[layer][expert]: views that must outlive the store (mapped), or are copied into memory that it owns
+// (resident). Weights with a gradient are parameters and stay where their owner updates them. Experts whose bytes lie
+// in `files` have a source.
 std::unique_ptr<ExpertStore> make_expert_store(std::vector<std::vector<ExpertWeights>> experts, Residency residency,
                                                MappedFiles files = {});
 

@@ -13,7 +13,8 @@ Affine affine(const float* x, const float* w, int n, int highest, bool below_zer
     const float mean = below_zero ? std::min(0.f, sum_x / sum_w) : sum_x / sum_w;
     Affine best{0, mean};
     if (!(high > low)) return best;
-    float best_gain = 2 * mean * sum_x - mean * mean * sum_w;  // Σ wx² less the error
+    // The gain is Σ wx² minus the error.
+    float best_gain = 2 * mean * sum_x - mean * mean * sum_w;
     const auto improve = [&](float per_step, float min) {
         float q_sum = 0, qq = 0, xq = 0;
         const float top = static_cast<float>(highest);
@@ -25,7 +26,8 @@ Affine affine(const float* x, const float* w, int n, int highest, bool below_zer
             xq += wq * x[i];
         }
         const float determinant = sum_w * qq - q_sum * q_sum;
-        const bool distinct = determinant > 1e-5f * sum_w * qq;  // codes, beyond rounding
+        // Whether the codes differ by more than rounding.
+        const bool distinct = determinant > 1e-5f * sum_w * qq;
         if (!distinct && !(below_zero && qq > 0)) return false;
         Affine fitted{(sum_w * xq - sum_x * q_sum) / determinant, (qq * sum_x - q_sum * xq) / determinant};
         if (!distinct || (below_zero && fitted.min > 0)) fitted = {xq / qq, 0};

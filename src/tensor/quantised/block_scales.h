@@ -1,6 +1,6 @@
-// Scales of quantised weights by weighted least squares: Σ w·(x − y)² over n weights becomes small. Codes follow from
-// a scale by rounding, and the best scale from codes in closed form; a grid around the scale that just covers the
-// largest weight finds a start, and the two steps then alternate while they help.
+// Fits the scales of quantised weights by weighted least squares, which make Σ w·(x − y)² over n weights small. Given a
+// scale, rounding gives the codes; given the codes, the best scale has a closed form. The search starts with a grid
+// around the scale that just covers the largest weight, then alternates these two steps while the error falls.
 #pragma once
 
 #include <algorithm>
@@ -8,15 +8,15 @@
 
 namespace gremium::fit {
 
-// To a whole number, half to even; |v| < 2²². Unlike the library's functions, loops of it become vectors anywhere.
+// To an integer, half to even; |v| < 2²². Unlike the standard functions, it vectorises on every target.
 inline float round(float v) { return (v + 0x1.8p23f) - 0x1.8p23f; }
 
-// Within bounds; a NaN becomes `high`.
+// A NaN becomes `high`.
 inline float clamp(float v, float low, float high) { return std::max(low, std::min(high, v)); }
 
 inline float inverse(float v) { return v != 0 ? 1 / v : 0; }
 
-// The weight that is largest in size, with its sign.
+// The weight with the largest absolute value, with its sign.
 inline float extreme(const float* x, int n) {
     float most = 0;
     for (int i = 0; i < n; ++i) {
@@ -25,16 +25,17 @@ inline float extreme(const float* x, int n) {
     return most;
 }
 
-// Values that codes stand for: whole numbers.
+// A codebook whose values are the integers lowest … highest.
 struct Integers {
     float lowest, highest;
-    static constexpr float step = 0.1f;  // of the grid, in units of values
+    // Of the grid, in units of codebook values.
+    static constexpr float step = 0.1f;
     static constexpr bool lopsided = false;
     float nearest(float v) const { return clamp(round(v), lowest, highest); }
 };
 
-// y = scale·v for values v of the book, whose lowest value is its largest: the largest weight comes near it. A book
-// that is lopsided between its ends may fit better the other way round.
+// y = scale·v for values v of the codebook. Its lowest value is the largest in size, so the largest weight is mapped
+// near it. A lopsided codebook may fit better with the opposite sign.
 template <typename Book>
 float scale(const float* x, const float* w, int n, const Book& book) {
     const float most = extreme(x, n);
@@ -48,7 +49,8 @@ float scale(const float* x, const float* w, int n, const Book& book) {
             xv += w[i] * x[i] * v;
             vv += w[i] * v * v;
         }
-        if (!(xv * xv > best_gain * vv)) return false;  // the error is Σ wx² − (Σ wxv)² / Σ wv²
+        // The error is Σ wx² − (Σ wxv)² / Σ wv².
+        if (!(xv * xv > best_gain * vv)) return false;
         best_gain = xv * xv / vv;
         best = xv / vv;
         return true;

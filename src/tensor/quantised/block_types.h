@@ -1,9 +1,9 @@
-// The block-quantised types as they lie in GGUF files, little-endian. d, dmin and m are f16 scales; a "part" is the run
-// of weights inside a block of 256 that shares a small scale. In blocks of 32, byte j of q holds weight j in its low
-// and weight j + 16 in its high nibble.
+// The block-quantised types as GGUF files store them, little-endian. d, dmin and m are f16; a "part" is a run of
+// weights inside a block of 256 that shares a small scale. In blocks of 32, byte j of q holds weight j in its low
+// nibble and weight j + 16 in its high nibble.
 //
-// decode() writes the block's weights. encode() chooses scales and codes for the weights x so that Σ w·(x − y)² becomes
-// small; w may be null: all count the same.
+// decode() writes the block's weights. encode() chooses scales and codes for the weights x that make Σ w·(x − y)²
+// small; w may be null: all weights count the same.
 #pragma once
 
 #include <cstdint>
@@ -119,8 +119,8 @@ struct BlockQ6_K {  // 16 parts: y = d·scale·(q − 32)
 struct BlockIQ4_XS {  // 8 parts: y = d·(scale − 32)·table[q], scales of 6 bits
     static constexpr int size = 256;
     uint16_t d;
-    uint16_t scales_high;   // two bits a part
-    uint8_t scales_low[4];  // four bits a part
+    uint16_t scales_high;   // two bits per part
+    uint8_t scales_low[4];  // four bits per part
     uint8_t q[128];
     void decode(float* y) const;
     void encode(const float* x, const float* w);

@@ -10,7 +10,7 @@
 namespace gremium {
 namespace {
 
-// How rows of an element type become f32, and how f32 becomes such rows. `importance` may be null.
+// Conversions of rows between an element type and f32. `importance` may be null.
 struct Codec {
     DType dtype;
     void (*dequantise)(const std::byte* in, float* out, int64_t n) = nullptr;
@@ -22,7 +22,7 @@ void copy_out(const float* in, std::byte* out, int64_t n, const float*) {
     std::memcpy(out, in, static_cast<size_t>(n) * 4);
 }
 
-// Numbers of a smaller format, each for itself. Files hold them unaligned.
+// Element-wise conversions of smaller floating-point formats. Files hold them unaligned.
 template <auto decode, typename Bits>
 void widen(const std::byte* in, float* out, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
@@ -48,8 +48,8 @@ void decode_blocks(const std::byte* in, float* out, int64_t n) {
     }
 }
 
-// Importance relative to the block's mean, so that its scale does not matter, and never zero: a column that was never
-// seen still deserves a sensible code.
+// Importance relative to the block's mean, so that its scale does not matter. It is never zero, because a column that
+// was never seen still needs a sensible code.
 void relative_weights(const float* importance, int n, float* weights) {
     double mean = 0;
     for (int i = 0; i < n; ++i) mean += static_cast<double>(importance[i]) / n;
@@ -104,7 +104,7 @@ static_assert(codecs_stand_at_their_index());
 
 const Codec& codec(DType dtype) {
     const Codec& found = codecs[static_cast<size_t>(dtype)];
-    if (!found.dequantise) fail("{} is no type of weights", info(dtype).name);
+    if (!found.dequantise) fail("{} is not a type of weights", info(dtype).name);
     return found;
 }
 

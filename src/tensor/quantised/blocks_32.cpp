@@ -1,5 +1,5 @@
-// Blocks of 32 weights in whole steps of one scale. Without importance, codes and scales are those of ggml's reference
-// quantisers: round to nearest between the extremes.
+// Blocks of 32 weights, each an integer multiple of one scale. Without importance, codes and scales are those of ggml's
+// reference quantisers: round to nearest between the extremes.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -51,7 +51,8 @@ void BlockQ8_0::decode(float* y) const {
     for (int j = 0; j < size; ++j) y[j] = scale * static_cast<float>(q[j]);
 }
 
-void BlockQ8_0::encode(const float* x, const float* /*w*/) {  // exact enough: importance changes next to nothing
+// Importance is ignored: at this precision it changes almost nothing.
+void BlockQ8_0::encode(const float* x, const float* /*w*/) {
     const float scale = std::fabs(fit::extreme(x, size)) / 127, per_step = fit::inverse(scale);
     d = f32_to_f16(scale);
     for (int j = 0; j < size; ++j) q[j] = static_cast<int8_t>(fit::clamp(std::roundf(x[j] * per_step), -127, 127));

@@ -1,4 +1,4 @@
-// K-quants. A code of two or more bits is split between bytes: `at` says where weight i lies.
+// K-quants. The bits of a code may be in several bytes: `at` gives the position of weight i.
 #include <cstring>
 
 #include "tensor/quantised/block_types.h"
@@ -17,8 +17,8 @@ struct Quarter {
 };
 Quarter quarter(int i) { return {i / 128 * 32 + i % 32, i % 128 / 32 * 2}; }
 
-// Q4_K, Q5_K: eight scales and mins of six bits in twelve bytes. The upper four parts keep four bits of each in the
-// last four bytes and two bits above those of the lower parts.
+// Q4_K, Q5_K: eight scales and mins of six bits in twelve bytes. Of the upper four parts, four bits of each are in the
+// last four bytes, and two bits above those of the lower parts.
 struct ScaleMin {
     int scale, min;
 };
@@ -48,7 +48,7 @@ void pack_signed(uint8_t (&s)[12], const int (&scale)[16]) {
     }
 }
 
-// Q6_K: of each half, weights 64 apart share a byte of `low`, those 32 apart one of `high`.
+// Q6_K: in each half, weights 64 apart share a byte of `low`, and weights 32 apart share a byte of `high`.
 struct SixBits {
     int low, low_shift, high, high_shift;
 };

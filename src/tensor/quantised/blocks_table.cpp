@@ -1,4 +1,4 @@
-// Blocks whose codes stand for values of a table: IQ4_NL, IQ4_XS and the floating point of MXFP4.
+// Blocks whose codes are indices of a table: IQ4_NL, IQ4_XS, and MXFP4 with its floating-point values.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,7 +10,7 @@
 namespace gremium {
 namespace {
 
-// The values of IQ4_NL as a book: a value is what the thresholds below it add up to.
+// The values of IQ4_NL as a codebook: the nearest value is the sum over the thresholds below v.
 struct Iq4Book {
     static constexpr float lowest = iq4_values[0], step = 1;
     static constexpr bool lopsided = true;
@@ -28,7 +28,7 @@ struct Iq4Book {
     static constexpr float threshold(int k) { return 0.5f * static_cast<float>(iq4_values[k] + iq4_values[k + 1]); }
 };
 
-// E2M1, doubled: whole numbers, with a sign in the fourth bit.
+// E2M1, doubled to make integers; the fourth bit is the sign.
 constexpr float e2m1_doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, -0.f, -1, -2, -3, -4, -6, -8, -12};
 
 int e2m1_code(float doubled) {
@@ -97,8 +97,8 @@ void BlockMXFP4::decode(float* y) const {
     }
 }
 
-// The largest weight gets the largest exponent of E2M1, which clips what lies above 6; with importance the neighbours
-// are tried too.
+// The largest weight gets the largest exponent of E2M1, which clips values above 6; with importance the neighbouring
+// exponents are tried too.
 void BlockMXFP4::encode(const float* x, const float* w) {
     const float most = std::fabs(fit::extreme(x, size));
     const int usual = most > 0 ? std::clamp(std::min(std::ilogb(most), 127) - 2 + 127, 0, 254) : 0;

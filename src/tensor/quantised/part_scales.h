@@ -1,6 +1,6 @@
-// Blocks of 256 weights in parts, whose small scales are whole multiples of one f16 scale of the block (K-quants): each
-// part is fitted alone, the parts' scales are rounded to multiples of the block's, and the block's is fitted once more
-// to what came out.
+// Blocks of 256 weights in parts whose small scales are integer multiples of one f16 scale of the block (K-quants).
+// Each part is fitted by itself, the scales of the parts are rounded to multiples of the block's scale, and the block's
+// scale is then fitted again to the result.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ inline const float* weights_or_ones(const float* w) {
     return w ? w : ones.data();
 }
 
-// y = d·scale[part]·v, v a value of a book, scales in [lowest, −lowest).
+// y = d·scale[part]·v with v a value of the codebook and scales in [lowest, −lowest).
 template <int parts>
 struct Scaled {
     uint16_t d;  // f16
@@ -60,7 +60,7 @@ Scaled<parts> scaled_parts(const float* x, const float* importance, int lowest, 
     return out;
 }
 
-// y = d·scale[part]·q − dmin·min[part], q in 0 … highest.
+// y = d·scale[part]·q − dmin·min[part] with q in 0 … highest.
 template <int parts>
 struct Shifted {
     uint16_t d, dmin;  // f16
@@ -95,7 +95,8 @@ Shifted<parts> shifted_parts(const float* x, const float* importance, int highes
         }
     };
     choose_codes();
-    double aa = 0, ab = 0, bb = 0, xa = 0, xb = 0;  // y = d·a − dmin·b
+    // Least squares for d and dmin in y = d·a − dmin·b.
+    double aa = 0, ab = 0, bb = 0, xa = 0, xb = 0;
     for (int i = 0; i < block; ++i) {
         const double a = out.scale[i / length] * out.q[i], b = out.min[i / length], wi = double{w[i]};
         aa += wi * a * a;

@@ -1,4 +1,4 @@
-// Attention over the tokens before: grouped-query, latent, windowed, chunked; and over the source that an encoder read.
+// Attention over preceding tokens (grouped-query, latent, windowed, chunked), and over the source that an encoder read.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,15 @@ class KvCache;
 struct Model;
 struct ModelSpec;
 
-// YaRN (Peng et al. 2023): a frequency that turns fewer than beta_slow times within the original context is divided by
-// `factor`, one that turns more than beta_fast times is kept; between them lies a blend.
+// YaRN (Peng et al. 2023): a frequency with fewer than beta_slow turns within the original context is divided by
+// `factor`, one with more than beta_fast turns is kept, and frequencies between them are blended.
 struct YarnSpec {
     float factor = 1;  // 1: none
     float beta_fast = 32, beta_slow = 1;
-    bool truncate = true;      // the blend begins and ends at whole dimensions
-    float log_multiplier = 0;  // scores times (1 + log_multiplier · ln factor)² (a tenth of DeepSeek's mscale_all_dim)
+    // The blend begins and ends at whole dimensions.
+    bool truncate = true;
+    // Scores are multiplied by (1 + log_multiplier · ln factor)² (a tenth of DeepSeek's mscale_all_dim).
+    float log_multiplier = 0;
     friend bool operator==(const YarnSpec&, const YarnSpec&) = default;
 };
 
@@ -28,37 +30,39 @@ struct RopeSpec {
     kernels::RopePairing pairing = kernels::RopePairing::half_split;
     int dims = 0;  // rotated dimensions of each head
     float base = 10000;
-    float linear_factor = 1;           // positions divided by this
-    std::vector<float> divisors = {};  // [dims/2] frequency divisors ("rope_freqs", llama3 scaling); empty: 1
-    // Others for when the context in use is longer than the original one (longrope); empty: none.
+    // Positions are divided by this.
+    float linear_factor = 1;
+    // [dims/2]: frequencies are divided by these ("rope_freqs", llama3 scaling); empty: 1.
+    std::vector<float> divisors = {};
+    // Used instead if the context in use is longer than the original one (longrope); empty: none.
     std::vector<float> long_divisors = {};
     YarnSpec yarn = {};
-    int original_context = 0;  // positions that were trained before scaling
-    float magnitude = 1;       // of the cosines and sines
+    int original_context = 0;  // the trained context before scaling
+    float magnitude = 1;       // factor of the cosines and sines
     friend bool operator==(const RopeSpec&, const RopeSpec&) = default;
 };
 
-// The root mean square of each head or of the whole vector, before rotation with weights; or that of each head after
-// rotation without (Llama 4).
+// RMSNorm of queries and keys: of each head or of the whole vector, before rotation and with weights; or of each head
+// after rotation and without weights (Llama 4).
 enum class QkNorm : uint8_t { none, per_head, full, rotated };
 
-// Keys and values are made from `rank` numbers a token, which with one rotated key for all heads are what is cached
-// (multi-head latent attention: DeepSeek-V2, 2024). The last rope.dims of head_dim are the rotated ones.
+// Multi-head latent attention (DeepSeek-V2, 2024): keys and values are projected from a latent vector of `rank` numbers
+// per token. The cache holds that vector and one rotated key for all heads. The last rope.dims of head_dim are rotated.
 struct LatentSpec {
     int rank = 0;        // 0: keys and values are projected from the input
-    int query_rank = 0;  // queries are made from so many numbers; 0: from the input
+    int query_rank = 0;  // rank of the queries' latent vector; 0: queries are projected from the input
     friend bool operator==(const LatentSpec&, const LatentSpec&) = default;
 };
 
-// Biases of scores by the distance of key and query, in buckets that widen with it (Raffel et al.: T5, 2020). One table
-// [buckets, heads] for all layers.
+// Score biases that depend on the distance of key and query, in buckets that widen with the distance (Raffel et al.:
+// T5, 2020). One table [buckets, heads] serves all layers.
 struct RelativeBiasSpec {
     int buckets = 0;         // 0: none
-    int max_distance = 128;  // from here on all distances are one
+    int max_distance = 128;  // all distances from here on share a bucket
     friend bool operator==(const RelativeBiasSpec&, const RelativeBiasSpec&) = default;
 };
 
-// D: the model's width. H query heads and G key/value heads of N numbers (head_dim), values of V (value_dim). Of latent
+// D: model width; H query heads and G key/value heads of width N (head_dim), values of width V (value_dim). For latent
 // attention: R its rank, Q the queries' rank, P the rotated dimensions of a head.
 struct AttentionWeights {
     ops::Weight q;                // [H·N, D]
@@ -69,11 +73,11 @@ struct AttentionWeights {
     ops::Weight k_bias;           // [G·N]
     ops::Weight v_bias;           // [G·V]
     ops::Weight out_bias;         // [D]
-    ops::Weight q_norm;           // [N], or of whole vectors [H·N]
-    ops::Weight k_norm;           // [N], or [G·N]
+    ops::Weight q_norm;           // [N]; [H·N] for whole vectors
+    ops::Weight k_norm;           // [N]; [G·N] for whole vectors
     ops::Weight sinks;            // [H]
     ops::Weight q_a, q_a_norm;    // [Q, D], [Q]
-    ops::Weight q_b;              // [H·N, Q]; without a queries' rank q
+    ops::Weight q_b;              // [H·N, Q]; without query_rank: q
     ops::Weight kv_a, kv_a_norm;  // [R + P, D], [R]
     ops::Weight k_b;              // [H, R, N − P]
     ops::Weight v_b;              // [H, V, R]
@@ -89,21 +93,21 @@ struct AttentionSpec {
     RopeSpec rope;
     LatentSpec latent;
     int window = 0;      // 0: whole context
-    int chunk = 0;       // positions see back to the last multiple of this only; 0: to the beginning
+    int chunk = 0;       // positions attend back to the last multiple of this only; 0: to the beginning
     float scale = 0;     // of the scores; 0: 1/√head_dim
-    bool causal = true;  // otherwise all positions see each other (encoders)
-    bool sinks = false;  // a score a head that takes part in the softmax without a value (gpt-oss)
-    // Queries times 1 + temperature · ln(1 + ⌊(position + 1) / temperature_stretch⌋) (Llama 4).
+    bool causal = true;  // false: all positions attend to each other (encoders)
+    bool sinks = false;  // one score per head takes part in the softmax without a value (gpt-oss)
+    // Queries are multiplied by 1 + temperature · ln(1 + ⌊(position + 1) / temperature_stretch⌋) (Llama 4).
     float temperature = 0;
     int temperature_stretch = 0;
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
-// What scores are multiplied with, after scale and rope.yarn.
+// The factor of the scores, from `scale` and rope.yarn.
 float score_scale(const AttentionSpec& attention);
 
 void check(const AttentionSpec& a, const Check& check);
-// All layers that share these biases must have the heads of the first.
+// All layers that share these biases must have as many heads as the first one.
 void check_relative_bias(const ModelSpec& spec, const Check& check);
 void list_tensors(const AttentionSpec& a, AttentionWeights& w, TensorList& list);
 LayerCache cache_of(const AttentionSpec& a);
@@ -116,7 +120,8 @@ void list_cross_tensors(const AttentionSpec& a, AttentionWeights& w, TensorList&
 int64_t cross_forward_bytes(const AttentionSpec& a, int64_t dim, const RowBytes& t);
 ops::Var cross_forward(ops::Graph& g, ops::Var x_TD, const AttentionSpec& a, const AttentionWeights& w, int layer,
                        const BlockContext& context);
-// Lets the cache remember the keys and values of what the encoder made of a source, for all layers.
+// Stores in the cache, for all layers, the keys and values of a source's encoder output. source_SD: [S, D], S source
+// tokens.
 void remember_source(ops::Graph& g, ops::Var source_SD, const Model& model, KvCache& cache);
 
 }  // namespace gremium

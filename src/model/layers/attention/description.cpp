@@ -88,10 +88,11 @@ int64_t heads_bytes(const AttentionSpec& a, RowBytes t) {
 
 int64_t latent_bytes(const AttentionSpec& a, RowBytes t) {
     const int64_t rank = a.latent.rank, turned = a.rope.dims, q = int64_t{a.heads} * a.head_dim;
-    const int64_t queries = 2 * t(a.latent.query_rank) + 2 * t(q);  // whole, then in two parts
+    // The queries in one piece, then in two parts.
+    const int64_t queries = 2 * t(a.latent.query_rank) + 2 * t(q);
     const int64_t keys = 2 * t(rank + turned) + 2 * t(rank) + t(turned);
     const int64_t absorbed = t(a.heads * rank) + t(a.heads * (rank + turned));
-    // its products lie by head first
+    // Its products are laid out by head first.
     return queries + keys + absorbed + t(a.heads * rank) + t(int64_t{a.heads} * a.value_dim) +
            t(a.heads * std::max<int64_t>(rank, a.value_dim));
 }
@@ -119,7 +120,7 @@ void check(const AttentionSpec& a, const Check& check) {
     if (!(a.scale >= 0)) fail("{}: the attention scale is {}, expected a positive number", source, a.scale);
     if (!(a.temperature >= 0))
         fail("{}: the attention temperature is {}, expected a positive number", source, a.temperature);
-    if (a.temperature > 0) check.range(a.temperature_stretch, 1, INT32_MAX, "the stretch of a temperature");
+    if (a.temperature > 0) check.range(a.temperature_stretch, 1, INT32_MAX, "the stretch of the attention temperature");
     if (a.rope.enabled) check_rope(a.rope, a.head_dim, check);
     check.range(a.latent.rank, 0, max_width, "the rank of keys and values");
     check.range(a.latent.query_rank, 0, max_width, "the rank of queries");
@@ -128,16 +129,16 @@ void check(const AttentionSpec& a, const Check& check) {
 
 void check_relative_bias(const ModelSpec& spec, const Check& check) {
     const RelativeBiasSpec& bias = spec.relative_bias;
-    check.range(bias.buckets, 0, max_heads, "the number of distances with a bias");
+    check.range(bias.buckets, 0, max_heads, "the number of buckets of relative biases");
     if (bias.buckets == 0) return;
     const AttentionSpec* a = spec.layers.front().attention();
-    if (!a) fail("{}: biases of distances, but no attention in the first layer", check.source);
+    if (!a) fail("{}: relative biases, but no attention in the first layer", check.source);
     check.range(bias.max_distance, bias.buckets / (a->causal ? 2 : 4) + 1, INT32_MAX,
-                "the largest distance with a bias");
-    check.range(bias.buckets, a->causal ? 2 : 4, max_heads, "the number of distances with a bias");
+                "the largest distance of relative biases");
+    check.range(bias.buckets, a->causal ? 2 : 4, max_heads, "the number of buckets of relative biases");
     for_each_attention(spec, [&](const AttentionSpec& other) {
         if (other.heads != a->heads || other.causal != a->causal)
-            fail("{}: layers differ in their heads but share biases of distances", check.source);
+            fail("{}: layers differ in their heads but share relative biases", check.source);
     });
 }
 

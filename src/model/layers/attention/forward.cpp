@@ -23,7 +23,7 @@ Var rotate(Graph& g, Var x, const RopeSpec& rope, int64_t head_dim, const BlockC
     return ops::rope(g, x, tables.of(rope), tables.rows(), head_dim, rope.dims, rope.pairing);
 }
 
-// Norms and rotation of q or k; `w` is for one head or for the whole vector.
+// Norms and rotates q or k; `w` is for one head or for the whole vector.
 Var positioned(Graph& g, Var x, const AttentionSpec& a, const ops::Weight& w, const BlockContext& context) {
     if (w) x = rms(g, x, context, w, w.value.count());
     if (a.rope.enabled) x = rotate(g, x, a.rope, a.head_dim, context);
@@ -43,9 +43,9 @@ Var tempered(Graph& g, Var q, const AttentionSpec& a, const BlockContext& contex
     return ops::multiply_rows(g, q, g.input(factor));
 }
 
-// What attention runs on: projections of the input, rotated.
+// The operands of attention: projections of the input, rotated.
 struct Projected {
-    Var q, k, v;  // v: null where values are part of the keys
+    Var q, k, v;  // v: null if values are part of the keys
     ops::AttentionShape shape;
 };
 
@@ -62,8 +62,8 @@ Projected project(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
                       .scale = score_scale(a)}};
 }
 
-// Queries are brought to where keys are latent, q·(W_k c) = (W_kᵀ q)·c, so that one key [c | rotated], whose first part
-// is the value too, serves all heads (the absorbed form of DeepSeek-V2, 2024).
+// Queries are projected into the latent space of the keys, q·(W_k c) = (W_kᵀ q)·c. One key [c | rotated], whose first
+// part is also the value, then serves all heads (the absorbed form of DeepSeek-V2, 2024).
 Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w,
                          const BlockContext& context) {
     const int64_t rank = a.latent.rank, turned = a.rope.dims, plain = a.head_dim - turned;
@@ -85,9 +85,10 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
             .heads = a.heads, .kv_heads = 1, .head_dim = rank + turned, .value_dim = rank, .scale = score_scale(a)}};
 }
 
-// Attention rounds where the products around it do. In a running model, whose routers see what comes out, only where it
-// looks back so far that it pays; in training always: whether it records must change no bit (recomputation).
-constexpr int64_t far = 1024;  // keys
+// Attention rounds its operands if the products around it do. In a running model, whose routers see the result, it does
+// so only beyond this number of keys, where rounding pays. In training it always does, because recomputation must give
+// the same bits with and without recording.
+constexpr int64_t far = 1024;
 
 DType compute_of(const Graph& g, const AttentionWeights& w) {
     const DType compute = g.options().compute;
@@ -95,7 +96,7 @@ DType compute_of(const Graph& g, const AttentionWeights& w) {
     return is_quantised(w.out.value.dtype) ? DType::bf16 : DType::f32;
 }
 
-// Each sequence of the batch sees its own keys: those of its cache, or the batch's rows.
+// Each sequence of the batch attends to its own keys: those in its cache, or its rows of the batch.
 std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, const BlockContext& context) {
     std::vector<ops::AttentionSpan> result;
     for (const SequenceRows& s : context.sequences) {

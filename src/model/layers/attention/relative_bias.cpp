@@ -10,7 +10,7 @@ int bucket_of(int64_t distance, const RelativeBiasSpec& spec, bool causal) {
     const int behind = !causal && distance > 0 ? buckets : 0;
     const int64_t away = causal ? std::max<int64_t>(0, -distance) : std::abs(distance);
     if (away < single) return behind + static_cast<int>(away);
-    // In f32 as the original: at powers of two the logarithms decide.
+    // In f32 as the original, because at powers of two the rounding of the logarithms decides.
     const float share = std::log(static_cast<float>(away) / static_cast<float>(single)) /
                         std::log(static_cast<float>(spec.max_distance) / static_cast<float>(single));
     const int wide = single + static_cast<int>(share * static_cast<float>(buckets - single));

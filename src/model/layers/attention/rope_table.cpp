@@ -8,7 +8,7 @@ namespace gremium {
 
 namespace {
 
-// How much of YaRN's division a frequency gets, 0 to 1, by its index i (Peng et al. 2023, as transformers computes it).
+// The share of YaRN's division, 0 to 1, for the frequency of index i (Peng et al. 2023, as transformers computes it).
 double yarn_share(const RopeSpec& rope, int i) {
     const YarnSpec& yarn = rope.yarn;
     const auto dimension = [&](double turns) {

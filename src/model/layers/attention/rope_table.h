@@ -1,4 +1,4 @@
-// Cosines and sines of rotary positions, made once per forward for each distinct way of rotating.
+// Cosines and sines of rotary positions, computed once per forward for each distinct RopeSpec.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,14 @@ namespace gremium {
 
 class RopeTables {
   public:
-    // Tables for the positions in use of a context of that length, which chooses between divisors. They live in
-    // `arena`. `spec` must outlive this.
+    // Tables for the given positions, allocated in `arena`. The length of the context selects the divisors. `spec` must
+    // outlive this object.
     RopeTables(Arena& arena, const ModelSpec& spec, std::span<const int32_t> positions, int64_t context);
 
     // f32 [distinct rows, dims]: dims/2 cosines, then dims/2 sines. Computed in double.
     TensorView of(const RopeSpec& rope) const;
-    std::span<const int32_t> rows() const { return rows_; }  // [T]: each token's row of every table
+    // [T]: the row of each token, the same in all tables.
+    std::span<const int32_t> rows() const { return rows_; }
 
   private:
     struct Table {

@@ -8,9 +8,9 @@
 
 namespace gremium {
 
-// D: the model's width, F the hidden one.
+// D: model width, F: hidden width.
 struct DenseWeights {
-    ops::Weight gate;                // [F, D]; empty where it has none
+    ops::Weight gate;                // [F, D]; empty if not gated
     ops::Weight up;                  // [F, D]
     ops::Weight down;                // [D, F]
     ops::Weight gate_bias, up_bias;  // [F]
@@ -23,20 +23,20 @@ struct DenseSpec {
 
     int hidden = 0;
     kernels::Activation activation = kernels::Activation::silu;
-    bool gated = true;  // otherwise down( act(up·x) )
-    bool bias = false;  // of each matrix
+    bool gated = true;  // false: down( act(up·x) )
+    bool bias = false;  // each matrix has one
     friend bool operator==(const DenseSpec&, const DenseSpec&) = default;
 };
 
 void check(const DenseSpec& dense, const Check& check);
-// Its numbers, of a mixture too.
+// Checks the numbers of a dense feed-forward, or those of a mixture's experts.
 void check_activation(const kernels::Activation& activation, const Check& check);
 void list_tensors(const DenseSpec& dense, DenseWeights& w, TensorList& list);
 int64_t forward_bytes(const DenseSpec& dense, int64_t dim, const RowBytes& t);
 ops::Var layer_forward(ops::Graph& g, ops::Var x_TD, const DenseSpec& dense, const DenseWeights& w, int layer,
                        const BlockContext& context, LayerRouting& routing);
 
-// The same of one inside a mixture: `suffix` stands behind the names of its tensors.
+// The same for a dense feed-forward inside a mixture: `suffix` is appended to the names of its tensors.
 void list_matrices(const std::string& suffix, const DenseSpec& dense, DenseWeights& w, TensorList& list);
 ops::Var dense_forward(ops::Graph& g, ops::Var x_TD, const DenseWeights& w, kernels::Activation activation);
 

@@ -13,17 +13,17 @@ using moe::ExpertWeights;
 void check_router(const moe::RouterPolicy& r, const Check& check) {
     const std::string& source = check.source;
     check.range(r.groups, 1, r.experts, "the number of groups of experts");
-    check.range(r.groups_used, 1, r.groups, "the number of groups used by a token");
+    check.range(r.groups_used, 1, r.groups, "the number of groups used per token");
     if (r.experts % r.groups != 0) fail("{}: {} groups do not divide {} experts", source, r.groups, r.experts);
-    check.range(r.top_k, 1, r.experts / r.groups * r.groups_used, "the number of experts used by a token");
+    check.range(r.top_k, 1, r.experts / r.groups * r.groups_used, "the number of experts used per token");
     check.range(r.capacity, 0, INT32_MAX, "the capacity of an expert");
     if (!(r.capacity_factor >= 0))
         fail("{}: the capacity factor is {}, expected a positive number", source, r.capacity_factor);
     if (r.second != moe::RouterPolicy::Second::best && r.top_k != 2)
-        fail("{}: a random second choice wants 2 experts used by a token, not {}", source, r.top_k);
+        fail("{}: a random second choice needs 2 experts per token, not {}", source, r.top_k);
     const bool sparsemixer = r.score == moe::RouterPolicy::Score::sparsemixer;
     if (sparsemixer && (r.correction_bias || r.groups > 1 || !(r.sparse_epsilon > 0)))
-        fail("{}: SparseMixer wants a positive epsilon, no correction bias and no groups", source);
+        fail("{}: SparseMixer needs a positive epsilon, no correction bias and no groups", source);
 }
 
 void list_experts(const MoeSpec& m, TensorList& list) {
@@ -43,7 +43,7 @@ void list_experts(const MoeSpec& m, TensorList& list) {
 
 void check(const MoeSpec& m, const Check& check) {
     check.range(m.router.experts, 1, max_experts, "the number of experts");
-    check.range(m.router.top_k, 1, m.router.experts, "the number of experts used by a token");
+    check.range(m.router.top_k, 1, m.router.experts, "the number of experts used per token");
     check_router(m.router, check);
     check.range(m.hidden, 1, max_width, "the width of an expert");
     check_activation(m.activation, check);

@@ -1,4 +1,4 @@
-// A mixture of experts (moe/mixture.h computes it), with experts that all tokens share beside it.
+// A mixture of experts (moe/mixture.h computes it), with optional shared experts that serve all tokens.
 #pragma once
 
 #include "kernels/kinds.h"
@@ -8,7 +8,7 @@
 
 namespace gremium {
 
-// D: the model's width, E experts. The experts' own weights live in the ExpertStore.
+// D: model width, E experts. The weights of the experts themselves are in the ExpertStore.
 struct MoeWeights {
     ops::Weight router;       // [E, D]
     ops::Weight router_bias;  // [E]
@@ -22,13 +22,13 @@ struct MoeSpec {
     static constexpr const char* kind_name = "feed-forward";
 
     moe::RouterPolicy router;
-    int hidden = 0;            // of one expert
+    int hidden = 0;            // hidden width of one expert
     bool router_bias = false;  // added to the router's logits
-    bool bias = false;         // of each matrix of an expert
+    bool bias = false;         // each matrix of an expert has one
     kernels::Activation activation = kernels::Activation::silu;
     bool gated = true;         // as DenseSpec's
     int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
-    bool shared_gate = false;  // shared output times σ(w·x)
+    bool shared_gate = false;  // multiplies the shared output by σ(w·x)
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
 };
 

@@ -17,7 +17,7 @@ Weight rows(const Weight& w, int64_t begin, int64_t count) {
     return {ops::rows_of(w.value, begin, count), ops::rows_of(w.grad, begin, count)};
 }
 
-// The sequences that go on from what a cache holds.
+// The sequences that continue from a cache.
 std::vector<ops::GoesOn> states(size_t which, int layer, const BlockContext& context) {
     std::vector<ops::GoesOn> result;
     for (const SequenceRows& s : context.sequences)
@@ -27,8 +27,8 @@ std::vector<ops::GoesOn> states(size_t which, int layer, const BlockContext& con
 
 }  // namespace
 
-// Gu, Dao: Mamba: Linear-Time Sequence Modeling with Selective State Spaces (2023), figure 3. C inner channels,
-// N numbers of state, R the rank of the step sizes.
+// Gu, Dao: Mamba: Linear-Time Sequence Modeling with Selective State Spaces (2023), figure 3. C inner channels, state
+// of size N, R the rank of the step sizes.
 Var layer_forward(Graph& g, Var u_TD, const SsmSpec& s, const SsmWeights& w, int layer, const BlockContext& context) {
     const Timed timer(ops::Stage::state_space);
     const int64_t length = context.sequence_length;
