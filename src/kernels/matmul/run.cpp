@@ -236,10 +236,10 @@ class Run {
 void run_parallel(const Run& run, std::span<const Task> tasks) {
     Waiting waiting(Profiling::current());
     std::atomic<size_t> taken{0};
-    parallel_for(threads(), [&](int64_t) {
+    parallel_for(threads(), [&](int64_t thread) {
         for (size_t i = taken++; i < tasks.size();) {
             const size_t then = tasks[i].product->few_rows ? taken++ : tasks.size();
-            waiting.count([&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
+            waiting.count(thread, [&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
             i = tasks[i].product->few_rows ? then : taken++;
         }
     });
