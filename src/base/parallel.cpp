@@ -25,7 +25,12 @@ int threads() {
 
 namespace parallel {
 
-bool alone() { return threads() == 1 || ThreadPool::busy(); }
+bool alone(Work work) {
+    // In nanoseconds: what is worth a thread that is about to come anyway, and what is worth waking one for.
+    constexpr int64_t helped = 20'000, waking = 150'000;
+    if (threads() == 1 || ThreadPool::busy() || work.nanoseconds < helped) return true;
+    return work.nanoseconds < waking && ThreadPool::get().crowded();
+}
 
 void run(int64_t n, Piece piece, void* body) { ThreadPool::get().run(n, piece, body, threads() - 1); }
 

@@ -14,20 +14,30 @@ int threads();
 // As set_threads, but not more than CPUs: further ones would only wait for each other.
 void allow_threads(int most);
 
+// What a loop takes on one thread, about, where its caller knows. Short loops run on their callers alone, which they
+// would leave before others had come; not so short ones do where the machine has had no CPU for a helper lately.
+struct Work {
+    // On a machine of today.
+    static constexpr Work of(int64_t bytes_read, int64_t multiplications) {
+        return {bytes_read / 20 + multiplications / 50};
+    }
+    int64_t nanoseconds = INT64_MAX;
+};
+
 namespace parallel {
 
-// Whether loops run on their caller alone: with one thread, or within another loop.
-bool alone();
+// Whether a loop runs on its caller alone: by its work, with one thread, or within another loop.
+bool alone(Work work = {});
 // Calls piece(body, i) for i in [0, n).
 void run(int64_t n, void (*piece)(void* body, int64_t i), void* body);
 
 }  // namespace parallel
 
-// Calls body(i) for i in [0, n), each i once, in order as threads come for them; on the calling thread alone where
-// parallel::alone(). The first exception is rethrown, and what has not begun by then is left out.
+// Calls body(i) for i in [0, n), each i once, in order as threads come for them. The first exception is rethrown, and
+// what has not begun by then is left out.
 template <typename Body>
-void parallel_for(int64_t n, Body&& body) {
-    if (n < 2 || parallel::alone()) {
+void parallel_for(int64_t n, Body&& body, Work work = {}) {
+    if (n < 2 || parallel::alone(work)) {
         for (int64_t i = 0; i < n; ++i) body(i);
         return;
     }

@@ -70,8 +70,9 @@ class ThreadPool::Rescue {
             if (helper.loop == &loop_) seen_.push_back({helper.thread, time_of(helper.thread)});
     }
 
-    // Those that had none since come to this thread's CPU, where there is nothing to do but wait for them.
-    void bring() {
+    // Those that had none since, if any, come to this thread's CPU, where there is nothing to do but wait for them.
+    bool bring() {
+        const size_t before = brought_.size();
         cpu_set_t here;
         CPU_ZERO(&here);
         CPU_SET(sched_getcpu(), &here);
@@ -79,6 +80,7 @@ class ThreadPool::Rescue {
             if (time_of(seen.thread) != seen.time || std::ranges::count(brought_, seen.thread) > 0) continue;
             if (sched_setaffinity(seen.thread, sizeof(here), &here) == 0) brought_.push_back(seen.thread);
         }
+        return brought_.size() > before;
     }
 
   private:
@@ -124,12 +126,18 @@ void ThreadPool::sleep(uint32_t seen) {
     sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+bool ThreadPool::crowded() const {
+    const std::chrono::nanoseconds until = crowded_until_.load(std::memory_order_relaxed);
+    return until.count() != 0 && std::chrono::steady_clock::now().time_since_epoch() < until;
+}
+
 void ThreadPool::wait(SharedLoop& loop) {
     Rescue rescue(*this, loop);
     do {
         rescue.look();
         if (loop.close()) return;
-        rescue.bring();
+        if (rescue.bring())
+            crowded_until_ = std::chrono::steady_clock::now().time_since_epoch() + std::chrono::milliseconds(20);
     } while (!loop.sleep());
 }
 

@@ -75,6 +75,8 @@ class ThreadPool {
 
     // Whether this thread is within a piece.
     static bool busy();
+    // Whether a caller had to wait a moment ago for a helper that was not running.
+    bool crowded() const;
 
   private:
     struct Helper {
@@ -97,6 +99,8 @@ class ThreadPool {
     // Counts opened loops; helpers without work sleep on it.
     alignas(64) std::atomic<uint32_t> calls_{0};
     std::atomic<int> sleepers_{0};
+    // On the steady clock.
+    std::atomic<std::chrono::nanoseconds> crowded_until_{};
     // Helpers there are; most_helpers also where no more are to be had.
     std::atomic<int> size_{0};
     std::mutex growing_;

@@ -127,21 +127,31 @@ TEST(Parallel, AnErrorWithinALoopWithinALoopComesThrough) {
 }
 
 TEST(Parallel, WaitsForNoHelperThatHasNotBegun) {
-    const Threads two(2);
+    constexpr int all = 12;  // and not fewer than in other tests
+    const Threads many(all);
     std::atomic<int> begun{0};
     std::atomic<bool> done{false};
     std::thread other([&] {
-        parallel_for(2, [&](int64_t) {
+        parallel_for(all, [&](int64_t) {
             ++begun;
             comes([&] { return done.load(); });
         });
     });
-    ASSERT_TRUE(comes([&] { return begun == 2; }));  // the only helper is held fast
+    ASSERT_TRUE(comes([&] { return begun == all; }));  // all helpers are held fast
     int64_t calls = 0;
     for (int loop = 0; loop < 100; ++loop) parallel_for(10, [&](int64_t) { ++calls; });
     EXPECT_EQ(calls, 1000);
     done = true;
     other.join();
+}
+
+TEST(Parallel, ShortLoopsStayOnTheirThread) {
+    const Threads two(2);
+    EXPECT_TRUE(parallel::alone(Work::of(1000, 1000)));
+    EXPECT_FALSE(parallel::alone(Work::of(1'000'000'000, 0)));
+    EXPECT_FALSE(parallel::alone(Work::of(0, 1'000'000'000)));
+    const auto here = std::this_thread::get_id();
+    parallel_for(1000, [&](int64_t) { EXPECT_EQ(std::this_thread::get_id(), here); }, {.nanoseconds = 1000});
 }
 
 TEST(Parallel, CallersOnThreadsOfTheirOwnDoNotMeet) {
@@ -216,16 +226,14 @@ TEST(Parallel, SignalsAreForTheProgramsOwnThreads) {
     });
 }
 
-// A helper without a CPU is brought to its caller's, and is free again afterwards. This one lacks a CPU by sleeping.
-TEST(Parallel, AHelperWithoutACpuComesToItsCallers) {
-    if (usable_cpus() < 2) GTEST_SKIP() << "needs two CPUs";
-    const Threads two(2);
+// Runs a loop whose helper has no CPU, here because it sleeps, until it has been brought to its caller's.
+pid_t helper_without_cpu() {
     const auto caller = std::this_thread::get_id();
     std::atomic<int> begun{0};
     std::atomic<pid_t> helper{0};
     parallel_for(2, [&](int64_t) {
         ++begun;
-        ASSERT_TRUE(comes([&] { return begun == 2; }));
+        EXPECT_TRUE(comes([&] { return begun == 2; }));
         if (std::this_thread::get_id() == caller) return;
         helper = gettid();
         EXPECT_TRUE(comes([] {
@@ -233,8 +241,28 @@ TEST(Parallel, AHelperWithoutACpuComesToItsCallers) {
             return CPU_COUNT(&set) == 1;
         }));
     });
-    const cpu_set_t mine = cpus_of(0), its = cpus_of(helper);
+    return helper;
+}
+
+TEST(Parallel, AHelperWithoutACpuComesToItsCallers) {
+    if (usable_cpus() < 2) GTEST_SKIP() << "needs two CPUs";
+    const Threads two(2);
+    const cpu_set_t mine = cpus_of(0), its = cpus_of(helper_without_cpu());
     EXPECT_TRUE(CPU_EQUAL(&mine, &its));
+}
+
+TEST(Parallel, LoopsThatAreNotLongShunHelpersWithoutACpuForAWhile) {
+    if (usable_cpus() < 2) GTEST_SKIP() << "needs two CPUs";
+    const Threads two(2);
+    constexpr Work medium{.nanoseconds = 50'000};
+    bool shunned = false;
+    for (int i = 0; i < 20 && !shunned; ++i) {  // this thread may itself be off its CPU for that while
+        helper_without_cpu();
+        shunned = parallel::alone(medium);
+    }
+    EXPECT_TRUE(shunned);
+    EXPECT_FALSE(parallel::alone());
+    EXPECT_TRUE(comes([&] { return !parallel::alone(medium); }));
 }
 
 TEST(Parallel, ThreadsThatWereMovedAboutMayRunEverywhereAgain) {
