@@ -11,6 +11,7 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
+#include "base/usable_cpus.h"
 #include "bench/limits.h"
 #include "kernels/matmul/grouped_matmul.h"
 #include "kernels/simd/variant.h"
@@ -152,7 +153,7 @@ void register_all() {
     constexpr Types types[] = {
         {"f32", DType::f32, DType::f32}, {"bf16", DType::bf16, DType::bf16}, {"bf16_of_f32", DType::f32, DType::bf16}};
     std::vector<int> counts{1};
-    if (omp_get_num_procs() > 1) counts.push_back(omp_get_num_procs());
+    if (usable_cpus() > 1) counts.push_back(usable_cpus());
     for (const int count : counts) {
         for (const auto& [word_of_types, activations, compute] : types) {
             for (const Layer& layer : layers) {
@@ -189,7 +190,7 @@ int main(int argc, char** argv) {
         std::rotate(argv + i, argv + i + 2, argv + argc);
         argc -= 2;
     }
-    for (const int count : {1, omp_get_num_procs()}) {
+    for (const int count : {1, usable_cpus()}) {
         set_threads(count);
         fmt::print("{} with {} threads: peak f32 {:.0f}, bf16 {:.0f} GFLOP/s; read {:.1f} GB/s\n",
                    kernels::name(kernels::active()), count, kernels::peak(DType::f32, count),

@@ -82,7 +82,7 @@ std::string version() { return GREMIUM_VERSION; }
 
 void use_threads(int threads) {
     if (threads < 0) fail("{} threads, expected at least 1, or 0 for one for each core", threads);
-    gremium::set_threads(threads);
+    gremium::allow_threads(threads);
 }
 
 Engine::Engine(std::shared_ptr<const api::OpenModel> model) : model_(std::move(model)) {}

@@ -9,20 +9,14 @@
 #include <optional>
 #include <string>
 
+#include "base/control_groups.h"
+
 namespace gremium {
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr int64_t unlimited = std::numeric_limits<int64_t>::max();
-
-// The number a file of the kernel starts with; none when it is missing or says "max".
-std::optional<int64_t> number_in(const fs::path& path) {
-    std::ifstream file(path);
-    int64_t value = 0;
-    if (!(file >> value)) return std::nullopt;
-    return value;
-}
 
 // The number that follows a word in such a file.
 std::optional<int64_t> number_after(const std::string& word, const fs::path& path) {
@@ -39,42 +33,29 @@ int64_t system_memory() {
     return static_cast<int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
-// Control groups of the first or the second version.
+// The names of a group's files.
 struct GroupFiles {
-    std::string entry;  // of /proc/self/cgroup
-    fs::path mounted;
     const char *limit, *used, *inactive, *active;
 };
+constexpr GroupFiles first_version{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file",
+                                   "total_active_file"},
+    second_version{"memory.max", "memory.current", "inactive_file", "active_file"};
 
-int64_t left_in(const fs::path& group, const GroupFiles& files) {
-    const auto limit = number_in(group / files.limit), used = number_in(group / files.used);
+int64_t left_in(const ControlGroup& group) {
+    const GroupFiles& files = group.version == 1 ? first_version : second_version;
+    const auto limit = number_in(group.folder / files.limit), used = number_in(group.folder / files.used);
     if (!limit || !used) return unlimited;
-    const fs::path statistics = group / "memory.stat";
+    const fs::path statistics = group.folder / "memory.stat";
     const int64_t cached =
         number_after(files.inactive, statistics).value_or(0) + number_after(files.active, statistics).value_or(0);
     return std::max<int64_t>(*limit - *used + cached, 0);
 }
 
 // The least that is left in a group or in one of those around it.
-int64_t left_in_groups(const GroupFiles& files) {
-    std::ifstream groups("/proc/self/cgroup");
-    int64_t left = unlimited;
-    for (std::string line; std::getline(groups, line);) {
-        const size_t found = line.find(files.entry);
-        if (found == std::string::npos) continue;
-        fs::path group = fs::path(line.substr(found + files.entry.size())).relative_path();
-        for (; !group.empty(); group = group.parent_path())
-            left = std::min(left, left_in(files.mounted / group, files));
-        left = std::min(left, left_in(files.mounted, files));
-    }
-    return left;
-}
-
 int64_t control_group_memory() {
-    return std::min(
-        left_in_groups({"0::", "/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file", "active_file"}),
-        left_in_groups({":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
-                        "total_inactive_file", "total_active_file"}));
+    int64_t left = unlimited;
+    for (const ControlGroup& group : control_groups("memory")) left = std::min(left, left_in(group));
+    return left;
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ void add_generation(Command command, Generation& generation, Context& context) {
 }
 
 void apply(const Common& common) {
-    set_threads(common.threads);
+    allow_threads(common.threads);
     if (!common.kernels.empty()) kernels::force(common.kernels);
 }
 

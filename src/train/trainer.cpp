@@ -263,7 +263,7 @@ TrainSummary Run::loop() {
 }  // namespace
 
 TrainSummary train(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer) {
-    if (config.train.threads > 0) set_threads(config.train.threads);
+    if (config.train.threads > 0) allow_threads(config.train.threads);
     return Run(config, options, observer).loop();
 }
 

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/parallel.h"
 #include "base/random.h"
 
 namespace gremium {
@@ -81,34 +80,6 @@ TEST(Memory, ResidentCountsPagesThatWereWritten) {
     const std::vector<char> written(size, 1);
     EXPECT_GE(resident_memory().anonymous - before, size / 10 * 9);
     EXPECT_GT(resident_memory().file, 0);
-}
-
-TEST(Parallel, CallsEachIndexOnceForAnyThreads) {
-    for (const int n : {1, 2, 3, 5}) {
-        set_threads(n);
-        std::vector<int> calls(1000);
-        parallel_for(1000, [&](int64_t i) { ++calls[static_cast<size_t>(i)]; });
-        EXPECT_EQ(calls, std::vector<int>(1000, 1));
-    }
-    set_threads(0);
-}
-
-TEST(Parallel, ChunksCoverTheRangeIndependentOfThreads) {
-    set_threads(3);
-    std::vector<int64_t> ends(4);
-    parallel_chunks(10, 3, [&](int64_t begin, int64_t end) { ends[static_cast<size_t>(begin / 3)] = end; });
-    EXPECT_EQ(ends, (std::vector<int64_t>{3, 6, 9, 10}));
-    set_threads(0);
-}
-
-TEST(Parallel, RethrowsAnError) {
-    set_threads(2);
-    EXPECT_THROW(parallel_for(10,
-                              [](int64_t i) {
-                                  if (i == 7) fail("seven");
-                              }),
-                 Error);
-    set_threads(0);
 }
 
 }  // namespace

@@ -108,6 +108,17 @@ int64_t queries_per_task(std::span<const AttentionSpan> spans, const AttentionSh
     return std::clamp<int64_t>(sharing, std::min<int64_t>(64, fitting), fitting);
 }
 
+Work work_of(std::span<const AttentionTask> tasks, const AttentionShape& shape) {
+    int64_t bytes = 0, multiplications = 0;
+    for (const AttentionTask& task : tasks) {
+        const int64_t keys = task.keys.end - task.keys.begin, rows = task.queries * shape.heads / shape.kv_heads;
+        const TensorView k = task.span->k, v = task.span->v;
+        bytes += keys * (k.row_bytes() + (v ? v.row_bytes() : 0)) / shape.kv_heads;
+        multiplications += keys * rows * (shape.head_dim + shape.value_dim);
+    }
+    return Work::of(bytes, multiplications);
+}
+
 }  // namespace
 
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans,
@@ -159,7 +170,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
     const auto run = HWY_DYNAMIC_DISPATCH(attend);
     const Leaf& leaf = choose_leaf(shape.compute, shape.compute);
     const bool tiled = leaf.panel == Panel::bf16;
-    parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+    const auto attend_task = [&](int64_t i) {
         const AttentionTask& task = tasks[static_cast<size_t>(i)];
         if (task.few)
             attend_few(task, q, shape);
@@ -167,7 +178,8 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
             attend_bf16(task, q, shape, leaf);
         else
             run(task, q, shape);
-    });
+    };
+    parallel_for(std::ssize(tasks), attend_task, work_of(tasks, shape));
     for (const Split& split : splits) {
         parallel_for(split.span->queries, [&](int64_t i) { merge(split, i, out, lse, shape); });
     }

@@ -16,9 +16,6 @@
 namespace gremium::kernels {
 namespace {
 
-// Multiplications; fewer are done before threads have met.
-constexpr int64_t worth_threads = int64_t{1} << 18;
-
 // What a thread packs into; kept from call to call.
 struct Panels {
     OwnedTensor a{DType::i32, {(task_rows + 3) * a_stride}};
@@ -236,10 +233,10 @@ class Run {
 void run_parallel(const Run& run, std::span<const Task> tasks) {
     Waiting waiting(Profiling::current());
     std::atomic<size_t> taken{0};
-    parallel_for(threads(), [&](int64_t) {
+    parallel_for(threads(), [&](int64_t thread) {
         for (size_t i = taken++; i < tasks.size();) {
             const size_t then = tasks[i].product->few_rows ? taken++ : tasks.size();
-            waiting.count([&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
+            waiting.count(thread, [&] { run(tasks[i], then < tasks.size() ? &tasks[then] : nullptr); });
             i = tasks[i].product->few_rows ? then : taken++;
         }
     });
@@ -248,9 +245,12 @@ void run_parallel(const Run& run, std::span<const Task> tasks) {
 }  // namespace
 
 std::string_view run_products(std::span<const Product> products, DType compute, bool accumulate) {
-    int64_t work = 0;
-    for (const Product& p : products) work += p.m * p.n * p.k;
-    const bool parallel = threads() > 1 && work >= worth_threads;
+    int64_t bytes = 0, multiplications = 0;
+    for (const Product& p : products) {
+        bytes += p.n * p.b.stride;
+        multiplications += p.m * p.n * p.k;
+    }
+    const bool parallel = !parallel::alone(Work::of(bytes, multiplications));
     const Run run(compute, accumulate);
     thread_local std::vector<Task> tasks;
     plan(tasks, products, parallel);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <vector>
 
 #include "base/parallel.h"
@@ -23,11 +24,11 @@ class Waiting {
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
 
-    // Around each task, on its thread.
+    // Around each task that the loop's piece `thread` does.
     template <typename Work>
-    void count(Work&& work) {
+    void count(int64_t thread, Work&& work) {
         if (!profile_) return work();
-        Thread& mine = threads_[static_cast<size_t>(omp_get_thread_num())];
+        Thread& mine = threads_[static_cast<size_t>(thread)];
         if (mine.end == 0) mine.begin = now();
         work();
         mine.end = now();
