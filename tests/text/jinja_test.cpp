@@ -23,6 +23,12 @@ Json rendered(const std::string& source, const Json& variables, std::string& why
     }
 }
 
+bool names_why(const std::string& why) {
+    const auto says = [&](const char* part) { return why.find(part) != why.npos; };
+    return says("line ") &&
+           (says("support") || says("cannot be printed") || says("too large") || says("is no character"));
+}
+
 TEST(Jinja, RendersAsJinjaDoes) {
     std::ifstream file(test::source_directory() / "tests/text/jinja/cases.tsv");
     std::string line;
@@ -37,11 +43,7 @@ TEST(Jinja, RendersAsJinjaDoes) {
         const Json ours = rendered(source, variables, why);
         EXPECT_EQ(ours, expected.is_boolean() ? Json() : expected) << source << "\n" << why;
         // What we refuse and Jinja does not is said with its place.
-        if (expected.is_boolean())
-            EXPECT_TRUE((why.find("line ") != why.npos && why.find("support") != why.npos) ||
-                        why.find("cannot be printed") != why.npos || why.find("too large") != why.npos ||
-                        why.find("is no character") != why.npos)
-                << source << ": " << why;
+        EXPECT_TRUE(!expected.is_boolean() || names_why(why)) << source << ": " << why;
         ++count;
     }
     EXPECT_GT(count, 5000);

@@ -327,7 +327,7 @@ Value Evaluator::attribute(const Value& object, const std::string& name) {
     if (object.is_undefined()) fail("{} has no '{}'", object.type(), name);
     if (const Method method = find_method(object, name)) {
         return Function(
-            [method, object](Evaluator& self, const Arguments& given) { return method(self, object, given); });
+            [method, object](Evaluator& self, const Arguments& given) { return self.call(method, object, given); });
     }
     if (object.function()) fail("attributes of functions are not supported");
     if (object.shape() == Shape::group && object.list() && (name == "grouper" || name == "list"))
@@ -347,11 +347,16 @@ Value Evaluator::call(const Node& node) {
     const Value object = evaluate(*callee.parts[0]);
     if (const Method method = object.is_undefined() ? nullptr : find_method(object, callee.name)) {
         if (object.is_markup()) fail("methods of escaped text are not supported");
-        return method(*this, object, arguments(node));
+        return call(method, object, arguments(node));
     }
     const Value function = attribute(object, callee.name);
     if (function.is_undefined()) fail("{} has no method '{}'", object.type(), callee.name);
     return call(function, arguments(node));
+}
+
+Value Evaluator::call(Method method, const Value& object, const Arguments& arguments) {
+    if (const std::string* text = object.string()) charge_bytes(text->size());
+    return method(*this, object, arguments);
 }
 
 Value Evaluator::call(const Value& function, const Arguments& arguments) {

@@ -12,6 +12,9 @@
 
 namespace gremium::jinja {
 
+class Evaluator;
+using Method = Value (*)(Evaluator&, const Value& object, const Arguments& arguments);
+
 class Evaluator {
   public:
     Evaluator(std::map<std::string, Value> globals, size_t most_steps);
@@ -22,6 +25,7 @@ class Evaluator {
     std::string render(const Node& root);
 
     Value call(const Value& function, const Arguments& arguments);
+    Value call(Method method, const Value& object, const Arguments& arguments);
     Value filter(const std::string& name, const Value& input, const Arguments& arguments);
     bool test(const std::string& name, const Value& input, const Arguments& arguments);
 
@@ -74,7 +78,6 @@ class Evaluator {
 };
 
 // A method of Python's str, list or dict; nullptr when the object has none of that name.
-using Method = Value (*)(Evaluator&, const Value& object, const Arguments& arguments);
 Method find_method(const Value& object, std::string_view name);
 
 // Throws Error for more arguments than `parameters` ("width first blank") names, or of other names.
