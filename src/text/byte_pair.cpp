@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "text/byte_alphabet.h"
 #include "text/merges.h"
-#include "text/normal_form.h"
 #include "text/pre_tokenizers.h"
 #include "text/splitter.h"
+#include "text/unicode.h"
 #include "text/utf8.h"
 #include "text/words.h"
 
@@ -78,7 +78,7 @@ class BytePairTokenizer final : public Tokenizer {
 
     void encode_fragment(std::string_view text, bool, std::vector<int32_t>& ids) const override {
         std::string changed;
-        if (vocabulary().nfc && !utf8::is_ascii(text)) text = changed = normal_form_c(text);
+        if (vocabulary().nfc && !utf8::is_ascii(text)) text = changed = unicode::normal_form(text, unicode::Form::c);
         if (vocabulary().add_space_prefix && !text.starts_with(' ')) text = changed = fmt::format(" {}", text);
         WordCache cache(words_);
         std::vector<int32_t> symbols;

@@ -25,9 +25,13 @@ Charsmap::Charsmap(std::string_view bytes) {
     replacements_ = bytes.substr(4 + size);
 }
 
+Charsmap::Rule Charsmap::longest(std::string_view text) const { return find(text, false); }
+
+Charsmap::Rule Charsmap::shortest(std::string_view text) const { return find(text, true); }
+
 // A node's bits in darts-clone: 31 and 7..0 the label (bit 31 marks a value), 8 whether a value follows,
 // 30..10 the offset to its children, shifted by 8 when bit 9 is set.
-Charsmap::Rule Charsmap::longest(std::string_view text) const {
+Charsmap::Rule Charsmap::find(std::string_view text, bool first) const {
     constexpr uint32_t value_bit = uint32_t{1} << 31;
     const auto children = [](uint32_t node) { return (node >> 10 & 0x1FFFFF) << (node >> 6 & 8); };
     Rule rule{0, {}};
@@ -42,6 +46,7 @@ Charsmap::Rule Charsmap::longest(std::string_view text) const {
             const size_t begin = std::min<size_t>(node(at) & ~value_bit, replacements_.size());
             const std::string_view rest = std::string_view(replacements_).substr(begin);
             rule = {i + 1, rest.substr(0, rest.find('\0'))};
+            if (first) break;
         }
     }
     return rule;

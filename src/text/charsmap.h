@@ -22,9 +22,11 @@ class Charsmap {
         size_t size;  // bytes of text it replaces; 0: none applies
         std::string_view replacement;
     };
-    Rule longest(std::string_view text) const;  // at the head of `text`
+    Rule longest(std::string_view text) const;   // at the head of `text`
+    Rule shortest(std::string_view text) const;  // likewise
 
   private:
+    Rule find(std::string_view text, bool first) const;
     uint32_t node(size_t index) const { return index < nodes_.size() ? nodes_[index] : 0; }
 
     std::vector<uint32_t> nodes_;

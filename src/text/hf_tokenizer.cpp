@@ -1,7 +1,9 @@
 #include "text/hf_tokenizer.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -63,9 +65,44 @@ void read_added_tokens(const Json& config, Vocabulary& v, const std::string& whe
     for (const auto& [id, token] : tokens) add_token(v, id, *token, where);
 }
 
+// Tokens that tokenizer.json does not have are added to those that it has, and settings of it that transformers takes
+// from tokenizer_config.json are changed.
+void add_to_pipeline(const Json& config, Vocabulary& v, const std::string& where) {
+    Json file = Json::parse(v.pipeline);
+    Json& known = file["added_tokens"];
+    if (!known.is_array()) known = Json::array();
+    const Json added = config.value("added_tokens_decoder", Json::object());
+    std::set<std::string> names;
+    for (const Json& token : known) names.insert(token.at("content").get<std::string>());
+    std::map<int64_t, Json> more;
+    for (const auto& [id, token] : added.items()) {
+        if (!names.contains(token.at("content").get<std::string>())) more[std::stoll(id)] = token;
+    }
+    // transformers lets tokenizer_config.json decide.
+    Json& cutting = file["pre_tokenizer"];
+    const Json space = config.value("add_prefix_space", Json());
+    const bool differs = cutting.is_object() && cutting.contains("add_prefix_space") && space.is_boolean() &&
+                         cutting["type"] == "ByteLevel" && cutting["add_prefix_space"] != space;
+    if (differs) cutting["add_prefix_space"] = space;
+    if (more.empty() && !differs) return;
+    auto apart = file["model"].value("added_only", std::vector<int64_t>());
+    for (auto& [id, token] : more) {
+        if (id < 0 || id >= v.size() || v.tokens[static_cast<size_t>(id)] != token.at("content")) apart.push_back(id);
+        add_token(v, id, token, where);
+        token["id"] = id;
+        known.push_back(token);
+    }
+    std::ranges::sort(apart);
+    file["model"]["added_only"] = apart;
+    v.pipeline = file.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 // `from_json`: the vocabulary was read from tokenizer.json.
 void read_config(const Json& config, bool from_json, Vocabulary& v, const std::string& where) {
-    if (v.model != "gpt2") {  // there tokenizer.json has said so already
+    if (!v.pipeline.empty()) {
+        add_to_pipeline(config, v, where);
+        if (v.model == "llama" || v.model == "t5") read_flag(config, "add_prefix_space", v.add_space_prefix, where);
+    } else if (v.model != "gpt2") {  // there tokenizer.json has said so already
         read_added_tokens(config, v, where);
         read_flag(config, "add_prefix_space", v.add_space_prefix, where);
     }
@@ -122,8 +159,8 @@ Vocabulary read_hf_tokenizer(const fs::path& directory) {
 }
 
 void write_hf_tokenizer(const Vocabulary& v, const fs::path& directory) {
-    const bool bpe = v.model == "gpt2", unigram = v.model == "t5";
-    Json config = {{"tokenizer_class", bpe       ? "PreTrainedTokenizerFast"
+    const bool json = v.model == "gpt2" || !v.pipeline.empty(), unigram = v.model == "t5";
+    Json config = {{"tokenizer_class", json      ? "PreTrainedTokenizerFast"
                                        : unigram ? "T5Tokenizer"
                                                  : "LlamaTokenizer"},
                    {"bos_token", token_text(v, v.bos)},
@@ -137,7 +174,7 @@ void write_hf_tokenizer(const Vocabulary& v, const fs::path& directory) {
                    {"clean_up_tokenization_spaces", false},
                    {"spaces_between_special_tokens", false}};
     if (!v.chat_template.empty()) config["chat_template"] = v.chat_template;
-    if (bpe) {
+    if (json) {
         write_file_atomically(directory / "tokenizer.json", write_tokenizer_json(v));
     } else {
         write_file_atomically(directory / (unigram ? "spiece.model" : "tokenizer.model"), write_sentencepiece_model(v));

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-struct pcre2_real_code_8;
+#include "text/pattern.h"
 
 namespace gremium {
 
@@ -16,18 +15,17 @@ namespace gremium {
 // alike ("isolated" in tokenizer.json). Immutable: one splitter serves all threads.
 class Splitter {
   public:
-    // Perl-like syntax over Unicode; \s is Unicode's White_Space. Throws Error for a pattern that is none.
+    // Throws Error for an expression that is none.
     explicit Splitter(std::span<const std::string> patterns);
 
-    // Calls word(piece) in order; the pieces joined are the text. Any bytes are text: what is not UTF-8
-    // matches nothing. Throws Error for a pattern that takes exponential time on this text.
+    // Calls word(piece) in order; the pieces joined are the text. Any bytes are text. Throws Error for a pattern that
+    // takes exponential time on this text.
     void split(std::string_view text, const std::function<void(std::string_view word)>& word) const;
 
   private:
-    struct Free {
-        void operator()(pcre2_real_code_8* code) const;
-    };
-    std::vector<std::unique_ptr<pcre2_real_code_8, Free>> stages_;
+    void cut(size_t stage, std::string_view text, const std::function<void(std::string_view)>& word) const;
+
+    std::vector<Pattern> stages_;
 };
 
 }  // namespace gremium

@@ -116,18 +116,31 @@ std::vector<bool> Tokenizer::occurring_specials(std::string_view text) const {
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
     const Vocabulary& v = vocabulary_;
+    std::vector<int32_t> ids;
+    if (options.add_bos_eos && !before_.empty())
+        ids = before_;
+    else if (options.add_bos_eos && v.add_bos)
+        ids.push_back(v.bos);
+    encode_text(text, options.parse_special, ids);
+    if (options.add_bos_eos && !behind_.empty())
+        ids.insert(ids.end(), behind_.begin(), behind_.end());
+    else if (options.add_bos_eos && v.add_eos)
+        ids.push_back(v.eos);
+    return ids;
+}
+
+void Tokenizer::encode_text(std::string_view text, bool parse_special, std::vector<int32_t>& ids) const {
+    const Vocabulary& v = vocabulary_;
     std::vector<Fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
     const std::vector<bool> occurs = occurring_specials(text);
     for (size_t i = 0; i < specials_.size(); ++i) {
         const SpecialToken& special = specials_[i];
-        if (occurs[i] && (special.always || options.parse_special)) {
+        if (occurs[i] && (special.always || parse_special)) {
             fragments = cut(fragments, v.tokens[special.id], special);
         }
     }
 
-    std::vector<int32_t> ids;
-    if (options.add_bos_eos && v.add_bos) ids.push_back(v.bos);
     bool starts_text = true;
     for (const Fragment& fragment : fragments) {
         if (fragment.id >= 0) {
@@ -137,8 +150,6 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
         }
         starts_text = fragment.id >= 0;
     }
-    if (options.add_bos_eos && v.add_eos) ids.push_back(v.eos);
-    return ids;
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, const DecodeOptions& options) const {

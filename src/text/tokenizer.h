@@ -57,11 +57,16 @@ class Tokenizer {
     void append_piece(int32_t id, bool specials, bool& at_start, std::string& out) const;
 
   protected:
+    // Appends the ids of a text, special tokens among them; `specials`: those of type control are parsed.
+    virtual void encode_text(std::string_view text, bool specials, std::vector<int32_t>& ids) const;
+
     // Appends the ids of a piece of text without special tokens. `starts_text`: the first, or after a special
     // token.
     virtual void encode_fragment(std::string_view text, bool starts_text, std::vector<int32_t>& ids) const = 0;
 
     std::vector<std::string> pieces_;  // by id; filled by the kind's constructor
+    // Around a text; empty: BOS and EOS, as the vocabulary says.
+    std::vector<int32_t> before_, behind_;
 
   private:
     std::vector<bool> occurring_specials(std::string_view text) const;  // as specials_

@@ -6,6 +6,9 @@
 
 #include "base/error.h"
 #include "text/base64.h"
+#include "text/pipeline/normalizers.h"
+#include "text/pipeline/pre_tokenizers.h"
+#include "text/pipeline/tokenizer.h"
 #include "text/pre_tokenizers.h"
 #include "text/replace.h"
 #include "text/token_index.h"
@@ -33,52 +36,78 @@ std::vector<Json> steps(const Json& file, const char* section, const char* list)
     return result;
 }
 
-// The pattern of a "Split" or "Replace" step as a regular expression.
-std::string pattern(const Json& step) {
-    const Json& given = step.at("pattern");
-    if (given.contains("Regex")) return given["Regex"];
-    std::string escaped;
-    for (char c : given.at("String").get<std::string>()) {
-        if (std::string_view(R"(\^$.|?*+()[]{})").find(c) != std::string_view::npos) escaped += '\\';
-        escaped += c;
-    }
-    return escaped;
-}
+// A file's text without its lists, of a byte-level BPE vocabulary.
+nlohmann::ordered_json settings_of(const Vocabulary& v);
 
 class Reader {
   public:
     explicit Reader(TokenizerFile file) : file_(std::move(file.settings)), lists_(std::move(file)) {}
 
     Vocabulary read() {
+        const Json given = file_;
+        for (const char* own : {"before", "behind"}) file_.erase(own);
+        file_.at("model").erase("scores");
+        check_steps();
         for (const Json& step : steps(file_, "normalizer", "normalizers")) normalizer(step);
         for (const Json& step : steps(file_, "pre_tokenizer", "pretokenizers")) pre_tokenizer_step(step);
         model(file_.at("model"));
         for (const Json& token : file_.value("added_tokens", Json::array())) {
-            add_token(v_, token.at("id"), token, "added_tokens");
+            const int64_t id = token.at("id");
+            const bool own = id >= 0 && id < v_.size() && v_.tokens[id] == token.at("content").get<std::string>();
+            if (!own) added_only_.insert(id);
+            add_token(v_, id, token, "added_tokens");
+            if (v_.tokens[id] != token["content"]) respelled_.push_back({id, token["content"]});
         }
         for (const Json& step : steps(file_, "post_processor", "processors")) post_processor(step);
+        if (!has_form_) v_.add_space_prefix = pipeline::strips_space(pipeline::decoder_of(file_));
+        // Of a file as we write it the other fields say all.
+        if (v_.model == "gpt2" && given == Json(settings_of(v_))) return std::move(v_);
+        keep_only(file_, {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                          "post_processor", "decoder", "model", "before", "behind"});
+        keep_only(file_["model"],
+                  {"type", "dropout", "unk_token", "unk_id", "continuing_subword_prefix", "end_of_word_suffix",
+                   "fuse_unk", "byte_fallback", "ignore_merges", "max_input_chars_per_word", "scores"});
+        file_["model"]["added_only"] = added_only_;
+        file_["model"]["respelled"] = respelled_;
+        v_.pipeline = file_.dump(-1, ' ', false, Json::error_handler_t::replace);
         return std::move(v_);
     }
 
   private:
+    static void keep_only(Json& object, std::initializer_list<std::string_view> keys) {
+        Json kept = Json::object();
+        for (const auto& [key, value] : object.items()) {
+            if (std::ranges::find(keys, key) != keys.end()) kept[key] = value;
+        }
+        object = std::move(kept);
+    }
+
+    // What no tokenizer of ours could do is said now.
+    void check_steps() const {
+        pipeline::Normalizers(file_.value("normalizer", Json()));
+        pipeline::PreTokenizers(file_.value("pre_tokenizer", Json()));
+        pipeline::decoded_pieces(pipeline::decoder_of(file_), {""});
+    }
+
+    // The steps as far as GGUF has a form for them: what a vocabulary's other fields say. Where it has none, only the
+    // file itself tells how text is encoded.
     void normalizer(const Json& step) {
         const std::string type = step.at("type");
+        const auto replaces = [&](const char* what) {
+            return type == "Replace" && pipeline::expression_of(step) == what;
+        };
         if (type == "NFC") {
             v_.nfc = true;
         } else if (type == "Prepend" && step.at("prepend") == space_symbol) {
             v_.add_space_prefix = true;
-        } else if (type == "Replace" && pattern(step) == " " && step.at("content") == space_symbol) {
+        } else if (replaces(" ") && step.at("content") == space_symbol) {
             // Spaces are U+2581 in all but byte-level vocabularies.
-        } else if ((type == "Replace" && pattern(step) == " {2,}") || type == "Strip") {
+        } else if (replaces(" {2,}") || type == "Strip") {
             v_.remove_extra_whitespaces = true;
-        } else if (type == "Precompiled") {
+        } else if (type == "Precompiled" && !step.value("precompiled_charsmap", Json()).is_null()) {
             v_.charsmap = from_base64(step.at("precompiled_charsmap").get<std::string>());
         } else {
-            fail(
-                "normalizer {} is not supported; supported: NFC, Precompiled, and Prepend, Replace and Strip "
-                "as "
-                "SentencePiece does",
-                step.dump());
+            has_form_ = false;
         }
     }
 
@@ -92,10 +121,10 @@ class Reader {
             v_.splits.push_back(step.value("individual_digits", false) ? "\\p{N}" : "\\p{N}+");
         } else if (type == "Punctuation") {
             const std::string one = R"([!-/:-@\[-`{-~\p{P}])", behavior = step.value("behavior", "Isolated");
-            if (behavior != "Isolated" && behavior != "Contiguous") unsupported(step);
+            has_form_ &= behavior == "Isolated" || behavior == "Contiguous";
             v_.splits.push_back(behavior == "Isolated" ? one : one + "+");
         } else if (type == "Metaspace") {
-            if (step.value("replacement", "") != space_symbol) unsupported(step);
+            has_form_ &= step.value("replacement", "") == space_symbol;
             const bool always = step.value("add_prefix_space", true);
             v_.add_space_prefix = step.value("prepend_scheme", always ? "always" : "never") != "never";
         } else if (type == "WhitespaceSplit") {
@@ -103,50 +132,58 @@ class Reader {
         } else if (type == "Split") {
             split(step);
         } else {
-            unsupported(step);
+            has_form_ = false;
         }
     }
 
     void split(const Json& step) {
-        const std::string behavior = step.at("behavior");
+        const std::string behavior = step.at("behavior"), pattern = pipeline::expression_of(step);
         const bool inverted = step.value("invert", false);
-        if (behavior == "MergedWithPrevious" && pattern(step) == " ") return;  // Gemma: no space is left by then
+        if (behavior == "MergedWithPrevious" && pattern == " ") return;  // Gemma: no space is left by then
         // Matches and gaps are pieces alike; or only the matches are, of a pattern that leaves no gaps.
-        if (behavior != "Isolated" && !(behavior == "Removed" && inverted)) unsupported(step);
-        v_.splits.push_back(pattern(step));
+        has_form_ &= behavior == "Isolated" || (behavior == "Removed" && inverted);
+        v_.splits.push_back(pattern);
     }
 
-    [[noreturn]] static void unsupported(const Json& step) {
-        fail(
-            "pre_tokenizer {} is not supported; supported: ByteLevel, Digits, Metaspace, Punctuation, Split "
-            "(Isolated) "
-            "and WhitespaceSplit",
-            step.dump());
-    }
-
-    void model(const Json& model) {
-        const std::string type = model.value("type", lists_.scores.empty() ? "BPE" : "Unigram");
-        if (type == "Unigram") {
+    void model(Json& model) {
+        if (!model.contains("type")) model["type"] = lists_.scores.empty() ? "BPE" : "Unigram";
+        const std::string type = model["type"];
+        has_form_ &= type == "Unigram" || (type == "BPE" && (byte_level_ || v_.splits.empty()));
+        if (type == "Unigram")
             unigram(model);
-        } else if (type == "BPE") {
-            byte_pairs(model);
-        } else {
-            fail("model \"{}\" is not supported; supported: BPE, Unigram", type);
-        }
+        else if (type == "BPE" || type == "WordPiece" || type == "WordLevel")
+            words(model);
+        else
+            fail("model \"{}\" is not supported; supported: BPE, Unigram, WordPiece, WordLevel", type);
+        if (has_form_) return;
+        Vocabulary without;
+        without.model = "tokenizer.json";
+        without.tokens = std::move(v_.tokens);
+        without.scores = std::move(v_.scores);
+        without.types = std::move(v_.types);
+        without.merges = std::move(v_.merges);
+        without.unk = v_.unk;
+        v_ = std::move(without);
     }
 
-    void unigram(const Json& model) {
+    void unigram(Json& model) {
         v_.model = "t5";
+        bool exact = true;
+        Json scores = Json::array();
         for (auto& [token, score] : lists_.scores) {
             v_.tokens.push_back(std::move(token));
             v_.scores.push_back(static_cast<float>(score));
+            exact &= v_.scores.back() == score;
+            scores.push_back(score);
         }
+        if (!exact) model["scores"] = std::move(scores);
         v_.types.resize(v_.tokens.size(), TokenType::normal);
         v_.splits.clear();
         if (const Json unknown = model.value("unk_id", Json()); unknown.is_number_integer()) set_unknown(unknown);
     }
 
-    void byte_pairs(const Json& model) {
+    // Of models whose vocabulary is a mapping.
+    void words(const Json& model) {
         bool has_empty = false;
         for (auto& [token, id] : lists_.ids) {
             has_empty |= token.empty();
@@ -155,6 +192,7 @@ class Reader {
         v_.types.resize(v_.tokens.size(), TokenType::normal);
         for (size_t id = 0; id < v_.tokens.size(); ++id) {
             if (!v_.tokens[id].empty() || has_empty) continue;
+            added_only_.insert(static_cast<int64_t>(id));
             v_.tokens[id] = fmt::format("[PAD{}]", id);  // a gap in the numbering
             v_.types[id] = TokenType::unused;
         }
@@ -168,7 +206,7 @@ class Reader {
             v_.ignore_merges = model.value("ignore_merges", false);
             if (v_.splits.empty()) v_.splits.push_back("(?!)");  // never matches: all is one word
             v_.pre = pre_tokenizer_name(v_.splits, v_.ignore_merges);
-        } else {
+        } else if (has_form_) {
             scores_from_merges();
             if (model.value("byte_fallback", false)) mark_bytes();
         }
@@ -176,17 +214,15 @@ class Reader {
 
     // SentencePiece's BPE merges by the score of what comes out; converters wrote the merges in that order.
     void scores_from_merges() {
-        if (!v_.splits.empty()) fail("a pre_tokenizer with patterns and without ByteLevel is not supported");
         TokenIndex index(v_.tokens.size());
         for (int32_t id = 0; id < v_.size(); ++id) index.add(v_.tokens[id], id);
         v_.scores.assign(v_.tokens.size(), -static_cast<float>(v_.merges.size()));
         for (size_t rank = v_.merges.size(); rank-- > 0;) {
             const size_t space = v_.merges[rank].find(' ', 1);
             if (space == std::string::npos) fail("merge {} is \"{}\"", rank, v_.merges[rank]);
-            const int32_t merged = index.find(v_.merges[rank].erase(space, 1));
+            const int32_t merged = index.find(std::string(v_.merges[rank]).erase(space, 1));
             if (merged >= 0) v_.scores[merged] = -static_cast<float>(rank);
         }
-        v_.merges.clear();
     }
 
     void mark_bytes() {
@@ -211,27 +247,48 @@ class Reader {
 
     // One special token before the text is BOS, one after it is EOS.
     void post_processor(const Json& step) {
-        if (step.at("type") != "TemplateProcessing") return;
-        std::vector<std::string> before, after;
-        bool text_seen = false;
-        for (const Json& part : step.at("single")) {
-            if (part.contains("Sequence")) {
-                text_seen = true;
-            } else {
-                (text_seen ? after : before).push_back(part.at("SpecialToken").at("id"));
+        const std::string type = step.at("type");
+        std::vector<int32_t> before, behind;
+        if (type == "TemplateProcessing") {
+            bool text_seen = false;
+            for (const Json& part : step.at("single")) {
+                if (part.contains("Sequence")) {
+                    text_seen = true;
+                    continue;
+                }
+                const std::string name = part.at("SpecialToken").at("id");
+                for (const Json& id : step.at("special_tokens").at(name).at("ids"))
+                    (text_seen ? behind : before).push_back(id);
             }
+        } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+            before = {step.at("cls").at(1)};
+            behind = {step.at("sep").at(1)};
+        } else if (type != "ByteLevel") {
+            fail(
+                "post_processor {} is not supported; supported: TemplateProcessing, BertProcessing, RobertaProcessing, "
+                "ByteLevel, Sequence",
+                step.dump());
         }
-        const auto id_of = [&](const std::string& name) {
-            return step.at("special_tokens").at(name).at("ids").at(0).get<int32_t>();
-        };
-        if (before.size() == 1) v_.bos = id_of(before[0]), v_.add_bos = true;
-        if (after.size() == 1) v_.eos = id_of(after[0]), v_.add_eos = true;
+        for (const int32_t id : before) check_id(id);
+        for (const int32_t id : behind) check_id(id);
+        if (before.size() == 1) v_.bos = before[0], v_.add_bos = true;
+        if (behind.size() == 1) v_.eos = behind[0], v_.add_eos = true;
+        if (before.size() > 1) file_["before"] = before;
+        if (behind.size() > 1) file_["behind"] = behind;
+    }
+
+    void check_id(int32_t id) const {
+        if (id < 0 || id >= v_.size()) fail("post_processor: id {} is not in the vocabulary of {}", id, v_.size());
     }
 
     Json file_;  // the settings
     TokenizerFile lists_;
     Vocabulary v_;
     bool byte_level_ = false;
+    bool has_form_ = true;          // GGUF has one for it
+    std::set<int64_t> added_only_;  // ids that the model itself does not have
+    // Added tokens that the vocabulary spells in another way: id, text.
+    std::vector<std::pair<int64_t, std::string>> respelled_;
 };
 
 // Texts that published files do not mark as special though they are: "<|fim_begin|>".
@@ -303,34 +360,62 @@ Json post_processor_section(const Vocabulary& v) {
     return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}};
 }
 
+// The file that was read: its settings and, as they are now, its lists.
+std::string written_pipeline(const Vocabulary& v) {
+    Json file = Json::parse(v.pipeline);
+    Json& model = file["model"];
+    const auto apart = model.value("added_only", std::vector<int32_t>());
+    const auto scores = model.value("scores", std::vector<double>(v.scores.begin(), v.scores.end()));
+    const std::vector<std::string> tokens = pipeline::original_tokens(v, file);
+    const bool pairs = model["type"] == "Unigram";
+    Json vocabulary = pairs ? Json::array() : Json::object();
+    for (int32_t id = 0; id < v.size(); ++id) {
+        if (std::ranges::binary_search(apart, id)) continue;
+        if (pairs)
+            vocabulary.push_back({tokens[id], scores.at(static_cast<size_t>(id))});
+        else
+            vocabulary[tokens[id]] = id;
+    }
+    model["vocab"] = std::move(vocabulary);
+    if (model["type"] == "BPE") model["merges"] = v.merges;
+    for (const char* own : {"added_only", "scores", "respelled"}) model.erase(own);
+    for (const char* own : {"before", "behind"}) file.erase(own);
+    return file.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+nlohmann::ordered_json settings_of(const Vocabulary& v) {
+    const Json byte_level = {
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+    return {{"version", "1.0"},
+            {"truncation", nullptr},
+            {"padding", nullptr},
+            {"added_tokens", added_tokens(v)},
+            {"normalizer", v.nfc ? Json{{"type", "NFC"}} : Json()},
+            {"pre_tokenizer", pre_tokenizer_section(v)},
+            {"post_processor", post_processor_section(v)},
+            {"decoder", byte_level},
+            {"model",
+             {{"type", "BPE"},
+              {"dropout", nullptr},
+              {"unk_token", nullptr},
+              {"continuing_subword_prefix", nullptr},
+              {"end_of_word_suffix", nullptr},
+              {"fuse_unk", false},
+              {"byte_fallback", false},
+              {"ignore_merges", v.ignore_merges}}}};
+}
+
 }  // namespace
 
 std::string write_tokenizer_json(const Vocabulary& v) {
+    if (!v.pipeline.empty()) return written_pipeline(v);
     Json vocabulary = Json::object();
     for (int32_t id = 0; id < v.size(); ++id) {
         if (v.types[id] != TokenType::control && v.types[id] != TokenType::user_defined) vocabulary[v.tokens[id]] = id;
     }
-    const Json byte_level = {
-        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-    const nlohmann::ordered_json file = {{"version", "1.0"},
-                                         {"truncation", nullptr},
-                                         {"padding", nullptr},
-                                         {"added_tokens", added_tokens(v)},
-                                         {"normalizer", v.nfc ? Json{{"type", "NFC"}} : Json()},
-                                         {"pre_tokenizer", pre_tokenizer_section(v)},
-                                         {"post_processor", post_processor_section(v)},
-                                         {"decoder", byte_level},
-                                         {"model",
-                                          {{"type", "BPE"},
-                                           {"dropout", nullptr},
-                                           {"unk_token", nullptr},
-                                           {"continuing_subword_prefix", nullptr},
-                                           {"end_of_word_suffix", nullptr},
-                                           {"fuse_unk", false},
-                                           {"byte_fallback", false},
-                                           {"ignore_merges", v.ignore_merges},
-                                           {"vocab", vocabulary},
-                                           {"merges", v.merges}}}};
+    nlohmann::ordered_json file = settings_of(v);
+    file["model"]["vocab"] = vocabulary;
+    file["model"]["merges"] = v.merges;
     return file.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -340,7 +425,7 @@ void add_token(Vocabulary& v, int64_t id, const Json& token, std::string_view wh
     for (int32_t gap = v.size(); gap <= id; ++gap) {
         v.tokens.push_back(fmt::format("[PAD{}]", gap));
         v.types.push_back(TokenType::unused);
-        if (v.model != "gpt2") v.scores.push_back(0);
+        if (!v.scores.empty()) v.scores.push_back(0);
     }
     const std::string content = token.at("content");
     const bool special = token.value("special", false) || looks_special(content);

@@ -10,12 +10,13 @@
 
 namespace gremium {
 
-// Byte-level BPE, BPE over U+2581-spaced text (what SentencePiece models become; the order of merges gives
-// the scores) and Unigram. bos and eos are those that its post_processor adds, if any. Throws Error that
+// Any file of that library. Its text without the lists becomes the vocabulary's `pipeline`, by which text is encoded; as
+// far as GGUF has a form for it (byte-level BPE, BPE over U+2581-spaced text, whose order of merges gives the scores, and
+// Unigram) the other fields say it, too. bos and eos are those that its post_processor adds, if any. Throws Error that
 // names `where` and the part that is not supported.
 Vocabulary read_tokenizer_json(std::string_view bytes, std::string_view where);
 
-// The reverse, for byte-level BPE.
+// The reverse, for byte-level BPE and what was read from such a file.
 std::string write_tokenizer_json(const Vocabulary& vocabulary);
 
 // An entry of "added_tokens", or of tokenizer_config.json's "added_tokens_decoder": a token beside the

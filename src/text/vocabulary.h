@@ -13,7 +13,8 @@ namespace gremium {
 enum class TokenType : int8_t { normal = 1, unknown, control, user_defined, unused, byte };
 
 struct Vocabulary {
-    std::string model = "llama";      // "llama" = SentencePiece BPE, "gpt2" = byte-level BPE, "t5" = unigram
+    // "llama" = SentencePiece BPE, "gpt2" = byte-level BPE, "t5" = unigram; "tokenizer.json": only `pipeline` tells
+    std::string model = "llama";
     std::string pre;                  // gpt2: name of the pre-tokenizer, "" if it has none
     std::vector<std::string> splits;  // gpt2: the pre-tokenizer's patterns (Splitter); empty: those of `pre`
     std::vector<std::string> tokens;  // index = id; spaces as U+2581 (llama, t5), byte tokens as <0xHH>
@@ -28,7 +29,8 @@ struct Vocabulary {
     bool ignore_merges = false;             // gpt2: a word that is a token is not merged
     bool nfc = false;                       // text is brought to Unicode's normal form C
     std::string charsmap;                   // llama, t5: SentencePiece's precompiled normalisation, "" for none
-    std::string chat_template;              // Jinja
+    std::string pipeline;       // what a tokenizer.json says besides its lists, "" for none: how text is encoded
+    std::string chat_template;  // Jinja
 
     int32_t size() const { return static_cast<int32_t>(tokens.size()); }
     bool operator==(const Vocabulary&) const = default;

@@ -30,7 +30,7 @@ std::string hash_of(const Vocabulary& v) {
     for (const float score : v.scores) text += fmt::format(" {:a}", score);
     for (const TokenType type : v.types) text += fmt::format(" {}", static_cast<int>(type));
     for (const std::string& merge : v.merges) text += merge + '\n';
-    return hash_of(text);
+    return hash_of(text + v.pipeline);
 }
 
 // One domain's text, split into training and held-out text.

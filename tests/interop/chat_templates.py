@@ -44,6 +44,15 @@ CONVERSATIONS = {
              user("Thanks")],
     "parts": [{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]}],
     "wrong order": [assistant("a"), assistant("b"), user("c")],
+    "nobody": [],
+    "developer": [{"role": "developer", "content": "Be brief."}, user("q")],
+    "only a system": [SYSTEM],
+    "content is null": [user("q"), assistant(None, tool_calls=[CALL]), {"role": "tool", "tool_call_id": "call00001", "content": [{"type": "text", "text": "20"}]}],
+    "arguments as text": [user("q"), assistant("x", tool_calls=[{**CALL, "function": {"name": "get_weather", "arguments": "{\"city\": \"Köln\"}"}}]), {"role": "tool", "content": "20", "name": "get_weather"},
+                          assistant("It is 20.", thinking="hm"), user("Thanks")],
+    "two calls": [SYSTEM, user("q"), assistant("", tool_calls=[CALL, {**CALL, "id": "call00002"}]), {"role": "tool", "tool_call_id": "call00001", "content": "1"}, {"role": "tool", "tool_call_id": "call00002", "content": "2"}],
+    "an image": [{"role": "user", "content": [{"type": "image"}, {"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "What is this?"}]}],
+    "line ends": [user("a\r\nb\r\n"), assistant("\n\n c \n\n"), user("\u00a0d\u3000")],
 }
 
 
@@ -83,7 +92,8 @@ def main():
     for file in map(pathlib.Path, files):
         for name, source in templates(file):
             for conversation, messages in CONVERSATIONS.items():
-                for more in ({"add_generation_prompt": True}, {"add_generation_prompt": False, "tools": [TOOL], "enable_thinking": False}):
+                for more in ({"add_generation_prompt": True}, {"add_generation_prompt": False, "tools": [TOOL], "enable_thinking": False},
+                             {"add_generation_prompt": True, "enable_thinking": True, "reasoning_effort": "high", "date_string": "1 Jan 2026", "documents": [{"title": "T", "text": "x"}]}):
                     variables = {"messages": messages, "bos_token": "<s>", "eos_token": "</s>", **more}
                     cases.append((f"{name}: {conversation}{' with tools' if 'tools' in more else ''}", source, variables))
     if not cases:

@@ -1,15 +1,17 @@
 // tokenizers.mjs TEXT_PROBE PACKAGES [TEXTS …]: ids of real tokenizer.json files, ours against the tokenizers library's.
-// Run in a directory whose node_modules has `tokenizers` and the packages with models.
+// Run in a directory whose node_modules has `@anush008/tokenizers`, a native build of it, and the packages with models.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { texts as small } from "../text/pipelines/pipelines.mjs";
 
-const { Tokenizer } = createRequire(join(process.cwd(), "x.js"))("tokenizers");
+const { Tokenizer } = createRequire(join(process.cwd(), "x.js"))("@anush008/tokenizers");
 const [probe, packages, ...files] = process.argv.slice(2);
 
 // White space, digits, case, scripts, marks, emoji, and what the patterns single out.
-const texts = [
+const common = [
   "", " ", "  ", "   ", "\t", "\n", "\r\n", " \n", "\n \n", "a\n\n\nb", "a \t b", "\u00a0x\u00a0", "\u3000全角\u3000", "x\u2028y\u0085z",
   "Hello world", " Hello  world ", "Hello, World! It's John's; they'RE we'll I'D 'tis 'S", "don\u2019t", "'ſ", "camelCase HTTPServer iPhone X2Y",
   "0 1 12 123 1234 12345 1234567890 3.14159 1e-9 1,234,567.89", "x²+y³=½", "Ⅷ ①② ४५६ ٣٤٥ 一二三 𝟘𝟙𝟚",
@@ -21,7 +23,17 @@ const texts = [
   "<|begin_of_text|>x<|eot_id|> y <|im_start|>user\n<|im_end|>", "<s>a</s> b</s>", "<｜begin▁of▁sentence｜>a<｜User｜> b<｜Assistant｜>", "<|endoftext|> <|fim_prefix|> <tool_call>\n</tool_call>",
   "[INST] x [/INST]", "▁under▁score Ġ Ċ", "mixed \u0000 nul", "tab\tnew\vvt\fff", "“quotes” ‘single’ – — …", "™®© §¶ €£¥ ±×÷", "http://example.com/a?b=c&d=%20#e", "C++ C# F# .NET node.js a_b_c A-B-C",
   ...files.flatMap((file) => readFileSync(file, "utf8").split("\n__ggml_vocab_test__\n")),
+  ...small, "aé".repeat(1000), " \n".repeat(500) + "x", "7".repeat(2000), "\u0301".repeat(500), ".,;".repeat(400), "x\t".repeat(300), "あア漢".repeat(300), "🦙".repeat(200), "'s't're".repeat(100),
 ];
+
+// With the vocabulary's own added tokens, beside each other and beside all that they may swallow.
+function hard(directory) {
+  const tokens = JSON.parse(readFileSync(join(directory, "tokenizer.json"), "utf8")).added_tokens.map((token) => token.content);
+  const some = tokens.filter((_, i) => i % Math.ceil(tokens.length / 14) === 0);
+  const around = some.flatMap((t) => [`a${t}b`, `  ${t}  x`, `${t}${t}\n${t} `, t.slice(0, -1), `${t.slice(1)}${t}`]);
+  const mixed = common.map((text, i) => text.slice(0, 40) + (some[i % some.length] ?? "") + common[(7 * i + 3) % common.length].slice(0, 40));
+  return [...new Set([...common, ...around, ...mixed])];
+}
 
 let failures = 0, compared = 0;
 for (const name of packages.split(",")) {
@@ -30,8 +42,12 @@ for (const name of packages.split(",")) {
     console.log(`${name}: not installed`);
     continue;
   }
+  const texts = hard(directory);
   const reference = Tokenizer.fromFile(join(directory, "tokenizer.json"));
-  const ours = JSON.parse(execFileSync(probe, ["ids", directory], { input: JSON.stringify(texts), maxBuffer: 1 << 28 }));
+  const alone = mkdtempSync(join(tmpdir(), "tokenizer-"));  // without tokenizer_config.json, of which the library knows nothing
+  symlinkSync(resolve(directory, "tokenizer.json"), join(alone, "tokenizer.json"));
+  const ours = JSON.parse(execFileSync(probe, ["ids", alone], { input: JSON.stringify(texts), maxBuffer: 1 << 28 }));
+  rmSync(alone, { recursive: true });
   let different = 0;
   for (let i = 0; i < texts.length; ++i) {
     const expected = Array.from((await reference.encode(texts[i], null, { addSpecialTokens: false })).getIds());

@@ -248,6 +248,11 @@ TEST(ChatTemplate, ValuesOfManyRepetitionsEnd) {
           twice + "{{ ns.l < ns.m }}", twice + "{{ {1: 2}[ns.l] }}{{ [ns.l] | unique | list }}{{ {ns.l: 1, ns.m: 2} }}",
           long_text + "{% for i in range(100000) %}{{ 'x' if a == b }}{% endfor %}",
           long_text + "{% for i in range(100000) %}{{ 'x' if a | trim is upper }}{% endfor %}",
+          long_text + "{% for i in range(100000) %}{{ 'x' if a.find('b') > 0 or a.islower is none }}{% endfor %}",
+          long_text + "{% for i in range(100000) %}{{ 'x' if a.index(a) > 0 or a.isupper() }}{% endfor %}",
+          long_text + "{% for i in range(100000) %}{{ '%99999d' % i }}{{ '{:>99999}'.format(i) }}{{ 'x'.center(999999) "
+                      "}}{% endfor "
+                      "%}",
           long_text + "{{ (a * 4) .rfind('a' * 4000000 ~ 'b') }}", long_text + "{{ b.strip('b' * 100000 ~ 'a') }}"})
         EXPECT_NE(message_of(source).find("the template takes too many steps"), std::string::npos) << source;
     // Copies of a variable cost nothing, and a search does not take the product of both sizes.

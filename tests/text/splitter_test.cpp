@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include "base/error.h"
 #include "text/pre_tokenizers.h"
 
@@ -110,6 +112,48 @@ TEST(PreTokenizers, PatternsFindTheirNames) {
     }
     EXPECT_EQ(pre_tokenizer("olmo").patterns, pre_tokenizer("gpt-2").patterns);
     EXPECT_EQ(pre_tokenizer_name(std::vector<std::string>{"x"}, false), "");
+}
+
+// Work that grows with the square of a run's length takes seconds here, what is near linear hundredths of one.
+TEST(Splitter, LongRunsTakeTimeInProportion) {
+    constexpr size_t size = 60'000;
+    const auto repeated = [](std::string_view part) {
+        std::string text;
+        while (text.size() < size) text += part;
+        return text;
+    };
+    for (const char* name :
+         {"llama-bpe",  "dbrx",         "qwen2",          "qwen35",      "gpt-2",    "starcoder", "falcon",
+          "default",    "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o",   "tekken",    "kimi-k2",
+          "bailingmoe", "seed-coder",   "exaone-moe",     "tiny_aya",    "superbpe", "bloom",     "viking"}) {
+        const Splitter splitter(pre_tokenizer(name).patterns);
+        for (const char* part :
+             {"a", "A", "aB", " ", "\n",     "\r\n", " \n", "\t", "7",      "\u0663", "\u00B2", "e\u0301",   "\u0301",
+              "'", ".", "_",  "/", "\u5B57", " a",   "1,",  "a1", "\u3000", "\xFF",   "'s",     "\U0001F999"}) {
+            for (const char* behind : {"", "x", "!"}) {
+                const std::string text = repeated(part) + behind;
+                const std::clock_t begin = std::clock();
+                size_t total = 0;
+                splitter.split(text, [&](std::string_view word) { total += word.size(); });
+                EXPECT_EQ(total, text.size()) << name << ": " << part << " before \"" << behind << "\"";
+                EXPECT_LT(std::clock() - begin, 2 * CLOCKS_PER_SEC)
+                    << name << ": " << part << " before \"" << behind << "\"";
+            }
+        }
+    }
+}
+
+TEST(Splitter, LongWordsOfRepetitionsWithinRepetitions) {
+    const std::string text(600'000, 'a');
+    EXPECT_EQ(words("exaone-moe", text), std::vector{text});
+}
+
+TEST(Splitter, DigitsInGroupsOfThree) {
+    EXPECT_THAT(words("tiny_aya", "1234567 12 x"), ElementsAre("1", "234", "567", " ", "12", " x"));
+    EXPECT_THAT(words("tiny_aya", "1234a 123."), ElementsAre("123", "4", "a", " ", "123", "."));
+    const std::vector<std::string> ahead = {R"((?=(?:\p{N}{3})+(?!\p{N})))"};
+    EXPECT_THAT(words(ahead, "x1234567y12"), ElementsAre("x1", "234", "567y12"));
+    EXPECT_THAT(words(ahead, "123\u0664\u0665"), ElementsAre("12", "3\u0664\u0665"));
 }
 
 }  // namespace

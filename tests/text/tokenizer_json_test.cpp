@@ -70,6 +70,14 @@ TEST(TokenizerJson, WrittenAndReadIsTheSame) {
     EXPECT_EQ(read_tokenizer_json(write_tokenizer_json(v), "written"), v);
 }
 
+// What comes from another format does not change by going through this one.
+TEST(TokenizerJson, OurOwnFilesNeedNoPipeline) {
+    Vocabulary v = read_tokenizer_json(byte_level().dump(), "tokenizer.json");
+    EXPECT_FALSE(v.pipeline.empty());
+    v.pipeline.clear();
+    EXPECT_EQ(read_tokenizer_json(write_tokenizer_json(v), "written"), v);
+}
+
 TEST(TokenizerJson, PreTokenizerStepsAreCombined) {
     const auto splits = [](const char* steps) {
         Json file = byte_level();
@@ -130,13 +138,21 @@ TEST(TokenizerJson, NamesWhatIsNotSupported) {
         file[section] = value;
         return message_of(file);
     };
-    EXPECT_TRUE(after("model", {{"type", "WordPiece"}})
-                    .starts_with("tokenizer.json: model \"WordPiece\" is not supported; supported: BPE, Unigram"));
+    EXPECT_TRUE(after("model", {{"type", "Phrases"}})
+                    .starts_with("tokenizer.json: model \"Phrases\" is not supported; supported: BPE, Unigram, "));
+    EXPECT_TRUE(after("normalizer", {{"type", "Rot13"}})
+                    .starts_with("tokenizer.json: normalizer {\"type\":\"Rot13\"} is not supported; supported: NFC, "));
+    EXPECT_TRUE(after("pre_tokenizer", {{"type", "UnicodeScripts"}})
+                    .starts_with("tokenizer.json: pre_tokenizer {\"type\":\"UnicodeScripts\"} is not supported"));
     EXPECT_TRUE(
-        after("normalizer", {{"type", "Lowercase"}})
-            .starts_with("tokenizer.json: normalizer {\"type\":\"Lowercase\"} is not supported; supported: NFC, "));
-    EXPECT_TRUE(after("pre_tokenizer", {{"type", "BertPreTokenizer"}})
-                    .starts_with("tokenizer.json: pre_tokenizer {\"type\":\"BertPreTokenizer\"} is not supported"));
+        after("decoder", {{"type", "CTC"}}).starts_with("tokenizer.json: decoder {\"type\":\"CTC\"} is not supported"));
+    EXPECT_TRUE(after("post_processor", {{"type", "Other"}})
+                    .starts_with("tokenizer.json: post_processor {\"type\":\"Other\"} is not supported"));
+    EXPECT_TRUE(after("pre_tokenizer", {{"type", "Split"}, {"pattern", {{"String", "a"}}}, {"behavior", "Gone"}})
+                    .find("behavior \"Gone\" is not supported") != std::string::npos);
+    Json file = byte_level();
+    file["model"]["dropout"] = 0.1;
+    EXPECT_THROW(make_tokenizer(read_tokenizer_json(file.dump(), "t")), Error);
     EXPECT_TRUE(after("model", 5).starts_with("tokenizer.json: not as the tokenizers library writes it: "));
     EXPECT_TRUE(after("model", {{"type", "BPE"}, {"vocab", {{"a", 1 << 30}}}, {"merges", Json::array()}})
                     .starts_with("tokenizer.json: token \"a\" has id 1073741824"));

@@ -80,6 +80,8 @@ std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata) {
 
 void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata& metadata) {
     Vocabulary v = vocabulary;
+    if (v.model == "tokenizer.json")
+        fail("GGUF has no form for the normalizers, pre-tokenizers or the model of this tokenizer.json");
     if (v.model == "gpt2" && v.pre.empty() && !v.splits.empty())
         fail("GGUF has no name for the tokenizer's pre-tokenizer: {}", fmt::join(v.splits, " then "));
     for (int32_t id = v.size(); id < size; ++id) {
@@ -95,7 +97,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata&
     metadata.set(key("tokens"), MetaArray(std::move(v.tokens)));
     if (!v.scores.empty()) metadata.set(key("scores"), MetaArray(std::move(v.scores)));
     metadata.set(key("token_type"), MetaArray(std::move(types)));
-    if (!v.merges.empty()) metadata.set(key("merges"), MetaArray(std::move(v.merges)));
+    if (v.model == "gpt2" && !v.merges.empty()) metadata.set(key("merges"), MetaArray(std::move(v.merges)));
     for (const TokenKey& k : token_keys)
         if (v.*k.id >= 0) metadata.set(key(k.name), static_cast<uint32_t>(v.*k.id));
     metadata.set(key("add_bos_token"), v.add_bos);

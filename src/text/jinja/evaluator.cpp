@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "text/jinja/text_functions.h"
+#include "text/unicode.h"
 
 namespace gremium::jinja {
 
@@ -23,15 +24,44 @@ Value divide(const std::string& op, const Value& left, const Value& right) {
         if (b == -1) return op == "%" ? Value(int64_t{0}) : arithmetic('-', Value(int64_t{0}), Value(a));
         return op == "%" ? a - b * floor_divide(a, b) : floor_divide(a, b);
     }
-    const double a = left.number(), b = right.number(), quotient = std::floor(a / b);
-    return op == "%" ? a - b * quotient : quotient;
+    const double a = left.number(), b = right.number();
+    double rest = std::fmod(a, b);
+    if (rest != 0 && (rest < 0) != (b < 0)) rest += b;
+    return op == "%" ? (rest == 0 ? std::copysign(0.0, b) : rest)
+                     : (a - rest == 0 ? std::copysign(0.0, a / b) : std::round((a - rest) / b));
 }
 
 Value power(const Value& left, const Value& right) {
-    const double result = std::pow(left.number(), right.number());
-    const bool integers = !left.as<double>() && !right.as<double>() && right.number() >= 0;
-    return integers && std::abs(result) < 0x1p53 ? Value(static_cast<int64_t>(result)) : Value(result);
+    if (left.as<double>() || right.as<double>() || right.integer() < 0) {
+        if (left.number() == 0 && right.number() < 0) fail("division by zero");
+        if (left.number() < 0 && right.number() != std::floor(right.number())) fail("the power is a complex number");
+        return std::pow(left.number(), right.number());
+    }
+    Value result(int64_t{1});
+    const int64_t base = left.integer(), most = base >= -1 && base <= 1 ? 2 + right.integer() % 2 : 64;
+    for (int64_t i = std::min(right.integer(), most); i > 0; --i) result = arithmetic('*', result, left);
+    return result;
 }
+
+// A string or a list several times.
+Value repeated(Evaluator& evaluator, const Value& value, int64_t count) {
+    const auto times = static_cast<size_t>(std::max<int64_t>(0, count));
+    evaluator.charge(times);
+    if (const std::string* string = value.string()) {
+        evaluator.charge_bytes(times * string->size());
+        std::string text;
+        for (size_t i = 0; i < times; ++i) text += *string;
+        return text;
+    }
+    const List& items = *value.list();
+    if (!items.empty()) evaluator.charge(times * items.size());
+    evaluator.budget().take_values(times * items.size());
+    List list;
+    for (size_t i = 0; i < times; ++i) list.insert(list.end(), items.begin(), items.end());
+    return {std::move(list), value.shape()};
+}
+
+bool is_listed(const Value& value) { return value.list() && value.shape() <= Shape::group; }
 
 }  // namespace
 
@@ -90,12 +120,17 @@ List Evaluator::iterate(const Value& value) {
         budget_.take_values(value.list()->size());
         return *value.list();
     }
-    if (const Dict* dict = value.dict()) {
-        budget_.take_values(dict->items.size());
-        for (const auto& item : dict->items) items.push_back(item.first);
+    if (Iterator* iterator = value.iterator()) {
+        items = std::move(iterator->items);
+        items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(iterator->next));
+        *iterator = {};
+        budget_.take_values(items.size());
+    } else if (value.is_mapping()) {
+        budget_.take_values(value.dict()->items.size());
+        for (const auto& item : value.dict()->items) items.push_back(item.first);
     } else if (const std::string* text = value.string()) {
         budget_.take_values(text->size());
-        for (const std::string_view character : characters(*text)) items.push_back(character);
+        for (const auto& character : unicode::characters(*text)) items.push_back(character.bytes);
     } else if (!value.is_undefined()) {
         fail("{} cannot be iterated over", value.type());
     }
@@ -108,7 +143,7 @@ bool Evaluator::contains(const Value& container, const Value& value) {
         charge_bytes(text->size());
         return find_in(*text, *value.string()) != text->npos;
     }
-    if (const Dict* dict = container.dict()) return dict->find(value, budget_) != nullptr;
+    if (container.is_mapping()) return container.dict()->find(value, budget_) != nullptr;
     return std::ranges::any_of(iterate(container), [&](const Value& item) { return equal(item, value, budget_); });
 }
 
@@ -133,6 +168,12 @@ Value Evaluator::evaluate(const Node& node) {
             for (const NodePtr& item : node.parts) list.push_back(evaluate(*item));
             return list;
         }
+        case Node::tuple: {
+            budget_.take_values(node.parts.size());
+            List list;
+            for (const NodePtr& item : node.parts) list.push_back(evaluate(*item));
+            return Value::tuple(std::move(list));
+        }
         case Node::mapping: {
             budget_.take_values(node.parts.size());
             Dict dict;
@@ -140,9 +181,9 @@ Value Evaluator::evaluate(const Node& node) {
             return dict;
         }
         case Node::attribute:
-            return item(*this, part(0), node.name);
+            return attribute(part(0), node.name);
         case Node::subscript:
-            return item(*this, part(0), part(1));
+            return item(part(0), part(1));
         case Node::slice:
             return slice(node);
         case Node::call:
@@ -152,9 +193,9 @@ Value Evaluator::evaluate(const Node& node) {
         case Node::test:
             return test(node.name, part(0), arguments(node));
         case Node::negate:
-            return arithmetic('-', Value(int64_t{0}), part(0));
+            return arithmetic('*', Value(int64_t{-1}), part(0));
         case Node::plus:
-            return arithmetic('+', Value(int64_t{0}), part(0));
+            return arithmetic('*', Value(int64_t{1}), part(0));
         case Node::not_:
             return !part(0).truth();
         case Node::binary:
@@ -182,23 +223,24 @@ Value Evaluator::binary(const Node& node) {
     if (op == "or") return left.truth() ? left : evaluate(*node.parts[1]);
     if (op == "and") return left.truth() ? evaluate(*node.parts[1]) : left;
     const Value right = evaluate(*node.parts[1]);
-    if (op == "~" || (op == "+" && left.string() && right.string())) {
-        return text(left) + text(right);
-    }
-    if (op == "+" && left.list() && right.list()) {
+    if (op == "~") return text(left) + text(right);
+    if (left.is_markup() || right.is_markup()) fail("'{}' of escaped text is not supported", op);
+    if (op == "+" && left.string() && right.string()) return text(left) + text(right);
+    if (op == "+" && is_listed(left) && is_listed(right)) {
+        if ((left.shape() == Shape::list) != (right.shape() == Shape::list))
+            fail("{} and {} cannot be added", left.type(), right.type());
         budget_.take_values(left.list()->size() + right.list()->size());
         List list = *left.list();
         list.insert(list.end(), right.list()->begin(), right.list()->end());
-        return list;
+        return {std::move(list), left.shape()};
     }
-    if (op == "*" && left.string() && right.is_integer()) {
-        const size_t times = static_cast<size_t>(std::max<int64_t>(0, right.integer()));
-        charge(times);
-        charge_bytes(times * left.string()->size());
-        std::string text;
-        for (size_t i = 0; i < times; ++i) text += *left.string();
-        return text;
+    if (op == "*") {
+        const auto counts = [](const Value& v) { return v.is_integer() || v.as<bool>(); };
+        const auto repeats = [](const Value& v) { return v.string() || is_listed(v); };
+        if (repeats(left) && counts(right)) return repeated(*this, left, right.integer());
+        if (counts(left) && repeats(right)) return repeated(*this, right, left.integer());
     }
+    if (op == "%" && left.string()) return percent_format(*this, *left.string(), right);
     if (op == "/" || op == "//" || op == "%") return divide(op, left, right);
     return op == "**" ? power(left, right) : arithmetic(op[0], left, right);
 }
@@ -208,15 +250,18 @@ bool Evaluator::compare(const std::string& op, const Value& left, const Value& r
     if (op == "!=") return !equal(left, right, budget_);
     if (op == "<") return less(left, right, budget_);
     if (op == ">") return less(right, left, budget_);
-    if (op == "<=") return !less(right, left, budget_);
-    if (op == ">=") return !less(left, right, budget_);
+    if (op == "<=") return less(left, right, budget_) || equal(left, right, budget_);
+    if (op == ">=") return less(right, left, budget_) || equal(left, right, budget_);
     return contains(right, left) == (op == "in");
 }
 
 // Python's rules: negative bounds count from the end, all are clipped.
 Value Evaluator::slice(const Node& node) {
     const Value object = evaluate(*node.parts[0]);
-    if (!object.string() && !object.list()) fail("{} cannot be sliced", object.type());
+    if (!object.string() && !object.is_indexed()) {
+        if (object.is_undefined()) fail("{} cannot be sliced", object.type());
+        return Undefined{"a slice of " + object.type()};
+    }
     const auto bound = [&](size_t i) { return node.parts[i] ? evaluate(*node.parts[i]) : Value(); };
     const Value first = bound(1), last = bound(2), stride = bound(3);
     const int64_t step = stride.is_none() ? 1 : std::clamp<int64_t>(stride.integer(), -INT32_MAX, INT32_MAX);
@@ -232,7 +277,7 @@ Value Evaluator::slice(const Node& node) {
     const int64_t count = step > 0 ? (to - from + step - 1) / step : (from - to - step - 1) / -step;
     List list;
     for (int64_t i = 0; i < count; ++i) list.push_back(items[from + i * step]);
-    if (!object.string()) return list;
+    if (!object.string()) return {std::move(list), object.shape() == Shape::group ? Shape::tuple : object.shape()};
     std::string text;
     for (const Value& character : list) text += *character.string();
     return text;
@@ -244,6 +289,14 @@ Arguments Evaluator::arguments(const Node& node) {
         Value value = evaluate(*node.parts[i + 1]);
         if (node.names[i].empty()) {
             result.positional.push_back(std::move(value));
+        } else if (node.names[i] == "*") {
+            for (Value& part : iterate(value)) result.positional.push_back(std::move(part));
+        } else if (node.names[i] == "**") {
+            if (!value.is_mapping()) fail("'**' needs a mapping, not {}", value.type());
+            for (const auto& [key, part] : value.dict()->items) {
+                if (!key.string()) fail("'**' needs names, not {}", key.type());
+                result.named.emplace_back(*key.string(), part);
+            }
         } else {
             result.named.emplace_back(node.names[i], std::move(value));
         }
@@ -251,19 +304,65 @@ Arguments Evaluator::arguments(const Node& node) {
     return result;
 }
 
+Value Evaluator::item(const Value& object, const Value& key) {
+    if (object.is_undefined()) fail("{} has no '{}'", object.type(), text(key));
+    if (object.is_mapping()) {
+        if (const Value* found = object.dict()->find(key, budget_)) return *found;
+    } else if ((key.is_integer() || key.as<bool>()) && (object.is_indexed() || object.string())) {
+        const List* list = object.list();
+        if (!list) charge(8 * object.string()->size());
+        const auto text = list ? std::vector<unicode::Character>() : unicode::characters(*object.string());
+        const int64_t size = static_cast<int64_t>(list ? list->size() : text.size());
+        const int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
+        if (at >= 0 && at < size) return list ? (*list)[at] : Value(text[at].bytes);
+    }
+    if (key.string()) {
+        if (!object.is_mapping() || find_method(object, *key.string())) return attribute(object, *key.string());
+        return Undefined{*key.string()};
+    }
+    return Undefined{key.repr(budget_)};
+}
+
+Value Evaluator::attribute(const Value& object, const std::string& name) {
+    if (object.is_undefined()) fail("{} has no '{}'", object.type(), name);
+    if (const Method method = find_method(object, name)) {
+        return Function(
+            [method, object](Evaluator& self, const Arguments& given) { return self.call(method, object, given); });
+    }
+    if (object.function()) fail("attributes of functions are not supported");
+    if (object.shape() == Shape::group && object.list() && (name == "grouper" || name == "list"))
+        return (*object.list())[name == "list"];
+    if (object.dict()) {
+        if (const Value* found = object.dict()->find(name, budget_)) return *found;
+    }
+    return Undefined{name};
+}
+
 Value Evaluator::call(const Node& node) {
     const Node& callee = *node.parts[0];
-    if (callee.kind != Node::attribute) return call(evaluate(callee), arguments(node));
+    if (callee.kind != Node::attribute) {
+        const Value function = evaluate(callee);
+        return call(function, arguments(node));
+    }
     const Value object = evaluate(*callee.parts[0]);
-    const Arguments given = arguments(node);
-    Value result;
-    if (call_method(*this, object, callee.name, given, result)) return result;
-    const Value function = item(*this, object, callee.name);
-    if (!function.function()) fail("{} has no method '{}'", object.type(), callee.name);
-    return call(function, given);
+    if (const Method method = object.is_undefined() ? nullptr : find_method(object, callee.name)) {
+        if (object.is_markup()) fail("methods of escaped text are not supported");
+        return call(method, object, arguments(node));
+    }
+    const Value function = attribute(object, callee.name);
+    if (function.is_undefined()) fail("{} has no method '{}'", object.type(), callee.name);
+    return call(function, arguments(node));
+}
+
+Value Evaluator::call(Method method, const Value& object, const Arguments& arguments) {
+    if (const std::string* text = object.string()) charge_bytes(text->size());
+    return method(*this, object, arguments);
 }
 
 Value Evaluator::call(const Value& function, const Arguments& arguments) {
+    if (function.dict() && function.dict()->kind == Dict::object) {
+        if (const Value* called = function.dict()->find("()", budget_)) return call(*called, arguments);
+    }
     if (!function.function()) fail("{} cannot be called", function.type());
     return (*function.function())(*this, arguments);
 }
@@ -281,30 +380,59 @@ Value Evaluator::with_input(const Node& filters, std::string text) {
     return evaluate(filters);
 }
 
-void Evaluator::assign(const std::vector<std::string>& names, const Value& value) {
-    if (names.size() == 1) {
-        scope_->variables[names[0]] = value;
-        return;
+void Evaluator::assign(const Node& target, const Value& value) {
+    if (target.kind == Node::variable) {
+        scope_->variables[target.name] = value;
+    } else if (target.kind == Node::attribute) {
+        const Value object = evaluate(*target.parts[0]);
+        if (!object.dict() || object.dict()->kind != Dict::name_space)
+            fail("'{}' is no namespace", target.parts[0]->name);
+        object.dict()->set(target.name, value, budget_);
+    } else {
+        const List parts = iterate(value);
+        if (parts.size() != target.parts.size())
+            fail("{} values cannot be unpacked into {} variables", parts.size(), target.parts.size());
+        for (size_t i = 0; i < parts.size(); ++i) assign(*target.parts[i], parts[i]);
     }
-    const List parts = iterate(value);
-    if (parts.size() != names.size())
-        fail("{} values cannot be unpacked into {} variables", parts.size(), names.size());
-    for (size_t i = 0; i < names.size(); ++i) scope_->variables[names[i]] = parts[i];
 }
 
-Value Evaluator::function(const Node& node, const Node& body, size_t first_default) {
-    return Function([&node, &body, first_default, scope = scope_](Evaluator& self, const Arguments& given) -> Value {
+// What a macro's parameters are in a call, and what it may call kwargs, varargs and caller.
+void Evaluator::bind(const Node& macro, const Arguments& given, std::map<std::string, Value>& variables) {
+    const auto takes = [&](std::string_view name) { return contains(macro.value, name); };
+    const std::string called = macro.name.empty() ? "caller" : "macro '" + macro.name + "'";
+    List rest;
+    Dict others;
+    Value caller = Undefined{"caller"};
+    for (size_t i = macro.names.size(); i < given.positional.size(); ++i) rest.push_back(given.positional[i]);
+    if (!rest.empty() && !takes("varargs")) fail("{} takes no more than {} arguments", called, macro.names.size());
+    for (const auto& [name, value] : given.named) {
+        const auto place = std::ranges::find(macro.names, name) - macro.names.begin();
+        if (place < std::min(std::ssize(macro.names), std::ssize(given.positional)))
+            fail("{} is given '{}' twice", called, name);
+        if (place < std::ssize(macro.names)) continue;
+        if (name == "caller" && takes("caller"))
+            caller = value;
+        else if (takes("kwargs"))
+            others.set(name, value, budget_);
+        else
+            fail("{} has no parameter '{}'", called, name);
+    }
+    for (size_t i = 0; i < macro.names.size(); ++i) {
+        const Value* value = given.find(i, macro.names[i]);
+        const NodePtr& standard = macro.parts[1 + i];
+        variables[macro.names[i]] = value ? *value : standard ? evaluate(*standard) : Value(Undefined{macro.names[i]});
+    }
+    if (takes("varargs")) variables["varargs"] = Value::tuple(std::move(rest));
+    if (takes("kwargs")) variables["kwargs"] = std::move(others);
+    if (takes("caller") && std::ranges::find(macro.names, "caller") == macro.names.end()) variables["caller"] = caller;
+}
+
+Value Evaluator::function(const Node& macro) {
+    return Function([&macro, scope = scope_](Evaluator& self, const Arguments& given) -> Value {
         Inner inner(self, scope);
-        for (size_t i = 0; i < node.names.size(); ++i) {
-            const Value* value = given.find(i, node.names[i]);
-            const NodePtr& standard = node.parts[first_default + i];
-            inner.variables()[node.names[i]] = value      ? *value
-                                               : standard ? self.evaluate(*standard)
-                                                          : Value(Undefined{node.names[i]});
-        }
-        if (const Value* caller = given.find(given.positional.size(), "caller")) inner.variables()["caller"] = *caller;
+        self.bind(macro, given, inner.variables());
         std::string text;
-        self.run(body, text);
+        self.run(*macro.parts[0], text);
         return text;
     });
 }
@@ -331,32 +459,33 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
                 }
                 return node.parts.size() % 2 ? run(*node.parts.back(), out) : Flow::go_on;
             case Node::for_:
-                return loop(node, out);
+                return loop(node, iterate(evaluate(*node.parts[1])), 1, scope_, out);
             case Node::set:
-                assign(node.names, evaluate(*node.parts[0]));
+                assign(*node.parts[0], evaluate(*node.parts[1]));
                 return Flow::go_on;
-            case Node::set_attribute: {
-                const Value target = variable(node.names[0]);
-                if (!target.dict() || !target.dict()->is_namespace) fail("'{}' is no namespace", node.names[0]);
-                target.dict()->set(node.names[1], evaluate(*node.parts[0]), budget_);
+            case Node::set_block: {
+                std::string text = block(*node.parts[1]);
+                assign(*node.parts[0], node.parts[2] ? with_input(*node.parts[2], std::move(text)) : Value(text));
                 return Flow::go_on;
             }
-            case Node::set_block: {
-                std::string text = block(*node.parts[0]);
-                scope_->variables[node.name] =
-                    node.parts[1] ? with_input(*node.parts[1], std::move(text)) : Value(text);
-                return Flow::go_on;
+            case Node::with: {
+                List values;
+                for (size_t i = 2; i < node.parts.size(); i += 2) values.push_back(evaluate(*node.parts[i]));
+                const Inner inner(*this, scope_);
+                for (size_t i = 0; i < values.size(); ++i) assign(*node.parts[2 * i + 1], values[i]);
+                return run(*node.parts[0], out);
             }
             case Node::filter_block:
                 out += text(with_input(*node.parts[0], block(*node.parts[1])));
                 return Flow::go_on;
             case Node::macro:
-                scope_->variables[node.name] = function(node, *node.parts[0], 1);
+                scope_->variables[node.name] = function(node);
                 return Flow::go_on;
             case Node::call_block: {
+                const Value called = evaluate(*node.parts[0]->parts[0]);
                 Arguments given = arguments(*node.parts[0]);
-                given.named.emplace_back("caller", function(node, *node.parts[1], 2));
-                out += text(call(evaluate(*node.parts[0]->parts[0]), given));
+                given.named.emplace_back("caller", function(*node.parts[1]));
+                out += text(call(called, given));
                 return Flow::go_on;
             }
             case Node::break_:
@@ -372,38 +501,68 @@ Evaluator::Flow Evaluator::run(const Node& node, std::string& out) {
     }
 }
 
-Evaluator::Flow Evaluator::loop(const Node& node, std::string& out) {
-    List items = iterate(evaluate(*node.parts[0]));
-    Inner inner(*this, scope_);
-    if (const NodePtr& condition = node.parts[2]) {
+Evaluator::Flow Evaluator::loop(const Node& node, List items, int64_t depth, const std::shared_ptr<Scope>& outer,
+                                std::string& out) {
+    const Step step(*this, node);
+    Inner inner(*this, outer);
+    if (const NodePtr& condition = node.parts[3]) {
         std::erase_if(items, [&](const Value& item) {
-            assign(node.names, item);
+            inner.variables().clear();
+            assign(*node.parts[0], item);
             return !evaluate(*condition).truth();
         });
     }
-    if (items.empty() && node.parts[3]) return run(*node.parts[3], out);
-    const size_t n = items.size();
-    for (size_t i = 0; i < n; ++i) {
+    inner.variables().clear();
+    if (items.empty() && node.parts[4]) return run(*node.parts[4], out);
+    const auto seen = std::make_shared<std::optional<Value>>();
+    for (size_t i = 0; i < items.size(); ++i) {
         inner.variables().clear();
-        Dict facts;
-        facts.items = {{"index", i + 1},
-                       {"index0", i},
-                       {"revindex", n - i},
-                       {"revindex0", n - i - 1},
-                       {"first", i == 0},
-                       {"last", i + 1 == n},
-                       {"length", n},
-                       {"previtem", i > 0 ? items[i - 1] : Value(Undefined{"loop.previtem"})},
-                       {"nextitem", i + 1 < n ? items[i + 1] : Value(Undefined{"loop.nextitem"})},
-                       {"cycle", Function([i](Evaluator&, const Arguments& given) -> Value {
-                            if (given.positional.empty()) fail("loop.cycle needs values");
-                            return given.positional[i % given.positional.size()];
-                        })}};
-        inner.variables()["loop"] = std::move(facts);
-        assign(node.names, items[i]);
-        if (run(*node.parts[1], out) == Flow::break_) break;
+        inner.variables()["loop"] = loop_facts(node, items, i, depth, outer, seen);
+        assign(*node.parts[0], items[i]);
+        if (run(*node.parts[2], out) == Flow::break_) break;
     }
     return Flow::go_on;
+}
+
+// `seen` is what loop.changed(…) was last asked about.
+Value Evaluator::loop_facts(const Node& node, const List& items, size_t i, int64_t depth,
+                            const std::shared_ptr<Scope>& outer, const std::shared_ptr<std::optional<Value>>& seen) {
+    const size_t n = items.size();
+    Dict facts;
+    facts.kind = Dict::object;
+    facts.items = {{"index", i + 1},
+                   {"index0", i},
+                   {"revindex", n - i},
+                   {"revindex0", n - i - 1},
+                   {"first", i == 0},
+                   {"last", i + 1 == n},
+                   {"length", n},
+                   {"depth", depth},
+                   {"depth0", depth - 1},
+                   {"previtem", i > 0 ? items[i - 1] : Value(Undefined{"loop.previtem"})},
+                   {"nextitem", i + 1 < n ? items[i + 1] : Value(Undefined{"loop.nextitem"})},
+                   {"cycle", Function([i](Evaluator&, const Arguments& given) -> Value {
+                        if (given.positional.empty() || !given.named.empty()) fail("loop.cycle needs values");
+                        return given.positional[i % given.positional.size()];
+                    })},
+                   {"changed", Function([seen](Evaluator& self, const Arguments& given) -> Value {
+                        const Value now = Value::tuple(given.positional);
+                        const bool changed = !*seen || !equal(**seen, now, self.budget());
+                        *seen = now;
+                        return changed;
+                    })}};
+    if (node.name == "recursive") {
+        // The scope holds this loop while it runs, and only then may it be called.
+        facts.items.emplace_back("()", Function([&node, depth, weak = std::weak_ptr(outer)](
+                                                    Evaluator& self, const Arguments& given) -> Value {
+                                     const auto scope = weak.lock();
+                                     if (!scope || given.positional.size() != 1) fail("loop needs what it goes over");
+                                     std::string text;
+                                     self.loop(node, self.iterate(given.positional[0]), depth + 1, scope, text);
+                                     return text;
+                                 }));
+    }
+    return facts;
 }
 
 }  // namespace gremium::jinja

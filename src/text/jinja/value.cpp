@@ -1,116 +1,18 @@
 #include "text/jinja/value.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "text/utf8.h"
 
 namespace gremium::jinja {
 
 namespace {
 
-constexpr int deepest_value = 64;
-
 int deeper(int depth, const Value& part) {
-    if (part.depth() >= deepest_value) fail("values are nested too deeply");
+    if (part.depth() >= Value::max_depth) fail("values are nested too deeply");
     return std::max(depth, part.depth() + 1);
 }
-
-std::string number_text(double d) {
-    if (std::isnan(d)) return "nan";
-    if (std::isinf(d)) return d > 0 ? "inf" : "-inf";
-    std::string text = fmt::format("{}", d);
-    return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
-}
-
-std::string python_string(std::string_view text) {
-    const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
-    std::string result(1, quote);
-    for (char c : text) {
-        if (c == '\n') {
-            result += "\\n";
-        } else if (c == '\r') {
-            result += "\\r";
-        } else if (c == '\t') {
-            result += "\\t";
-        } else {
-            if (c == quote || c == '\\') result += '\\';
-            result += c;
-        }
-    }
-    return result + quote;
-}
-
-// How a value is written out: Python's repr, or JSON.
-class Writer {
-  public:
-    Writer(bool json, int indent, Budget& budget) : json_(json), indent_(indent), budget_(budget) {}
-
-    std::string written(const Value& value) {
-        write(value, 0);
-        return std::move(out_);
-    }
-
-  private:
-    void write(const Value& value, int depth) {
-        budget_.take(1);
-        if (const List* list = value.list()) {
-            out_ += '[';
-            for (const Value& item : *list) {
-                separate(&item == list->data(), depth);
-                write(item, depth + 1);
-            }
-            close(list->empty(), depth, ']');
-        } else if (const Dict* dict = value.dict()) {
-            out_ += '{';
-            for (const auto& item : dict->items) {
-                separate(&item == dict->items.data(), depth);
-                const bool quoted = json_ && !item.first.string();
-                if (quoted) out_ += '"';
-                write(item.first, depth + 1);
-                out_ += quoted ? "\": " : ": ";
-                write(item.second, depth + 1);
-            }
-            close(dict->items.empty(), depth, '}');
-        } else {
-            out_ += scalar(value);
-        }
-    }
-
-    std::string scalar(const Value& value) {
-        if (const std::string* s = value.string()) {
-            budget_.take_bytes(s->size());
-            return json_ ? nlohmann::json(*s).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                         : python_string(*s);
-        }
-        if (json_ && value.is_none()) return "null";
-        if (json_ && value.as<bool>()) return value.truth() ? "true" : "false";
-        if (json_ && !value.is_number()) fail("{} cannot be written as JSON", value.type());
-        return value.text(budget_);
-    }
-
-    void line(int depth) {
-        if (indent_ < 0) return;
-        const auto margin = static_cast<size_t>(indent_ * depth);
-        budget_.take_bytes(margin);
-        out_.append(1, '\n').append(margin, ' ');
-    }
-    void separate(bool first, int depth) {
-        if (!first) out_ += indent_ < 0 ? ", " : ",";
-        line(depth + 1);
-    }
-    void close(bool empty, int depth, char bracket) {
-        if (!empty) line(depth);
-        out_ += bracket;
-    }
-
-    bool json_;
-    int indent_;
-    Budget& budget_;
-    std::string out_;
-};
 
 }  // namespace
 
@@ -129,6 +31,7 @@ const Value* Dict::find(const Value& key, Budget& budget) const {
 }
 
 void Dict::set(const Value& key, Value value, Budget& budget) {
+    if ((key.list() && key.shape() == Shape::list) || key.is_mapping()) fail("{} cannot be a key", key.type());
     deeper(0, value);
     for (auto& [name, old] : items) {
         if (equal(name, key, budget)) {
@@ -147,15 +50,28 @@ const Value* Arguments::find(size_t place, std::string_view name) const {
     return nullptr;
 }
 
-Value::Value(List list) {
+Value::Value(List list, Shape shape) : shape_(shape) {
     for (const Value& part : list) depth_ = deeper(depth_, part);
     variant_ = std::make_shared<const List>(std::move(list));
 }
 
 Value::Value(Dict dict) {
     for (const auto& [key, part] : dict.items) depth_ = deeper(depth_, part);
-    if (dict.is_namespace) depth_ = deepest_value;
+    if (dict.kind != Dict::mapping) depth_ = max_depth;
     variant_ = std::make_shared<Dict>(std::move(dict));
+}
+
+Value Value::iterator(List list) {
+    Value value;
+    for (const Value& part : list) value.depth_ = deeper(value.depth_, part);
+    value.variant_ = std::make_shared<Iterator>(Iterator{std::move(list), 0});
+    return value;
+}
+
+Value Value::markup(std::string s) {
+    Value value(std::move(s));
+    value.markup_ = true;
+    return value;
 }
 
 Value Value::from(const nlohmann::ordered_json& json) {
@@ -186,6 +102,11 @@ const List* Value::list() const {
     return list ? list->get() : nullptr;
 }
 
+Iterator* Value::iterator() const {
+    const auto* iterator = as<std::shared_ptr<Iterator>>();
+    return iterator ? iterator->get() : nullptr;
+}
+
 Dict* Value::dict() const {
     const auto* dict = as<std::shared_ptr<Dict>>();
     return dict ? dict->get() : nullptr;
@@ -202,7 +123,7 @@ bool Value::truth() const {
     if (is_number()) return number() != 0;
     if (string()) return !string()->empty();
     if (list()) return !list()->empty();
-    if (dict()) return dict()->is_namespace || !dict()->items.empty();
+    if (dict()) return !is_mapping() || !dict()->items.empty();
     return true;
 }
 
@@ -224,24 +145,14 @@ std::string Value::type() const {
     if (is_integer()) return "an integer";
     if (is_number()) return "a float";
     if (string()) return "a string";
-    if (list()) return "a list";
-    return dict() ? "a mapping" : "a function";
-}
-
-std::string Value::text(Budget& budget) const {
-    if (string()) {
-        budget.take_bytes(string()->size());
-        return *string();
+    if (list()) {
+        constexpr const char* names[] = {"a list", "a tuple", "a group", "a range", "keys", "values", "items"};
+        return names[static_cast<int>(shape_)];
     }
-    if (is_undefined()) return "";
-    if (is_none()) return "None";
-    if (as<bool>()) return truth() ? "True" : "False";
-    if (is_integer()) return fmt::format("{}", integer());
-    if (is_number()) return number_text(number());
-    return function() ? "<function>" : Writer(false, -1, budget).written(*this);
+    if (iterator()) return "what a filter yields";
+    if (dict()) return is_mapping() ? "a mapping" : dict()->kind == Dict::name_space ? "a namespace" : "an object";
+    return "a function";
 }
-
-std::string Value::json(int indent, Budget& budget) const { return Writer(true, indent, budget).written(*this); }
 
 // Both integers (or booleans): as integers, which must not overflow. Else as doubles.
 Value arithmetic(char op, const Value& left, const Value& right) {
@@ -258,24 +169,45 @@ Value arithmetic(char op, const Value& left, const Value& right) {
     return op == '+' ? a + b : op == '-' ? a - b : a * b;
 }
 
+namespace {
+
+bool numeric(const Value& v) { return v.is_number() || v.as<bool>(); }
+
+// −1, 0 or 1; 2 where one is no number.
+int compared(const Value& a, const Value& b) {
+    if (!a.as<double>() && !b.as<double>()) {
+        const int64_t x = a.integer(), y = b.integer();
+        return x < y ? -1 : x > y;
+    }
+    const double x = a.number(), y = b.number();
+    return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2;
+}
+
+// Which lists can equal each other, or have an order: what Python calls by one type.
+int list_type(const Value& v) {
+    return v.shape() == Shape::group ? static_cast<int>(Shape::tuple) : static_cast<int>(v.shape());
+}
+
+}  // namespace
+
 bool equal(const Value& a, const Value& b, Budget& budget) {
     budget.take(1);
     const auto same = [&](const Value& x, const Value& y) { return equal(x, y, budget); };
     if (a.is_undefined() || a.is_none()) return a.is_undefined() == b.is_undefined() && a.is_none() == b.is_none();
-    const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
-    if (numeric(a) && numeric(b)) return a.number() == b.number();
+    if (numeric(a) && numeric(b)) return compared(a, b) == 0;
     if (a.string() && b.string()) {
         if (a.string()->size() == b.string()->size()) budget.take_bytes(a.string()->size());
         return *a.string() == *b.string();
     }
-    if (a.list() && b.list()) return std::ranges::equal(*a.list(), *b.list(), same);
-    if (a.dict() && b.dict()) {
+    if (a.list() && b.list()) return list_type(a) == list_type(b) && std::ranges::equal(*a.list(), *b.list(), same);
+    if (a.is_mapping() && b.is_mapping()) {
         return a.dict()->items.size() == b.dict()->items.size() &&
                std::ranges::all_of(a.dict()->items, [&](const auto& item) {
                    const Value* other = b.dict()->find(item.first, budget);
                    return other && same(item.second, *other);
                });
     }
+    if (a.dict() || a.iterator()) return a.dict() == b.dict() && a.iterator() == b.iterator();
     return a.function() && a.function() == b.function();
 }
 
@@ -285,21 +217,15 @@ bool less(const Value& a, const Value& b, Budget& budget) {
         budget.take_bytes(std::min(a.string()->size(), b.string()->size()));
         return *a.string() < *b.string();
     }
-    if (a.list() && b.list())
-        return std::ranges::lexicographical_compare(*a.list(), *b.list(),
-                                                    [&](const Value& x, const Value& y) { return less(x, y, budget); });
-    const auto numeric = [](const Value& v) { return v.is_number() || v.as<bool>(); };
-    if (!numeric(a) || !numeric(b)) fail("{} and {} have no order", a.type(), b.type());
-    return a.number() < b.number();
-}
-
-std::vector<std::string_view> characters(std::string_view text) {
-    std::vector<std::string_view> result;
-    while (!text.empty()) {
-        result.push_back(text.substr(0, utf8::start(text).size));
-        text.remove_prefix(result.back().size());
+    if (a.list() && b.list() && a.shape() <= Shape::group && list_type(a) == list_type(b)) {
+        const List &x = *a.list(), &y = *b.list();
+        for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
+            if (!equal(x[i], y[i], budget)) return less(x[i], y[i], budget);
+        }
+        return x.size() < y.size();
     }
-    return result;
+    if (!numeric(a) || !numeric(b)) fail("{} and {} have no order", a.type(), b.type());
+    return compared(a, b) == -1;
 }
 
 }  // namespace gremium::jinja
