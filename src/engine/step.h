@@ -47,7 +47,7 @@ class Step {
     // Error, among others where a hook has changed its steering since its sequence began.
     Step(Arena& arena, const Model& model, DType compute, std::span<const Due> due);
 
-    // Logits of rows [rows, V], f32. Rows count the tokens that were due, in their order.
+    // Logits of rows [rows, V], f32. Rows count the tokens that were due, in their order. Error where one is not finite.
     Tensor logits(std::span<const int32_t> rows);
     void each_logits(const OnLogits& on_row);  // of all rows, in their order
 
