@@ -27,6 +27,7 @@ class Chat {
     explicit Chat(const Options& options)
         : options_(options),
           model_(open_model(options.common)),
+          generate_(generate_options(options.generation, *model_)),
           prompt_(model_),
           steering_(make_steering(options.steering, model_->spec)),
           cache_(model_, {.context = options.context.size,
@@ -77,7 +78,7 @@ class Chat {
 
     std::string answer() {
         hooks::AnswerOptions options{
-            .generate = options_.generation.generate, .stop = options_.generation.stop, .steering = steering_.get()};
+            .generate = generate_, .stop = options_.generation.stop, .steering = steering_.get()};
         options.generate.sampler.seed += turn_++;
         if (!options_.common.json) options.on_text = [](std::string_view text, int32_t) { show(text); };
         hooks::Answer answer(model_, prompt_(messages_, Json::object()), std::move(options));
@@ -108,6 +109,7 @@ class Chat {
 
     const Options& options_;
     std::shared_ptr<const Model> model_;
+    engine::GenerateOptions generate_;
     engine::ChatPrompt prompt_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     engine::PromptCache cache_;

@@ -8,6 +8,7 @@ Flag& Flag::required() {
     option_->required();
     return *this;
 }
+bool Flag::given() const { return option_->count() > 0; }
 Flag& Flag::needs(const Flag& other) {
     option_->needs(other.option_);
     return *this;

@@ -35,6 +35,7 @@ class Flag {
     Flag& show_default();  // in the help: what the variable holds now
     Flag& show_default(const std::string& value);
     Flag& group(const std::string& heading);  // in the help
+    bool given() const;                       // on the command line, once it was read
 
   private:
     friend class Command;

@@ -84,6 +84,7 @@ void add_generation(Command command, Generation& generation, Context& context) {
     command.option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
         .positive()
         .show_default();
+    generation.said = [command](const char* flag) mutable { return command.get(flag).given(); };
     command.option("--repeat-last-n", sampler.repetition_window, "number of tokens that count as recent")
         .not_negative()
         .show_default();
@@ -109,7 +110,13 @@ std::string model_path(const Common& common) {
 std::shared_ptr<const Model> open_model(const Common& common) {
     apply(common);
     say_arithmetic(common);
-    return versions::open_model_or_version(model_path(common));
+    return open_model(model_path(common));
+}
+
+std::shared_ptr<const Model> open_model(const std::string& path) {
+    auto model = versions::open_model_or_version(path);
+    for (const std::string& warning : model->warnings) fmt::print(stderr, "warning: {}\n", warning);
+    return model;
 }
 
 std::string text_or_file(const std::string& text, const std::string& file) {

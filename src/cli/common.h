@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -40,14 +41,19 @@ void add_cache_type(Command command, DType& cache);
 struct Generation {
     engine::GenerateOptions generate = {};
     std::vector<std::string> stop = {};
+    std::function<bool(const char* flag)> said = {};  // whether the user said it
 };
 // How an answer is made: -n, the context's flags, the sampler's, --ignore-eos, --stop.
 void add_generation(Command command, Generation& generation, Context& context);
+// The same with what the model's files say of sampling where no flag does.
+engine::GenerateOptions generate_options(const Generation& generation, const Model& model);
 // With --verbose, which of them it is; open_model says so too.
 void say_arithmetic(const Common& common);
 void apply(const Common& common);                               // threads, kernels
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
+// A model file or version; what its files say that is not understood is named on stderr.
+std::shared_ptr<const Model> open_model(const std::string& path);
 
 // The prompt or text of a flag pair: the text itself, or the content of a file.
 std::string text_or_file(const std::string& text, const std::string& file);

@@ -1,6 +1,8 @@
 // gremium convert: one model format into another, and quantisation.
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include "base/error.h"
@@ -9,7 +11,6 @@
 #include "model/files/save.h"
 #include "model/spec/size.h"
 #include "model/spec/tensors.h"
-#include "versions/versions.h"
 
 namespace gremium::cli {
 namespace {
@@ -18,8 +19,9 @@ struct Options {
     Common common;
     std::string in, out, type;
     std::vector<std::string> overrides;
-    std::string importance;
-    bool pure = false;
+    std::string importance, head_type, embedding_type;
+    std::vector<std::string> weighed, unweighed;  // parts of tensors' names
+    bool pure = false, keep_head = false;
 };
 
 // What --type names: a recipe, or one type for all matrices.
@@ -29,12 +31,19 @@ struct Target {
 };
 
 Target target(const Options& options) {
-    const auto dtype = dtype_from_name(options.type);
+    std::string lower = options.type;
+    if (lower == "F32" || lower == "F16" || lower == "BF16")
+        for (char& c : lower) c = static_cast<char>(std::tolower(c));
+    const auto dtype = dtype_from_name(lower);
     if (const Recipe* recipe = find_recipe(options.type)) return {recipe->base, options.pure ? nullptr : recipe};
     if (!dtype || !(is_float(*dtype) || is_quantised(*dtype)))
         fail("--type {}: unknown; f32, f16, bf16, q3_k, q4_k, q5_k or one of {} expected", options.type,
              recipe_names());
     return {*dtype, nullptr};
+}
+
+DType type_in_model(const Model& model, const TensorSlot& slot) {
+    return (slot.role == TensorRole::head ? model.weights.head : model.weights.embedding).value.dtype;
 }
 
 // One line that rewrites itself on a terminal.
@@ -62,26 +71,40 @@ class ProgressLine {
 void convert_model(const Options& options) {
     apply(options.common);
     const auto [dtype, recipe] = target(options);
+    const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
     const bool weighed = !options.importance.empty();
     if (recipe && recipe->needs_importance && !weighed)
         fail("--type {}: so few bits need to know what matters: --importance FILE", recipe->name);
+    const auto model = open_model(options.in);
     std::vector<TypeOverride> overrides;
     for (const std::string& text : options.overrides) overrides.push_back(parse_type_override(text));
+    std::optional<DType> head, embedding;
+    if (!options.head_type.empty()) head = parse_weight_type("--output-tensor-type", options.head_type);
+    if (!options.embedding_type.empty())
+        embedding = parse_weight_type("--token-embedding-type", options.embedding_type);
     const auto type_of = [&, dtype = dtype, recipe = recipe](const ModelSpec& spec, const TensorSlot& slot) {
+        const bool is_embedding = slot.role == TensorRole::embedding;
+        const bool is_head = slot.role == TensorRole::head || (is_embedding && spec.tied_head);
+        if (embedding && is_embedding) return *embedding;
+        if (head && is_head) return *head;
+        if (options.keep_head && is_head) return type_in_model(*model, slot);
         for (const TypeOverride& override : overrides)
             if (std::regex_search(slot.name, override.pattern)) return override.dtype;
         return recipe ? recipe_type(*recipe, spec, slot, weighed) : dtype;
     };
 
-    const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
-    const auto model = versions::open_model_or_version(options.in);
     std::optional<Importance> importance;
+    std::optional<Importance::Origin> origin;
     if (weighed) {
         importance = open_importance(options.importance, model->spec);
         importance->require_same_shapes(model->spec);
+        origin = importance->origin();
     }
     const auto importance_of = [&](const TensorSlot& slot, int matrix) {
-        return importance ? importance->of(slot, matrix) : std::span<const float>();
+        const auto named = [&](const std::string& part) { return slot.name.find(part) != std::string::npos; };
+        const bool counts = importance && !std::ranges::any_of(options.unweighed, named) &&
+                            (options.weighed.empty() || std::ranges::any_of(options.weighed, named));
+        return counts ? importance->of(slot, matrix) : std::span<const float>();
     };
     {
         const ProgressLine progress(options.common.quiet);
@@ -91,6 +114,7 @@ void convert_model(const Options& options) {
                     .type_of = type_of,
                     .file_type = recipe ? recipe->file_type : -1,
                     .importance = importance_of,
+                    .importance_origin = origin,
                     .progress = std::cref(progress)});
     }
     if (options.common.quiet) return;
@@ -116,11 +140,26 @@ void add_convert(Command app) {
         "type of the matrices: f32 (default), f16, bf16; for GGUF also q3_k, q4_k, q5_k, or a mixture of types as "
         "llama.cpp makes it: " +
             recipe_names());
-    command.option("--importance", options->importance,
-                   "keep what matters most precise: a file of 'gremium eval --importance' or of llama-imatrix");
-    command.flag("--pure", options->pure, "use a mixture's main type for all matrices");
+    Flag importance = command.option(
+        "--importance,--imatrix", options->importance,
+        "keep what matters most precise: a file of 'gremium eval --importance' or of llama-imatrix, GGUF or .dat");
+    Flag weighed = command
+                       .option("--include-weights", options->weighed,
+                               "use --importance only for tensors whose name contains this; may be given several times")
+                       .one_value()
+                       .needs(importance);
     command
-        .option("--type-for", options->overrides,
+        .option("--exclude-weights", options->unweighed,
+                "do not use --importance for tensors whose name contains this; may be given several times")
+        .one_value()
+        .needs(importance)
+        .excludes(weighed);
+    command.flag("--pure", options->pure, "use a mixture's main type for all matrices");
+    command.option("--token-embedding-type", options->embedding_type, "another type for the embedding");
+    const Flag head = command.option("--output-tensor-type", options->head_type, "another type for the head");
+    command.flag("--leave-output-tensor", options->keep_head, "keep the type that the head has in IN").excludes(head);
+    command
+        .option("--type-for,--tensor-type", options->overrides,
                 "another type for tensors whose name matches a regular expression; the first match counts: "
                 "'ffn_.*_exps=q4_k'")
         .one_value();

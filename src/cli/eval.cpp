@@ -160,7 +160,8 @@ void add_eval(Command app) {
         .needs(tokens);
     command
         .option("--importance", options->importance,
-                "write what matters in each matrix to this GGUF file, for 'gremium convert --importance'")
+                "write what matters in each matrix to this file, for 'gremium convert --importance': GGUF, or "
+                "llama-imatrix's older layout for a name in .dat")
         .needs(files);
     command
         .option("--window", options->window,

@@ -20,6 +20,7 @@ class Batch {
     explicit Batch(const RunBatch& options)
         : options_(options),
           model_(open_model(options.common)),
+          generate_(generate_options(options.generation, *model_)),
           steering_(make_steering(options.steering, model_->spec)),
           scheduler_(model_, {.sequences = options.sequences,
                               .context = options.context.size,
@@ -45,11 +46,10 @@ class Batch {
   private:
     void submit(int64_t number, const std::string& prompt) {
         try {
-            const auto answer =
-                std::make_shared<hooks::Answer>(model_, engine::text_prompt(*model_, prompt, options_.languages),
-                                                hooks::AnswerOptions{.generate = options_.generation.generate,
-                                                                     .stop = options_.generation.stop,
-                                                                     .steering = steering_.get()});
+            const auto answer = std::make_shared<hooks::Answer>(
+                model_, engine::text_prompt(*model_, prompt, options_.languages),
+                hooks::AnswerOptions{
+                    .generate = generate_, .stop = options_.generation.stop, .steering = steering_.get()});
             // The request keeps its answer alive.
             scheduler_.submit(answer->request(
                 [this, number, prompt, answer](const hooks::AnswerResult& result) { print(number, prompt, result); }));
@@ -73,6 +73,7 @@ class Batch {
 
     const RunBatch& options_;
     std::shared_ptr<const Model> model_;
+    engine::GenerateOptions generate_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     int64_t answers_ = 0, tokens_ = 0;
     engine::Scheduler scheduler_;

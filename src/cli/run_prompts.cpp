@@ -20,6 +20,7 @@ class Runner {
     explicit Runner(const RunPrompts& options)
         : options_(options),
           model_(open_model(options.common)),
+          generate_(generate_options(options.generation, *model_)),
           steering_(make_steering(options.steering, model_->spec)),
           recorder_(model_->spec),
           live_(!options.common.json),
@@ -53,14 +54,14 @@ class Runner {
         recorder_.clear_events();
         if (options_.explain && live_) print_explained(*model_, result.explained);
         if (!options_.common.json) return {};
-        nlohmann::ordered_json report = to_json(prompt, answer, options_.generation.generate);
+        nlohmann::ordered_json report = to_json(prompt, answer, generate_);
         add_to_report(report, steering_.get());
         if (options_.explain) report["explain"] = explained_to_json(*model_, result.explained);
         return report;
     }
 
     hooks::AnswerOptions answer_options(const std::string& prompt) {
-        hooks::AnswerOptions options{.generate = options_.generation.generate,
+        hooks::AnswerOptions options{.generate = generate_,
                                      .stop = options_.generation.stop,
                                      .steering = steering_.get(),
                                      .explain = options_.explain};
@@ -89,6 +90,7 @@ class Runner {
 
     const RunPrompts& options_;
     std::shared_ptr<const Model> model_;
+    engine::GenerateOptions generate_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     hooks::RouteRecorder recorder_;
     std::string trace_, record_, hash_;  // lines of the files; the model's

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "model/decoder.h"
@@ -15,7 +16,11 @@ inline constexpr int64_t logit_rows = 32;
 
 std::vector<int32_t> rows_from(int64_t first, int64_t count);
 
-// Calls on_row for each row of hidden_TD, in order. The logits are valid during the call.
+// Error where a logit, or a loss made of logits, is infinite or not a number: it names the weight at fault, or says that
+// the activations are.
+void require_finite(std::span<const float> numbers, std::string_view what, const Model& model);
+
+// Calls it for each row of hidden_TD, in their order. Error where one is not finite. Logits are valid during the call.
 using OnLogits = std::function<void(int64_t row, std::span<const float> logits_V)>;
 void each_logits(ops::Graph& g, const Model& model, ops::Var hidden_TD, const OnLogits& on_row);
 

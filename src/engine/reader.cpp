@@ -54,6 +54,7 @@ std::vector<float> Passage::losses(std::span<const int32_t> targets_T) {
     const ModelWeights& weights = model_.weights;
     ops::cross_entropy(graph_, hidden_TD_, weights.head, targets_T,
                        {.bias = weights.head_bias, .token_losses = &losses_T});
+    require_finite(losses_T, "the loss of token", model_);
     return losses_T;
 }
 

@@ -64,7 +64,13 @@ Step::Step(Arena& arena, const Model& model, DType compute, std::span<const Due>
     hidden_TD_ = out.hidden_TD;
 }
 
-Tensor Step::logits(std::span<const int32_t> rows) { return gremium::logits(graph_, model_, hidden_TD_, rows)->value; }
+Tensor Step::logits(std::span<const int32_t> rows) {
+    const Tensor logits_RV = gremium::logits(graph_, model_, hidden_TD_, rows)->value;
+    for (int64_t r = 0; r < logits_RV.rows(); ++r)
+        require_finite({logits_RV.f32() + r * logits_RV.cols(), static_cast<size_t>(logits_RV.cols())},
+                       "the logit of token", model_);
+    return logits_RV;
+}
 
 void Step::each_logits(const OnLogits& on_row) { engine::each_logits(graph_, model_, hidden_TD_, on_row); }
 

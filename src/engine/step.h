@@ -47,7 +47,8 @@ class Step {
     // example if a hook has changed its fingerprint since its sequence began.
     Step(Arena& arena, const Model& model, DType compute, std::span<const Due> due);
 
-    // f32 [rows, V]: the logits of some of the due tokens; row i is the i-th due token over all sequences.
+    // f32 [rows, V]: the logits of some of the due tokens; row i is the i-th due token over all sequences. Throws Error
+    // if one is not finite.
     Tensor logits(std::span<const int32_t> rows);
     // The logits of all rows, in order.
     void each_logits(const OnLogits& on_row);

@@ -93,25 +93,34 @@ std::string type_name(const MetaValue& value) {
 
 const MetaValue* Metadata::value(std::string_view key) const {
     const auto found = positions_.find(key);
-    return found == positions_.end() ? nullptr : &entries_[found->second].value;
+    if (found == positions_.end()) return nullptr;
+    found->second.read = true;
+    return &entries_[found->second.index].value;
+}
+
+std::vector<Metadata::Entry> Metadata::unread(std::string_view beginning) const {
+    std::vector<Entry> result;
+    for (const Entry& entry : entries_)
+        if (entry.key.starts_with(beginning) && !positions_.find(entry.key)->second.read) result.push_back(entry);
+    return result;
 }
 
 void Metadata::set(std::string_view key, MetaValue value) {
-    const auto [position, is_new] = positions_.try_emplace(std::string(key), entries_.size());
+    const auto [position, is_new] = positions_.try_emplace(std::string(key), Position{entries_.size()});
     if (is_new)
         entries_.push_back({position->first, std::move(value)});
     else
-        entries_[position->second].value = std::move(value);
+        entries_[position->second.index].value = std::move(value);
 }
 
 void Metadata::erase(std::string_view key) {
     const auto found = positions_.find(key);
     if (found == positions_.end()) return;
-    const size_t gone = found->second;
+    const size_t gone = found->second.index;
     positions_.erase(found);
     entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(gone));
     for (auto& [name, position] : positions_) {
-        if (position > gone) --position;
+        if (position.index > gone) --position.index;
     }
 }
 
@@ -122,6 +131,8 @@ std::optional<T> Metadata::find(std::string_view key) const {
     std::optional<T> result = Target<T>::from(*found);
     if (!result)
         fail("{}: key {}: found {}, expected {}", source_, in_quotes(key), described(*found), Target<T>::name());
+    if constexpr (std::floating_point<T>)
+        if (!std::isfinite(*result)) fail("{}: key {} is {}, expected a number", source_, in_quotes(key), *result);
     return result;
 }
 

@@ -40,13 +40,16 @@ class Metadata {
     void set(std::string_view key, MetaValue value);
     void erase(std::string_view key);
 
+    // Looking at a key in any way marks it as read, so that keys which nobody understood can be named.
     bool contains(std::string_view key) const { return value(key) != nullptr; }
     const MetaValue* value(std::string_view key) const;  // nullptr when absent; valid until the next set or erase
+    // The entries whose keys begin so and that nobody looked at.
+    std::vector<Entry> unread(std::string_view beginning) const;
 
     // T: bool, int32_t, uint32_t, int64_t, uint64_t, float, double, std::string, or std::vector of one of
     // these. Any integer type converts to any other that can hold the value, and to bool (0 or 1), float and
     // double; float and double convert to each other. A value of another type, or out of range, is an Error
-    // naming file, key and type.
+    // naming file, key and type; so is a scalar that is infinite or not a number.
     template <typename T>
     std::optional<T> find(std::string_view key) const;  // nullopt when absent
     template <typename T>
@@ -68,9 +71,13 @@ class Metadata {
     auto end() const { return entries_.end(); }
 
   private:
+    struct Position {
+        size_t index;
+        mutable bool read = false;
+    };
     std::string source_;
     std::vector<Entry> entries_;
-    std::map<std::string, size_t, std::less<>> positions_;
+    std::map<std::string, Position, std::less<>> positions_;
 };
 
 }  // namespace gremium

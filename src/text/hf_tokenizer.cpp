@@ -1,12 +1,15 @@
 #include "text/hf_tokenizer.h"
 
 #include <algorithm>
+#include <cctype>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/git_lfs.h"
 #include "base/json.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_json.h"
@@ -116,16 +119,54 @@ void read_config(const Json& config, bool from_json, Vocabulary& v, const std::s
     v.chat_template = read_chat_template(config);
 }
 
-// The first of these that exists; empty when none does.
+// Whether a tokenizer.model is not SentencePiece's but tiktoken's: lines of a token in base64 and its rank.
+bool is_tiktoken(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string line;
+    constexpr size_t longest = 4096;
+    for (char c = 0; line.size() < longest && file.get(c) && c != '\n';) line += c;
+    const size_t space = line.find(' ');
+    if (space == 0 || space == std::string::npos) return false;
+    const auto in_base64 = [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/' || c == '='; };
+    const std::string_view token = std::string_view(line).substr(0, space),
+                           rank = std::string_view(line).substr(space + 1);
+    return std::ranges::all_of(token, in_base64) && rank.find_first_not_of("0123456789\r") == std::string_view::npos;
+}
+
+// The first of these that exists; empty when none does. A file of tiktoken's may stand beside a tokenizer.json that says
+// the same.
 fs::path find_model_file(const fs::path& directory) {
     for (const char* name : {"tokenizer.model", "spiece.model", "tokenizer.json"}) {
-        if (fs::exists(directory / name)) return directory / name;
+        const fs::path path = directory / name;
+        if (!fs::exists(path)) continue;
+        if (path.extension() != ".json" && fs::exists(directory / "tokenizer.json") && is_tiktoken(path)) continue;
+        return path;
     }
     return {};
 }
 
+// {text: id} of tokens beyond a SentencePiece model's, as transformers before version 4.34 wrote them.
+void read_added_tokens_file(const fs::path& directory, Vocabulary& v) {
+    const fs::path path = directory / "added_tokens.json";
+    if (!fs::exists(path)) return;
+    const Json added = read_json(path, max_config_bytes);
+    std::vector<std::pair<int64_t, std::string>> tokens;
+    if (!added.is_object()) fail("{}: not a JSON object", path.string());
+    for (const auto& [text, id] : added.items()) {
+        if (!id.is_number_integer())
+            fail("{}: the id of \"{}\" is {}, expected a number", path.string(), text, id.dump());
+        if (find_token(v, text) < 0) tokens.emplace_back(id.get<int64_t>(), text);
+    }
+    std::ranges::sort(tokens);
+    for (const auto& [id, text] : tokens) add_token(v, id, {{"content", text}}, path.string());
+}
+
 Vocabulary read_model_file(const fs::path& path) {
     const std::string bytes = read_text_file(path);
+    refuse_git_lfs_pointer(bytes, path.string());
+    if (path.extension() != ".json" && is_tiktoken(path))
+        fail("{}: is a vocabulary of tiktoken, which is not supported without a tokenizer.json beside it",
+             path.string());
     return path.extension() == ".json" ? read_tokenizer_json(bytes, path.string())
                                        : read_sentencepiece_model(bytes, path.string());
 }
@@ -138,6 +179,7 @@ Vocabulary read_hf_tokenizer(const fs::path& directory) {
     const fs::path file = find_model_file(directory);
     if (file.empty()) fail("{}: holds no tokenizer.model, spiece.model or tokenizer.json", directory.string());
     Vocabulary v = read_model_file(file);
+    if (file.extension() != ".json") read_added_tokens_file(directory, v);
 
     const fs::path config_path = directory / "tokenizer_config.json";
     if (fs::exists(config_path)) {

@@ -225,6 +225,8 @@ std::shared_ptr<const Model> open_version(const VersionStore& store, const std::
     }
     model->tokenizer = base.tokenizer;
     model->tokenizer_error = base.tokenizer_error;
+    model->warnings = base.warnings;
+    model->sampling = base.sampling;
     model->source = source;
     model->converted_bytes = base.converted_bytes;
     model->storage = tensors;

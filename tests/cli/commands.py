@@ -555,6 +555,40 @@ class Commands(unittest.TestCase):
         sizes = [(self.folder / name).stat().st_size for name in ("pure.gguf", "q4.gguf", "tiny.gguf")]
         self.assertEqual(sizes, sorted(sizes))
 
+    def test_types_by_the_names_of_llama_quantize(self):
+        def size(*flags):
+            gremium("convert", "tiny.gguf", "typed.gguf", "--type", "q4_0", "--pure", "-q", *flags)
+            return (self.folder / "typed.gguf").stat().st_size
+        plain = size()
+        for flags in (("--output-tensor-type", "F16"), ("--token-embedding-type", "q8_0"), ("--leave-output-tensor",),
+                      ("--tensor-type", "ffn_down=Q8_0")):
+            self.assertGreater(size(*flags), plain, flags)
+        self.assertIn("no element type", gremium("convert", "tiny.gguf", "x.gguf", "--output-tensor-type", "q77", code=1))
+        gremium("convert", "tiny.gguf", "upper.gguf", "--type", "BF16", "-q")
+
+    def test_sampling_defaults_come_from_the_model(self):
+        gremium("convert", "tiny.gguf", "first", "-q")
+        path = self.folder / "first" / "generation_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"do_sample": True, "temperature": 1.0, "top_k": 1}))
+        gremium("convert", "first", "first.gguf", "-q")
+        gremium("convert", "first.gguf", "back", "-q")
+        self.assertEqual(json.loads((self.folder / "back" / "generation_config.json").read_text())["top_k"], 1)
+        prompt = ("-p", "Document", "-n", 12)
+        likeliest = gremium("run", "-m", "tiny.gguf", *prompt, "--temp", 0)
+        for model in ("first", "first.gguf"):
+            for seed in (1, 2, 3):
+                self.assertEqual(gremium("run", "-m", model, *prompt, "-s", seed), likeliest)
+            self.assertNotEqual(gremium("run", "-m", model, *prompt, "--temp", 5, "--top-k", 300, "-s", 1), likeliest)
+
+    def test_keys_that_are_not_understood_are_named(self):
+        gremium("convert", "tiny.gguf", "named", "-q")
+        path = self.folder / "named" / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"key_of_the_future": 1}))
+        for command in (("run", "-m", "named", "-p", "a", "-n", "1"), ("eval", "-m", "named", "--tokens", "1,2"),
+                        ("convert", "named", "x.gguf", "-q")):
+            result = subprocess.run([PROGRAM, *command], cwd=self.folder, capture_output=True, timeout=120, check=True)
+            self.assertIn(b"warning: named/config.json: key_of_the_future is not understood", result.stderr)
+
     def test_importance_is_collected_and_used(self):
         def run(*arguments):
             result = subprocess.run([PROGRAM, *arguments], cwd=self.folder, capture_output=True, timeout=120, check=True)
@@ -569,8 +603,18 @@ class Commands(unittest.TestCase):
         for name, more in (("plain.gguf", ()), ("weighed.gguf", ("--importance", "importance.gguf"))):
             gremium("convert", "tiny.gguf", name, "--type", "q4_0", "--pure", "-q", *more)
         plain, weighed = ((self.folder / name).read_bytes() for name in ("plain.gguf", "weighed.gguf"))
-        self.assertEqual(len(plain), len(weighed))
-        self.assertNotEqual(plain, weighed)
+        self.assertIn(b"quantize.imatrix.file", weighed)  # the keys that say so are all that is longer
+        self.assertTrue(0 < len(weighed) - len(plain) < 512)
+        self.assertNotEqual(plain[-len(plain) // 2:], weighed[-len(plain) // 2:])
+        for name, flags in (("imatrix.gguf", ("--imatrix", "importance.gguf")),
+                            ("none.gguf", ("--imatrix", "importance.gguf", "--include-weights", "no_such")),
+                            ("all.gguf", ("--imatrix", "importance.gguf", "--exclude-weights", "no_such"))):
+            gremium("convert", "tiny.gguf", name, "--type", "q4_0", "--pure", "-q", *flags)
+            same = weighed if name != "none.gguf" else plain
+            self.assertEqual((self.folder / name).read_bytes()[-len(plain) // 2:], same[-len(plain) // 2:], name)
+        self.assertEqual(run("eval", "-m", "tiny.gguf", "--file", "text.txt", "--importance", "importance.dat", "-q"), "")
+        gremium("convert", "tiny.gguf", "old.gguf", "--type", "q4_0", "--pure", "-q", "--importance", "importance.dat")
+        gremium("eval", "-m", "old.gguf", "--tokens", "1,2,3")
         self.assertIn("no importance matrix", gremium("convert", "tiny.gguf", "x.gguf", "--type", "q4_0", "--importance", "tiny.gguf", code=1))
         self.assertIn("--importance FILE", gremium("convert", "tiny.gguf", "x.gguf", "--type", "q2_k_s", code=1))
         gremium("convert", "tiny.gguf", "small.gguf", "--type", "q2_k_s", "--importance", "importance.gguf", "-q")

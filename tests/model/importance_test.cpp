@@ -75,6 +75,37 @@ TEST_F(ImportanceTest, SumsSquaresOfTheRowsThatMeetAMatrix) {
     EXPECT_EQ(file.tensors.require("blk.0.ffn_up_exps.weight.counts").shape, (Shape{4, 1}));
 }
 
+// The older layout has means of as many calls; what it says weighs as the same figures of the newer one do.
+TEST_F(ImportanceTest, BothLayoutsOfLlamaImatrix) {
+    const auto model = tiny_model("mixtral", {.layers = 1, .experts = 2});
+    ImportanceRecorder recorder(*model);
+    const std::vector<float> x(4 * 32, 0.5f);
+    const TensorView up = model->experts->peek({0, 1}).up.value, query = model->weights.layers[0].attention().q.value;
+    for (const TensorView matrix : {up, query})
+        recorder.on_matmul(as_tensor(x.data(), {4, 32}), {}, {&matrix, 1}, std::vector<int32_t>{0, 4});
+    const std::filesystem::path dat = std::filesystem::path(path_).replace_extension(".dat");
+    recorder.save(path_, {"/a/folder/text.txt"}, 2);
+    recorder.save(dat, {"/a/folder/text.txt"}, 2);
+    const Importance newer(path_), older(dat);
+    older.require_same_shapes(model->spec);
+    for (const TensorSlot& slot : tensor_slots(model->spec))
+        for (int m = 0; m < (slot.of_experts() ? 2 : 1); ++m)
+            EXPECT_TRUE(std::ranges::equal(newer.of(slot, m), older.of(slot, m))) << slot.name;
+    EXPECT_FALSE(older.of(slot_of(*model, "blk.0.ffn_up_exps.weight"), 1).empty());
+    EXPECT_TRUE(older.of(slot_of(*model, "blk.0.ffn_up_exps.weight"), 0).empty());
+    EXPECT_TRUE(older.scarce(model->spec, 64).empty());
+    for (const Importance* read : {&newer, &older}) {
+        EXPECT_EQ(read->origin().text, "text.txt");
+        EXPECT_EQ(read->origin().windows, 2);
+    }
+    const std::string bytes = read_text_file(dat);
+    std::filesystem::resize_file(dat, bytes.size() / 2);
+    EXPECT_THROW(Importance{dat}, Error);
+    write_file_atomically(dat, "what else may be in a file");
+    EXPECT_THROW(Importance{dat}, Error);
+    std::filesystem::remove(dat);
+}
+
 // An expert is as well known as the least known of its matrices.
 TEST_F(ImportanceTest, ScarceExpertsAreNamed) {
     const auto model = tiny_model("mixtral", {.layers = 2, .experts = 3});

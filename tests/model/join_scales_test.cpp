@@ -69,6 +69,36 @@ TEST(ScaledPairs, Fp8) {
     EXPECT_EQ(values[129 * 129], 4 * 0x1p-9f);
     EXPECT_EQ(values[129 * 129 + 128], 8);
     EXPECT_THROW(scale_f8(weights, as_tensor(scales.data(), {4, 1}), "w", "file"), Error);
+
+    // The same scales in other float types; one for all; of other blocks; of rows; and of a stack's matrices.
+    for (const DType dtype : {DType::bf16, DType::f16}) {
+        const OwnedTensor narrow(dtype, {2, 2});
+        convert(as_tensor(scales.data(), {2, 2}), narrow);
+        EXPECT_EQ(to_floats(scale_f8(weights, narrow, "w", "file")), values);
+    }
+    EXPECT_EQ(to_floats(scale_f8(weights, as_tensor(scales.data(), {1}), "w", "file"))[1], -5);
+    const std::vector<float> of_blocks(3 * 129, 4);
+    EXPECT_EQ(to_floats(scale_f8(weights, as_tensor(of_blocks.data(), {3, 129}), "w", "file", {64, 1}))[1], -10);
+    std::vector<float> of_rows(130, 1);
+    of_rows[1] = 3;
+    EXPECT_EQ(to_floats(scale_f8(weights, as_tensor(of_rows.data(), {130, 1}), "w", "file"))[129], 3);
+    const TensorView stack{weights.data, DType::f8_e4m3, {2, 65, 129}};
+    EXPECT_EQ(to_floats(scale_f8(stack, as_tensor(scales.data(), {2, 1, 1}), "w", "file"))[65 * 129], 0.5f);
+    codes[7] = 0x7F;  // not a number
+    EXPECT_THROW(scale_f8(weights, as_tensor(scales.data(), {2, 2}), "w", "file"), Error);
+}
+
+// Powers of two in a byte, and numbers of 64 bits.
+TEST(ScaledPairs, OpaqueTypesAsF32) {
+    const std::vector<uint8_t> powers{127, 130, 120};
+    const OpaqueEntry e8m0{"s", "F8_E8M0", {3}, std::as_bytes(std::span(powers))};
+    EXPECT_EQ(to_floats(opaque_as_f32(e8m0, "file")), (std::vector<float>{1, 8, 0x1p-7f}));
+    const std::vector<double> wide{1.5, -2};
+    const OpaqueEntry f64{"w", "F64", {1, 2}, std::as_bytes(std::span(wide))};
+    EXPECT_EQ(to_floats(opaque_as_f32(f64, "file")), (std::vector<float>{1.5f, -2}));
+    const std::vector<double> large{1e300, 0};
+    EXPECT_THROW(opaque_as_f32({"w", "F64", {1, 2}, std::as_bytes(std::span(large))}, "file"), Error);
+    EXPECT_THROW(opaque_as_f32({"w", "I64", {1, 2}, std::as_bytes(std::span(wide))}, "file"), Error);
 }
 
 }  // namespace

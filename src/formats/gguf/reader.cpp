@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/git_lfs.h"
 #include "base/mapped_file.h"
 #include "formats/byte_reader.h"
 #include "formats/gguf/format.h"
@@ -150,6 +151,7 @@ void add_tensors(TensorIndex& index, const std::vector<TensorInfo>& infos, std::
 }  // namespace
 
 GgufFile parse_gguf(std::span<const std::byte> bytes, const std::string& source) {
+    refuse_git_lfs_pointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, source);
     ByteReader in(bytes, source);
     if (in.left() < gguf::magic.size() || in.text(gguf::magic.size(), "magic") != gguf::magic)
         fail("{}: not a GGUF file: it does not begin with \"GGUF\"", source);

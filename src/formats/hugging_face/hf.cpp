@@ -1,5 +1,6 @@
 #include "formats/hugging_face/hf.h"
 
+#include <cmath>
 #include <type_traits>
 
 #include "base/atomic_file.h"
@@ -58,11 +59,15 @@ std::string label(const Keys& keys) { return fmt::format("{}", fmt::join(keys.na
 
 std::string described(const json& value) {
     if (value.is_structured()) return fmt::format("an {} of {}", value.type_name(), value.size());
+    if (value.is_number_float()) return fmt::format("{}", value.get<double>());  // dump() has no word for infinity
     return value.is_string() ? in_quotes(value.get_ref<const std::string&>()) : value.dump();
 }
 
+// A link to nothing is what a download cache holds of a file that did not arrive.
 std::filesystem::path if_present(const std::filesystem::path& file) {
     std::error_code error;
+    if (std::filesystem::is_symlink(file, error) && !std::filesystem::exists(file, error))
+        fail("{}: is a link to {}, which is not there", file.string(), std::filesystem::read_symlink(file).string());
     return std::filesystem::is_regular_file(file, error) ? file : std::filesystem::path();
 }
 
@@ -82,12 +87,22 @@ HfConfig::HfConfig(json object, std::string source) : source_(std::move(source))
     if (!object_.is_object()) fail("{}: expected a JSON object", source_);
 }
 
-const json* HfConfig::value(const Keys& keys) const {
+json::const_iterator HfConfig::find_first(const Keys& keys) const {
     for (const std::string_view name : keys.names) {
         const auto found = object_.find(name);
-        if (found != object_.end() && !found->is_null()) return &*found;
+        if (found != object_.end() && !found->is_null()) return found;
     }
-    return nullptr;
+    return object_.end();
+}
+
+const json* HfConfig::value(const Keys& keys) const {
+    const auto found = find_first(keys);
+    if (found == object_.end()) return nullptr;
+    for (const std::string_view name : keys.names) {
+        const auto same = object_.find(name);
+        if (same == found || (same != object_.end() && *same == *found)) (*marks_)[path_ + std::string(name)] = true;
+    }
+    return &*found;
 }
 
 template <typename T>
@@ -96,6 +111,8 @@ std::optional<T> HfConfig::find(const Keys& keys) const {
     if (!found) return std::nullopt;
     std::optional<T> result = Wanted<T>::from(*found);
     if (!result) fail("{}: {}: found {}, expected {}", source_, label(keys), described(*found), Wanted<T>::name());
+    if constexpr (std::is_floating_point_v<T>)
+        if (!std::isfinite(*result)) fail("{}: {} is {}, expected a number", source_, label(keys), *result);
     return result;
 }
 
@@ -107,9 +124,31 @@ T HfConfig::require(const Keys& keys) const {
 }
 
 std::optional<HfConfig> HfConfig::child(const Keys& keys) const {
-    const json* found = value(keys);
-    if (!found) return std::nullopt;
-    return HfConfig(*found, fmt::format("{}: {}", source_, label(keys)));
+    const auto found = find_first(keys);
+    if (found == object_.end()) return std::nullopt;
+    HfConfig child(*found, fmt::format("{}: {}", source_, label(keys)));
+    child.path_ = path_ + found.key();
+    marks_->try_emplace(child.path_, false);
+    child.path_ += '.';
+    child.marks_ = marks_;
+    return child;
+}
+
+std::vector<HfConfig::Unread> HfConfig::unread() const {
+    std::vector<Unread> result;
+    collect_unread(object_, path_, result);
+    return result;
+}
+
+void HfConfig::collect_unread(const json& object, const std::string& path, std::vector<Unread>& result) const {
+    for (const auto& [name, value] : object.items()) {
+        const auto mark = marks_->find(path + name);
+        if (value.is_null() || (mark != marks_->end() && mark->second)) continue;
+        if (mark == marks_->end())
+            result.push_back({path + name, value});
+        else
+            collect_unread(value, path + name + '.', result);
+    }
 }
 
 #define GREMIUM_CONFIG_TYPE(T)                                                \
@@ -126,6 +165,19 @@ GREMIUM_CONFIG_TYPE(float)
 GREMIUM_CONFIG_TYPE(double)
 GREMIUM_CONFIG_TYPE(std::string)
 #undef GREMIUM_CONFIG_TYPE
+
+std::filesystem::path hf_directory(const std::filesystem::path& path) {
+    std::error_code error;
+    const std::filesystem::path main = path / "refs" / "main";
+    if (std::filesystem::exists(path / "config.json", error) || !std::filesystem::is_regular_file(main, error))
+        return path;
+    std::string revision = read_text_file(main);
+    while (revision.ends_with('\n')) revision.pop_back();
+    const std::filesystem::path snapshot = path / "snapshots" / revision;
+    if (revision.find('/') != std::string::npos || !std::filesystem::is_directory(snapshot, error))
+        fail("{}: names a snapshot that is not there", main.string());
+    return snapshot;
+}
 
 HfModel open_hf(const std::filesystem::path& directory) {
     HfConfig config = read_config(directory / "config.json");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -35,11 +36,21 @@ class HfConfig {
     // messages.
     HfConfig(nlohmann::json object, std::string source);
 
+    // Looking at a key in any way marks it as read, so that keys which nobody understood can be named: of aliases the
+    // one whose value counts and those that say the same.
     bool contains(const Keys& keys) const { return value(keys) != nullptr; }
     const nlohmann::json* value(const Keys& keys) const;
+    bool says(std::string_view key) const { return object_.contains(key); }  // also null
+
+    // What nobody looked at: "key", or "object.key" within an object whose child was asked for.
+    struct Unread {
+        std::string key;
+        nlohmann::json value;
+    };
+    std::vector<Unread> unread() const;
 
     // T: bool, int32_t, uint32_t, int64_t, uint64_t, float, double, std::string, or std::vector of one of
-    // these. A value of another type, or out of range, is an Error naming file, key and type.
+    // these. A value of another type, or out of range, is an Error naming file, key and type; so is an infinite number or none.
     template <typename T>
     std::optional<T> find(const Keys& keys) const;  // nullopt when absent
     template <typename T>
@@ -56,8 +67,14 @@ class HfConfig {
     const nlohmann::json& object() const { return object_; }
 
   private:
-    std::string source_;
+    // What was looked at, with the path to it: true for all of it, false for an object whose child was made.
+    using Marks = std::map<std::string, bool, std::less<>>;
+    nlohmann::json::const_iterator find_first(const Keys& keys) const;
+    void collect_unread(const nlohmann::json& object, const std::string& path, std::vector<Unread>& result) const;
+
+    std::string source_, path_;
     nlohmann::json object_;
+    std::shared_ptr<Marks> marks_ = std::make_shared<Marks>();  // a child's are its parent's
 };
 
 struct HfModel {
@@ -65,6 +82,9 @@ struct HfModel {
     TensorIndex tensors;
     std::optional<HfConfig> generation_config;  // generation_config.json
 };
+
+// The directory itself; of a download cache's folder of one model, its snapshot that was fetched last.
+std::filesystem::path hf_directory(const std::filesystem::path& path);
 
 // Error unless the directory has a config.json and safetensors weights.
 HfModel open_hf(const std::filesystem::path& directory);

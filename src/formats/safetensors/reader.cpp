@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/git_lfs.h"
 #include "base/mapped_file.h"
 #include "formats/byte_reader.h"
 #include "formats/in_quotes.h"
@@ -188,6 +189,7 @@ void add_tensor(TensorIndex& index, Described tensor, std::span<const std::byte>
 }  // namespace
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes, const std::string& source) {
+    refuse_git_lfs_pointer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, source);
     ByteReader in(bytes, source);
     const auto size = in.number<uint64_t>("the header's length");
     if (size > max_header) fail("{}: the header has {} bytes, at most {} are allowed", source, size, max_header);

@@ -55,6 +55,18 @@ void check_layers(const Outline& outline, const std::string& source) {
     if (outline.encoder) check_layers(*outline.encoder, source);
 }
 
+// A file may leave it away where all layers are mixtures.
+void check_dense_width(const Outline& outline, const archs::Input& in) {
+    if (!outline.others_dense) return;
+    for (int l = 0; l < outline.layers; ++l) {
+        const auto& each = outline.hidden_L;
+        const int width = each.empty() ? outline.dense.hidden : each[static_cast<size_t>(l)];
+        if (width == 0 && !outline.mixture_layers.holds(l))
+            fail("{}: {} is missing or 0, but layer {} is dense", in.source(),
+                 in.gguf ? archs::key(*in.gguf, "feed_forward_length") : "intermediate_size", l);
+    }
+}
+
 }  // namespace
 
 ModelSpec Architecture::read(const archs::Input& in, kernels::RopePairing pairing) const {
@@ -67,6 +79,7 @@ ModelSpec Architecture::read(const archs::Input& in, kernels::RopePairing pairin
         for (const archs::Field& field : *table) archs::read_field(field, in, outline);
     }
     check_layers(outline, in.source());
+    check_dense_width(outline, in);
     return spec_of(outline);
 }
 

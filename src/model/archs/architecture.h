@@ -56,8 +56,7 @@ struct Architecture {
     // How files pair the rotated rows of q and k.
     kernels::RopePairing gguf_pairing = kernels::RopePairing::half_split;
     kernels::RopePairing hf_pairing = kernels::RopePairing::half_split;
-    // What else model_type may be, and what tensor names may begin with (a text model inside a larger one).
-    std::string_view hf_alias = {}, hf_prefix = {};
+    std::string_view hf_alias = {};  // what else model_type may be
     std::string_view hf_child = {};  // the object in config.json that the fields may be in
     // Beginnings of names of tensors that are no part of the decoder; "{l}" is the number of its layers.
     std::span<const std::string_view> hf_ignored = {}, gguf_ignored = {};

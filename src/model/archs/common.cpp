@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/error.h"
 
@@ -42,12 +43,15 @@ void read_rotation(const Input& in, Outline& outline) {
         rope.dims = in.gguf->get<int32_t>(key(*in.gguf, "rope.dimension_count"), outline.attention.head_dim);
         return;
     }
-    const double share = in.hf->get<double>("partial_rotary_factor", 1.0);
-    rope.dims = static_cast<int>(std::lround(outline.attention.head_dim * share));
+    double share = in.defaults.rotated_share;
     rope.base = in.defaults.rope_base;
-    if (const auto parameters = in.hf->child("rope_parameters"))
+    if (const auto parameters = rotation_said(in, "rope_parameters")) {
         rope.base = parameters->get<float>("rope_theta", rope.base);
+        share = parameters->get<double>("partial_rotary_factor", share);
+    }
     rope.base = in.hf->get<float>("rope_theta", rope.base);
+    share = in.hf->get<double>("partial_rotary_factor", share);
+    rope.dims = static_cast<int>(std::lround(outline.attention.head_dim * share));
 }
 
 void write_rotation(const Outline& outline, Output& out) {
@@ -73,11 +77,24 @@ void refuse_quantisation(const Input& in, Outline&) {
              in.source(), method);
 }
 
+// Where a list says which layers have a window (short: that it is shorter than the context).
+void refuse_windows_by_layer(const Input& in, bool is_short) {
+    const auto listed = in.hf->object().find("layer_types");
+    if (in.defaults.reads_windows || listed == in.hf->object().end() || !listed->is_array()) return;
+    const auto is = [](std::string_view kind) { return [kind](const nlohmann::json& value) { return value == kind; }; };
+    const auto windows = std::ranges::count_if(*listed, is("sliding_attention"));
+    if (windows > 0 && is_short) fail("{}: sliding window attention is not supported here", in.source());
+    const auto understood = windows + std::ranges::count_if(*listed, is("full_attention"));
+    if (std::cmp_equal(understood, listed->size())) in.hf->value("layer_types");
+}
+
 // A window that is shorter than the context, in the layers that have one.
 void read_window(const Input& in, Outline& outline) {
-    if (!in.hf || !in.hf->get<bool>("use_sliding_window", in.defaults.use_sliding_window)) return;
+    if (!in.hf) return;
     const int64_t context = outline.model.context, window = in.hf->get<int64_t>("sliding_window", context);
     const auto whole = in.hf->get<int64_t>("max_window_layers", 0);  // so many layers see the whole context
+    refuse_windows_by_layer(in, window < context);
+    if (!in.hf->get<bool>("use_sliding_window", in.defaults.use_sliding_window)) return;
     if (window >= context || whole >= outline.layers) return;
     if (!in.defaults.reads_windows || whole > 0)
         fail("{}: sliding window attention is not supported here", in.source());
@@ -98,8 +115,10 @@ constexpr Field decoder_table[] = {
     model_name,
     vocabulary_size,
     field(FIELD_AT(model.dim), {.gguf = "embedding_length", .hf = {"hidden_size"}}),
-    field(FIELD_AT(dense.hidden),
-          {.gguf = "feed_forward_length", .hf = {"intermediate_size"}, .each = &Outline::hidden_L}),
+    field(FIELD_AT(dense.hidden), {.gguf = "feed_forward_length",
+                                   .hf = {"intermediate_size"},
+                                   .otherwise = 0,  // Architecture::read asks for it where a layer is dense
+                                   .each = &Outline::hidden_L}),
     special(nullptr, write_layers),
     field(FIELD_AT(attention.heads),
           {.gguf = "attention.head_count", .hf = {"num_attention_heads"}, .each = &Outline::heads_L}),
@@ -130,9 +149,31 @@ constexpr Field decoder_table[] = {
 
 constinit const Fields decoder_fields = decoder_table;
 
+namespace {
+
+// A model's name where files have the path it was loaded from: its last part, and "OWNER/NAME" stays. None where that is
+// a snapshot's hash.
+std::string name_of(const std::string& name_or_path, size_t separators_of_names) {
+    constexpr std::string_view separators = "/\\", beginnings = "/\\.~";
+    const auto is_separator = [&](char c) { return separators.find(c) != std::string_view::npos; };
+    std::string_view name = name_or_path;
+    while (!name.empty() && is_separator(name.back())) name.remove_suffix(1);
+    const bool begins = !name.empty() && (beginnings.find(name.front()) != std::string_view::npos);
+    const bool drive = name.size() > 2 && name[1] == ':' && is_separator(name[2]);
+    const auto count = static_cast<size_t>(std::ranges::count_if(name, is_separator));
+    if (!begins && !drive && count <= separators_of_names) return std::string(name);
+    name.remove_prefix(name.find_last_of(separators) + 1);
+    const auto is_hash_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+    constexpr size_t hash_digits = 40;
+    const bool hash = name.size() == hash_digits && std::ranges::all_of(name, is_hash_digit);
+    return hash || name == "~" || name == ".." ? "" : std::string(name);
+}
+
+}  // namespace
+
 void read_name(const Input& in, Outline& outline) {
-    outline.model.name =
-        in.gguf ? in.gguf->get<std::string>("general.name", "") : in.hf->get<std::string>("_name_or_path", "");
+    outline.model.name = in.gguf ? name_of(in.gguf->get<std::string>("general.name", ""), std::string::npos)
+                                 : name_of(in.hf->get<std::string>("_name_or_path", ""), 1);
 }
 
 // GGUF's is written with the file's other general keys.

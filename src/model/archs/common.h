@@ -66,6 +66,9 @@ inline constexpr Field second_expert = field(
 // mixtures), with no head and seeing both ways.
 void complete_stacks(Outline& outline);
 
+// What config.json says of rotation under the first of these keys that is there, or what its class means when it says
+// nothing.
+std::optional<HfConfig> rotation_said(const Input& in, const Keys& keys);
 // Scaling of rotary frequencies, as each format says it.
 void read_rope_scaling(const Input& in, Outline& outline);
 void write_rope_scaling(const Outline& outline, Output& out);

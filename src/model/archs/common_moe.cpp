@@ -25,10 +25,21 @@ void write_sparse_layers(const Outline& outline, Output& out) {
         if (!outline.mixture_layers.holds(l)) dense.push_back(l);
 }
 
+// In GGUF's first year the feed-forward's width was that of all experts of a token together.
+void complete_width(const Input& in, Outline& outline) {
+    if (outline.moe.hidden > 0) return;
+    if (in.hf) outline.moe.hidden = in.hf->require<int32_t>("moe_intermediate_size");
+    if (in.gguf && (outline.dense.hidden == 0 || outline.moe.router.top_k == 0))
+        outline.moe.hidden = in.gguf->require<int32_t>(key(*in.gguf, "expert_feed_forward_length"));
+    if (in.gguf) outline.moe.hidden = outline.dense.hidden / outline.moe.router.top_k;
+}
+
 constexpr Field qwen_mixture_table[] = {
     num_experts("num_experts"),
     experts_per_token,
-    own_width_of_experts,
+    field(FIELD_AT(moe.hidden),
+          {.gguf = "expert_feed_forward_length", .hf = {"moe_intermediate_size"}, .otherwise = 0}),
+    special(complete_width),
     norm_topk_prob,
     special(read_sparse_layers, write_sparse_layers),
     written("use_sliding_window", "false"),
@@ -64,7 +75,8 @@ void complete_router(const Input& in, Outline& outline) {
     moe::RouterPolicy& r = outline.moe.router;
     const int groups = in.number("expert_group_count", "n_group", 1);
     const int used = in.number("expert_group_used_count", "topk_group", 1);
-    if (groups > 1 && used != groups) {
+    const bool greedy = in.hf && in.hf->get<std::string>("topk_method", "") == "greedy";  // whatever groups are said
+    if (groups > 1 && used != groups && !greedy) {
         r.groups = groups;
         r.groups_used = used;
         r.group_score = r.score == Score::sigmoid ? GroupScore::two_best : GroupScore::best;

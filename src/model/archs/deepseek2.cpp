@@ -24,7 +24,7 @@ constexpr std::string_view ignored[] = {"model.layers.{l}."};
 
 void complete_attention(const Input& in, Outline& o) {
     o.attention.kv_heads = o.attention.heads;
-    const auto scaling = in.hf ? in.hf->child({"rope_scaling", "rope_parameters"}) : std::nullopt;
+    const auto scaling = in.hf ? rotation_said(in, {"rope_scaling", "rope_parameters"}) : std::nullopt;
     YarnSpec& yarn = o.attention.rope.yarn;
     if (scaling && yarn.factor != 1)
         yarn.log_multiplier = static_cast<float>(0.1 * scaling->get<double>("mscale_all_dim", 0));

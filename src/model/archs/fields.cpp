@@ -162,9 +162,16 @@ void write_literal(const Field& field, Output& out) {
 }
 
 void check_literal(const Field& field, const Input& in) {
-    if (!in.hf || !field.refuses_others) return;
-    const nlohmann::json* value = in.hf->value(field.names.hf.front());
-    if (value && *value != nlohmann::json::parse(field.literal))
+    if (!in.hf) return;
+    const std::string_view name = field.names.hf.front();
+    const auto expected = nlohmann::json::parse(field.literal);
+    if (!field.refuses_others) {  // where it says the same as ever, it is understood
+        const auto said = in.hf->object().find(name);
+        if (said != in.hf->object().end() && *said == expected) in.hf->value(name);
+        return;
+    }
+    const nlohmann::json* value = in.hf->value(name);
+    if (value && *value != expected)
         fail("{}: {} {} is not supported ({} is)", in.source(), field.names.hf.front(), value->dump(), field.literal);
 }
 
@@ -183,7 +190,7 @@ void check_layers(const Field& field, const Input& in, const Outline& outline) {
 }
 
 void write_layers(const Field& field, const Outline& outline, Output& out) {
-    if (!out.hf) return;
+    if (!out.hf || !field.names.written) return;
     nlohmann::ordered_json& kinds = (*out.hf)[std::string(field.names.hf.front())];
     for (int l = 0; l < outline.layers; ++l)
         kinds.push_back(nlohmann::ordered_json::parse(sees_whole(outline, l) ? field.whole : field.other));

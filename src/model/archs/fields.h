@@ -20,6 +20,8 @@ namespace gremium::archs {
 // transformers.
 struct HfDefaults {
     float eps = 1e-6f, rope_base = 10000;
+    double rotated_share = 1;         // of each head
+    std::string_view rotation = {};   // what counts when neither rope_scaling nor rope_parameters is there: JSON
     bool use_sliding_window = false;  // whether sliding_window counts when use_sliding_window is absent
     bool reads_windows = false;       // otherwise windows are refused
 };
@@ -109,8 +111,9 @@ constexpr Field written_and_expected(std::string_view name, std::string_view jso
     return {.names = {.hf = {name}}, .literal = json, .refuses_others = true};
 }
 
-constexpr Field kinds_of_layers(std::string_view name, std::string_view whole, std::string_view other) {
-    return {.names = {.hf = {name}}, .whole = whole, .other = other};
+constexpr Field kinds_of_layers(std::string_view name, std::string_view whole, std::string_view other,
+                                bool written = true) {
+    return {.names = {.hf = {name}, .written = written}, .whole = whole, .other = other};
 }
 
 // What a table cannot say: functions for files of both formats or of one, that have their say in the order of the

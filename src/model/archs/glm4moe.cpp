@@ -38,7 +38,7 @@ const Architecture glm4moe{
     .experts = true,
     .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
     .names = {},
-    .hf_defaults = {.eps = 1e-5f},
+    .hf_defaults = {.eps = 1e-5f, .rotated_share = 0.5},
     .gguf_names = gguf_names,
     .hf_ignored = hf_ignored,
     .gguf_ignored = gguf_ignored,

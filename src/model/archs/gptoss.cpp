@@ -26,7 +26,9 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_down_exps.bias", "model.layers.{l}.mlp.experts.down_proj_bias"},
 };
 
-// Absent would be YaRN.
+// What config.json means that says nothing.
+constexpr std::string_view rotation = R"({"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0,
+    "truncate": false, "original_max_position_embeddings": 4096})";
 void say_no_scaling(const Outline&, Output& out) {
     if (out.hf && (*out.hf)["rope_scaling"].is_null()) (*out.hf)["rope_scaling"] = {{"rope_type", "default"}};
 }
@@ -46,6 +48,7 @@ constexpr Field table[] = {
     field(FIELD_AT(attention.window),
           {.gguf = "attention.sliding_window", .hf = {"sliding_window"}, .hf_otherwise = 128}),
     special(nullptr, say_no_scaling),
+    expected("attention_bias", "true"),
     field(FIELD_AT(moe.activation.limit), {.hf = {"swiglu_limit"}, .otherwise = kept}),
     kinds_of_layers("layer_types", "\"full_attention\"", "\"sliding_attention\""),
 };
@@ -61,7 +64,7 @@ const Architecture gptoss{
     .experts = true,
     .fields = {&decoder_fields, &fields},
     .names = names,
-    .hf_defaults = {.eps = 1e-5f, .rope_base = 150000, .reads_windows = true},
+    .hf_defaults = {.eps = 1e-5f, .rope_base = 150000, .rotation = rotation, .reads_windows = true},
     .gguf_names = gguf_names,
     .gguf_needs_head = true,
 };

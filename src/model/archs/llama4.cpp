@@ -1,6 +1,9 @@
 // Llama 4 (Scout, Maverick), its text model: Meta, "The Llama 4 herd" (2025). Router weights on the experts' input, a
 // shared expert, mixtures in every or every other layer; three layers see chunks, every fourth sees all, without
 // positions and with a temperature. llama.cpp knows chunk, temperature and this pattern by heart; so do we for GGUF.
+#include <fmt/ranges.h>
+
+#include "base/error.h"
 #include "model/archs/all.h"
 
 namespace gremium::archs {
@@ -21,7 +24,8 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_up_shexp", "model.layers.{l}.feed_forward.shared_expert.up_proj"},
     {"blk.{l}.ffn_down_shexp", "model.layers.{l}.feed_forward.shared_expert.down_proj"},
 };
-constexpr std::string_view ignored[] = {"vision_model.", "multi_modal_projector."};
+constexpr std::string_view ignored[] = {"vision_model.", "multi_modal_projector.", "model.vision_model.",
+                                        "model.multi_modal_projector."};
 
 constexpr int maverick_experts = 128;
 
@@ -56,6 +60,10 @@ void write_temperature(const Outline& o, Output& out) {
 void read_step(const Input& in, Outline& o) {
     o.mixture_layers = every(in.number("interleave_moe_layer_step", "interleave_moe_layer_step", 1));
     o.moe.shared_hidden = o.moe.hidden;
+    const auto said = in.hf ? in.hf->find<std::vector<int32_t>>("moe_layers") : std::nullopt;
+    if (said && !said->empty() && *said != o.mixture_layers.among(o.layers))
+        fail("{}: moe_layers [{}] are not every {}th layer, as interleave_moe_layer_step says", in.source(),
+             fmt::join(*said, ", "), o.mixture_layers.period);
 }
 
 void write_step(const Outline& o, Output& out) {
@@ -78,6 +86,7 @@ constexpr Field table[] = {
     field(FIELD_AT(attention.qk_norm), {.hf = {"use_qk_norm"}, .otherwise = QkNorm::rotated, .yes = QkNorm::rotated}),
     special(read_temperature, write_temperature),
     kinds_of_layers("no_rope_layers", "0", "1"),
+    kinds_of_layers("layer_types", "\"full_attention\"", "\"chunked_attention\"", false),
 };
 constexpr Fields fields = table;
 
@@ -95,7 +104,6 @@ const Architecture llama4{
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "llama4",
-    .hf_prefix = "language_model.",
     .hf_child = "text_config",
     .hf_ignored = ignored,
 };

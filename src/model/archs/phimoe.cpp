@@ -32,8 +32,6 @@ void write_eps(const Outline& o, Output& out) {
 }
 
 constexpr Field table[] = {
-    field(FIELD_AT(attention.rope.original_context),
-          {.gguf = "rope.scaling.original_context_length", .otherwise = 0, .written = false}),
     field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     field(FIELD_AT(attention.out_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     special(nullptr, write_eps),

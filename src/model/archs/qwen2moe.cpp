@@ -13,10 +13,16 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_gate_inp_shexp", "model.layers.{l}.mlp.shared_expert_gate"},
 };
 
+void complete_shared_width(const Input& in, Outline& o) {
+    if (o.moe.shared_hidden > 0) return;
+    o.moe.shared_hidden = in.hf ? in.hf->require<int32_t>("shared_expert_intermediate_size") : o.dense.hidden;
+}
+
 constexpr Field table[] = {
     always(FIELD_AT(attention.qkv_bias), true),
     field(FIELD_AT(moe.shared_hidden),
-          {.gguf = "expert_shared_feed_forward_length", .hf = {"shared_expert_intermediate_size"}}),
+          {.gguf = "expert_shared_feed_forward_length", .hf = {"shared_expert_intermediate_size"}, .otherwise = 0}),
+    special(complete_shared_width),
     always(FIELD_AT(moe.shared_gate), true),
     field(FIELD_AT(attention.qkv_bias), {.hf = {"qkv_bias"}, .otherwise = true}),
 };

@@ -108,6 +108,24 @@ std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slo
     return result;
 }
 
+// Where transformers from version 5 on keeps what others have an expert at a time, and the router beside it: stacks of
+// all experts, gate and up in one, with the same path or below "mlp".
+void add_stacks(const TensorSlot& slot, std::vector<Place>& result) {
+    constexpr std::string_view router = ".block_sparse_moe.gate.", experts = ".experts.";
+    const std::string file = result.front().name;
+    if (const size_t at = file.find(router); at != std::string::npos)
+        result.push_back({file.substr(0, at) + ".mlp.gate." + file.substr(at + router.size()), {}});
+    if (!result.front().each_expert || slot.role != TensorRole::expert) return;
+    const std::string path = file.substr(0, file.find(experts)), layer = path.substr(0, path.rfind('.'));
+    const Matrix matrix = slot.traits.matrix;
+    const Layout layout = matrix == Matrix::gate ? Layout{.part = Layout::Part::first}
+                          : matrix == Matrix::up ? Layout{.part = Layout::Part::last}
+                                                 : Layout{};
+    const std::string_view name = matrix == Matrix::down ? "down_proj" : "gate_up_proj";
+    result.push_back({fmt::format("{}{}{}", path, experts, name), layout});
+    if (path != layer + ".mlp") result.push_back({fmt::format("{}.mlp{}{}", layer, experts, name), layout});
+}
+
 }  // namespace
 
 std::span<const Architecture* const> architectures() {
@@ -157,10 +175,7 @@ std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot&
     std::vector<Place> result = places(architecture.names, slot);
     if (result.empty()) result = places(common_names, slot);
     if (result.empty()) fail("{} has no Hugging Face name for tensor {}", architecture.name, slot.name);
-    for (size_t i = 0, known = result.size(); i < known && !architecture.hf_prefix.empty(); ++i) {
-        result.push_back(result[i]);
-        result.back().name.insert(0, architecture.hf_prefix);
-    }
+    add_stacks(slot, result);
     return result;
 }
 

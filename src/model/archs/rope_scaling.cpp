@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <tuple>
 
 #include "base/error.h"
 #include "model/archs/common.h"
@@ -10,11 +11,21 @@ namespace gremium::archs {
 
 namespace {
 
-void read_gguf_scaling(const Metadata& metadata, RopeSpec& rope) {
+// What scales positions: the key that files have had since GGUF's first year, or the one before.
+float gguf_factor(const Metadata& metadata) {
+    const float older = metadata.get<float>(key(metadata, "rope.scale_linear"), 0);
+    const float factor = metadata.get<float>(key(metadata, "rope.scaling.factor"), older);
+    return factor == 0 ? 1 : factor;
+}
+
+void read_gguf_scaling(const Metadata& metadata, int context, RopeSpec& rope) {
     const auto k = [&](std::string_view name) { return key(metadata, "rope.scaling." + std::string(name)); };
-    const std::string type = metadata.get<std::string>(k("type"), "none");
-    rope.magnitude = metadata.get<float>(k("attn_factor"), 1.0f);
-    if (type == "linear") rope.linear_factor = metadata.require<float>(k("factor"));
+    // A factor alone is linear.
+    const std::string type = metadata.get<std::string>(k("type"), "linear");
+    rope.magnitude = metadata.get<float>(k("attn_factor"), 1.0f) * metadata.get<float>(k("yarn_attn_factor"), 1.0f);
+    if (type == "linear") rope.linear_factor = gguf_factor(metadata);
+    if (type == "none") gguf_factor(metadata);  // said, but not to be used
+    rope.original_context = metadata.get<int32_t>(k("original_context_length"), type == "yarn" ? context : 0);
     if (type == "none" || type == "linear" || type == "longrope") return;
     if (type != "yarn")
         fail(
@@ -22,12 +33,12 @@ void read_gguf_scaling(const Metadata& metadata, RopeSpec& rope) {
             "in "
             "tensors are)",
             metadata.source(), type);
-    rope.yarn = {.factor = metadata.require<float>(k("factor")),
+    if (!metadata.contains(key(metadata, "rope.scale_linear"))) std::ignore = metadata.require<float>(k("factor"));
+    rope.yarn = {.factor = gguf_factor(metadata),
                  .beta_fast = metadata.get<float>(k("yarn_beta_fast"), 32.0f),
                  .beta_slow = metadata.get<float>(k("yarn_beta_slow"), 1.0f),
                  .truncate = metadata.get<bool>(k("yarn_truncate"), true),  // our own: llama.cpp always does
                  .log_multiplier = metadata.get<float>(k("yarn_log_multiplier"), 0.0f)};
-    rope.original_context = metadata.require<int32_t>(k("original_context_length"));
     // Where scores grow with the factor, cosines and sines do not (DeepSeek).
     if (rope.yarn.log_multiplier == 0) rope.magnitude *= yarn_magnitude(rope.yarn.factor);
 }
@@ -85,30 +96,71 @@ float read_magnitude(const HfConfig& scaling, double factor) {
     return yarn_magnitude(static_cast<float>(factor));
 }
 
-void read_yarn(const HfConfig& scaling, RopeSpec& rope) {
-    rope.yarn = {.factor = scaling.require<float>("factor"),
-                 .beta_fast = scaling.get<float>("beta_fast", 32.0f),
-                 .beta_slow = scaling.get<float>("beta_slow", 1.0f),
-                 .truncate = scaling.get<bool>("truncate", true)};
-    rope.magnitude = read_magnitude(scaling, rope.yarn.factor);
-}
-
-void read_longrope(const HfConfig& scaling, RopeSpec& rope) {
-    rope.divisors = scaling.require<std::vector<float>>("short_factor");
-    rope.long_divisors = scaling.require<std::vector<float>>("long_factor");
-    rope.magnitude = scaling.get<float>({"short_mscale", "attention_factor"}, 1.0f);
-    if (scaling.get<float>("long_mscale", rope.magnitude) != rope.magnitude)
-        fail("{}: long_mscale other than short_mscale is not supported", scaling.source());
-}
-
 int original_context(const HfConfig& config, const HfConfig& scaling) {
     const char* name = "original_max_position_embeddings";
     if (const auto given = scaling.find<int32_t>(name)) return *given;
     return config.get<int32_t>(name, config.require<int32_t>("max_position_embeddings"));
 }
 
-void read_hf_scaling(const HfConfig& config, RopeSpec& rope) {
-    const auto scaling = config.child({"rope_scaling", "rope_parameters"});
+// How much longer the context has become, where the factor is not said.
+double growth_of_context(const HfConfig& config, const HfConfig& scaling) {
+    return config.require<double>("max_position_embeddings") / std::max(1, original_context(config, scaling));
+}
+
+void read_yarn(const HfConfig& config, const HfConfig& scaling, RopeSpec& rope) {
+    const Keys original("original_max_position_embeddings");
+    const bool follows = scaling.contains(original) || config.contains(original);
+    const auto growth = static_cast<float>(growth_of_context(config, scaling));
+    rope.yarn = {.factor = follows ? scaling.get<float>("factor", growth) : scaling.require<float>("factor"),
+                 .beta_fast = scaling.get<float>("beta_fast", 32.0f),
+                 .beta_slow = scaling.get<float>("beta_slow", 1.0f),
+                 .truncate = scaling.get<bool>("truncate", true)};
+    rope.magnitude = read_magnitude(scaling, rope.yarn.factor);
+}
+
+// The magnitude that transformers gives longrope when files do not.
+float usual_magnitude(const HfConfig& config, const HfConfig& scaling) {
+    const double growth = growth_of_context(config, scaling), factor = scaling.get<double>("factor", growth);
+    const double by = growth > 1 ? growth : factor, original = original_context(config, scaling);
+    return by > 1 && original > 1 ? static_cast<float>(std::sqrt(1 + std::log(by) / std::log(original))) : 1;
+}
+
+void read_longrope(const HfConfig& config, const HfConfig& scaling, RopeSpec& rope) {
+    rope.divisors = scaling.require<std::vector<float>>("short_factor");
+    rope.long_divisors = scaling.require<std::vector<float>>("long_factor");
+    rope.magnitude = scaling.get<float>({"short_mscale", "attention_factor"}, usual_magnitude(config, scaling));
+    if (scaling.get<float>("long_mscale", rope.magnitude) != rope.magnitude)
+        fail("{}: long_mscale other than short_mscale is not supported", scaling.source());
+}
+
+bool is_by_kind(const nlohmann::json& said) {
+    const auto is_object = [](const nlohmann::json& value) { return value.is_object(); };
+    return !said.empty() && std::ranges::all_of(said, is_object);
+}
+
+// Of rotations by kind of layer, that of the kinds that the model has.
+HfConfig of_all_layers(const HfConfig& config, const HfConfig& by_kind) {
+    std::vector<std::string> kinds = config.get<std::vector<std::string>>("layer_types", {"full_attention"});
+    std::ranges::sort(kinds);
+    kinds.erase(std::ranges::unique(kinds).begin(), kinds.end());
+    std::optional<HfConfig> common;
+    for (const std::string& kind : kinds) {
+        const auto own = by_kind.child(kind);
+        if (!own) fail("{}: {} is missing, though there are such layers", by_kind.source(), kind);
+        if (common && common->object() != own->object())
+            fail("{}: other rotation in layers of {} than of {} is not supported", by_kind.source(), kind,
+                 kinds.front());
+        if (common)
+            by_kind.value(kind);
+        else
+            common = own;
+    }
+    return *common;
+}
+
+void read_hf_scaling(const Input& in, RopeSpec& rope) {
+    const HfConfig& config = *in.hf;
+    const auto scaling = rotation_said(in, {"rope_scaling", "rope_parameters"});
     if (!scaling) return;
     const std::string type = scaling->get<std::string>({"rope_type", "type"}, "default");
     if (type == "default") return;
@@ -117,12 +169,12 @@ void read_hf_scaling(const HfConfig& config, RopeSpec& rope) {
     } else if (type == "llama3") {
         const auto number = [&](const char* name) { return scaling->require<double>(name); };
         const Llama3Scaling llama3{number("factor"), number("low_freq_factor"), number("high_freq_factor"),
-                                   number("original_max_position_embeddings")};
+                                   static_cast<double>(original_context(config, *scaling))};
         rope.divisors = divisors(llama3, rope.base, rope.dims);
     } else if (type == "yarn") {
-        read_yarn(*scaling, rope);
+        read_yarn(config, *scaling, rope);
     } else if (type == "longrope" || type == "su") {
-        read_longrope(*scaling, rope);
+        read_longrope(config, *scaling, rope);
     } else {
         fail("{}: rotary scaling of type \"{}\" is not supported (linear, llama3, yarn and longrope are)",
              config.source(), type);
@@ -184,11 +236,21 @@ nlohmann::ordered_json scaling_of(const RopeSpec& rope) {
 
 }  // namespace
 
+std::optional<HfConfig> rotation_said(const Input& in, const Keys& keys) {
+    const HfConfig& config = *in.hf;
+    const bool silent = !config.says("rope_scaling") && !config.says("rope_parameters");
+    if (silent && !in.defaults.rotation.empty())
+        return HfConfig(nlohmann::json::parse(in.defaults.rotation), config.source());
+    auto said = config.child(keys);
+    if (said && is_by_kind(said->object())) said = of_all_layers(config, *said);
+    return said;
+}
+
 void read_rope_scaling(const Input& in, Outline& outline) {
     if (in.gguf)
-        read_gguf_scaling(*in.gguf, outline.attention.rope);
+        read_gguf_scaling(*in.gguf, outline.model.context, outline.attention.rope);
     else
-        read_hf_scaling(*in.hf, outline.attention.rope);
+        read_hf_scaling(in, outline.attention.rope);
 }
 
 void write_rope_scaling(const Outline& outline, Output& out) {

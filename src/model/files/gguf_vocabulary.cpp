@@ -47,7 +47,7 @@ Vocabulary defaults(const std::string& model, const std::string& pre) {
 
 }  // namespace
 
-std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata) {
+std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata, std::vector<std::string>* warnings) {
     const auto model = metadata.find<std::string>(key("model"));
     if (!model || *model == "none" || *model == "no_vocab") return std::nullopt;
 
@@ -64,7 +64,10 @@ std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata) {
         // Converters write 2³²−1 or −1 for none.
         const int64_t none = v.*k.id < v.size() ? v.*k.id : -1;
         const int64_t id = metadata.get<int64_t>(key(k.name), none);
-        v.*k.id = id < 0 || id == UINT32_MAX ? -1 : static_cast<int32_t>(std::min<int64_t>(id, INT32_MAX));
+        v.*k.id = id < 0 || id >= v.size() ? -1 : static_cast<int32_t>(id);
+        if (id >= v.size() && id != UINT32_MAX && warnings)
+            warnings->push_back(fmt::format("{}: {} is {}, but there are {} tokens: as if it were not there",
+                                            metadata.source(), key(k.name), id, v.size()));
     }
     v.add_bos = metadata.get<bool>(key("add_bos_token"), v.add_bos);
     v.add_eos = metadata.get<bool>(key("add_eos_token"), v.add_eos);

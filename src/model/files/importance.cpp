@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/git_lfs.h"
+#include "base/mapped_file.h"
 #include "base/parallel.h"
+#include "formats/byte_reader.h"
 #include "formats/gguf/gguf.h"
 #include "kernels/simd/rows.h"
 #include "model/named_weights.h"
@@ -16,6 +21,18 @@ namespace {
 const std::string squares_suffix = ".in_sum2", rows_suffix = ".counts";
 
 int64_t matrices_of(const TensorSlot& slot) { return slot.shape.rank == 3 ? slot.shape[0] : 1; }
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+bool is_dat(const std::filesystem::path& path) { return path.extension() == ".dat"; }
+
+bool begins_as_gguf(const std::filesystem::path& path) {
+    const MappedFile map(path);
+    return std::ranges::equal(map.bytes().first(std::min<size_t>(4, map.bytes().size())),
+                              std::as_bytes(std::span("GGUF", 4)));
+}
+
+bool is_sum_of_squares(float value) { return std::isfinite(value) && value >= 0; }
 
 }  // namespace
 
@@ -57,17 +74,36 @@ void ImportanceRecorder::on_matmul(TensorView x_TK, std::span<const int32_t> x_r
     });
 }
 
+int64_t ImportanceRecorder::windows_read(int64_t window) const {
+    int64_t tokens = 0;
+    for (const auto& [name, sums] : sums_) tokens = std::max(tokens, std::ranges::max(sums.rows));
+    return (tokens + window - 1) / window;
+}
+
 void ImportanceRecorder::save(const std::filesystem::path& path, const std::vector<std::string>& texts,
                               int64_t window) const {
+    for (const auto& [name, sums] : sums_)
+        for (size_t i = 0; i < sums.squares.size(); ++i)
+            if (!std::isfinite(static_cast<float>(sums.squares[i])))
+                fail("{}: the squares that meet column {} of {} add up to {}", path.string(),
+                     i % static_cast<size_t>(sums.cols), name, sums.squares[i]);
+    std::vector<std::string> names;  // of files, without the folders of this machine
+    for (const std::string& text : texts) names.push_back(file_name(text));
+    if (is_dat(path))
+        save_dat(path, names, window);
+    else
+        save_gguf(path, names, window);
+}
+
+void ImportanceRecorder::save_gguf(const std::filesystem::path& path, const std::vector<std::string>& texts,
+                                   int64_t window) const {
     struct Entry {
         std::string name;
         std::vector<float> values;
     };
     std::vector<Entry> entries;
     std::vector<TensorDecl> decls;
-    int64_t tokens = 0;
     for (const auto& [name, sums] : sums_) {
-        tokens = std::max(tokens, std::ranges::max(sums.rows));
         const size_t counts = sums.of_experts ? sums.rows.size() : 1;
         const auto put = [&](const std::string& suffix, const auto& values, size_t count) {
             const auto rows = static_cast<int64_t>(counts);
@@ -80,25 +116,64 @@ void ImportanceRecorder::save(const std::filesystem::path& path, const std::vect
     Metadata metadata(path.string());
     metadata.set("general.type", std::string("imatrix"));
     metadata.set("imatrix.datasets", MetaArray(texts));
-    metadata.set("imatrix.chunk_count", static_cast<uint32_t>((tokens + window - 1) / window));
+    metadata.set("imatrix.chunk_count", static_cast<uint32_t>(windows_read(window)));
     metadata.set("imatrix.chunk_size", static_cast<uint32_t>(window));
     GgufWriter writer(path, metadata, decls);
     for (const Entry& entry : entries) writer.write(entry.name, std::as_bytes(std::span(entry.values)));
     writer.finish();
 }
 
+// An expert that met no token has zeros.
+void ImportanceRecorder::save_dat(const std::filesystem::path& path, const std::vector<std::string>& texts,
+                                  int64_t window) const {
+    AtomicFile file(path);
+    const auto calls = static_cast<int32_t>(std::max<int64_t>(1, windows_read(window)));
+    const auto number = [&](int64_t value) {
+        const auto narrow = static_cast<int32_t>(value);
+        file.write(std::as_bytes(std::span(&narrow, 1)));
+    };
+    const auto text = [&](const std::string& value) {
+        number(std::ssize(value));
+        file.write(std::as_bytes(std::span(value)));
+    };
+    number(std::ssize(sums_));
+    for (const auto& [name, sums] : sums_) {
+        text(name);
+        number(calls);
+        number(std::ssize(sums.squares));
+        std::vector<float> values;
+        for (size_t i = 0; i < sums.squares.size(); ++i) {
+            const int64_t rows = std::max<int64_t>(1, sums.rows[i / static_cast<size_t>(sums.cols)]);
+            values.push_back(static_cast<float>(sums.squares[i] / static_cast<double>(rows) * calls));
+        }
+        file.write(std::as_bytes(std::span(values)));
+    }
+    number(calls);
+    text(texts.empty() ? "" : texts.front());
+    file.commit();
+}
+
 Importance::Importance(const std::filesystem::path& path) : source_(path.string()) {
+    if (begins_as_gguf(path))
+        read_gguf(path);
+    else
+        read_dat(path);
+}
+
+void Importance::read_gguf(const std::filesystem::path& path) {
     const GgufFile file = open_gguf(path);
     if (file.metadata.get<std::string>("general.type", "") != "imatrix")
         fail("{}: is no importance matrix; gremium eval --importance and llama-imatrix write such files", source_);
+    windows_ = file.metadata.get<int64_t>("imatrix.chunk_count", 0);
+    const auto texts = file.metadata.get<std::vector<std::string>>("imatrix.datasets", {});
+    if (!texts.empty()) text_ = file_name(texts.front());
     for (const TensorEntry& entry : file.tensors) {
         if (!entry.name.ends_with(squares_suffix)) continue;
         const std::string name = entry.name.substr(0, entry.name.size() - squares_suffix.size());
         const auto sums = [&](TensorView view) {
-            const auto usable = [](float v) { return std::isfinite(v) && v >= 0; };
             const bool numbers = view.dtype == DType::f32;
             std::vector<float> values = numbers ? to_floats(view) : std::vector<float>{};
-            if (values.empty() || !std::ranges::all_of(values, usable))
+            if (values.empty() || !std::ranges::all_of(values, is_sum_of_squares))
                 fail("{}: {} and its counts are no sums of squares", source_, entry.name);
             return values;
         };
@@ -113,6 +188,40 @@ Importance::Importance(const std::filesystem::path& path) : source_(path.string(
     }
 }
 
+void Importance::read_dat(const std::filesystem::path& path) {
+    constexpr int32_t most_tensors = 1 << 20, longest_name = 1 << 12;
+    const MappedFile map(path);
+    refuse_git_lfs_pointer({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, source_);
+    ByteReader in(map.bytes(), source_);
+    const auto number = [&](std::string_view what, int32_t least, int32_t most) {
+        const size_t at = in.position();
+        const auto value = in.number<int32_t>(std::string(what));
+        if (value < least || value > most)
+            fail("{}: at byte {}: {} is {}, expected {} to {}: no importance matrix of llama-imatrix or gremium",
+                 source_, at, what, value, least, most);
+        return value;
+    };
+    const int32_t tensors = number("the number of tensors", 1, most_tensors);
+    for (int32_t i = 0; i < tensors; ++i) {
+        const std::string name = in.text(static_cast<size_t>(number("a name's length", 1, longest_name)), "a name");
+        const auto calls = static_cast<float>(std::max(1, number("the number of calls", 0, INT32_MAX)));
+        const auto count = static_cast<size_t>(number("the number of columns", 1, INT32_MAX));
+        Means means{std::vector<float>(), {}};
+        const auto bytes = in.take(count * sizeof(float), "the sums of " + name);
+        means.squares.resize(count);
+        std::memcpy(means.squares.data(), bytes.data(), bytes.size());
+        if (!std::ranges::all_of(means.squares, is_sum_of_squares))
+            fail("{}: the numbers of {} are no sums of squares", source_, name);
+        for (float& square : means.squares) square /= calls;
+        if (!tensors_.emplace(name, std::move(means)).second) fail("{}: tensor {} appears twice", source_, name);
+    }
+    if (in.left() == 0) return;  // older files end here
+    windows_ = number("the number of windows", 0, INT32_MAX);
+    text_ = file_name(in.text(static_cast<size_t>(number("a name's length", 0, longest_name)), "the text's name"));
+}
+
+Importance::Origin Importance::origin() const { return {file_name(source_), text_, std::ssize(tensors_), windows_}; }
+
 void Importance::require_same_shapes(const ModelSpec& spec) const {
     bool any = false;
     for (const TensorSlot& slot : tensor_slots(spec)) {
@@ -121,9 +230,10 @@ void Importance::require_same_shapes(const ModelSpec& spec) const {
         any = true;
         const int64_t matrices = matrices_of(slot), cols = slot.shape[slot.shape.rank - 1];
         const int64_t counts = std::ssize(found->second.rows);
-        if (std::ssize(found->second.squares) != matrices * cols || (counts != 1 && counts != matrices))
-            fail("{}: {} has {} numbers of {} matrices, the model has {} matrices of {} columns", source_, slot.name,
-                 found->second.squares.size(), counts, matrices, cols);
+        if (std::ssize(found->second.squares) != matrices * cols || (counts > 1 && counts != matrices))
+            fail("{}: {} has {} numbers{}, the model has {} matrices of {} columns", source_, slot.name,
+                 found->second.squares.size(), counts > 0 ? fmt::format(" of {} matrices", counts) : "", matrices,
+                 cols);
     }
     if (!any) fail("{}: is of another model: it knows none of the matrices", source_);
 }
@@ -133,8 +243,12 @@ std::span<const float> Importance::of(const TensorSlot& slot, int matrix) const 
     if (found == tensors_.end()) return {};
     const auto& [squares, rows] = found->second;
     const auto cols = static_cast<size_t>(slot.shape[slot.shape.rank - 1]), m = static_cast<size_t>(matrix);
-    if ((m + 1) * cols > squares.size() || rows[m % rows.size()] == 0) return {};
-    return std::span(squares).subspan(m * cols, cols);
+    if ((m + 1) * cols > squares.size()) return {};
+    const auto own = std::span(squares).subspan(m * cols, cols);
+    // Where the file does not say what a matrix met, one of zeros met nothing.
+    const auto is_zero = [](float square) { return square == 0; };
+    const bool unseen = rows.empty() ? std::ranges::all_of(own, is_zero) : rows[m % rows.size()] == 0;
+    return unseen ? std::span<const float>() : own;
 }
 
 std::vector<Importance::Scarce> Importance::scarce(const ModelSpec& spec, int64_t tokens) const {

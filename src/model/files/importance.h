@@ -1,7 +1,8 @@
 // How much the columns of each matrix matter: the mean squares of the inputs that meet them while the model reads some
-// text. Files are llama.cpp's importance matrices (GGUF of type "imatrix"), which its quantiser reads too: for each
+// text. Files are llama.cpp's importance matrices, which its quantiser reads too. GGUF of type "imatrix": for each
 // tensor NAME, NAME.in_sum2 [matrices, columns] and NAME.counts [matrices, 1], where experts are the matrices of a
-// stack; stacks of no experts have one count for all.
+// stack; stacks of no experts have one count for all. Or the older layout, imatrix.dat: the number of tensors, then of
+// each its name, how often it was called, and the sums of its columns' mean squares over the calls.
 #pragma once
 
 #include <filesystem>
@@ -27,7 +28,7 @@ class ImportanceRecorder final : public kernels::MatmulObserver {
     void on_matmul(TensorView x_TK, std::span<const int32_t> x_rows, std::span<const TensorView> w_NK,
                    kernels::GroupOffsets offsets) override;
 
-    // `texts` names what was read, in windows of so many tokens.
+    // `texts` names what was read, in windows of so many tokens. A path that ends in .dat gets the older layout.
     void save(const std::filesystem::path& path, const std::vector<std::string>& texts, int64_t window) const;
 
   private:
@@ -41,6 +42,9 @@ class ImportanceRecorder final : public kernels::MatmulObserver {
         Sums* sums;
         size_t matrix;
     };
+    int64_t windows_read(int64_t window) const;
+    void save_gguf(const std::filesystem::path& path, const std::vector<std::string>& texts, int64_t window) const;
+    void save_dat(const std::filesystem::path& path, const std::vector<std::string>& texts, int64_t window) const;
 
     std::map<std::string, Sums> sums_;
     std::unordered_map<const std::byte*, Place> places_;  // by where a matrix lies
@@ -50,6 +54,13 @@ class Importance {
   public:
     // Error naming the file when it is no importance matrix, or holds numbers that cannot be sums of squares.
     explicit Importance(const std::filesystem::path& path);
+
+    // Where the numbers come from, as the file says it.
+    struct Origin {
+        std::string file, text;  // their names, without folders; "" where there is none
+        int64_t tensors = 0, windows = 0;
+    };
+    Origin origin() const;
 
     // Error unless it is of a model of these shapes; what was not watched may be missing, but not everything.
     void require_same_shapes(const ModelSpec& spec) const;
@@ -67,9 +78,13 @@ class Importance {
   private:
     struct Means {
         std::vector<float> squares;  // [matrices, columns]
-        std::vector<int64_t> rows;   // [matrices], or one for all of them
+        std::vector<int64_t> rows;   // [matrices], or one for all of them; none: the file does not say them
     };
-    std::string source_;
+    void read_gguf(const std::filesystem::path& path);
+    void read_dat(const std::filesystem::path& path);
+
+    std::string source_, text_;
+    int64_t windows_ = 0;
     std::map<std::string, Means> tensors_;
 };
 

@@ -133,15 +133,22 @@ DType fitting_type(DType wanted, int64_t cols) {
     return fits(smaller) ? smaller : f16;
 }
 
+DType parse_weight_type(const std::string& flag, const std::string& name) {
+    std::string lower = name;
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const auto dtype = dtype_from_name(lower);
+    if (!dtype || info(*dtype).ggml_type < 0 || *dtype == i32)
+        fail("{}: {} is no element type of weights in GGUF", flag, name);
+    return *dtype;
+}
+
 TypeOverride parse_type_override(const std::string& text) {
     const size_t equals = text.rfind('=');
     if (equals == std::string::npos || equals == 0)
         fail("type override {}: PATTERN=TYPE expected, such as ffn_.*_exps=q4_k", text);
-    const auto dtype = dtype_from_name(text.substr(equals + 1));
-    if (!dtype || info(*dtype).ggml_type < 0 || *dtype == i32)
-        fail("type override {}: {} is no element type of weights in GGUF", text, text.substr(equals + 1));
+    const DType dtype = parse_weight_type("type override " + text, text.substr(equals + 1));
     try {
-        return {std::regex(text.substr(0, equals)), *dtype};
+        return {std::regex(text.substr(0, equals)), dtype};
     } catch (const std::regex_error&) {
         fail("type override {}: {} is no regular expression", text, text.substr(0, equals));
     }

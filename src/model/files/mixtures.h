@@ -54,6 +54,8 @@ struct TypeOverride {
     DType dtype;
 };
 TypeOverride parse_type_override(const std::string& text);
+// A type of weights that GGUF can hold by its name, in upper or lower case. Error naming the flag for anything else.
+DType parse_weight_type(const std::string& flag, const std::string& name);
 
 // What the recipe gives a matrix, before its shape is considered. `with_importance`: the quantisers know what matters.
 DType recipe_type(const Recipe& recipe, const ModelSpec& spec, const TensorSlot& slot, bool with_importance = false);

@@ -13,8 +13,10 @@
 #include "model/files/gguf_vocabulary.h"
 #include "model/files/mixtures.h"
 #include "model/files/permute_heads.h"
+#include "model/files/sampling.h"
 #include "model/named_weights.h"
 #include "model/spec/difference.h"
+#include "model/unusable_weight.h"
 #include "tensor/quantised/blocks.h"
 #include "text/hf_tokenizer.h"
 
@@ -55,12 +57,16 @@ class TensorSource {
     // The same in the item's type, converted into `memory` where it is of another.
     TensorView matrix_as_item(const TensorSlot& slot, int m, const Item& item, std::vector<std::byte>& memory) const {
         const TensorView view = matrix(slot, m);
+        if (const auto found = first_not_finite(view)) fail("{}: {}", model_.source, place_of(slot, m, *found));
         if (view.dtype == item.dtype) return view;
         memory.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
         const bool rounded = options_.importance && is_quantised(item.dtype);
         convert(view, {memory.data(), item.dtype, view.shape},
                 rounded ? options_.importance(slot, m) : std::span<const float>());
-        return {memory.data(), item.dtype, view.shape};
+        const TensorView converted(memory.data(), item.dtype, view.shape);
+        if (const auto found = first_not_finite(converted))
+            fail("{}: {} as {}, which cannot hold it", model_.source, place_of(slot, m, *found), info(item.dtype).name);
+        return converted;
     }
 
     void write_plain(TensorWriter& writer, const Item& item) const {
@@ -102,7 +108,13 @@ class TensorSource {
         };
         if (logarithms(model_.spec) == logarithms(written_)) return {};
         std::vector<float> rates = to_floats(view);
-        for (float& rate : rates) rate = logarithms(written_) ? std::log(-rate) : -std::exp(rate);
+        for (float& rate : rates) {
+            const float said = rate;
+            rate = logarithms(written_) ? std::log(-rate) : -std::exp(rate);
+            if (!std::isfinite(rate))
+                fail("{}: tensor {}: the rate {} has no {}", model_.source, slot.name, said,
+                     logarithms(written_) ? "logarithm" : "exponential");
+        }
         const auto bytes = std::as_bytes(std::span(rates));
         return {bytes.begin(), bytes.end()};
     }
@@ -152,8 +164,10 @@ void write_items(TensorWriter& writer, const TensorSource& source, const std::ve
     }
 }
 
-// `understood` is what a reader of the written configuration would make of it.
-void require_same(const ModelSpec& written, const ModelSpec& understood, const std::string& path) {
+// `understood` is what a reader of the written configuration would make of it; of a name that looks like a path it keeps
+// the end.
+void require_same(const ModelSpec& written, ModelSpec understood, const std::string& path) {
+    understood.name = written.name;
     if (const std::string difference = first_difference(written, understood); !difference.empty())
         fail("{}: the {} layout cannot express {}", path, written.architecture, difference);
 }
@@ -194,10 +208,17 @@ Metadata gguf_metadata(const Model& model, const ModelSpec& written, const std::
     if (std::ranges::any_of(items, [](const Item& item) { return is_quantised(item.dtype); }))
         metadata.set("general.quantization_version", uint32_t{2});
     architecture.to_gguf(written, metadata);
+    if (const auto& origin = options.importance_origin) {
+        metadata.set("quantize.imatrix.file", origin->file);
+        if (!origin->text.empty()) metadata.set("quantize.imatrix.dataset", origin->text);
+        metadata.set("quantize.imatrix.entries_count", static_cast<uint32_t>(origin->tensors));
+        if (origin->windows > 0) metadata.set("quantize.imatrix.chunks_count", static_cast<uint32_t>(origin->windows));
+    }
     if (const Vocabulary* vocabulary = vocabulary_of(model, path))
         write_gguf_vocabulary(*vocabulary, written.vocab, metadata);
     else
         metadata.set("tokenizer.ggml.model", std::string("none"));
+    write_sampling(model.sampling, metadata);
     return metadata;
 }
 
@@ -247,9 +268,11 @@ nlohmann::ordered_json hf_config(const Model& model, const Architecture& archite
     return config;
 }
 
-// What transformers' generate() begins and stops with.
-nlohmann::ordered_json generation_config(const Tokenizer* tokenizer) {
+// What transformers' generate() begins and stops with, and how it chooses.
+nlohmann::ordered_json generation_config(const Model& model) {
     nlohmann::ordered_json config = nlohmann::ordered_json::object();
+    write_sampling(model.sampling, config);
+    const Tokenizer* const tokenizer = model.tokenizer.get();
     if (!tokenizer) return config;
     const Vocabulary& v = tokenizer->vocabulary();
     std::vector<int32_t> ends;
@@ -296,11 +319,10 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
 
     NewDirectory directory(path);
     const std::vector<Item> items = make_items(archs::hf_tensors(architecture, written), written, options);
-    const std::unique_ptr<TensorWriter> writer =
-        create_hf(directory.path(), declarations(items),
-                  {.config = config,
-                   .generation_config = generation_config(model.tokenizer.get()),
-                   .shards = {.max_bytes = options.shard_bytes}});
+    const std::unique_ptr<TensorWriter> writer = create_hf(directory.path(), declarations(items),
+                                                           {.config = config,
+                                                            .generation_config = generation_config(model),
+                                                            .shards = {.max_bytes = options.shard_bytes}});
     write_items(*writer, TensorSource(model, written, options), items, options);
     writer->finish();
     if (vocabulary) write_hf_tokenizer(*vocabulary, directory.path());

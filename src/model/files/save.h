@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
+#include "model/files/importance.h"
 #include "model/model.h"
 #include "model/spec/tensors.h"
 
@@ -29,7 +31,8 @@ struct SaveOptions {
     int32_t file_type = -1;
     // How much each column of a matrix, or of one of a stack, matters to a quantiser; empty: all the same.
     std::function<std::span<const float>(const TensorSlot& slot, int matrix)> importance = {};
-    int64_t shard_bytes = 5'000'000'000;  // of tensors in one file of a Hugging Face directory
+    std::optional<Importance::Origin> importance_origin = {};  // GGUF says it
+    int64_t shard_bytes = 5'000'000'000;                       // of tensors in one file of a Hugging Face directory
     std::function<void(const SaveProgress&)> progress = {};
 };
 // Writes atomically (file or directory). Tensors by canonical name from the model (layout differences of the
