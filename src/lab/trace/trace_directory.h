@@ -13,6 +13,7 @@
 
 #include "lab/trace/feed.h"
 #include "lab/trace/trace_file.h"
+#include "text/text_file.h"
 
 namespace gremium::lab {
 
@@ -26,7 +27,8 @@ struct TraceTextOptions {
     bool norms = false;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     moe::RoutingHook* steering = nullptr;  // in force while the texts are shown
-    std::string steering_name = {};        // the model's name gets it: "default, steered (NAME)"
+    TextNote note = {};
+    std::string steering_name = {};  // the model's name gets it: "default, steered (NAME)"
 };
 
 struct DomainTrace {
