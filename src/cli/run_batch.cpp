@@ -13,7 +13,7 @@
 namespace gremium::cli {
 namespace {
 
-constexpr int64_t prefill_chunk = engine::SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
+const int64_t prefill_chunk = engine::SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
 
 class Batch {
   public:

@@ -24,10 +24,13 @@ enum class Finish : uint8_t {
 };
 
 struct GenerateOptions {
+    // Below 0: until the context is full.
     int64_t max_tokens = 128;
     SamplerOptions sampler;
     // go on after an end-of-generation token
     bool ignore_end = false;
+    // Tokens that end the answer besides the tokenizer's.
+    std::vector<int32_t> ends = {};
 };
 
 // One answer's tokens, made of logits one by one.
@@ -38,7 +41,7 @@ class Continuation {
     Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
     // The token after the last one, from its logits; none at an end-of-generation token and when complete.
     std::optional<int32_t> next(std::span<const float> logits_V);
-    bool complete() const { return std::ssize(tokens_) >= options_.max_tokens; }
+    bool complete() const { return options_.max_tokens >= 0 && std::ssize(tokens_) >= options_.max_tokens; }
     const std::vector<int32_t>& tokens() const { return tokens_; }
 
   private:

@@ -32,18 +32,31 @@ struct Languages {
 // text to read. Throws Error for an empty text and an unknown language.
 Prompt text_prompt(const Model& model, const std::string& text, const Languages& languages = {});
 
-// Conversations in the words of the model's own chat template.
+struct ChatPromptOptions {
+    // A template instead of the model's own; empty: none.
+    std::string source = {};
+    // Names of control tokens in messages become these tokens, as the template's own do.
+    bool specials = false;
+};
+
+// Conversations in the words of a chat template.
 class ChatPrompt {
   public:
     // Throws Error for a model without a template, and for a template with a mistake in it.
-    explicit ChatPrompt(std::shared_ptr<const Model> model);
+    explicit ChatPrompt(std::shared_ptr<const Model> model, const ChatPromptOptions& options = {});
     // messages: [{"role": "user", "content": …}, …] up to the one that is answered. variables: an object of what else
     // the template may look for (tools, …); it may be empty. Throws Error as ChatTemplate::render, and for an empty
     // prompt.
     Prompt operator()(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& variables) const;
 
+    const std::string& source() const { return source_; }
+    // The control token that ends an answer by a template that is not the model's own.
+    std::vector<int32_t> ends() const;
+
   private:
     std::shared_ptr<const Model> model_;
+    std::string source_;
+    bool specials_;
     ChatTemplate template_;
 };
 
