@@ -49,9 +49,6 @@ void apply(const Common& common);                               // threads, kern
 std::string model_path(const Common& common);                   // throws Error when there is no default model
 std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
 
-// The prompt or text of a flag pair: the text itself, or the content of a file.
-std::string text_or_file(const std::string& text, const std::string& file);
-
 // Comma-separated ids: "1,2,3".
 std::vector<int32_t> parse_ids(const std::string& list);
 
