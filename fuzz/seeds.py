@@ -224,6 +224,13 @@ for name, template in TEMPLATES.items():
     put("chat_template", name, template)
 
 
+TEXT = "Grüße, 世界 😀\nand more\n"
+for name, content in {"utf8": TEXT.encode(), "mark": ("\ufeff" + TEXT).encode(), "utf16": TEXT.encode("utf-16"), "utf32": TEXT.encode("utf-32"),
+                      "utf16be": b"\xfe\xff" + TEXT.encode("utf-16-be"), "plain16": "plain text\n".encode("utf-16-le"),
+                      "crlf": b"a\r\nb\r\n", "latin1": "caf\xe9 \x93quoted\x94\n".encode("latin-1"), "gzip": b"\x1f\x8b\x08\0\xff"}.items():
+    put("text_file", name, content)
+
+
 def trace(header, blocks, tokens):
     text = json.dumps(header, separators=(",", ":")).encode()
     out = b"GREMTRC1" + struct.pack("<Q", len(text)) + text

@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "base/error.h"
@@ -92,16 +92,26 @@ void write_file_atomically(const std::filesystem::path& target, std::string_view
 }
 
 std::string read_text_file(const std::filesystem::path& path, size_t max_bytes) {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) fail("{}: not a readable file", path.string());
-    std::ifstream in(path, std::ios::binary | std::ios::ate);
-    if (!in) fail("{}: cannot open: {}", path.string(), std::strerror(errno));
-    const auto size = static_cast<size_t>(in.tellg());
-    if (size > max_bytes) fail("{}: {} bytes, at most {} expected", path.string(), size, max_bytes);
-    std::string text(size, '\0');
-    in.seekg(0);
-    in.read(text.data(), static_cast<std::streamsize>(size));
-    if (!in) fail("{}: cannot read", path.string());
+    // Standard input may be a socket, which cannot be opened by that name.
+    const int fd =
+        path == "/dev/stdin" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail("{}: not a readable file: {}", path.string(), std::strerror(errno));
+    std::string text;
+    std::string reason;
+    // A pipe has no size, and that of a file may change.
+    for (size_t size = 0;;) {
+        text.resize(size + std::clamp(size, size_t{1} << 16, buffer_bytes));
+        const ssize_t n = ::read(fd, text.data() + size, text.size() - size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) reason = fmt::format("cannot read: {}", std::strerror(errno));
+        if (n > 0) size += static_cast<size_t>(n);
+        if (size > max_bytes) reason = fmt::format("more than {} bytes, at most that many expected", max_bytes);
+        if (n > 0 && reason.empty()) continue;
+        text.resize(size);
+        break;
+    }
+    ::close(fd);
+    if (!reason.empty()) fail("{}: {}", path.string(), reason);
     return text;
 }
 

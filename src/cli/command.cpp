@@ -1,8 +1,26 @@
 #include "cli/command.h"
 
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 namespace gremium::cli {
+
+// A number for which `allowed` is true; "expected" says which.
+template <typename Number>
+Flag& Flag::check(const std::string& expected, const std::function<bool(Number)>& allowed) {
+    option_->check(CLI::Validator(
+        [=](std::string& text) -> std::string {
+            Number number{};
+            const bool good = CLI::detail::lexical_cast(text, number) && std::isfinite(static_cast<double>(number)) &&
+                              std::abs(static_cast<double>(number)) <= std::numeric_limits<float>::max();
+            return good && allowed(number) ? "" : fmt::format("'{}', expected {}", text, expected);
+        },
+        expected));
+    return *this;
+}
 
 Flag& Flag::required() {
     option_->required();
@@ -18,20 +36,18 @@ Flag& Flag::excludes(const Flag& other) {
     return *this;
 }
 Flag& Flag::range(int64_t lowest, int64_t highest) {
-    option_->check(CLI::Range(lowest, highest));
-    return *this;
+    return check<int64_t>(fmt::format("{} to {}", lowest, highest),
+                          [=](int64_t x) { return x >= lowest && x <= highest; });
 }
 Flag& Flag::between(double lowest, double highest) {
-    option_->check(CLI::Range(lowest, highest));
-    return *this;
+    return check<double>(fmt::format("{} to {}", lowest, highest),
+                         [=](double x) { return x >= lowest && x <= highest; });
 }
-Flag& Flag::positive() {
-    option_->check(CLI::PositiveNumber);
-    return *this;
+Flag& Flag::at_least(double lowest) {
+    return check<double>(fmt::format("{} or more", lowest), [=](double x) { return x >= lowest; });
 }
-Flag& Flag::not_negative() {
-    option_->check(CLI::NonNegativeNumber);
-    return *this;
+Flag& Flag::above(double bound) {
+    return check<double>(fmt::format("above {}", bound), [=](double x) { return x > bound; });
 }
 Flag& Flag::one_of(const std::vector<std::string>& values) {
     option_->check(CLI::IsMember(values));
@@ -124,6 +140,7 @@ int run_program(const Program& program, int argc, char** argv) {
     }
 }
 
+void wrong_usage(const std::string& message) { throw CLI::ValidationError(message); }
 void require_flag(const std::string& names) { throw CLI::RequiredError(names); }
 
 void parse_flags(const std::string& text, const std::function<void(Command)>& define) {

@@ -22,11 +22,11 @@ class Flag {
     Flag& required();
     Flag& needs(const Flag& other);
     Flag& excludes(const Flag& other);
-    // What is allowed: whole numbers, numbers from lowest to highest, …
+    // What is allowed, as the help then says it: whole numbers, and finite numbers, from lowest to highest.
     Flag& range(int64_t lowest, int64_t highest);
     Flag& between(double lowest, double highest);
-    Flag& positive();
-    Flag& not_negative();
+    Flag& at_least(double lowest);
+    Flag& above(double bound);
     Flag& one_of(const std::vector<std::string>& values);
     Flag& existing_file();
     Flag& values(int least, int most);
@@ -39,6 +39,8 @@ class Flag {
 
   private:
     friend class Command;
+    template <typename Number>
+    Flag& check(const std::string& expected, const std::function<bool(Number)>& allowed);
     explicit Flag(CLI::Option* option) : option_(option) {}
     CLI::Option* option_;
 };
@@ -79,6 +81,7 @@ struct Program {
 // throws.
 int run_program(const Program& program, int argc, char** argv);
 
+[[noreturn]] void wrong_usage(const std::string& message);
 // Wrong usage: what is missing.
 [[noreturn]] void require_flag(const std::string& names);
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <random>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "engine/default_model.h"
@@ -49,31 +49,51 @@ void add_cache_type(Command command, DType& cache) {
 void add_context(Command command, Context& context) {
     command
         .option("-c,--ctx-size", context.size,
-                "context length in tokens (default: the model's, or what memory allows if that is less)")
-        .range(1, int64_t{1} << 30);
+                "context length in tokens; 0: the model's, or what memory allows if that is less")
+        .range(0, int64_t{1} << 30)
+        .show_default();
     add_cache_type(command, context.cache);
 }
+
+namespace {
+
+// Random ones have 32 bits, so that every reader of JSON keeps them. 2³²-1 is llama.cpp's other name of -1.
+uint64_t parse_seed(const std::string& text) {
+    if (text == "-1" || text == "4294967295") return std::random_device{}();
+    uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size())
+        wrong_usage(fmt::format("--seed: '{}', expected a whole number from 0 to 2^64-1, or -1", text));
+    return seed;
+}
+
+}  // namespace
 
 void add_generation(Command command, Generation& generation, Context& context) {
     engine::GenerateOptions& generate = generation.generate;
     engine::SamplerOptions& sampler = generate.sampler;
-    command.option("-n,--predict", generate.max_tokens, "maximum number of tokens to generate")
-        .range(0, int64_t{1} << 30)
+    command.option("-n,--predict", generate.max_tokens, "maximum number of tokens to generate; -1: no limit")
+        .range(-2, int64_t{1} << 30)
         .show_default();
     command.option("--stop", generation.stop, "end the answer before this text; may be given several times")
         .one_value();
     command.flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
     add_context(command, context);
-    command.option("-s,--seed", sampler.seed, "seed of the random numbers that choose tokens").show_default();
+    command
+        .option(
+            "-s,--seed", [&sampler](const std::string& text) { sampler.seed = parse_seed(text); },
+            "seed of the random numbers that choose tokens; -1: another one each time")
+        .show_default(std::to_string(sampler.seed));
     command.option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
-        .not_negative()
+        .at_least(0)
         .show_default();
-    command.option("--top-k", sampler.top_k, "choose among the k most probable tokens; 0: all")
-        .not_negative()
+    command.option("--top-k", sampler.top_k, "choose among the k most probable tokens; 0 or -1: all")
+        .range(-1, INT32_MAX)
         .show_default();
     command
         .option("--top-p", sampler.top_p,
-                "choose among the most probable tokens that have this probability together; 1: all")
+                "choose among the most probable tokens that have this probability together; 1: all, 0: the most "
+                "probable")
         .between(0, 1)
         .show_default();
     command
@@ -82,11 +102,11 @@ void add_generation(Command command, Generation& generation, Context& context) {
         .between(0, 1)
         .show_default();
     command.option("--repeat-penalty", sampler.repetition_penalty, "above 1: recent tokens become less likely")
-        .positive()
+        .above(0)
         .show_default();
     generation.said = [command](const char* flag) mutable { return command.get(flag).given(); };
-    command.option("--repeat-last-n", sampler.repetition_window, "number of tokens that count as recent")
-        .not_negative()
+    command.option("--repeat-last-n", sampler.repetition_window, "number of tokens that count as recent; -1: all")
+        .range(-1, INT32_MAX)
         .show_default();
 }
 
@@ -117,10 +137,6 @@ std::shared_ptr<const Model> open_model(const std::string& path) {
     auto model = versions::open_model_or_version(path);
     for (const std::string& warning : model->warnings) fmt::print(stderr, "warning: {}\n", warning);
     return model;
-}
-
-std::string text_or_file(const std::string& text, const std::string& file) {
-    return file.empty() ? text : read_text_file(file);
 }
 
 std::vector<int32_t> parse_ids(const std::string& list) {

@@ -55,9 +55,6 @@ std::shared_ptr<const Model> open_model(const Common& common);  // apply + load
 // A model file or version; what its files say that is not understood is named on stderr.
 std::shared_ptr<const Model> open_model(const std::string& path);
 
-// The prompt or text of a flag pair: the text itself, or the content of a file.
-std::string text_or_file(const std::string& text, const std::string& file);
-
 // Comma-separated ids: "1,2,3".
 std::vector<int32_t> parse_ids(const std::string& list);
 

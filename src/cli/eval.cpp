@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/common.h"
+#include "cli/prompt_text.h"
 #include "cli/steering.h"
 #include "data/documents.h"
 #include "data/token_file.h"
@@ -17,6 +18,7 @@
 #include "engine/memory.h"
 #include "engine/prompt.h"
 #include "engine/reader.h"
+#include "text/text_file.h"
 
 namespace gremium::cli {
 namespace {
@@ -113,7 +115,7 @@ void evaluate_files(const Options& options) {
                    "bits/byte");
     }
     for (const std::string& file : options.files) {
-        const std::string text = read_text_file(file);
+        const std::string text = read_text(file, {.nul = true, .note = say_note});
         const auto ids = encode_text(tokenizer, text);
         if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
         const engine::Evaluation e = engine::evaluate(*model, ids,
@@ -151,7 +153,8 @@ void add_eval(Command app) {
     Command command = app.add("eval", "Measure how well a model predicts texts: perplexity and bits per byte");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::exact);
-    const Flag files = command.option("--file", options->files, "text files; a zero byte ends a document");
+    const Flag files =
+        command.option("--file", options->files, "text files (-: standard input); a zero byte ends a document");
     const Flag tokens =
         command.option("--tokens", options->tokens, "token ids to predict instead: 1,2,3").excludes(files);
     command

@@ -165,7 +165,7 @@ void add_choice(Command command, const std::shared_ptr<Options>& options) {
             .range(1, 1 << 20)
             .excludes(everything);
     command.option("--alpha", options->tune.alpha, "with --lora: scale of the change; it is multiplied by alpha / rank")
-        .positive()
+        .above(0)
         .show_default()
         .needs(rank);
     command
@@ -200,7 +200,7 @@ void add_experts_tune(Command experts) {
     command
         .option("--lr", options->tune.lr,
                 "highest learning rate (default: 0.005; with --lora 0.01, with --everything 0.001)")
-        .positive();
+        .above(0);
     command.option("-s,--seed", options->tune.seed, "seed of the order of the windows").show_default();
     command.option("--eval", options->evaluate, "text files to measure before and after: NAME=FILE or FILE");
     add_sample(command, options->sample,

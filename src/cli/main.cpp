@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "cli/common.h"
+#include "cli/output.h"
 
 namespace {
 
@@ -26,16 +28,30 @@ void define(gremium::cli::Command app) {
     add_man(app);
 }
 
+// Of a pipe that nobody reads any more there is nobody to tell.
+void report_output_failure(const std::error_code& reason) {
+    if (reason != std::errc::broken_pipe)
+        std::fprintf(stderr, "gremium: standard output: cannot write: %s\n", reason.message().c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+    gremium::cli::prepare_output();
     try {
-        return gremium::cli::run_program(
+        const int code = gremium::cli::run_program(
             {.name = "gremium",
              .about = "Gremium: train, run, inspect and edit Mixture-of-Experts language models",
              .version = GREMIUM_VERSION,
              .define = define},
             argc, argv);
+        gremium::cli::flush_output();
+        return code;
+    } catch (const std::system_error& error) {
+        if (std::ferror(stdout))
+            report_output_failure(error.code());
+        else
+            std::fprintf(stderr, "gremium: %s\n", error.what());
     } catch (const std::bad_alloc&) {
         std::fputs("gremium: out of memory\n", stderr);
     } catch (const std::exception& error) {

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/common.h"
+#include "cli/prompt_text.h"
 #include "cli/run_batch.h"
 #include "cli/run_prompts.h"
 
@@ -12,21 +13,27 @@ struct Options : RunPrompts {
     std::string file, batch;
     int64_t sequences = 8;
     bool help_profile = false;
+    bool escape = false;
 };
 
-void run(const Options& options) {
+void run(Options options) {
+    if (options.escape)
+        for (std::string& stop : options.generation.stop) stop = unescaped(stop);
     if (!options.batch.empty())
         return run_batch({.common = options.common,
                           .file = options.batch,
+                          .escape = options.escape,
                           .languages = options.languages,
                           .sequences = options.sequences,
                           .context = options.context,
                           .generation = options.generation,
                           .steering = options.steering});
-    RunPrompts prompts = options;
-    if (!options.file.empty()) prompts.prompts = {text_or_file("", options.file)};
-    if (prompts.prompts.empty()) require_flag("--prompt or --file");
-    run_prompts(prompts);
+    if (options.prompts.empty() && options.file.empty()) require_flag("--prompt or --file");
+    for (std::string& prompt : options.prompts) prompt = argument_text(prompt, "--prompt");
+    if (!options.file.empty()) options.prompts = {prompt_of_file(options.file)};
+    if (options.escape)
+        for (std::string& prompt : options.prompts) prompt = unescaped(prompt);
+    run_prompts(options);
 }
 
 }  // namespace
@@ -40,12 +47,13 @@ void add_run(Command app) {
         command
             .option("-p,--prompt", options->prompts, "the text to continue; several are answered one after the other")
             .one_value();
-    command.option("-f,--file", options->file, "read the prompt from a file").excludes(prompt);
-    Flag batch =
-        command
-            .option("--batch", options->batch,
-                    "answer every line of this file, several at a time; prints a line of JSON as each answer ends")
-            .existing_file();
+    command.option("-f,--file", options->file, "read the prompt from a file or a pipe; -: from standard input")
+        .excludes(prompt);
+    command.flag("-e,--escape", options->escape,
+                 "read \\n, \\t, \\\" and their like in prompts and --stop as the characters they stand for");
+    Flag batch = command.option(
+        "--batch", options->batch,
+        "answer every line of this file (-: of standard input), several at a time; prints a line of JSON as each ends");
     command.option("--sequences", options->sequences, "with --batch: number of prompts answered at the same time")
         .needs(batch)
         .range(1, 1024)
@@ -65,7 +73,7 @@ void add_run(Command app) {
     command
         .option("--colour-layer", options->colour_layer,
                 "colour tokens by the strongest expert of this layer (default: the middle one)")
-        .not_negative();
+        .range(0, 1 << 20);
     for (const char* other : {"--prompt", "--file", "--trace", "--explain", "--audit", "--stats", "--colour-layer"})
         batch.excludes(command.get(other));
     command.examples({"gremium run -p \"Once upon a time\" -n 200 --stats",

@@ -8,12 +8,15 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cli/output.h"
+#include "cli/prompt_text.h"
 #include "hooks/answer.h"
+#include "text/text_file.h"
 
 namespace gremium::cli {
 namespace {
 
-constexpr int64_t prefill_chunk = engine::SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
+const int64_t prefill_chunk = engine::SessionOptions{}.prefill_chunk;  // nobody waits for the next token here
 
 class Batch {
   public:
@@ -30,10 +33,10 @@ class Batch {
 
     void run() {
         if (!options_.common.quiet) announce(steering_.get());
-        std::istringstream text(text_or_file("", options_.file));
+        std::istringstream text(read_text(options_.file, {.form = TextForm::lines, .note = say_note}));
         int64_t number = 0;
         for (std::string prompt; std::getline(text, prompt);)
-            if (++number; !prompt.empty()) submit(number, prompt);
+            if (++number; !prompt.empty()) submit(number, options_.escape ? unescaped(prompt) : prompt);
         const auto start = std::chrono::steady_clock::now();
         while (scheduler_.step()) {
         }
@@ -63,12 +66,12 @@ class Batch {
         if (a.finish == engine::Finish::failed || a.finish == engine::Finish::cancelled) return;
         ++answers_;
         tokens_ += std::ssize(a.tokens);
-        fmt::print("{}\n", to_text({{"line", number},
-                                    {"prompt", prompt},
-                                    {"text", a.text},
-                                    {"tokens", a.tokens},
-                                    {"finish", hooks::name_of(a.finish)}}));
-        std::fflush(stdout);
+        print_now(to_text({{"line", number},
+                           {"prompt", prompt},
+                           {"text", a.text},
+                           {"tokens", a.tokens},
+                           {"finish", hooks::name_of(a.finish)}}) +
+                  "\n");
     }
 
     const RunBatch& options_;

@@ -11,7 +11,8 @@ namespace gremium::cli {
 
 struct RunBatch {
     Common common;
-    std::string file;  // a prompt a line; empty lines are none
+    std::string file;     // a prompt a line; empty lines are none
+    bool escape = false;  // as unescaped() has it
     engine::Languages languages;
     int64_t sequences = 8;
     Context context;

@@ -1,11 +1,10 @@
 #include "cli/run_prompts.h"
 
-#include <cstdio>
-
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "cli/explain.h"
+#include "cli/output.h"
 #include "cli/run_report.h"
 #include "cli/terminal.h"
 #include "hooks/answer.h"
@@ -46,9 +45,10 @@ class Runner {
         engine::PromptCache cache(model_, {.context = options_.context.size,
                                            .cache = options_.context.cache,
                                            .compute = engine::compute_of(*options_.common.arithmetic)});
-        if (live_ && !model_->encoder) show(prompt);
+        cache.require(answer.prompt());
+        if (live_ && !model_->encoder) print_now(prompt);
         const hooks::AnswerResult& result = answer.run(cache);
-        if (live_) show("\n");
+        if (live_) print_now("\n");
         speed_ += result.speed;
         if (!options_.trace.empty()) trace_ += recorder_.to_json_lines(model_->tokenizer.get());
         recorder_.clear_events();
@@ -68,7 +68,7 @@ class Runner {
         if (!options_.trace.empty() || options_.stats || colour_) options.watcher = &recorder_;
         if (live_)
             options.on_text = [this](std::string_view text, int32_t position) {
-                show(coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
+                print_now(coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
             };
         if (options_.audit.empty()) return options;
         if (hash_.empty()) hash_ = versions::model_hash(*model_);
@@ -81,11 +81,6 @@ class Runner {
                          .cache = options_.context.cache,
                          .arithmetic = *options_.common.arithmetic};
         return options;
-    }
-
-    static void show(std::string_view text) {
-        fmt::print("{}", text);
-        std::fflush(stdout);
     }
 
     const RunPrompts& options_;

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "cli/prompt_text.h"
+
 namespace gremium::cli {
 
 using Json = nlohmann::ordered_json;
 using Numbers = lab::MeasuredTexts::Numbers;
 
 void add_sample(Command command, data::SampleOptions& sample, const std::string& tokens_help) {
+    sample.note = say_note;
     command.option("--tokens", sample.tokens, tokens_help).range(512, int64_t{1} << 32).show_default();
     command.option("--window", sample.window, "tokens in a window").range(8, int64_t{1} << 20).show_default();
 }

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/prompt_text.h"
 #include "model/files/load.h"
+#include "text/text_file.h"
 #include "versions/versions.h"
 
 namespace gremium::cli {
@@ -17,11 +19,16 @@ struct Options {
     bool no_bos = false, no_special = false;
 };
 
+std::string text_of(const Options& options) {
+    if (options.file.empty()) return options.text;
+    return read_text(options.file, {.form = TextForm::exact, .nul = true, .note = say_note});
+}
+
 void tokenize(const Options& options) {
     apply(options.common);
     const auto tokenizer = load_tokenizer(versions::model_files(model_path(options.common)));
-    const auto ids = tokenizer->encode(text_or_file(options.text, options.file),
-                                       {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
+    const auto ids =
+        tokenizer->encode(text_of(options), {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
     if (options.common.json) {
         fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
         return;
@@ -43,7 +50,8 @@ void add_tokenize(Command app) {
     Command command = app.add("tokenize", "Show the token ids of a text");
     add_common(command, options->common);
     const Flag text = command.option("TEXT", options->text, "the text");
-    command.option("--file", options->file, "read the text from a file").excludes(text);
+    command.option("--file", options->file, "read the text from a file or a pipe; -: from standard input")
+        .excludes(text);
     command.flag("--no-bos", options->no_bos, "add no begin- or end-of-text token");
     command.flag("--no-special", options->no_special, "read the names of special tokens as ordinary text");
     command.examples({"gremium tokenize \"Hello world\"", "gremium tokenize -m model.gguf --file text.txt --json"});

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/prompt_text.h"
 #include "cli/steering.h"
 #include "engine/reader.h"
 #include "lab/trace/export.h"
@@ -76,6 +77,7 @@ class Tracer {
         lab::TraceTextOptions text = options_.text;
         text.arithmetic = *options_.common.arithmetic;
         text.steering = steering.get();
+        text.note = say_note;
         if (steering) {
             const std::string& name = steering->profile().name;
             text.steering_name = name.empty() ? steering->fingerprint().substr(0, 12) : name;
@@ -119,8 +121,10 @@ class Tracer {
         const auto model = open_model(options_.common);
         std::vector<std::string> files;
         for (const lab::Domain& domain : domains_) files.insert(files.end(), domain.files.begin(), domain.files.end());
-        lab::TraceSpeedOptions speed{
-            .window = options_.text.window, .norms = options_.text.norms, .arithmetic = *options_.common.arithmetic};
+        lab::TraceSpeedOptions speed{.window = options_.text.window,
+                                     .norms = options_.text.norms,
+                                     .arithmetic = *options_.common.arithmetic,
+                                     .note = say_note};
         if (options_.text.max_tokens > 0) speed.tokens = options_.text.max_tokens;
         const lab::TraceSpeed s = lab::measure_trace_speed(*model, files, options_.out, speed);
         if (options_.common.json)
@@ -148,11 +152,11 @@ void add_trace(Command app) {
                        "--data: statistics of the traces that are in DIR)");
     command.option("-o,--out", options->out, "directory for the traces").required();
     command.option("--tokens", options->text.max_tokens, "limit of tokens of each kind of text (default: all)")
-        .positive();
+        .range(1, int64_t{1} << 40);
     command
         .option("--window", options->text.window,
                 fmt::format("tokens in a window (default: the context length, at most {})", engine::longest_window))
-        .positive();
+        .range(1, 1 << 20);
     command.flag("--norms", options->text.norms, "record the norm of each expert's output too");
     command.flag("--jsonl", options->jsonl, "write DIR/NAME.jsonl too");
     command.flag("--csv", options->csv, "write DIR/NAME.csv too");

@@ -172,7 +172,7 @@ void add_looking_verbs(Command parent) {
     Command command = add_command(parent, "log", "Show the history of a version", *options);
     command.option("reference", options->to, "a version: HEAD, a branch or the first digits of a version")
         .show_default();
-    command.option("-n", options->most, "limit of versions to show").positive();
+    command.option("-n", options->most, "limit of versions to show").range(1, int64_t{1} << 40);
     command.examples({"gremium versions log store -n 5"});
     command.run([=] { log(*options); });
 

@@ -46,13 +46,15 @@ std::vector<std::string_view> documents_of(std::string_view text, size_t longest
     return documents;
 }
 
-Documents::Documents(std::span<const std::string> patterns) {
+Documents::Documents(std::span<const std::string> patterns, const TextNote& note) {
     for (const std::string& pattern : patterns) {
         for (const std::string& path : matches(pattern)) files_.emplace_back(path);
     }
     for (const MappedFile& file : files_) {
         const auto bytes = file.bytes();
-        const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        if (auto changed = decode_text(text, file.path().string(), {.nul = true, .note = note}))
+            text = decoded_.emplace_back(std::move(*changed));
         std::ranges::copy(documents_of(text, longest_document), std::back_inserter(documents_));
     }
 }

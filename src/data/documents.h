@@ -1,6 +1,7 @@
 // Text files as documents: separated by NUL bytes, by the ends of files, and where one gets too long.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "text/text_file.h"
 
 namespace gremium::data {
 
@@ -15,17 +17,18 @@ namespace gremium::data {
 // is cut after the line end before that limit (or at it).
 std::vector<std::string_view> documents_of(std::string_view text, size_t longest = std::string_view::npos);
 
-// The documents of some files, as views into their maps; none is longer than a megabyte.
+// The documents of some files, as views into their maps where these are UTF-8 already; none is longer than a megabyte.
 class Documents {
   public:
-    // `patterns` are paths or globs; one that matches nothing is an Error.
-    explicit Documents(std::span<const std::string> patterns);
+    // `patterns` are paths or globs; one that matches nothing is an Error, as is a file that is no text.
+    explicit Documents(std::span<const std::string> patterns, const TextNote& note = {});
 
     std::span<const std::string_view> all() const { return documents_; }
-    std::string hash() const;  // of the text, in order
+    std::string hash() const;  // of the files' bytes, in order
 
   private:
     std::vector<MappedFile> files_;
+    std::deque<std::string> decoded_;
     std::vector<std::string_view> documents_;
 };
 

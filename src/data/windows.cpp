@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "data/documents.h"
 #include "data/token_file.h"
@@ -47,7 +46,7 @@ Windows windows_of(const Texts& documents, const Tokenizer& tokenizer, const Sam
 }  // namespace
 
 Halves sample_halves(const std::filesystem::path& file, const Tokenizer& tokenizer, const SampleOptions& options) {
-    const std::string text = read_text_file(file);
+    const std::string text = read_text(file, {.nul = true, .note = options.note});
     Texts documents = documents_of(text);
     if (documents.size() < few_documents) documents = documents_of(text, piece_bytes);
     const Split split = split_documents(documents, 0.5);
@@ -56,7 +55,7 @@ Halves sample_halves(const std::filesystem::path& file, const Tokenizer& tokeniz
 }
 
 Windows sample_file(const std::filesystem::path& file, const Tokenizer& tokenizer, const SampleOptions& options) {
-    const std::string text = read_text_file(file);
+    const std::string text = read_text(file, {.nul = true, .note = options.note});
     return windows_of(documents_of(text), tokenizer, options, file.string());
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "text/text_file.h"
 #include "text/tokenizer.h"
 
 namespace gremium::data {
@@ -17,6 +18,7 @@ using Windows = std::vector<std::vector<int32_t>>;
 struct SampleOptions {
     int64_t window = 256;
     int64_t tokens = 16384;  // of each half at most; windows are then spread evenly over the half's text
+    TextNote note = {};
 };
 
 struct Halves {

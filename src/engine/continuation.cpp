@@ -1,5 +1,7 @@
 #include "engine/continuation.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "engine/session.h"
 
@@ -14,7 +16,9 @@ Continuation::Continuation(const Tokenizer* tokenizer, std::span<const int32_t> 
 std::optional<int32_t> Continuation::next(std::span<const float> logits_V) {
     if (complete()) return std::nullopt;
     const int32_t token = sampler_.sample(logits_V);
-    if (!options_.ignore_end && tokenizer_ && tokenizer_->is_end_of_generation(token)) return std::nullopt;
+    const bool ends = (tokenizer_ && tokenizer_->is_end_of_generation(token)) ||
+                      std::ranges::find(options_.ends, token) != options_.ends.end();
+    if (ends && !options_.ignore_end) return std::nullopt;
     tokens_.push_back(token);
     sampler_.accept(token);
     return token;

@@ -24,10 +24,13 @@ enum class Finish : uint8_t {
 };
 
 struct GenerateOptions {
+    // Below 0: until the context is full.
     int64_t max_tokens = 128;
     SamplerOptions sampler;
     // Continue after an end-of-generation token.
     bool ignore_end = false;
+    // Tokens that end the answer besides the tokenizer's.
+    std::vector<int32_t> ends = {};
 };
 
 // Chooses the tokens of one answer from logits, one by one.
@@ -38,7 +41,7 @@ class Continuation {
     Continuation(const Tokenizer* tokenizer, std::span<const int32_t> prompt, const GenerateOptions& options);
     // The next token, from the logits of the last one; none if it ends the answer or the answer is complete.
     std::optional<int32_t> next(std::span<const float> logits_V);
-    bool complete() const { return std::ssize(tokens_) >= options_.max_tokens; }
+    bool complete() const { return options_.max_tokens >= 0 && std::ssize(tokens_) >= options_.max_tokens; }
     const std::vector<int32_t>& tokens() const { return tokens_; }
 
   private:

@@ -24,8 +24,15 @@ Prompt translation_prompt(const Model& model, const std::string& text, const Lan
     return prompt;
 }
 
-std::string template_source(const Model& model) {
-    const std::string& source = tokenizer_of(model).vocabulary().chat_template;
+std::vector<std::string_view> control_texts(const Vocabulary& v) {
+    std::vector<std::string_view> texts;
+    for (size_t id = 0; id < v.tokens.size(); ++id)
+        if (v.types[id] == TokenType::control && !v.tokens[id].empty()) texts.push_back(v.tokens[id]);
+    return texts;
+}
+
+std::string template_source(const Model& model, const std::string& given) {
+    const std::string& source = given.empty() ? tokenizer_of(model).vocabulary().chat_template : given;
     if (source.empty()) fail("{}: holds no chat template; 'gremium run' continues a text", model.source);
     return source;
 }
@@ -46,8 +53,16 @@ Prompt text_prompt(const Model& model, const std::string& text, const Languages&
     return prompt;
 }
 
-ChatPrompt::ChatPrompt(std::shared_ptr<const Model> model)
-    : model_(std::move(model)), template_(template_source(*model_)) {}
+ChatPrompt::ChatPrompt(std::shared_ptr<const Model> model, const ChatPromptOptions& options)
+    : model_(std::move(model)),
+      source_(template_source(*model_, options.source)),
+      specials_(options.specials),
+      template_(source_) {}
+
+std::vector<int32_t> ChatPrompt::ends() const {
+    const int32_t end = end_of_template(tokenizer_of(*model_).vocabulary(), source_);
+    return end < 0 ? std::vector<int32_t>() : std::vector{end};
+}
 
 Prompt ChatPrompt::operator()(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& variables) const {
     const Vocabulary& v = model_->tokenizer->vocabulary();
@@ -57,7 +72,13 @@ Prompt ChatPrompt::operator()(const nlohmann::ordered_json& messages, const nloh
                                   {"bos_token", text_of(v.bos)},
                                   {"eos_token", text_of(v.eos)}};
     all.update(variables);
-    Prompt prompt{.tokens = model_->tokenizer->encode(template_.render(all), {.add_bos_eos = false})};
+    Prompt prompt;
+    if (specials_) {
+        prompt.tokens = model_->tokenizer->encode(template_.render(all), {.add_bos_eos = false});
+    } else {
+        const MarkedText text = template_.render_marked(all, control_texts(v));
+        prompt.tokens = model_->tokenizer->encode(text.text, {.add_bos_eos = false, .untrusted = text.given});
+    }
     // Many templates begin with this token themselves.
     if (v.add_bos && (prompt.tokens.empty() || prompt.tokens[0] != v.bos))
         prompt.tokens.insert(prompt.tokens.begin(), v.bos);

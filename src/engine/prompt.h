@@ -33,18 +33,31 @@ struct Languages {
 // from a text to encode. Throws Error for an empty text and an unknown language.
 Prompt text_prompt(const Model& model, const std::string& text, const Languages& languages = {});
 
-// Formats conversations with the model's chat template.
+struct ChatPromptOptions {
+    // A template instead of the model's own; empty: none.
+    std::string source = {};
+    // Names of control tokens in messages become these tokens, as the template's own do.
+    bool specials = false;
+};
+
+// Formats conversations with a chat template: the model's own, or the one given.
 class ChatPrompt {
   public:
     // Throws Error for a model without a template, and for a template with a mistake in it.
-    explicit ChatPrompt(std::shared_ptr<const Model> model);
+    explicit ChatPrompt(std::shared_ptr<const Model> model, const ChatPromptOptions& options = {});
     // messages: [{"role": "user", "content": …}, …] up to the one to answer. variables: an object with anything else
     // that the template may use (tools, …); it may be empty. Throws Error as ChatTemplate::render, and for an empty
     // prompt.
     Prompt operator()(const nlohmann::ordered_json& messages, const nlohmann::ordered_json& variables) const;
 
+    const std::string& source() const { return source_; }
+    // The control token that ends an answer by a template that is not the model's own.
+    std::vector<int32_t> ends() const;
+
   private:
     std::shared_ptr<const Model> model_;
+    std::string source_;
+    bool specials_;
     ChatTemplate template_;
 };
 

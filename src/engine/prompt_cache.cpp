@@ -24,6 +24,12 @@ void PromptCache::require_room(std::span<const int32_t> tokens, int64_t held) co
              session_.capacity());
 }
 
+void PromptCache::require(const Prompt& prompt) const {
+    require_room(prompt.tokens, 0);
+    require_ids(prompt.tokens);
+    require_ids(prompt.source);
+}
+
 // Runs `work`, which evaluates tokens that are in tokens_ already. If it throws, some layers with a state may have seen
 // tokens that others have not; truncating makes them begin again.
 template <typename Work>
@@ -94,8 +100,7 @@ void PromptCache::read_source(std::span<const int32_t> source, moe::RoutingHook*
 
 PromptCache::Made PromptCache::answer(const Prompt& prompt, const GenerateOptions& options, moe::RoutingHook* hook,
                                       const std::function<bool(int32_t)>& on_token) {
-    require_room(prompt.tokens, 0);
-    require_ids(prompt.tokens);
+    require(prompt);
     Continuation made(session_.model().tokenizer.get(), prompt.tokens, options);
     if (prompt.source.empty())
         set_hook(hook);

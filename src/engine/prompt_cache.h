@@ -44,6 +44,9 @@ class PromptCache {
     // number of tokens left.
     int64_t truncate(int64_t length);
 
+    // Throws Error for an empty prompt, one that does not fit, and ids outside the vocabulary.
+    void require(const Prompt& prompt) const;
+
     const Session& session() const { return session_; }
     std::span<const int32_t> tokens() const { return tokens_; }
     // The logits after the last token; empty if they were not computed.

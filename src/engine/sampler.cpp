@@ -14,18 +14,23 @@ constexpr float lowest = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
-Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
-    if (!(options.temperature >= 0)) fail("temperature is {}, expected 0 or more", options.temperature);
-    if (!(options.top_p > 0 && options.top_p <= 1)) fail("top-p is {}, expected above 0 and at most 1", options.top_p);
+void check(const SamplerOptions& options) {
+    if (!(options.temperature >= 0 && std::isfinite(options.temperature)))
+        fail("temperature is {}, expected 0 or more", options.temperature);
+    if (!(options.top_p >= 0 && options.top_p <= 1)) fail("top-p is {}, expected 0 to 1", options.top_p);
     if (!(options.min_p >= 0 && options.min_p <= 1)) fail("min-p is {}, expected 0 to 1", options.min_p);
-    if (!(options.repetition_penalty > 0))
+    if (!(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty)))
         fail("the repetition penalty is {}, expected a positive number", options.repetition_penalty);
-    if (options.top_k < 0) fail("top-k is {}, expected 0 or more", options.top_k);
 }
+
+Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) { check(options); }
 
 void Sampler::accept(int32_t token) {
     recent_.push_back(token);
-    if (recent_.size() > static_cast<size_t>(std::max(0, options_.repetition_window))) recent_.erase(recent_.begin());
+    ++occurrences_[token];
+    if (options_.repetition_window < 0 || std::ssize(recent_) <= options_.repetition_window) return;
+    if (--occurrences_[recent_.front()] == 0) occurrences_.erase(recent_.front());
+    recent_.pop_front();
 }
 
 int32_t Sampler::sample(std::span<const float> logits_V) {
@@ -48,18 +53,15 @@ void Sampler::collect(std::span<const float> logits_V) {
     for (size_t i = 0; i < logits_V.size(); ++i)
         candidates_[i] = {static_cast<int32_t>(i), std::isnan(logits_V[i]) ? lowest : logits_V[i]};
     if (options_.repetition_penalty == 1) return;
-    for (size_t i = 0; i < recent_.size(); ++i) {
-        const int32_t token = recent_[i];
-        const bool seen = std::find(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(i), token) !=
-                          recent_.begin() + static_cast<std::ptrdiff_t>(i);
-        if (seen || token < 0 || static_cast<size_t>(token) >= candidates_.size()) continue;
+    for (const auto& [token, count] : occurrences_) {
+        if (token < 0 || static_cast<size_t>(token) >= candidates_.size()) continue;
         float& logit = candidates_[static_cast<size_t>(token)].logit;
         logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
     }
 }
 
 void Sampler::keep_top_k() {
-    const auto k = static_cast<size_t>(options_.top_k);
+    const auto k = static_cast<size_t>(std::max(0, options_.top_k));
     if (k == 0 || k >= candidates_.size()) {
         std::ranges::sort(candidates_, better);
         return;

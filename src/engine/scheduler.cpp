@@ -73,6 +73,7 @@ Scheduler::~Scheduler() {
 // The last generated token is never evaluated, so it needs no place in the cache.
 int64_t Scheduler::tokens_of(const Request& request) const {
     const int64_t prompt = std::ssize(request.prompt), left = context_ - prompt;
+    if (request.generate.max_tokens < 0) return prompt + left;
     return prompt + std::clamp<int64_t>(request.generate.max_tokens - 1, 0, left);
 }
 

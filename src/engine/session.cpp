@@ -33,8 +33,8 @@ MemoryOptions memory_options(const Model& model, const SessionOptions& options) 
 
 Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
     : model_(std::move(model)),
-      options_(options),
-      timeline_(KvCache(model_->spec, context_of(*model_, options), options.cache), options.hook) {}
+      options_(std::move(options)),
+      timeline_(KvCache(model_->spec, context_of(*model_, options_), options_.cache), options_.hook) {}
 
 // Calls on_chunk(step, first position, tokens) after each chunk of tokens.
 template <typename OnChunk>
@@ -45,6 +45,7 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
     for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
         const auto chunk = tokens.subspan(static_cast<size_t>(begin),
                                           static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));
+        if (options_.cancelled && options_.cancelled()) fail("the evaluation was cancelled");
         const int64_t first = length();
         const Due due{&timeline_, chunk};
         Step step(arena_, *model_, options_.compute, std::span(&due, 1));

@@ -48,7 +48,10 @@ Answer::Answer(std::shared_ptr<const Model> model, engine::Prompt prompt, Answer
       options_(std::move(options)),
       stream_(engine::tokenizer_of(*model_), options_.stop, decode_options(*model_)),
       chain_(hooks()),
-      hooked_(!hooks().empty()) {}
+      hooked_(!hooks().empty()) {
+    engine::check(options_.generate.sampler);
+    if (options_.parts) parts_.emplace(engine::tokenizer_of(*model_), prompt_.tokens);
+}
 
 // Those who steer come before those who look.
 std::vector<moe::RoutingHook*> Answer::hooks() {
@@ -118,20 +121,36 @@ bool Answer::take(int32_t token, std::span<const float> logits_V) {
         result_.explained.push_back(attribute(*model_, *contributions_, logits_V, token, runner_up(logits_V, token)));
     if (audit_) audit_->chose(token, logits_V);
     result_.tokens.push_back(token);
-    show(stream_.push(token));
+    const std::string_view mark = parts_ ? parts_->mark(token) : std::string_view();
+    if (!mark.empty()) {
+        show_text(stream_.finish());
+        show(parts_->change(mark));
+    }
+    show_text(stream_.push(token));
     const bool more = !options_.on_token || options_.on_token(token);
     return more && stream_.stop().empty();
 }
 
 void Answer::end(engine::Finish finish) {
-    show(stream_.finish());
+    show_text(stream_.finish());
+    if (parts_) show(parts_->finish());
     result_.finish = stream_.stop().empty() ? finish : engine::Finish::stopped;
 }
 
-void Answer::show(const std::string& text) {
-    result_.text += text;
-    if (text.empty() || !options_.on_text) return;
-    options_.on_text(text, static_cast<int32_t>(prompt_.tokens.size() + result_.tokens.size()) - 2);
+void Answer::show_text(std::string text) {
+    if (parts_)
+        show(parts_->add(text));
+    else if (!text.empty())
+        show({{std::move(text), false}});
+}
+
+void Answer::show(const engine::AnswerPieces& pieces) {
+    const auto position = static_cast<int32_t>(prompt_.tokens.size() + result_.tokens.size()) - 2;
+    for (const engine::AnswerPiece& piece : pieces) {
+        (piece.thought ? result_.thought : result_.text) += piece.text;
+        if (piece.thought && options_.on_thought) options_.on_thought(piece.text);
+        if (!piece.thought && options_.on_text) options_.on_text(piece.text, position);
+    }
 }
 
 }  // namespace gremium::hooks

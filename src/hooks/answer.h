@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/answer_parts.h"
 #include "engine/prompt_cache.h"
 #include "engine/scheduler.h"
 #include "engine/text_stream.h"
@@ -32,6 +33,9 @@ struct AnswerOptions {
     // Gets all lines of an audit record. Of its setup the caller gives version, model, kernels, cache and prompt.
     AuditRecorder::OnLine on_audit = {};
     AuditSetup audit = {};
+    // What the model thinks is told apart from what it says (engine/answer_parts.h): text is what it says.
+    bool parts = false;
+    std::function<void(std::string_view thought)> on_thought = {};
     // Text as soon as it is certain (engine/text_stream.h), and the position at which its last token was decided.
     std::function<void(std::string_view text, int32_t position)> on_text = {};
     // After on_text; false: enough.
@@ -54,7 +58,7 @@ struct Speed {
 };
 
 struct AnswerResult {
-    std::string text;
+    std::string text, thought;
     // With those that made a stop text.
     std::vector<int32_t> tokens;
     engine::Finish finish = engine::Finish::failed;
@@ -68,7 +72,8 @@ std::string_view name_of(engine::Finish finish);  // end, stop, length, context,
 
 class Answer {
   public:
-    // What the options refer to must outlive it. Throws Error for a stop text that cannot be met.
+    // What the options refer to must outlive it. Throws Error for a stop text that cannot be met and
+    // for a sampler's option out of its range.
     Answer(std::shared_ptr<const Model> model, engine::Prompt prompt, AnswerOptions options);
     Answer(const Answer&) = delete;
     Answer& operator=(const Answer&) = delete;
@@ -91,12 +96,14 @@ class Answer {
     void begin_record(const engine::Session& session);
     bool take(int32_t token, std::span<const float> logits_V);
     void end(engine::Finish finish);
-    void show(const std::string& text);
+    void show_text(std::string text);
+    void show(const engine::AnswerPieces& pieces);
 
     std::shared_ptr<const Model> model_;
     engine::Prompt prompt_;
     AnswerOptions options_;
     engine::TextStream stream_;
+    std::optional<engine::AnswerParts> parts_;
     std::optional<ContributionRecorder> contributions_;
     std::optional<AuditRecorder> audit_;
     moe::HookChain chain_;

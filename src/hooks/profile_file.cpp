@@ -4,9 +4,9 @@
 
 #include <toml++/toml.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "hooks/steering_profile.h"
+#include "text/text_file.h"
 
 namespace gremium::hooks {
 namespace {
@@ -168,7 +168,7 @@ SteeringProfile parse_profile(std::string_view text, const std::string& source) 
 }
 
 SteeringProfile read_profile(const std::filesystem::path& path) {
-    return parse_profile(read_text_file(path, size_t{1} << 24), path.string());
+    return parse_profile(read_text(path, {}, size_t{1} << 24), path.string());
 }
 
 std::string to_toml(const SteeringProfile& profile) {

@@ -7,6 +7,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "text/message_marks.h"
 
 namespace gremium {
 
@@ -27,8 +30,16 @@ class ChatTemplate {
     // too): about a second, or 80 MB.
     std::string render(const nlohmann::ordered_json& variables, size_t most_steps = 20'000'000) const;
 
+    // The same, with the places of these names of control tokens that came in with the messages.
+    MarkedText render_marked(const nlohmann::ordered_json& variables, const std::vector<std::string_view>& names,
+                             size_t most_steps = 20'000'000) const;
+
   private:
     std::unique_ptr<jinja::Node> root_;
 };
+
+// What a template writes behind an answer that another message follows: the model's end of its turn comes first. Empty
+// for a template that cannot be used.
+std::string text_after_answer(std::string_view source, std::string_view bos, std::string_view eos);
 
 }  // namespace gremium

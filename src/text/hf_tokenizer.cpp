@@ -12,6 +12,7 @@
 #include "base/git_lfs.h"
 #include "base/json.h"
 #include "text/sentencepiece.h"
+#include "text/text_file.h"
 #include "text/tokenizer_json.h"
 
 namespace gremium {
@@ -133,7 +134,31 @@ bool is_tiktoken(const fs::path& path) {
     return std::ranges::all_of(token, in_base64) && rank.find_first_not_of("0123456789\r") == std::string_view::npos;
 }
 
-// The first of these that exists; empty when none does. A file of tiktoken's may stand beside a tokenizer.json that says
+// eos_token_id of a configuration: an id, a list of ids or null.
+void read_ends(const Json& config, Vocabulary& v, const std::string& where) {
+    const auto field = config.find("eos_token_id");
+    if (field == config.end() || field->is_null()) return;
+    for (const Json& id : field->is_array() ? *field : Json::array({*field})) {
+        if (!id.is_number_integer() || id < -1 || id > INT32_MAX)
+            fail("{}: eos_token_id is {}, expected a token's id or a list of them", where, field->dump());
+        add_end(v, id);
+    }
+}
+
+// What transformers' generate() stops at, beside the tokenizer.
+void read_ends(const fs::path& directory, Vocabulary& v) {
+    for (const char* name : {"generation_config.json", "config.json"}) {
+        const fs::path path = directory / name;
+        if (!fs::exists(path)) continue;
+        const Json config = read_json(path, max_config_bytes);
+        if (!config.is_object()) fail("{}: not a JSON object", path.string());
+        read_ends(config, v, path.string());
+        if (const auto text = config.find("text_config"); text != config.end() && text->is_object())
+            read_ends(*text, v, path.string());
+    }
+}
+
+// The first of these that exists; empty when none does. A tiktoken file may stand beside a tokenizer.json that says
 // the same.
 fs::path find_model_file(const fs::path& directory) {
     for (const char* name : {"tokenizer.model", "spiece.model", "tokenizer.json"}) {
@@ -195,8 +220,9 @@ Vocabulary read_hf_tokenizer(const fs::path& directory) {
         }
         validate(v, where);
     }
+    read_ends(directory, v);
     const fs::path chat_template = directory / "chat_template.jinja";
-    if (fs::exists(chat_template)) v.chat_template = read_text_file(chat_template);
+    if (fs::exists(chat_template)) v.chat_template = read_text(chat_template);
     return v;
 }
 

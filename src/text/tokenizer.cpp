@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/error.h"
+#include "text/chat_template.h"
 #include "text/utf8.h"
 
 namespace gremium {
@@ -36,22 +38,26 @@ constexpr std::array<std::string_view, 23> end_texts = {"</s>",
                                                         "[e~[",
                                                         "<｜end▁of▁sentence｜>"};
 
+// gpt-oss: <|end|> closes one message of several, not the answer. -1: no such token.
+int32_t end_of_message(const Vocabulary& v) {
+    const auto id_of = [&](std::string_view text) {
+        const auto at = std::ranges::find(v.tokens, text);
+        return at == v.tokens.end() ? -1 : static_cast<int32_t>(at - v.tokens.begin());
+    };
+    return id_of("<|return|>") >= 0 && id_of("<|call|>") >= 0 ? id_of("<|end|>") : -1;
+}
+
 std::vector<int32_t> find_end_of_generation(const Vocabulary& v) {
     std::vector<int32_t> ids;
-    int32_t end = -1;
-    bool returns = false, calls = false;
-    for (int32_t id = 0; id < v.size(); ++id) {
-        const std::string& token = v.tokens[id];
-        if (std::find(end_texts.begin(), end_texts.end(), token) == end_texts.end()) continue;
-        ids.push_back(id);
-        if (token == "<|end|>") end = id;
-        returns |= token == "<|return|>";
-        calls |= token == "<|call|>";
-    }
-    if (returns && calls) std::erase(ids, end);  // gpt-oss: <|end|> closes one message of several, not the answer
-    for (int32_t id : {v.eos, v.eot}) {
-        if (id >= 0) ids.push_back(id);
-    }
+    for (int32_t id = 0; id < v.size(); ++id)
+        if (std::ranges::find(end_texts, v.tokens[id]) != end_texts.end()) ids.push_back(id);
+    if (v.eos >= 0) ids.push_back(v.eos);
+    ids.insert(ids.end(), v.ends.begin(), v.ends.end());
+    if (const int32_t id = end_of_template(v, v.chat_template); id >= 0) ids.push_back(id);
+    std::erase(ids, end_of_message(v));
+    std::ranges::sort(ids);
+    const auto repeated = std::ranges::unique(ids);
+    ids.erase(repeated.begin(), repeated.end());
     return ids;
 }
 
@@ -67,18 +73,24 @@ struct Fragment {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// Cuts every occurrence of a token out of the raw fragments.
-std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token, const SpecialToken& special) {
+// Cuts every occurrence of a token, but for the excepted ones, out of the raw fragments.
+std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_view token, const SpecialToken& special,
+                          const std::function<bool(std::string_view)>& excepted) {
     std::vector<Fragment> result;
     for (const Fragment& fragment : fragments) {
         std::string_view rest = fragment.text;
-        for (size_t at; fragment.id < 0 && (at = rest.find(token)) != rest.npos;) {
+        for (size_t at = 0; fragment.id < 0 && (at = rest.find(token, at)) != rest.npos;) {
+            if (excepted(rest.substr(at, token.size()))) {
+                ++at;
+                continue;
+            }
             std::string_view before = rest.substr(0, at);
             rest.remove_prefix(at + token.size());
             while (special.strip_left && !before.empty() && is_space(before.back())) before.remove_suffix(1);
             while (special.strip_right && !rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
             if (!before.empty()) result.push_back({before});
             result.push_back({token, special.id});
+            at = 0;
         }
         if (!rest.empty()) result.push_back({rest, fragment.id});
     }
@@ -86,6 +98,20 @@ std::vector<Fragment> cut(const std::vector<Fragment>& fragments, std::string_vi
 }
 
 }  // namespace
+
+int32_t end_of_template(const Vocabulary& v, std::string_view chat_template) {
+    if (chat_template.empty()) return -1;
+    const auto text_of = [&](int32_t id) { return id < 0 ? std::string_view() : std::string_view(v.tokens[id]); };
+    const std::string after = text_after_answer(chat_template, text_of(v.bos), text_of(v.eos));
+    const std::string_view rest =
+        std::string_view(after).substr(std::min(after.find_first_not_of(" \n"), after.size()));
+    int32_t longest = -1;
+    for (int32_t id = 0; id < v.size(); ++id)
+        if (v.types[id] == TokenType::control && id != v.bos && !v.tokens[id].empty() &&
+            rest.starts_with(v.tokens[id]) && v.tokens[id].size() > text_of(longest).size())
+            longest = id;
+    return longest == end_of_message(v) ? -1 : longest;
+}
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {
     const Vocabulary& v = vocabulary_;
@@ -133,11 +159,17 @@ void Tokenizer::encode_text(std::string_view text, bool parse_special, std::vect
     const Vocabulary& v = vocabulary_;
     std::vector<Fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
+    const auto is_untrusted = [&](std::string_view part) {
+        const auto begin = static_cast<size_t>(part.data() - text.data());
+        const auto range = std::ranges::upper_bound(options.untrusted, begin, {}, &TextRange::end);
+        return range != options.untrusted.end() && range->begin < begin + part.size();
+    };
     const std::vector<bool> occurs = occurring_specials(text);
     for (size_t i = 0; i < specials_.size(); ++i) {
         const SpecialToken& special = specials_[i];
-        if (occurs[i] && (special.always || parse_special)) {
-            fragments = cut(fragments, v.tokens[special.id], special);
+        if (occurs[i] && (special.always || options.parse_special)) {
+            fragments = cut(fragments, v.tokens[special.id], special,
+                            [&](std::string_view part) { return !special.always && is_untrusted(part); });
         }
     }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "text/prefix_index.h"
+#include "text/text_range.h"
 #include "text/vocabulary.h"
 
 namespace gremium {
@@ -18,6 +19,8 @@ namespace gremium {
 struct EncodeOptions {
     bool add_bos_eos = true;    // as the vocabulary's add_bos and add_eos say
     bool parse_special = true;  // the literal text of control tokens becomes the token; false for untrusted text
+    // Untrusted parts of the text, in order: no control token is made of what lies in one, if only by a byte.
+    std::span<const TextRange> untrusted = {};
 };
 
 struct DecodeOptions {
@@ -31,6 +34,9 @@ struct SpecialToken {
     bool always;                   // also when control tokens are not parsed
     bool strip_left, strip_right;  // swallows the white space beside it
 };
+
+// The control token that a chat template writes first behind an answer which another message follows; -1: none.
+int32_t end_of_template(const Vocabulary& vocabulary, std::string_view chat_template);
 
 // Immutable: one tokenizer serves all threads.
 class Tokenizer {
@@ -52,6 +58,9 @@ class Tokenizer {
 
     const Vocabulary& vocabulary() const { return vocabulary_; }
     bool is_end_of_generation(int32_t id) const;
+    // All that do, in order: what the vocabulary's metadata names, names of published vocabularies, and the control
+    // token that the chat template writes behind an answer.
+    const std::vector<int32_t>& ends_of_generation() const { return end_of_generation_; }
 
     // Appends one token's text to `out`; `at_start` says whether a text begins here, and is kept up to date.
     void append_piece(int32_t id, bool specials, bool& at_start, std::string& out) const;

@@ -1,5 +1,6 @@
 #include "text/vocabulary.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -39,9 +40,17 @@ void validate(const Vocabulary& v, std::string_view where) {
     expect_id(v, v.eos, "EOS", where);
     expect_id(v, v.unk, "unknown", where);
     expect_id(v, v.pad, "padding", where);
-    expect_id(v, v.eot, "end-of-turn", where);
+    for (const int32_t id : v.ends)
+        if (id < 0) fail("{}: an end-of-turn token's id is {}, expected 0 or more", where, id);
     if (v.add_bos && v.bos < 0) fail("{}: a BOS token is to be added, but none is named", where);
     if (v.add_eos && v.eos < 0) fail("{}: an EOS token is to be added, but none is named", where);
+}
+
+void add_end(Vocabulary& v, int64_t id) {
+    // Converters write 2³²−1 or −1 for none.
+    if (id < 0 || id > std::numeric_limits<int32_t>::max()) return;
+    const auto end = static_cast<int32_t>(id);
+    if (end != v.eos && std::ranges::find(v.ends, end) == v.ends.end()) v.ends.push_back(end);
 }
 
 }  // namespace gremium

@@ -21,7 +21,8 @@ struct Vocabulary {
     std::vector<float> scores;        // llama, t5: one a token; the higher one merges first. Else empty
     std::vector<TokenType> types;     // one a token
     std::vector<std::string> merges;  // gpt2: "left right", rank = index. Else empty
-    int32_t bos = -1, eos = -1, unk = -1, pad = -1, eot = -1;  // ids; -1 = none
+    int32_t bos = -1, eos = -1, unk = -1, pad = -1;  // ids; -1 = none
+    std::vector<int32_t> ends;  // what ends a turn or a message besides eos; may name ids of a model's padding
     std::vector<int32_t> strip_left, strip_right;  // special tokens that swallow the white space beside them
     bool add_bos = false, add_eos = false;
     bool add_space_prefix = false;          // a space goes before the text and before text after a special token
@@ -38,5 +39,8 @@ struct Vocabulary {
 
 // Throws Error, naming `where` (a file), unless sizes agree, ids are in range (or -1) and scores are numbers.
 void validate(const Vocabulary& vocabulary, std::string_view where);
+
+// A further token that ends turns, once. −1 and what GGUF files say for it: none.
+void add_end(Vocabulary& vocabulary, int64_t id);
 
 }  // namespace gremium

@@ -7,8 +7,8 @@
 
 #include <toml++/toml.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
+#include "text/text_file.h"
 #include "train/recipe_fields.h"
 
 namespace gremium::train {
@@ -189,7 +189,7 @@ TrainConfig parse_config(std::string_view text, const std::string& source, std::
 }
 
 TrainConfig read_config(const std::filesystem::path& path, std::span<const std::string> overrides) {
-    return parse_config(read_text_file(path, size_t{1} << 20), path.string(), overrides);
+    return parse_config(read_text(path, {}, size_t{1} << 20), path.string(), overrides);
 }
 
 nlohmann::json to_json(const TrainConfig& config) {

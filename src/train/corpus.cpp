@@ -40,10 +40,10 @@ struct DomainText {
     std::string hash;
 };
 
-DomainText read_text(const DomainConfig& config) {
+DomainText read_domain(const DomainConfig& config, const Note& note) {
     DomainText text;
     if (config.files.empty()) return text;
-    text.files = std::make_unique<data::Documents>(config.files);
+    text.files = std::make_unique<data::Documents>(config.files, note);
     text.hash = text.files->hash();
     if (config.heldout_share > 0) {
         data::Split split = data::split_documents(text.files->all(), config.heldout_share);
@@ -53,7 +53,7 @@ DomainText read_text(const DomainConfig& config) {
     } else {
         text.train.assign(text.files->all().begin(), text.files->all().end());
         if (!config.heldout_files.empty()) {
-            text.heldout_files = std::make_unique<data::Documents>(config.heldout_files);
+            text.heldout_files = std::make_unique<data::Documents>(config.heldout_files, note);
             const auto documents = text.heldout_files->all();
             text.heldout.assign(documents.begin(), documents.end());
         }
@@ -157,7 +157,7 @@ Corpus prepare_corpus(const TrainConfig& config, const Note& note) {
     if (error) fail("{}: cannot create: {}", directory.string(), error.message());
 
     std::vector<DomainText> texts;
-    for (const DomainConfig& domain : config.data) texts.push_back(read_text(domain));
+    for (const DomainConfig& domain : config.data) texts.push_back(read_domain(domain, note));
     Corpus corpus{.tokenizer = find_tokenizer(config, texts, note), .domains = {}};
     for (size_t d = 0; d < texts.size(); ++d) {
         corpus.domains.push_back(prepare_domain(config.data[d], texts[d], directory, *corpus.tokenizer, note));

@@ -6,10 +6,14 @@
 import json
 import os
 import pathlib
+import pty
+import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
@@ -314,6 +318,179 @@ class Commands(unittest.TestCase):
         long = "word " * 100 + "\n"
         self.make_chatty()
         self.assertIn("more than the context of", gremium("chat", "-m", "chatty", code=1, input=long.encode()))
+
+    def prompt_sizes(self, text, *arguments):
+        return [json.loads(line)["prompt_tokens"] for line in self.chat(text, "--json", "-c", 400, *arguments).splitlines()]
+
+    def test_chat_takes_several_lines_as_one_message(self):
+        one = self.prompt_sizes("a b c\n")
+        for text in ("a\\\nb\\\nc\n", '"""\na\nb\nc\n"""\n', '"""a\nb\nc"""\n', "a\\\r\nb\\\r\nc\r\n"):
+            sizes = self.prompt_sizes(text)
+            self.assertEqual(len(sizes), 1, text)
+            self.assertLess(abs(sizes[0] - one[0]), 6, text)
+        self.assertEqual([len(self.prompt_sizes(text)) for text in ('"""/help"""\n', "/help/me\n", "/help\n")], [1, 1, 0])
+
+    def test_chat_commands_change_the_conversation(self):
+        hi, again = self.prompt_sizes("Hi\nAgain\n")
+        self.assertEqual(self.prompt_sizes("Hi\n/undo\nHi\n"), [hi, hi])
+        self.assertEqual(self.prompt_sizes("Hi\n/regen\n"), [hi, hi])
+        self.assertEqual(self.prompt_sizes("Hi\nAgain\n/clear\nHi\n"), [hi, again, hi])
+        self.assertEqual(self.prompt_sizes("No\n/edit Hi\nAgain\n")[1:], [hi, again])
+        self.assertGreater(self.prompt_sizes("/system Be kind.\nHi\n")[0], hi)
+        self.assertEqual(self.prompt_sizes("/system Be kind.\nHi\n"), self.prompt_sizes("Hi\n", "--system", "Be kind."))
+        self.assertEqual(self.prompt_sizes("Hi\n/save talk.json\n/clear\n/load talk.json\nAgain\n"), [hi, again])
+        roles = [m["role"] for m in json.loads((self.folder / "talk.json").read_text())["messages"]]
+        self.assertEqual(roles, ["user", "assistant"])
+        self.make_chatty()
+        for line, words in (("/load absent.json", "absent.json"), ("/load text.txt", "text.txt"), ("/fly", "/fly is no command"),
+                            ("/regen", "nothing was said"), ("/think maybe", "on or off")):
+            self.assertIn(words, gremium("chat", "-m", "chatty", code=1, input=(line + "\n").encode()))
+        (self.folder / "odd.json").write_text('[{"role": "wizard", "content": "x"}]')
+        self.assertIn('message 1 has the role "wizard"', gremium("chat", "-m", "chatty", code=1, input=b"/load odd.json\n"))
+
+    def test_chat_gives_the_template_what_it_looks_for(self):
+        self.make_chatty()
+        template = self.folder / "say.jinja"
+        template.write_bytes(b"\xef\xbb\xbf{{ 'thinks ' if enable_thinking else '' }}{{ reasoning_effort }}{{ tone }}:{{ messages[-1].content }}")
+        size = lambda *flags: self.prompt_sizes("x\n", "--chat-template-file", template, *flags)[0]
+        plain = size()
+        self.assertEqual(size("--thinking", "off"), plain)
+        self.assertGreater(size("--thinking", "on"), plain)
+        self.assertEqual(size("--thinking", "on"), size("--chat-template-kwargs", '{"enable_thinking": true}'))
+        self.assertEqual(size("--reasoning-effort", "high"), size("--chat-template-kwargs", '{"reasoning_effort": "high"}'))
+        self.assertGreater(size("--chat-template-kwargs", '{"tone": "a very kind one"}'), plain)
+        for wrong in ("[1]", "{", '{"messages": []}'):
+            self.assertIn("--chat-template-kwargs", gremium("chat", "-m", "chatty", "--chat-template-kwargs", wrong, code=1))
+
+    def test_chat_drops_the_oldest_turns_and_says_so(self):
+        self.make_chatty()
+        lines = b"One, two, three.\n" * 6
+        result = subprocess.run([PROGRAM, "chat", "-m", "chatty", "-n", "4", "--temp", "0", "--ignore-eos", "--json"], cwd=self.folder,
+                                input=lines, capture_output=True, check=True)
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(len(answers), 6)
+        self.assertTrue(all(a["prompt_tokens"] + 4 <= 64 for a in answers))
+        self.assertGreater(answers[-1]["dropped_messages"], 0)
+        self.assertIn(b"the context of 64 tokens is full", result.stderr)
+
+    def test_chat_on_a_terminal(self):
+        self.make_chatty()
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(self.folder)
+            os.execv(PROGRAM, [PROGRAM, "chat", "-m", "chatty", "--temp", "0", "--ignore-eos", "-n", "-1", "-c", "50000"])
+        out = b""
+
+        def until(done, seconds=60):
+            nonlocal out
+            end = time.time() + seconds
+            while not done() and time.time() < end:
+                if select.select([fd], [], [], 0.05)[0]:
+                    try:
+                        out += os.read(fd, 65536)
+                    except OSError:
+                        break
+            self.assertTrue(done(), out[-400:])
+
+        until(lambda: b"> " in out)
+        os.write(fd, b"\x1b[200~Tell me\rmore\x1b[201~\r")  # pasted: one message
+        at = len(out)
+        until(lambda: len(out) > at + 200)
+        os.write(fd, b"\x03")
+        until(lambda: b"(stopped)" in out)
+        os.write(fd, b"/history\r")
+        until(lambda: b"user: Tell me" in out and b"assistant: " in out)
+        os.write(fd, b"unfinished\x03")  # gives the line up
+        os.write(fd, b"/undo\r/history\r/regen\r")
+        until(lambda: b"nothing was said yet" in out)
+        os.write(fd, b"\x04")
+        end = time.time() + 20
+        status = None
+        while status is None and time.time() < end:
+            if select.select([fd], [], [], 0.05)[0]:
+                try:
+                    out += os.read(fd, 65536)
+                except OSError:
+                    pass
+            pid_over, code = os.waitpid(pid, os.WNOHANG)
+            status = code if pid_over else None
+        os.close(fd)
+        self.assertEqual(status, 0)
+
+    def test_prompts_come_from_files_and_pipes(self):
+        flags = ("run", "-m", "tiny.gguf", "-n", 6, "--temp", 0, "--json")
+        tokens = lambda *arguments, **kwargs: json.loads(gremium(*flags, *arguments, **kwargs))["tokens"]
+        want = tokens("-p", "Document 1 tells")
+        text = "Document 1 tells"
+        for i, data in enumerate((text, text + "\n", text + "\r\n", "\ufeff" + text)):
+            (self.folder / "p.txt").write_bytes(data.encode())
+            self.assertEqual(tokens("-f", "p.txt"), want, repr(data))
+        for encoding in ("utf-16", "utf-16-le", "utf-32"):
+            (self.folder / "p.txt").write_bytes(text.encode(encoding))
+            self.assertEqual(tokens("-f", "p.txt"), want, encoding)
+        self.assertEqual(tokens("-f", "-", input=text.encode()), want)
+        self.assertEqual(tokens("-f", "/dev/stdin", input=text.encode()), want)
+        a, b = socket.socketpair()
+        a.sendall(text.encode()), a.close()
+        self.assertEqual(tokens("-f", "-", stdin=b), want)
+        self.assertEqual(tokens("-e", "-p", "Doc\\x75ment 1 tells"), want)
+        self.assertEqual(tokens("-e", "-p", "a\\nb\\q"), tokens("-p", "a\nb\\q"))
+        (self.folder / "p.txt").write_bytes(b"a\0b")
+        self.assertIn("byte 1 is zero", gremium(*flags, "-f", "p.txt", code=1))
+        (self.folder / "lines.txt").write_bytes(b"a\rb\r\ncd\n")
+        prompts = [json.loads(line)["prompt"] for line in gremium("run", "-m", "tiny.gguf", "-n", 1, "--batch", "lines.txt").splitlines()]
+        self.assertEqual(sorted(prompts), ["a\rb", "cd"])
+        # Whatever the encoding and the line ends, a text has the same figures.
+        lines = "".join(f"Line {i} of a text.\n" for i in range(40))
+        figures = set()
+        for data in (lines.encode(), lines.replace("\n", "\r\n").encode(), lines.encode("utf-16"), ("\ufeff" + lines).encode()):
+            (self.folder / "t.txt").write_bytes(data)
+            report = json.loads(gremium("eval", "-m", "tiny.gguf", "--file", "t.txt", "--json"))[0]
+            figures.add((report["bytes"], report["tokens"], report["nats_per_token"]))
+        self.assertEqual(len(figures), 1)
+
+    def test_flags_mean_what_llama_cpp_means(self):
+        base = ("run", "-m", "tiny.gguf", "-p", "Document", "--ignore-eos", "--json")
+        run = lambda *flags: json.loads(gremium(*base, *flags))
+        everything = ("--temp", 1, "--top-k", 0, "--top-p", 1, "--min-p", 0)
+        runs = [run("-n", 12, "-s", -1, *everything) for _ in range(3)]
+        self.assertEqual(len({str(r["tokens"]) for r in runs}), 3)
+        self.assertEqual(run("-n", 12, "-s", runs[0]["seed"], *everything)["tokens"], runs[0]["tokens"])
+        best = run("-n", 8, "--temp", 0)["tokens"]
+        self.assertEqual(run("-n", 8, "--temp", 1, "--top-k", 0, "--min-p", 0, "--top-p", 0)["tokens"], best)
+        full = run("-n", -1, "--temp", 0)
+        self.assertEqual((full["finish"], full["prompt_tokens"] + len(full["tokens"])), ("context", 65))
+        self.assertEqual(run("-n", 8, "-c", 0, "--temp", 0)["tokens"], best)
+        self.assertEqual(run("-n", 8, "-s", 3, "--top-k", -1)["tokens"], run("-n", 8, "-s", 3, "--top-k", 0)["tokens"])
+        never_again = run("-n", 50, "--temp", 0, "--repeat-penalty", 1000, "--repeat-last-n", -1)["tokens"]
+        self.assertEqual(len(set(never_again)), 50)
+        for flag, value in (("--temp", "nan"), ("--temp", "1e999"), ("--temp", -1), ("--top-p", 1.5), ("--top-p", "nan"), ("-n", -3),
+                            ("-s", -2), ("-s", "2e3"), ("-c", -1), ("--repeat-last-n", -2), ("--repeat-penalty", 0)):
+            with self.subTest((flag, value)):
+                message = gremium(*base, flag, value, code=2)
+                self.assertIn("expected", message)
+                self.assertLess(len(message), 300)
+
+    def test_output_that_does_not_arrive_is_an_error(self):
+        commands = (("run", "-p", "a", "-n", 2), ("run", "-p", "a", "-n", 2, "--json"), ("tokenize", "the"), ("inspect",),
+                    ("eval", "--tokens", "1,2,3"), ("chat",), ("run", "--batch", "one.txt", "-n", 2), ("bench", "-p", 4, "-n", 2, "-r", 1), ("--help",))
+        self.make_chatty()
+        (self.folder / "one.txt").write_text("a\n")
+        for command in commands:
+            arguments = [PROGRAM, *map(str, command), *(("-m", "chatty") if len(command) > 1 or command[0] in ("inspect", "chat") else ())]
+            with self.subTest(command):
+                with open("/dev/full", "wb") as full:
+                    result = subprocess.run(arguments, cwd=self.folder, stdout=full, stderr=subprocess.PIPE, input=b"Hi\n")
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(b"gremium: standard output: cannot write: No space left", result.stderr)
+                reading, writing = os.pipe()
+                os.close(reading)
+                result = subprocess.run(arguments, cwd=self.folder, stdout=writing, stderr=subprocess.PIPE, input=b"Hi\n")
+                os.close(writing)
+                self.assertEqual(result.returncode, 1)
+                self.assertNotIn(b"gremium:", result.stderr)  # quietly
+                closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *arguments], cwd=self.folder, stderr=subprocess.PIPE, input=b"Hi\n")
+                self.assertEqual(closed.returncode, 1)
 
     def test_eval_agrees_between_containers_and_chunks(self):
         tokens = ",".join(str(5 + i * 7 % 300) for i in range(40))

@@ -56,6 +56,19 @@ TEST(Sampler, TemperatureSharpensAndFlattens) {
     EXPECT_NEAR(frequencies(with(&SamplerOptions::temperature, 2.0f), halves).at(3), std::sqrt(0.5) / roots, 0.015);
 }
 
+TEST(Sampler, NoneOfTheLimitsIsAllAndNoProbabilityIsTheBest) {
+    EXPECT_EQ(possible(with(&SamplerOptions::top_k, -1)), possible(everything));
+    EXPECT_EQ(possible(with(&SamplerOptions::top_p, 0.0f)), Tokens{3});
+    Sampler sampler({.temperature = 0, .repetition_penalty = 1000, .repetition_window = -1});
+    std::vector<float> logits(300);
+    for (size_t i = 0; i < logits.size(); ++i) logits[i] = 1 + 0.001f * static_cast<float>(i);
+    for (int32_t expected = 299; expected > 100; --expected) {
+        const int32_t token = sampler.sample(logits);
+        EXPECT_EQ(token, expected);
+        sampler.accept(token);
+    }
+}
+
 TEST(Sampler, ZeroTemperatureIsTheBestAndTheLowerOfEquals) {
     EXPECT_EQ(possible(with(&SamplerOptions::temperature, 0.0f)), Tokens{3});
     EXPECT_EQ(possible(with(&SamplerOptions::temperature, 0.0f), {1, 2, 2}), Tokens{1});
@@ -144,10 +157,11 @@ TEST(Sampler, NumbersThatAreNone) {
 TEST(Sampler, OptionsOutOfRange) {
     EXPECT_THROW(Sampler(with(&SamplerOptions::temperature, -1.0f)), Error);
     EXPECT_THROW(Sampler(with(&SamplerOptions::temperature, std::nanf(""))), Error);
-    EXPECT_THROW(Sampler(with(&SamplerOptions::top_p, 0.0f)), Error);
+    EXPECT_THROW(check(with(&SamplerOptions::temperature, std::numeric_limits<float>::infinity())), Error);
+    EXPECT_THROW(check(with(&SamplerOptions::repetition_penalty, std::numeric_limits<float>::infinity())), Error);
+    EXPECT_THROW(Sampler(with(&SamplerOptions::top_p, -0.1f)), Error);
     EXPECT_THROW(Sampler(with(&SamplerOptions::top_p, 1.5f)), Error);
     EXPECT_THROW(Sampler(with(&SamplerOptions::min_p, -0.1f)), Error);
-    EXPECT_THROW(Sampler(with(&SamplerOptions::top_k, -1)), Error);
     EXPECT_THROW(Sampler(with(&SamplerOptions::repetition_penalty, 0.0f)), Error);
 }
 

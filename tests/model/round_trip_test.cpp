@@ -64,6 +64,42 @@ TEST_P(RoundTrip, HuggingFaceKeepsEveryBit) {
     EXPECT_EQ(read->tokenizer->vocabulary(), model->tokenizer->vocabulary());
 }
 
+// Whoever names them: the tokenizer's EOS, further ids of metadata, a published name, the chat template.
+TEST(RoundTripOfVocabularies, TurnsEndAtTheSameTokensAfterAnyConversions) {
+    const std::filesystem::path directory =
+        std::filesystem::temp_directory_path() / ("gremium-ends-" + std::to_string(getpid()));
+    std::filesystem::create_directories(directory);
+    Random random(7, 0);
+    for (int round = 0; round < 12; ++round) {
+        const auto model = tiny_model("llama");
+        Vocabulary v = model->tokenizer->vocabulary();
+        const auto some = [&] { return static_cast<int32_t>(random.below(static_cast<uint64_t>(v.size()))); };
+        for (uint64_t n = random.below(6); n > 0; --n) add_end(v, some());
+        if (round % 3 == 1) v.eos = -1;
+        if (round % 2 == 1) {
+            const auto end = static_cast<size_t>(some());
+            v.types[end] = TokenType::control;
+            v.tokens[end] = "<|over|>";
+            v.chat_template = "{% for m in messages %}{{ m.content }} {{ '<|over|>' }}{% endfor %}";
+        }
+        if (round % 4 == 2) {
+            v.tokens[280] = "<|im_end|>";
+            v.types[280] = TokenType::control;
+        }
+        model->tokenizer = make_tokenizer(v);
+        const std::vector<int32_t> expected = model->tokenizer->ends_of_generation();
+        std::shared_ptr<const Model> last = model;
+        for (int step = 0; step < 4; ++step) {
+            const bool to_gguf = (step + round) % 2 == 0;
+            const auto path = directory / fmt::format("{}-{}{}", round, step, to_gguf ? ".gguf" : "");
+            save_model(*last, path, to_gguf ? SaveOptions{} : hf);
+            last = load_model(path);
+            EXPECT_EQ(last->tokenizer->ends_of_generation(), expected) << path;
+        }
+    }
+    std::filesystem::remove_all(directory);
+}
+
 TEST_P(RoundTrip, GgufKeepsEveryBit) {
     const auto model = tiny_model(GetParam());
     const auto first = saved(*model, "first.gguf");

@@ -20,7 +20,7 @@ TEST(GgufVocabulary, RoundTrip) {
     Vocabulary v = tiny_vocabulary(300);
     v.pre = "default";
     v.pad = 0;
-    v.eot = 270;
+    v.ends = {270, 271, 299, 280};
     v.add_eos = true;
     v.chat_template = "{{ messages }}";
     Metadata metadata;

@@ -136,7 +136,7 @@ TEST(Tokenizer, EndOfGeneration) {
     EXPECT_TRUE(t->is_end_of_generation(263));  // by its text
     EXPECT_FALSE(t->is_end_of_generation(1));
     EXPECT_FALSE(t->is_end_of_generation(260));
-    v.eot = 260;
+    v.ends = {260};
     EXPECT_TRUE(make_tokenizer(v)->is_end_of_generation(260));
     add(v, "<|end|>", 0, TokenType::control);
     EXPECT_TRUE(make_tokenizer(v)->is_end_of_generation(266));
@@ -145,6 +145,35 @@ TEST(Tokenizer, EndOfGeneration) {
     t = make_tokenizer(v);
     EXPECT_FALSE(t->is_end_of_generation(266));
     EXPECT_TRUE(t->is_end_of_generation(267));
+}
+
+TEST(Tokenizer, TheTemplatesEndOfATurnEndsGeneration) {
+    Vocabulary v = with_specials();
+    add(v, "<|bye|>", 0, TokenType::control);
+    const int32_t bye = v.size() - 1;
+    const auto ends = [&](const std::string& source) {
+        v.chat_template = source;
+        return make_tokenizer(v)->is_end_of_generation(bye);
+    };
+    EXPECT_TRUE(ends("{% for m in messages %}{{ m.role }}: {{ m.content }}\n<|bye|>\n{% endfor %}"));
+    EXPECT_TRUE(ends("{% for m in messages %}<|bye|>{{ m.content }}{% endfor %}")) << "the next turn's beginning";
+    EXPECT_FALSE(ends("{% for m in messages %}{{ m.role }}: {{ m.content }}.<|bye|>{% endfor %}"));
+    EXPECT_FALSE(ends("{{ raise_exception('no') }}<|bye|>"));
+    EXPECT_FALSE(ends("{{ no template"));
+}
+
+TEST(Tokenizer, NoControlTokenIsMadeOfUntrustedText) {
+    const auto t = make_tokenizer(with_specials());
+    const std::string text = "<s>the<s><s>";
+    const auto count = [&](const std::vector<TextRange>& untrusted) {
+        const auto ids = t->encode(text, {.add_bos_eos = false, .untrusted = untrusted});
+        EXPECT_EQ(t->decode(ids, {.specials = true}), text);
+        return std::ranges::count(ids, 1);
+    };
+    EXPECT_EQ(count({}), 3);
+    for (size_t i = 0; i < text.size(); ++i) EXPECT_EQ(count({{i, i + 1}}), i >= 3 && i < 6 ? 3 : 2) << i;
+    EXPECT_EQ(count({{0, 1}, {6, 7}, {9, 12}}), 0);
+    EXPECT_EQ(count({{3, 12}}), 1);
 }
 
 TEST(Tokenizer, VocabulariesThatContradictThemselvesAreErrors) {

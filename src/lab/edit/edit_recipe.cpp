@@ -6,10 +6,10 @@
 
 #include <toml++/toml.h>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "lab/edit/adapter.h"
 #include "lab/edit/edits.h"
+#include "text/text_file.h"
 #include "versions/versions.h"
 
 namespace gremium::lab {
@@ -245,7 +245,7 @@ std::vector<Edit> parse_edits(std::string_view text, const std::string& source) 
 }
 
 std::vector<Edit> read_edits(const std::filesystem::path& path) {
-    return parse_edits(read_text_file(path, size_t{1} << 20), path.string());
+    return parse_edits(read_text(path, {}, size_t{1} << 20), path.string());
 }
 
 void apply_edit(Draft& draft, const Edit& edit, const data::Windows& calibration, engine::Arithmetic arithmetic) {

@@ -9,7 +9,7 @@ namespace gremium::lab {
 
 TraceSpeed measure_trace_speed(const Model& model, const std::vector<std::string>& files,
                                const std::filesystem::path& directory, const TraceSpeedOptions& options) {
-    const data::Documents documents(files);
+    const data::Documents documents(files, options.note);
     const auto speed = [&](moe::RoutingHook* hook) {
         const Fed fed = feed(
             model, documents.all(),

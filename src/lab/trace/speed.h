@@ -7,6 +7,7 @@
 
 #include "engine/arithmetic.h"
 #include "model/model.h"
+#include "text/text_file.h"
 
 namespace gremium::lab {
 
@@ -16,6 +17,7 @@ struct TraceSpeedOptions {
     bool norms = false;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     int rounds = 7;
+    TextNote note = {};
 };
 
 // Medians, in tokens per second; `ratio` compares adjacent measurements.

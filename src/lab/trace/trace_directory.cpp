@@ -96,7 +96,7 @@ void trace_domains(const Model& model, const std::vector<Domain>& domains, const
     std::vector<bool> seen(static_cast<size_t>(model.spec.vocab));
     Json listed = Json::array();
     for (const Domain& domain : domains) {
-        const data::Documents documents(domain.files);
+        const data::Documents documents(domain.files, options.note);
         TraceWriter writer(trace_path(directory, domain.name), {.domain = domain.name,
                                                                 .model = name,
                                                                 .hash = hash,

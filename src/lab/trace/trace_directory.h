@@ -13,6 +13,7 @@
 
 #include "lab/trace/feed.h"
 #include "lab/trace/trace_file.h"
+#include "text/text_file.h"
 
 namespace gremium::lab {
 
@@ -26,7 +27,8 @@ struct TraceTextOptions {
     bool norms = false;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
     moe::RoutingHook* steering = nullptr;  // applied while the texts are read; null: none
-    std::string steering_name = {};        // added to the model's name: "default, steered (NAME)"
+    TextNote note = {};
+    std::string steering_name = {};  // added to the model's name: "default, steered (NAME)"
 };
 
 struct DomainTrace {

@@ -20,8 +20,12 @@ struct TokenKey {
 constexpr TokenKey token_keys[] = {{"bos_token_id", &Vocabulary::bos},
                                    {"eos_token_id", &Vocabulary::eos},
                                    {"unknown_token_id", &Vocabulary::unk},
-                                   {"padding_token_id", &Vocabulary::pad},
-                                   {"eot_token_id", &Vocabulary::eot}};
+                                   {"padding_token_id", &Vocabulary::pad}};
+
+// What ends a turn besides EOS. llama.cpp reads the first two; ollama writes the list, others call it by its second
+// name.
+constexpr std::string_view end_keys[] = {"eot_token_id", "eom_token_id"};
+constexpr std::string_view end_lists[] = {"eos_token_ids", "eog_token_ids"};
 
 Vocabulary defaults(const std::string& model, const std::string& pre) {
     Vocabulary v;
@@ -69,6 +73,9 @@ std::optional<Vocabulary> read_gguf_vocabulary(const Metadata& metadata, std::ve
             warnings->push_back(fmt::format("{}: {} is {}, but there are {} tokens: as if it were not there",
                                             metadata.source(), key(k.name), id, v.size()));
     }
+    for (const std::string_view name : end_keys) add_end(v, metadata.get<int64_t>(key(name), -1));
+    for (const std::string_view name : end_lists)
+        for (const int32_t id : metadata.get<std::vector<int32_t>>(key(name), {})) add_end(v, id);
     v.add_bos = metadata.get<bool>(key("add_bos_token"), v.add_bos);
     v.add_eos = metadata.get<bool>(key("add_eos_token"), v.add_eos);
     if (v.model != "gpt2") {  // llama.cpp looks at neither there
@@ -103,6 +110,9 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, int32_t size, Metadata&
     if (v.model == "gpt2" && !v.merges.empty()) metadata.set(key("merges"), MetaArray(std::move(v.merges)));
     for (const TokenKey& k : token_keys)
         if (v.*k.id >= 0) metadata.set(key(k.name), static_cast<uint32_t>(v.*k.id));
+    for (size_t i = 0; i < std::min(v.ends.size(), std::size(end_keys)); ++i)
+        metadata.set(key(end_keys[i]), static_cast<uint32_t>(v.ends[i]));
+    if (v.ends.size() > std::size(end_keys)) metadata.set(key(end_lists[0]), MetaArray(v.ends));
     metadata.set(key("add_bos_token"), v.add_bos);
     metadata.set(key("add_eos_token"), v.add_eos);
     metadata.set(key("add_space_prefix"), v.add_space_prefix);

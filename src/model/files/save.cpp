@@ -275,9 +275,7 @@ nlohmann::ordered_json generation_config(const Model& model) {
     const Tokenizer* const tokenizer = model.tokenizer.get();
     if (!tokenizer) return config;
     const Vocabulary& v = tokenizer->vocabulary();
-    std::vector<int32_t> ends;
-    for (int32_t id = 0; id < v.size(); ++id)
-        if (tokenizer->is_end_of_generation(id)) ends.push_back(id);
+    const std::vector<int32_t>& ends = tokenizer->ends_of_generation();
     config["_from_model_config"] = true;
     if (v.bos >= 0) config["bos_token_id"] = v.bos;
     if (!ends.empty()) config["eos_token_id"] = ends;
