@@ -8,8 +8,9 @@
 
 namespace gremium {
 
-// NaN and Infinity, which Python writes though JSON has no such words, become those numbers. At most `max_bytes`, and nested at most 64 deep, so that neither a copy nor a destructor recurses without end. Errors
-// name the file and the byte.
+// NaN and Infinity, which Python writes though JSON has no such words, become those numbers. At most `max_bytes`, and
+// nested at most 64 deep, so that neither a copy nor a destructor recurses without end. Errors name the file and the
+// byte.
 nlohmann::json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{4} << 20);
 nlohmann::json parse_json(std::string_view text, const std::string& source);
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& source);

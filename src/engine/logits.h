@@ -16,8 +16,8 @@ inline constexpr int64_t logit_rows = 32;
 
 std::vector<int32_t> rows_from(int64_t first, int64_t count);
 
-// Error where a logit, or a loss made of logits, is infinite or not a number: it names the weight at fault, or says that
-// the activations are.
+// Error where a logit, or a loss made of logits, is infinite or not a number: it names the weight at fault, or says
+// that the activations are.
 void require_finite(std::span<const float> numbers, std::string_view what, const Model& model);
 
 // Calls it for each row of hidden_TD, in their order. Error where one is not finite. Logits are valid during the call.

@@ -10,10 +10,10 @@
 
 namespace gremium {
 
-// Any file of that library. Its text without the lists becomes the vocabulary's `pipeline`, by which text is encoded; as
-// far as GGUF has a form for it (byte-level BPE, BPE over U+2581-spaced text, whose order of merges gives the scores, and
-// Unigram) the other fields say it, too. bos and eos are those that its post_processor adds, if any. Throws Error that
-// names `where` and the part that is not supported.
+// Any file of that library. Its text without the lists becomes the vocabulary's `pipeline`, by which text is encoded;
+// as far as GGUF has a form for it (byte-level BPE, BPE over U+2581-spaced text, whose order of merges gives the
+// scores, and Unigram) the other fields say it, too. bos and eos are those that its post_processor adds, if any.
+// Throws Error that names `where` and the part that is not supported.
 Vocabulary read_tokenizer_json(std::string_view bytes, std::string_view where);
 
 // The reverse, for byte-level BPE and what was read from such a file.

@@ -49,8 +49,9 @@ class HfConfig {
     };
     std::vector<Unread> unread() const;
 
-    // T: bool, int32_t, uint32_t, int64_t, uint64_t, float, double, std::string, or std::vector of one of
-    // these. A value of another type, or out of range, is an Error naming file, key and type; so is an infinite number or none.
+    // T: bool, int32_t, uint32_t, int64_t, uint64_t, float, double, std::string, or std::vector of one of these. A
+    // value of another type, or out of range, is an Error naming file, key and type; so is an infinite number or
+    // none.
     template <typename T>
     std::optional<T> find(const Keys& keys) const;  // nullopt when absent
     template <typename T>

@@ -151,8 +151,8 @@ constinit const Fields decoder_fields = decoder_table;
 
 namespace {
 
-// A model's name where files have the path it was loaded from: its last part, and "OWNER/NAME" stays. None where that is
-// a snapshot's hash.
+// A model's name where files have the path it was loaded from: its last part, and "OWNER/NAME" stays. None where that
+// is a snapshot's hash.
 std::string name_of(const std::string& name_or_path, size_t separators_of_names) {
     constexpr std::string_view separators = "/\\", beginnings = "/\\.~";
     const auto is_separator = [&](char c) { return separators.find(c) != std::string_view::npos; };

@@ -16,8 +16,8 @@ using nlohmann::json;
 
 struct KnownKey {
     std::string_view name;  // ending in "*": all that begin so
-    // Nothing: no value of it changes a result. Else the values, JSON with | between them, that say what a model without
-    // the key does; any other one does change results.
+    // Nothing: no value of it changes a result. Else the values, JSON with | between them, that say what a model
+    // without the key does; any other one does change results.
     std::string_view neutral = {};
 };
 

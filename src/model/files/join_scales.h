@@ -11,9 +11,9 @@ namespace gremium {
 // `scales` U8 [..., rows, blocks], 2^(s − 127). Gives mxfp4 [..., rows, 32·blocks].
 OwnedTensor join_mxfp4(const OpaqueEntry& blocks, const OpaqueEntry& scales, const std::string& source);
 
-// f8_e4m3 [rows, cols], or a stack of such matrices, times scales of any float type: of blocks of so many rows and columns
-// [⌈rows/128⌉, ⌈cols/128⌉] (DeepSeek-V3), of rows, or one a matrix. Gives bf16, as DeepSeek's own conversion does. Error
-// where a product is no number.
+// f8_e4m3 [rows, cols], or a stack of such matrices, times scales of any float type: of blocks of so many rows and
+// columns [⌈rows/128⌉, ⌈cols/128⌉] (DeepSeek-V3), of rows, or one a matrix. Gives bf16, as DeepSeek's own conversion
+// does. Error where a product is no number.
 struct F8Block {
     int64_t rows = 128, cols = 128;
 };

@@ -164,8 +164,8 @@ void write_items(TensorWriter& writer, const TensorSource& source, const std::ve
     }
 }
 
-// `understood` is what a reader of the written configuration would make of it; of a name that looks like a path it keeps
-// the end.
+// `understood` is what a reader of the written configuration would make of it; of a name that looks like a path it
+// keeps the end.
 void require_same(const ModelSpec& written, ModelSpec understood, const std::string& path) {
     understood.name = written.name;
     if (const std::string difference = first_difference(written, understood); !difference.empty())

@@ -20,9 +20,9 @@ struct Segment {
     std::vector<Token> tokens;  // of the others; the last one is `end`
 };
 
-// White space as transformers' templates expect it (trim_blocks, lstrip_blocks): the line end after a
-// statement or comment goes, and so do the blanks before one that begins its line; `-` and `+` beside the
-// braces as usual. Line ends of all kinds are "\n", and one at the end of the template goes. Throws Error with the line.
+// White space as transformers' templates expect it (trim_blocks, lstrip_blocks): the line end after a statement or
+// comment goes, and so do the blanks before one that begins its line; `-` and `+` beside the braces as usual. Line
+// ends of all kinds are "\n", and one at the end of the template goes. Throws Error with the line.
 std::vector<Segment> lex(std::string_view source);
 
 }  // namespace gremium::jinja

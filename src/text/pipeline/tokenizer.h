@@ -9,8 +9,8 @@
 
 namespace gremium::pipeline {
 
-// Of a vocabulary whose `pipeline` is such a file's text without its lists (read_tokenizer_json). Ids are those of Hugging
-// Face's tokenizers library. Throws Error that names what is not supported.
+// Of a vocabulary whose `pipeline` is such a file's text without its lists (read_tokenizer_json). Ids are those of
+// Hugging Face's tokenizers library. Throws Error that names what is not supported.
 std::unique_ptr<Tokenizer> make_tokenizer(Vocabulary vocabulary);
 
 // The tokens as the file spells them.
