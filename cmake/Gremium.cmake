@@ -7,6 +7,9 @@ if(CCACHE)  # which wants to see what a precompiled header brings
   target_compile_options(gremium_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
                                                    $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
 endif()
+if(GREMIUM_UNITY)  # names of one file are no shadows of another's
+  target_compile_options(gremium_options INTERFACE -Wno-shadow)
+endif()
 if(GREMIUM_WERROR)
   target_compile_options(gremium_options INTERFACE -Werror)
 endif()
