@@ -284,9 +284,9 @@ class Commands(unittest.TestCase):
             "added_tokens": [{"id": 5, "content": "<|end|>", "special": True}],
             "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}, "model": model}))
         self.assertEqual(json.loads(gremium("tokenize", "-m", "bpe", "ab ab<|end|>", "--json"))["ids"], [3, 4, 5])
-        model["type"] = "WordPiece"
+        model["type"] = "Phrases"
         (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
-        self.assertIn('tokenizer.json: model "WordPiece" is not supported; supported: BPE, Unigram', gremium("tokenize", "-m", "bpe", "a", code=1))
+        self.assertIn('tokenizer.json: model "Phrases" is not supported; supported: BPE, Unigram, WordPiece', gremium("tokenize", "-m", "bpe", "a", code=1))
 
     def chat(self, text, *arguments):
         """Answers to the lines of `text`, of a model that has a template."""

@@ -148,6 +148,13 @@ TEST(Splitter, LongWordsOfRepetitionsWithinRepetitions) {
     EXPECT_EQ(words("exaone-moe", text), std::vector{text});
 }
 
+TEST(Splitter, WhatHasNoCounterpartIsRefused) {
+    for (const char* expression : {"[a[bc]]", "[^a&&b]", "[\\W]", "\\X", "\\h", "[[:graph:]]", "(", "\\p{Nowhere}"})
+        EXPECT_THROW(Splitter(std::vector<std::string>{expression}), Error) << expression;
+    const std::vector<std::string> both = {"[a-z&&[^b]]+"};
+    EXPECT_THAT(words(both, "abcd1"), ElementsAre("a", "b", "cd", "1"));
+}
+
 TEST(Splitter, DigitsInGroupsOfThree) {
     EXPECT_THAT(words("tiny_aya", "1234567 12 x"), ElementsAre("1", "234", "567", " ", "12", " x"));
     EXPECT_THAT(words("tiny_aya", "1234a 123."), ElementsAre("123", "4", "a", " ", "123", "."));

@@ -114,6 +114,18 @@ TEST(TokenizerJson, SentencePieceBpeAsMerges) {
     EXPECT_EQ(make_tokenizer(v)->encode("ab a"), (Ids{8, 7}));
 }
 
+TEST(TokenizerJson, AddedTokensOfSpacesAreSpaces) {
+    const Json file = Json::parse(R"({
+        "added_tokens": [{"id": 0, "content": "<unk>", "special": true},
+                         {"id": 3, "content": "▁▁", "special": false, "normalized": false}],
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+        "model": {"type": "BPE", "byte_fallback": true, "unk_token": "<unk>",
+            "vocab": {"<unk>": 0, "▁": 1, "a": 2, "▁▁": 3, "▁a": 4}, "merges": ["▁ ▁", "▁ a"]}})");
+    const auto t = make_tokenizer(read_tokenizer_json(file.dump(), "tokenizer.json"));
+    EXPECT_EQ(t->encode("  a a"), (Ids{3, 2, 4}));
+    EXPECT_EQ(t->decode(Ids{3, 2, 4}), "  a a");
+}
+
 TEST(TokenizerJson, Unigram) {
     const Json file = Json::parse(R"({
         "added_tokens": [{"id": 0, "content": "<unk>", "special": true}, {"id": 1, "content": "</s>", "special": true},

@@ -41,11 +41,15 @@ class PipelineTokenizer final : public Tokenizer {
           model_(make_model(file.at("model"), vocabulary(), tokens_, pre_tokenizers_.spell_bytes())),
           words_(vocabulary().tokens.size()) {
         const Vocabulary& v = vocabulary();
-        pieces_ = decoded_pieces(decoder_of(file), tokens_);
-        for (int32_t id = 0; id < v.size(); ++id) {
-            const TokenType type = v.types[static_cast<size_t>(id)];
-            if (type == TokenType::control || type == TokenType::user_defined || type == TokenType::unknown)
-                pieces_[static_cast<size_t>(id)] = tokens_[static_cast<size_t>(id)];
+        const Json decoder = decoder_of(file);
+        pieces_ = decoded_pieces(decoder, tokens_);
+        // Special tokens are their text; the alphabet of bytes is not that of added tokens.
+        const bool spells_bytes = decoder.dump().find("\"ByteLevel\"") != std::string::npos;
+        for (size_t id = 0; id < tokens_.size(); ++id) {
+            const TokenType type = v.types[id];
+            if (type == TokenType::control || type == TokenType::unknown ||
+                (type == TokenType::user_defined && spells_bytes))
+                pieces_[id] = tokens_[id];
         }
         before_ = file.value("before", std::vector<int32_t>());
         behind_ = file.value("behind", std::vector<int32_t>());
