@@ -1,12 +1,27 @@
 #include "cli/command.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 namespace gremium::cli {
+namespace {
+
+// Random ones have 32 bits, so that every reader of JSON keeps them. 2³²-1 is llama.cpp's other name of -1.
+uint64_t parse_seed(const std::string& text) {
+    if (text == "-1" || text == "4294967295") return std::random_device{}();
+    uint64_t seed = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+    if (error != std::errc() || end != text.data() + text.size())
+        throw CLI::ValidationError(fmt::format("--seed: '{}', expected a whole number from 0 to 2^64-1, or -1", text));
+    return seed;
+}
+
+}  // namespace
 
 // A number for which `allowed` is true; "expected" says which.
 template <typename Number>
@@ -93,9 +108,6 @@ Flag Command::option(const std::string& names, int& value, const std::string& he
 Flag Command::option(const std::string& names, int64_t& value, const std::string& help) {
     return Flag(app_->add_option(names, value, help));
 }
-Flag Command::option(const std::string& names, uint64_t& value, const std::string& help) {
-    return Flag(app_->add_option(names, value, help));
-}
 Flag Command::option(const std::string& names, float& value, const std::string& help) {
     return Flag(app_->add_option(names, value, help));
 }
@@ -105,6 +117,10 @@ Flag Command::option(const std::string& names, double& value, const std::string&
 Flag Command::option(const std::string& names, const std::function<void(const std::string&)>& set,
                      const std::string& help) {
     return Flag(app_->add_option_function<std::string>(names, set, help));
+}
+Flag Command::seed(const std::string& names, uint64_t& value, const std::string& help) {
+    const auto set = [&value](const std::string& text) { value = parse_seed(text); };
+    return option(names, set, help + "; -1: another one each time").show_default(std::to_string(value));
 }
 Flag Command::flag(const std::string& names, bool& value, const std::string& help) {
     return Flag(app_->add_flag(names, value, help));
@@ -140,7 +156,6 @@ int run_program(const Program& program, int argc, char** argv) {
     }
 }
 
-void wrong_usage(const std::string& message) { throw CLI::ValidationError(message); }
 void require_flag(const std::string& names) { throw CLI::RequiredError(names); }
 
 void parse_flags(const std::string& text, const std::function<void(Command)>& define) {

@@ -55,10 +55,11 @@ class Command {
     Flag option(const std::string& names, std::vector<std::string>& values, const std::string& help);
     Flag option(const std::string& names, int& value, const std::string& help);
     Flag option(const std::string& names, int64_t& value, const std::string& help);
-    Flag option(const std::string& names, uint64_t& value, const std::string& help);
     Flag option(const std::string& names, float& value, const std::string& help);
     Flag option(const std::string& names, double& value, const std::string& help);
     Flag option(const std::string& names, const std::function<void(const std::string&)>& set, const std::string& help);
+    // Of random numbers: 0 to 2⁶⁴-1, or -1 for another one each time.
+    Flag seed(const std::string& names, uint64_t& value, const std::string& help);
     Flag flag(const std::string& names, bool& value, const std::string& help);
     Flag get(const std::string& name);  // one that is there already
 
@@ -81,7 +82,6 @@ struct Program {
 // throws.
 int run_program(const Program& program, int argc, char** argv);
 
-[[noreturn]] void wrong_usage(const std::string& message);
 // Wrong usage: what is missing.
 [[noreturn]] void require_flag(const std::string& names);
 

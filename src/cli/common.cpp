@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -55,20 +54,6 @@ void add_context(Command command, Context& context) {
     add_cache_type(command, context.cache);
 }
 
-namespace {
-
-// Random ones have 32 bits, so that every reader of JSON keeps them. 2³²-1 is llama.cpp's other name of -1.
-uint64_t parse_seed(const std::string& text) {
-    if (text == "-1" || text == "4294967295") return std::random_device{}();
-    uint64_t seed = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-    if (error != std::errc() || end != text.data() + text.size())
-        wrong_usage(fmt::format("--seed: '{}', expected a whole number from 0 to 2^64-1, or -1", text));
-    return seed;
-}
-
-}  // namespace
-
 void add_generation(Command command, Generation& generation, Context& context) {
     engine::GenerateOptions& generate = generation.generate;
     engine::SamplerOptions& sampler = generate.sampler;
@@ -79,11 +64,7 @@ void add_generation(Command command, Generation& generation, Context& context) {
         .one_value();
     command.flag("--ignore-eos", generate.ignore_end, "go on after an end-of-text token");
     add_context(command, context);
-    command
-        .option(
-            "-s,--seed", [&sampler](const std::string& text) { sampler.seed = parse_seed(text); },
-            "seed of the random numbers that choose tokens; -1: another one each time")
-        .show_default(std::to_string(sampler.seed));
+    command.seed("-s,--seed", sampler.seed, "seed of the random numbers that choose tokens");
     command.option("--temp", sampler.temperature, "temperature; 0: always the most probable token")
         .at_least(0)
         .show_default();

@@ -201,7 +201,7 @@ void add_experts_tune(Command experts) {
         .option("--lr", options->tune.lr,
                 "highest learning rate (default: 0.005; with --lora 0.01, with --everything 0.001)")
         .above(0);
-    command.option("-s,--seed", options->tune.seed, "seed of the order of the windows").show_default();
+    command.seed("-s,--seed", options->tune.seed, "seed of the order of the windows");
     command.option("--eval", options->evaluate, "text files to measure before and after: NAME=FILE or FILE");
     add_sample(command, options->sample,
                "limit of tokens of each --eval text, and of the text that --percent looks at");

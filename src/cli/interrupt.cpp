@@ -21,6 +21,7 @@ void catch_interrupts() {
     struct sigaction action {};
     action.sa_handler = on_interrupt;
     sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;  // what is being written is written
     sigaction(SIGINT, &action, nullptr);
 }
 

@@ -1,5 +1,7 @@
 #include "cli/run_prompts.h"
 
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -25,14 +27,18 @@ class Runner {
           live_(!options.common.json),
           colour_(live_ && wants_colour(stdout)),
           layer_(options.colour_layer >= 0 ? recorder_.require_layer(options.colour_layer, "--colour-layer")
-                                           : recorder_.middle_layer()) {}
+                                           : recorder_.middle_layer()) {
+        if (!options.trace.empty()) trace_file_.emplace(options.trace);
+        if (!options.audit.empty()) audit_file_.emplace(options.audit);
+    }
 
     void run() {
         if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
+        require_prompts();
         nlohmann::ordered_json report = nlohmann::ordered_json::array();
         for (const std::string& prompt : options_.prompts) report.push_back(answer(prompt));
-        if (!options_.trace.empty()) write_file_atomically(options_.trace, trace_);
-        if (!options_.audit.empty()) write_file_atomically(options_.audit, record_);
+        if (trace_file_) trace_file_->commit();
+        if (audit_file_) audit_file_->commit();
         if (options_.common.json)
             fmt::print("{}\n", to_text(report.size() == 1 ? report[0] : report));
         else if (options_.stats)
@@ -40,17 +46,27 @@ class Runner {
     }
 
   private:
+    engine::PromptCache new_cache() const {
+        return engine::PromptCache(model_, {.context = options_.context.size,
+                                            .cache = options_.context.cache,
+                                            .compute = engine::compute_of(*options_.common.arithmetic)});
+    }
+
+    // Before the first of them is shown.
+    void require_prompts() const {
+        const engine::PromptCache cache = new_cache();
+        for (const std::string& prompt : options_.prompts)
+            cache.require(engine::text_prompt(*model_, prompt, options_.languages));
+    }
+
     nlohmann::ordered_json answer(const std::string& prompt) {
         hooks::Answer answer(model_, engine::text_prompt(*model_, prompt, options_.languages), answer_options(prompt));
-        engine::PromptCache cache(model_, {.context = options_.context.size,
-                                           .cache = options_.context.cache,
-                                           .compute = engine::compute_of(*options_.common.arithmetic)});
-        cache.require(answer.prompt());
+        engine::PromptCache cache = new_cache();
         if (live_ && !model_->encoder) print_now(prompt);
         const hooks::AnswerResult& result = answer.run(cache);
         if (live_) print_now("\n");
         speed_ += result.speed;
-        if (!options_.trace.empty()) trace_ += recorder_.to_json_lines(model_->tokenizer.get());
+        if (trace_file_) trace_file_->write(recorder_.to_json_lines(model_->tokenizer.get()));
         recorder_.clear_events();
         if (options_.explain && live_) print_explained(*model_, result.explained);
         if (!options_.common.json) return {};
@@ -70,9 +86,9 @@ class Runner {
             options.on_text = [this](std::string_view text, int32_t position) {
                 print_now(coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
             };
-        if (options_.audit.empty()) return options;
+        if (!audit_file_) return options;
         if (hash_.empty()) hash_ = versions::model_hash(*model_);
-        options.on_audit = [this](const std::string& line) { record_ += line + "\n"; };
+        options.on_audit = [this](const std::string& line) { audit_file_->write(line + "\n"); };
         options.audit = {.version = GREMIUM_VERSION,
                          .model = model_path(options_.common),
                          .model_hash = hash_,
@@ -88,7 +104,8 @@ class Runner {
     engine::GenerateOptions generate_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     hooks::RouteRecorder recorder_;
-    std::string trace_, record_, hash_;  // lines of the files; the model's
+    std::optional<AtomicFile> trace_file_, audit_file_;
+    std::string hash_;  // the model's
     bool live_, colour_;
     int layer_;
     hooks::Speed speed_;

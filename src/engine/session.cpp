@@ -45,7 +45,7 @@ void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
     for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
         const auto chunk = tokens.subspan(static_cast<size_t>(begin),
                                           static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));
-        if (options_.cancelled && options_.cancelled()) fail("the evaluation was cancelled");
+        if (count > 1 && options_.cancelled && options_.cancelled()) fail("the evaluation was cancelled");
         const int64_t first = length();
         const Due due{&timeline_, chunk};
         Step step(arena_, *model_, options_.compute, std::span(&due, 1));

@@ -18,7 +18,7 @@ struct SessionOptions {
     DType cache = DType::f32;     // of keys and values (model/kv_cache.h)
     DType compute = DType::q8_0;  // of matmuls (kernels/matmul/grouped_matmul.h); reference kernels round nothing
     moe::RoutingHook* hook = nullptr;
-    // Asked before each chunk; true ends the evaluation with an Error. Null: nobody is asked.
+    // Asked before each chunk of several tokens; true ends the evaluation with an Error. Null: nobody is asked.
     std::function<bool()> cancelled = {};
 };
 

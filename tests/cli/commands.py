@@ -824,11 +824,17 @@ class Commands(unittest.TestCase):
             "window beyond the context": ("trace", "-m", "tiny.gguf", "--data", "x=text.txt", "-o", "refused", "--window", 65),
             "no atlas of a model": ("atlas", "tiny.gguf", "-o", "x.html"),
             "no record": ("replay", "text.txt"),
+            "the second prompt beyond the context": ("run", "-m", "tiny.gguf", "-p", "a", "-p", "Document 17 " * 100, "-n", 1),
+            "a trace that cannot be written": ("run", "-m", "tiny.gguf", "-p", "a", "--trace", "no/where"),
             "unknown kernels": ("inspect", "-m", "tiny.gguf", "--kernels", "sse9"),
         }
         for name, arguments in cases.items():
             with self.subTest(name):
-                message = gremium(*arguments, code=1)
+                result = subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, capture_output=True)
+                message = result.stderr.decode()
+                self.assertEqual(result.returncode, 1)
+                if arguments[0] == "run":
+                    self.assertEqual(result.stdout, b"")
                 self.assertEqual(message.count("\n"), 1, message)
                 self.assertTrue(message.startswith("gremium: "), message)
         self.assertFalse((self.folder / "x.gguf").exists())

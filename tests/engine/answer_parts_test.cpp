@@ -6,7 +6,7 @@
 namespace gremium::engine {
 namespace {
 
-// A token a byte, and control tokens behind them.
+// A token a byte, one for spaces, and control tokens behind them.
 Vocabulary vocabulary(const std::vector<std::string>& control) {
     Vocabulary v;
     v.tokens.push_back("<unk>");
@@ -16,6 +16,8 @@ Vocabulary vocabulary(const std::vector<std::string>& control) {
         v.tokens.push_back(fmt::format("<0x{:02X}>", byte));
         v.types.push_back(TokenType::byte);
     }
+    v.tokens.push_back("▁");
+    v.types.push_back(TokenType::normal);
     for (const std::string& text : control) {
         v.tokens.push_back(text);
         v.types.push_back(TokenType::control);
