@@ -96,7 +96,7 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece) {
     line["weights"] = event.weights;
     if (std::isfinite(event.margin)) line["margin"] = event.margin;  // JSON has no infinity (k = E)
     if (!event.norms.empty()) line["norms"] = event.norms;
-    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_text(line);
 }
 
 namespace {
