@@ -13,7 +13,7 @@ struct StoreCheck {
     int64_t versions = 0, objects = 0, bytes = 0;  // of all files of versions and weights
     int64_t unused = 0;  // of those, files that no branch reaches, and halves a crash has left
 };
-// Reads everything, the base model included.
+// Reads everything, the base model included; needs no right to write.
 StoreCheck check_store(VersionStore& store);
 
 struct Collected {

@@ -52,7 +52,12 @@ std::filesystem::path model_files(const std::string& path);
 struct CommitOptions {
     std::string message;
     std::vector<std::string> provenance = {};  // how it came to be, a line each
+    // The version that it was made of, if that was HEAD. When HEAD has moved on meanwhile, the new version stands
+    // beside it on a branch of its own, HEAD stays, and Error says so.
+    std::string onto = {};
 };
+// As a version keeps it. Error for one that is empty, too long, or more than text (base/printable.h).
+std::string checked_message(const std::string& message);
 struct Committed {
     std::string version, branch, parent;  // branch: empty where HEAD names a version itself
     // What is otherwise than in the parent: layers of other sizes, experts' weights, rows of routers, other tensors.
@@ -65,8 +70,8 @@ struct Committed {
 // What the model has otherwise than HEAD becomes the next version of HEAD's branch. Errors: not a variant of the base
 // model, no change.
 Committed commit(VersionStore& store, const Model& model, const CommitOptions& options);
-// Error unless the model is bit for bit what HEAD is: then what is made of it may be committed on top.
-void require_head(const VersionStore& store, const Model& model);
+// HEAD's version. Error unless the model is bit for bit what that is: then what is made of it may be committed on top.
+std::string require_head(const VersionStore& store, const Model& model);
 
 // A version that undoes one: whatever that one changed is as before it again. Error where later ones changed the same.
 Committed revert(VersionStore& store, const std::string& version, const CommitOptions& options);
