@@ -18,10 +18,11 @@ std::vector<std::string_view> documents_of(std::string_view text, size_t longest
 // The documents of some files, as views into their maps; none is longer than a megabyte.
 class Documents {
   public:
-    // `patterns` are paths or globs; one that matches nothing is an Error.
+    // `patterns` as files_of (data/files.h) has them; one that matches nothing is an Error.
     explicit Documents(std::span<const std::string> patterns);
 
     std::span<const std::string_view> all() const { return documents_; }
+    std::span<const MappedFile> files() const { return files_; }
     std::string hash() const;  // of the text, in order
 
   private:
@@ -34,5 +35,8 @@ struct Split {
     std::vector<std::string_view> train, heldout;
 };
 Split split_documents(std::span<const std::string_view> documents, double share);
+// For so few documents that the above leaves one side empty: about the last `share` of the text, from a line's
+// beginning on. Nothing is held out of a text that cannot be cut.
+Split split_end(std::span<const std::string_view> documents, double share);
 
 }  // namespace gremium::data

@@ -25,8 +25,10 @@ void complete(TrainConfig& config, const std::string& source);
 nlohmann::json to_json(const TrainConfig& config);
 
 // The first key that differs and that a resumed run may not change: all but what only concerns speed, reporting and the
-// learning-rate plan. Empty when there is none.
+// learning-rate plan (WhenResumed). Empty when there is none.
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now);
+// What of the learning-rate plan differs: "train.lr = 0.002 instead of 0.001".
+std::vector<std::string> replanned(const nlohmann::json& saved, const nlohmann::json& now);
 
 // The specification of the model to train. Of the outline, sizes of 0 stand for what follows from others: ssm.inner for
 // twice the width, ssm.dt_rank for a sixteenth of it; no experts make a dense model, and a dense width of 0 layers
