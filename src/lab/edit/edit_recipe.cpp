@@ -8,7 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "lab/edit/adapter.h"
+#include "lab/edit/adapt.h"
 #include "lab/edit/edits.h"
 #include "versions/versions.h"
 

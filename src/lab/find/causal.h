@@ -32,6 +32,7 @@ struct CausalOptions {
     int draws = 20;
     uint64_t seed = 1;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
+    std::function<void()> between = {};  // as compare()'s
 };
 
 // `load` gives each expert's share of tokens of both texts together (Finding's shares); throws Error where the experts

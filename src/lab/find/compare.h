@@ -1,6 +1,7 @@
 // How differently variants of a model predict the same text: other weights, or other routing.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -29,8 +30,10 @@ struct Comparison {
 };
 
 // Windows must be of one length, vocabularies of one size. Each window begins a fresh context. Memory: two rows of
-// logits a token of a batch, a batch is at least one window.
+// logits a token of a batch, a batch is at least one window. `between` (may be null) is called after each batch; what
+// it throws ends the comparison.
 Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows,
-                   engine::Arithmetic arithmetic = engine::Arithmetic::exact);
+                   engine::Arithmetic arithmetic = engine::Arithmetic::exact,
+                   const std::function<void()>& between = {});
 
 }  // namespace gremium::lab

@@ -1,6 +1,7 @@
 // Texts on which a model that was changed is measured beside the one it was made from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ class MeasuredTexts {
         double kl = 0;             // from the original, nats a token
         double max_violation = 0;  // the largest MaxVio of all layers
     };
-    std::vector<Numbers> measure(const Model& model) const;  // one a text
+    // One a text; `between` as compare()'s.
+    std::vector<Numbers> measure(const Model& model, const std::function<void()>& between = {}) const;
 
     bool empty() const { return texts_.empty(); }
     size_t size() const { return texts_.size(); }

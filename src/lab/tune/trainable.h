@@ -26,6 +26,9 @@ class Trainable {
     LowRank take_low_rank() { return std::move(change_); }
     ops::Weight weight() const { return {weight_, gradient_}; }
 
+    // What training has come to, by name: values and moments. Whoever writes to it calls follow().
+    std::vector<std::pair<std::string, Tensor>> state() const;
+
     // Passes the gradient on to what is trained, and adds that.
     void collect(train::Trainables& trainables);
     // After the update: the tensor follows what was trained.
