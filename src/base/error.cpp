@@ -1,22 +1,16 @@
 #include "base/error.h"
 
+#include "base/printable.h"
+
 namespace gremium {
 
 std::string in_one_line(std::string_view message) {
     constexpr size_t most = 2000;
-    std::string line;
-    for (const char c : message) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool begins = (byte & 0xC0) != 0x80;
-        if (begins && line.size() > most) return line + "…";
-        if (c == '\n')
-            line += "\\n";
-        else if (byte < ' ' || byte == 0x7f)
-            line += fmt::format("\\x{:02x}", byte);
-        else
-            line += c;
-    }
-    return line;
+    std::string line = printable(message);
+    if (line.size() <= most) return line;
+    size_t end = most;
+    while ((static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) ++end;
+    return line.substr(0, end) + "…";
 }
 
 }  // namespace gremium

@@ -85,6 +85,10 @@ nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::stri
     return parse<nlohmann::ordered_json>(text, source);
 }
 
+std::string to_text(const nlohmann::ordered_json& value, int indentation) {
+    return value.dump(indentation, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 json read_json(const std::filesystem::path& path, size_t max_bytes) {
     return parse_json(read_text_file(path, max_bytes), path.string());
 }

@@ -1,4 +1,4 @@
-// JSON of foreign files.
+// JSON of foreign files, and JSON as it is written.
 #pragma once
 
 #include <filesystem>
@@ -14,5 +14,9 @@ namespace gremium {
 nlohmann::json read_json(const std::filesystem::path& path, size_t max_bytes = size_t{4} << 20);
 nlohmann::json parse_json(std::string_view text, const std::string& source);
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& source);
+
+// In one line, or with so many spaces of indentation. Always JSON: bytes that are not UTF-8 become U+FFFD, numbers that
+// are not finite null.
+std::string to_text(const nlohmann::ordered_json& json, int indentation = -1);
 
 }  // namespace gremium

@@ -9,7 +9,7 @@ namespace {
 struct Options {
     std::vector<std::string> directories;
     std::string out;
-    bool quiet = false;
+    bool quiet = false, json = false;
 };
 
 void make_atlas(const Options& options) {
@@ -17,7 +17,10 @@ void make_atlas(const Options& options) {
     for (const std::string& directory : options.directories) models.push_back(lab::open_traces(directory));
     const std::string page = lab::atlas_page(models);
     write_file_atomically(options.out, page);
-    if (!options.quiet) fmt::print("{}: {}\n", options.out, human_bytes(static_cast<double>(page.size())));
+    if (options.json)
+        fmt::print("{}\n", to_text({{"written", options.out}, {"bytes", page.size()}}));
+    else if (!options.quiet)
+        fmt::print("{}: {}\n", options.out, human_bytes(static_cast<double>(page.size())));
 }
 
 }  // namespace
@@ -28,6 +31,7 @@ void add_atlas(Command app) {
         app.add("atlas", "Make an HTML page of what 'gremium trace' found in a model, or in two beside each other");
     command.option("DIR", options->directories, "directories that 'gremium trace' wrote").required().values(1, 2);
     command.option("-o,--out", options->out, "the HTML file to write").required();
+    command.flag("--json", options->json, "print JSON");
     command.flag("-q,--quiet", options->quiet, "print nothing");
     command.examples({"gremium atlas traces -o atlas.html"});
     command.run([=] { make_atlas(*options); });

@@ -51,23 +51,28 @@ nlohmann::ordered_json to_json(const versions::Committed& done) {
 }
 
 void add_commit_flags(Command command, CommitFlags& flags) {
-    const Flag store = command.option(
-        "--commit", flags.store, "add the new model to this directory of versions; its HEAD must be the opened model");
+    const Flag store = command.option("--commit", flags.store,
+                                      "add the new model to this directory of versions; its HEAD must be the opened "
+                                      "model, also when the work is done");
     command.option("--message", flags.message, "with --commit: description of the version").needs(store);
 }
 
 CommitTarget::CommitTarget(const CommitFlags& flags, const Model& opened) : message_(flags.message) {
     if (flags.store.empty()) return;
     if (message_.empty()) fail("--commit: a --message is expected, which says what the version is");
+    versions::checked_message(message_);
     store_.emplace(flags.store);
-    versions::require_head(*store_, opened);
+    { const versions::VersionStore::Lock free_and_writable(*store_); }
+    onto_ = versions::require_head(*store_, opened);
 }
 
-void CommitTarget::commit(const Model& made, std::vector<std::string> provenance, bool says) {
-    if (!store_) return;
-    const versions::Committed done =
-        versions::commit(*store_, made, {.message = message_, .provenance = std::move(provenance)});
+std::optional<versions::Committed> CommitTarget::commit(const Model& made, std::vector<std::string> provenance,
+                                                        bool says) {
+    if (!store_) return std::nullopt;
+    versions::Committed done =
+        versions::commit(*store_, made, {.message = message_, .provenance = std::move(provenance), .onto = onto_});
     if (says) print_committed(done);
+    return done;
 }
 
 }  // namespace gremium::cli

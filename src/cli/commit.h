@@ -20,13 +20,15 @@ void add_commit_flags(Command command, CommitFlags& flags);  // --commit, --mess
 // Where a new model is to be committed, if anywhere.
 class CommitTarget {
   public:
-    // Before the work. Error where the opened model is not what the store has checked out.
+    // Before the work. Error where the opened model is not what the store has checked out, where another program goes
+    // on writing to the store, and for what else would only fail afterwards.
     CommitTarget(const CommitFlags& flags, const Model& opened);
-    void commit(const Model& made, std::vector<std::string> provenance, bool says);
+    // Nothing where there is no store to commit to.
+    std::optional<versions::Committed> commit(const Model& made, std::vector<std::string> provenance, bool says);
 
   private:
     std::optional<versions::VersionStore> store_;
-    std::string message_;
+    std::string message_, onto_;
 };
 
 void print_committed(const versions::Committed& done);

@@ -152,8 +152,10 @@ Importance open_importance(const std::string& path, const ModelSpec& spec) {
     return importance;
 }
 
-std::string to_text(const nlohmann::ordered_json& json) {
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+void fail_for(const std::vector<std::string>& faults) {
+    if (faults.empty()) return;
+    for (size_t i = 0; i + 1 < faults.size(); ++i) fmt::print(stderr, "gremium: {}\n", faults[i]);
+    throw Error(faults.back());
 }
 
 std::string human_count(double n) {

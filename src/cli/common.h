@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "cli/command.h"
 #include "engine/arithmetic.h"
 #include "engine/continuation.h"
@@ -58,8 +59,9 @@ std::shared_ptr<const Model> open_model(const std::string& path);
 // Comma-separated ids: "1,2,3".
 std::vector<int32_t> parse_ids(const std::string& list);
 
-// Bytes that are not UTF-8 become U+FFFD.
-std::string to_text(const nlohmann::ordered_json& json);
+// Of several inputs some were at fault, and the others are done: a line on stderr for each, and exit code 1. Nothing
+// where all are well.
+void fail_for(const std::vector<std::string>& faults);
 
 std::string human_count(double n);  // 22.6M
 std::string human_bytes(double n);  // 23.9 MiB

@@ -68,6 +68,20 @@ class ProgressLine {
     bool live_;
 };
 
+void report(const Options& options, bool gguf, std::string_view type, int64_t weights) {
+    const int64_t bytes = gguf ? static_cast<int64_t>(std::filesystem::file_size(options.out)) : 0;
+    const double bits = 8 * static_cast<double>(bytes) / static_cast<double>(weights);
+    if (options.common.json) {
+        nlohmann::ordered_json said{
+            {"from", options.in}, {"to", options.out}, {"layout", gguf ? "gguf" : "hugging_face"}, {"type", type}};
+        if (gguf) said.update({{"bytes", bytes}, {"bits_per_weight", bits}});
+        fmt::print("{}\n", to_text(said));
+    } else if (!options.common.quiet) {
+        fmt::print("{} -> {} ({}, {})\n", options.in, options.out, gguf ? "GGUF" : "Hugging Face layout", type);
+        if (gguf) fmt::print("{}, {:.2f} bits a weight\n", human_bytes(static_cast<double>(bytes)), bits);
+    }
+}
+
 void convert_model(const Options& options) {
     apply(options.common);
     const auto [dtype, recipe] = target(options);
@@ -107,7 +121,7 @@ void convert_model(const Options& options) {
         return counts ? importance->of(slot, matrix) : std::span<const float>();
     };
     {
-        const ProgressLine progress(options.common.quiet);
+        const ProgressLine progress(options.common.quiet || options.common.json);
         save_model(*model, options.out,
                    {.container = gguf ? Container::gguf : Container::hugging_face,
                     .dtype = dtype,
@@ -117,13 +131,7 @@ void convert_model(const Options& options) {
                     .importance_origin = origin,
                     .progress = std::cref(progress)});
     }
-    if (options.common.quiet) return;
-    fmt::print("{} -> {} ({}, {})\n", options.in, options.out, gguf ? "GGUF" : "Hugging Face layout",
-               recipe ? recipe->name : info(dtype).name);
-    if (!gguf) return;
-    const double bytes = static_cast<double>(std::filesystem::file_size(options.out)),
-                 weights = static_cast<double>(size_of(model->spec).total_parameters);
-    fmt::print("{}, {:.2f} bits a weight\n", human_bytes(bytes), 8 * bytes / weights);
+    report(options, gguf, recipe ? recipe->name : info(dtype).name, size_of(model->spec).total_parameters);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "cli/common.h"
 #include "cli/prompt_text.h"
 #include "cli/steering.h"
@@ -30,6 +31,9 @@ struct Options {
     int64_t window = 0, stride = 0, chunk = 512;
     DType cache = DType::f32;
     Steering steering;
+    std::string count = "all";
+
+    bool as_llama() const { return count == "llama.cpp"; }
 };
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
@@ -71,7 +75,7 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
         nlohmann::ordered_json report = {
             {"tokens", ids.size()}, {"nats_per_token", evaluation.mean()}, {"perplexity", std::exp(evaluation.mean())}};
         add_to_report(report, steering);
-        fmt::print("{}\n", report.dump());
+        fmt::print("{}\n", to_text(report));
     } else if (!options.common.quiet) {
         fmt::print("{} tokens on {}: {:.4f} nats per token, perplexity {:.3f}\n", ids.size(), model.spec.name,
                    evaluation.mean(), std::exp(evaluation.mean()));
@@ -97,54 +101,109 @@ std::vector<int32_t> encode_text(const Tokenizer& tokenizer, std::string_view te
     return ids;
 }
 
-void evaluate_files(const Options& options) {
-    const auto model = open_model(options.common);
-    const Tokenizer& tokenizer = engine::tokenizer_of(*model);
-    const int64_t window = engine::window_length(*model, options.window), batch = engine::windows_at_once(window);
-    const DType compute = engine::compute_of(*options.common.arithmetic);
-    std::optional<ImportanceRecorder> recorder;
-    if (!options.importance.empty()) recorder.emplace(*model);
-    const auto steering = make_steering(options.steering, model->spec);
-    engine::require_memory(
-        *model, {.chunk = batch * window, .logit_rows = std::min<int64_t>(batch * window, 512), .compute = compute},
-        available_memory());
-    nlohmann::ordered_json report = nlohmann::ordered_json::array();
-    if (!options.common.json && !options.common.quiet) {
-        announce(steering.get());
-        fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token", "perplexity",
-                   "bits/byte");
-    }
-    for (const std::string& file : options.files) {
-        const std::string text = read_text(file, {.nul = true, .note = say_note});
-        const auto ids = encode_text(tokenizer, text);
-        if (ids.size() < 2) fail("{}: too short to evaluate, {} tokens", file, ids.size());
-        const engine::Evaluation e = engine::evaluate(*model, ids,
-                                                      {.window = window,
-                                                       .stride = options.stride,
-                                                       .batch = batch,
-                                                       .compute = compute,
-                                                       .hook = steering.get(),
-                                                       .observer = recorder ? &*recorder : nullptr});
-        const double bits = e.bits_per_byte(static_cast<int64_t>(text.size()));
-        if (options.common.json) {
-            report.push_back({{"file", file},
-                              {"bytes", text.size()},
-                              {"tokens", e.tokens},
-                              {"nats_per_token", e.mean()},
-                              {"perplexity", std::exp(e.mean())},
-                              {"bits_per_byte", bits}});
-            add_to_report(report.back(), steering.get());
-        } else {
-            fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9.4f}\n", file, text.size(), e.tokens, e.mean(),
-                       std::exp(e.mean()), bits);
-        }
-    }
-    if (recorder) {
-        recorder->save(options.importance, options.files, window);
-        open_importance(options.importance, model->spec);
-    }
-    if (options.common.json) fmt::print("{}\n", report.dump());
+// As llama-perplexity does: without the last line end, in windows that begin with the token that begins texts.
+std::vector<int32_t> encode_for_llama(const Tokenizer& tokenizer, std::string_view text, int64_t window) {
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
+    if (vocabulary.add_eos)
+        fail("--count llama.cpp: this vocabulary ends texts with a token, which llama-perplexity refuses");
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    std::vector<int32_t> ids = tokenizer.encode(text, {.parse_special = false});
+    if (vocabulary.add_bos)
+        for (size_t i = 0; i < ids.size(); i += static_cast<size_t>(window)) ids[i] = vocabulary.bos;
+    return ids;
 }
+
+class FileEvaluator {
+  public:
+    explicit FileEvaluator(const Options& options)
+        : options_(options),
+          model_(open_model(options.common)),
+          window_(engine::window_length(*model_,
+                                        options.window == 0 && options.as_llama() ? llama_window : options.window)),
+          batch_(engine::windows_at_once(window_)),
+          steering_(make_steering(options.steering, model_->spec)) {
+        engine::tokenizer_of(*model_);
+        if (!options.importance.empty()) recorder_.emplace(*model_);
+        engine::require_memory(
+            *model_,
+            {.chunk = batch_ * window_, .logit_rows = std::min<int64_t>(batch_ * window_, 512), .compute = compute()},
+            available_memory());
+    }
+
+    // A file that is at fault keeps none of the others back.
+    void run() {
+        if (prints()) {
+            announce(steering_.get());
+            fmt::print("{:<32} {:>10} {:>9} {:>10} {:>11} {:>9}\n", "file", "bytes", "tokens", "nats/token",
+                       "perplexity", "bits/byte");
+        }
+        Json report = Json::array();
+        std::vector<std::string> faults, evaluated;
+        for (const std::string& file : options_.files) {
+            try {
+                report.push_back(evaluate(file));
+                evaluated.push_back(file);
+            } catch (const Error& error) {
+                faults.emplace_back(error.what());
+                report.push_back({{"file", file}, {"error", error.what()}});
+            }
+        }
+        if (recorder_ && !evaluated.empty()) {
+            recorder_->save(options_.importance, evaluated, window_);
+            open_importance(options_.importance, model_->spec);
+        }
+        if (options_.common.json) fmt::print("{}\n", to_text(report));
+        fail_for(faults);
+    }
+
+  private:
+    using Json = nlohmann::ordered_json;
+    static constexpr int64_t llama_window = 512;
+
+    bool prints() const { return !options_.common.json && !options_.common.quiet; }
+    DType compute() const { return engine::compute_of(*options_.common.arithmetic); }
+
+    Json evaluate(const std::string& file) {
+        const std::string text = read_text(file, {.nul = true, .note = say_note});
+        const Tokenizer& tokenizer = *model_->tokenizer;
+        const auto ids =
+            options_.as_llama() ? encode_for_llama(tokenizer, text, window_) : encode_text(tokenizer, text);
+        const auto least = static_cast<size_t>(options_.as_llama() ? 2 * window_ : 2);
+        if (ids.size() < least)
+            fail("{}: too short to evaluate, {} tokens, at least {} expected", file, ids.size(), least);
+        const engine::Evaluation e = engine::evaluate(*model_, ids,
+                                                      {.window = window_,
+                                                       .stride = options_.stride,
+                                                       .last_halves = options_.as_llama(),
+                                                       .batch = batch_,
+                                                       .compute = compute(),
+                                                       .hook = steering_.get(),
+                                                       .observer = recorder_ ? &*recorder_ : nullptr});
+        Json row = {{"file", file},
+                    {"bytes", text.size()},
+                    {"tokens", e.tokens},
+                    {"nats_per_token", e.mean()},
+                    {"perplexity", std::exp(e.mean())}};
+        std::string bits = "-";  // where not all tokens count, there are none
+        if (options_.as_llama()) {
+            row["count"] = options_.count;
+        } else {
+            row["bits_per_byte"] = e.bits_per_byte(static_cast<int64_t>(text.size()));
+            bits = fmt::format("{:.4f}", row["bits_per_byte"].get<double>());
+        }
+        add_to_report(row, steering_.get());
+        if (!options_.common.json)
+            fmt::print("{:<32} {:>10} {:>9} {:>10.4f} {:>11.3f} {:>9}\n", printable(file), text.size(), e.tokens,
+                       e.mean(), std::exp(e.mean()), bits);
+        return row;
+    }
+
+    const Options& options_;
+    std::shared_ptr<const Model> model_;
+    int64_t window_, batch_;
+    std::unique_ptr<hooks::SteeringHook> steering_;
+    std::optional<ImportanceRecorder> recorder_;
+};
 
 }  // namespace
 
@@ -171,6 +230,13 @@ void add_eval(Command app) {
                 fmt::format("tokens in a window (default: the context length, at most {})", engine::longest_window))
         .range(2, 1 << 20);
     command
+        .option("--count", options->count,
+                "all: every token but the first counts; llama.cpp: as llama-perplexity counts, in windows of 512 "
+                "(--window) of which the first half is only context, without the last line end")
+        .one_of({"all", "llama.cpp"})
+        .show_default()
+        .needs(files);
+    command
         .option(
             "--stride", options->stride,
             "begin a new window after this many tokens; a smaller number gives each token more context (default: the "
@@ -185,10 +251,11 @@ void add_eval(Command app) {
         {"gremium eval -m model.gguf --file text.txt", "gremium eval --tokens 1,70,71 --logprobs out.json"});
     command.run([=] {
         if (options->files.empty() == options->tokens.empty()) require_flag("--file or --tokens");
+        if (options->as_llama() && options->stride > 0) fail("--stride: not with --count llama.cpp");
         if (options->files.empty())
             evaluate_tokens(*options);
         else
-            evaluate_files(*options);
+            FileEvaluator(*options).run();
     });
 }
 

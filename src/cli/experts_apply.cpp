@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/commit.h"
 #include "cli/experts.h"
+#include "cli/interruption.h"
 #include "cli/texts.h"
 #include "lab/edit/edit_recipe.h"
 #include "model/spec/size.h"
@@ -38,35 +39,45 @@ void apply_edits(const Options& options) {
     const std::vector<lab::Edit> edits = edits_of(options);
     const std::shared_ptr<const Model> base = open_model(options.common);
     CommitTarget target(options.commit, *base);
+    if (!options.out.empty()) lab::require_target(options.out, model_path(options.common), lab::target_of(options.out));
     lab::Draft draft(base);
     const engine::Arithmetic arithmetic = *options.common.arithmetic;
     const lab::MeasuredTexts texts(base, named_files(options.evaluate), options.sample, arithmetic);
     const data::Windows calibration = lab::sample_files(options.calibrate, *base, options.sample);
 
-    std::vector<lab::MeasuredTexts::Numbers> before = texts.measure(*base);
+    const bool says = !options.common.json && !options.common.quiet;
+    stop_on_signals();
     std::shared_ptr<const Model> model = base;
     Json report = Json::array();
-    for (const lab::Edit& edit : edits) {
-        const ModelSize old_size = size_of(model->spec);
-        lab::apply_edit(draft, edit, calibration, arithmetic);
-        model = draft.model();
-        const ModelSize size = size_of(model->spec);
-        const std::vector<lab::MeasuredTexts::Numbers> after = texts.measure(*model);
-        report.push_back({{"edit", edit.text()},
-                          {"parameters", size.total_parameters},
-                          {"texts", measured_to_json(texts, before, after)}});
-        if (!options.common.json && !options.common.quiet) {
-            print_sizes(edit, old_size, size);
-            print_measured(texts, before, after);
+    try {
+        std::vector<lab::MeasuredTexts::Numbers> before = texts.measure(*base, throw_if_interrupted);
+        for (const lab::Edit& edit : edits) {
+            throw_if_interrupted();
+            const ModelSize old_size = size_of(model->spec);
+            lab::apply_edit(draft, edit, calibration, arithmetic);
+            model = draft.model();
+            const ModelSize size = size_of(model->spec);
+            const auto after = texts.measure(*model, throw_if_interrupted);
+            report.push_back({{"edit", edit.text()},
+                              {"parameters", size.total_parameters},
+                              {"texts", measured_to_json(texts, before, after)}});
+            if (says) {
+                print_sizes(edit, old_size, size);
+                print_measured(texts, before, after);
+                std::fflush(stdout);
+            }
+            before = after;
         }
-        before = after;
+    } catch (const Interrupted&) {  // what was measured is shown, half a model is not written
+        if (options.common.json) fmt::print("{}\n", to_text(report));
+        throw;
     }
     if (!options.out.empty()) lab::save_edited(*model, options.out, model_path(options.common));
     std::vector<std::string> provenance;
     for (const lab::Edit& edit : edits) provenance.push_back("experts apply " + edit.text());
-    target.commit(*model, std::move(provenance), !options.common.json && !options.common.quiet);
+    target.commit(*model, std::move(provenance), says);
     if (options.common.json)
-        fmt::print("{}\n", report.dump());
+        fmt::print("{}\n", to_text(report));
     else if (!options.out.empty() && !options.common.quiet)
         fmt::print("written: {}\n", options.out);
 }

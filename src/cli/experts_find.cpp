@@ -1,12 +1,15 @@
 // gremium experts find: who does this kind of text, and what happens without them.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
 #include "cli/experts.h"
+#include "cli/interruption.h"
 #include "cli/texts.h"
 #include "engine/prompt.h"
 #include "lab/find/causal.h"
@@ -140,17 +143,27 @@ void find(const Options& options) {
         for (const moe::ExpertId id : found) report["found"].push_back(fmt::format("{}.{}", id.layer, id.expert));
     }
     if (found.empty() && text) fmt::print("nothing to prove\n");
+    std::fflush(stdout);
+    stop_on_signals();
+    std::optional<Interrupted> interrupted;
     if (!options.no_check && !found.empty()) {
-        const CausalCheck check = check_causally(*model, found, findings, texts.second, others.second,
-                                                 {.draws = options.quick ? std::min(options.draws, 5) : options.draws,
-                                                  .seed = 1,
-                                                  .arithmetic = find.arithmetic});
-        if (text)
-            print_check(check);
-        else
-            report["check"] = to_json(check);
+        try {
+            const CausalCheck check =
+                check_causally(*model, found, findings, texts.second, others.second,
+                               {.draws = options.quick ? std::min(options.draws, 5) : options.draws,
+                                .seed = 1,
+                                .arithmetic = find.arithmetic,
+                                .between = throw_if_interrupted});
+            if (text)
+                print_check(check);
+            else
+                report["check"] = to_json(check);
+        } catch (const Interrupted& signal) {  // what was found stays found
+            interrupted = signal;
+        }
     }
-    if (!text) fmt::print("{}\n", report.dump());
+    if (!text) fmt::print("{}\n", to_text(report));
+    if (interrupted) throw Interrupted(*interrupted);
 }
 
 }  // namespace

@@ -1,14 +1,19 @@
 // gremium experts tune: training of chosen experts on a text.
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "base/error.h"
 #include "cli/commit.h"
 #include "cli/experts.h"
+#include "cli/interruption.h"
 #include "cli/texts.h"
 #include "hooks/steering_profile.h"
+#include "lab/edit/draft.h"
 #include "lab/edit/grow.h"
+#include "lab/edit/peft.h"
 #include "lab/tune/tune.h"
 #include "model/spec/tensors.h"
 #include "versions/named_tensors.h"
@@ -23,7 +28,8 @@ struct Options {
     std::vector<std::string> text, replay, evaluate;
     std::string experts, out, adapter;
     std::string by = "tokens";
-    bool routers = false, no_routers = false;
+    std::string state;
+    bool routers = false, no_routers = false, resume = false;
     double grow = 0;
     double percent = 0;
     lab::TuneOptions tune;
@@ -86,6 +92,62 @@ std::vector<std::string> provenance(const Options& options, const std::vector<st
     return {how, fmt::format("trained {}", fmt::join(trained, ", "))};
 }
 
+// Where a tuning that is stopped is kept: beside what it would have become; nowhere where that is nothing.
+std::string state_of(const Options& options) {
+    if (!options.state.empty()) return options.state;
+    std::string result = !options.out.empty()       ? options.out
+                         : !options.adapter.empty() ? options.adapter
+                                                    : options.commit.store;
+    while (result.ends_with('/')) result.pop_back();
+    return result.empty() ? "" : result + ".unfinished";
+}
+
+// Whether it arrives or not: when the terminal goes, the training is still to be saved.
+void say(const std::string& line) {
+    std::fputs(line.c_str(), stdout);
+    std::fflush(stdout);
+}
+
+bool in_peft_layout(const std::string& adapter) { return !adapter.ends_with(".safetensors"); }
+
+// Before hours of work: what would only fail at their end.
+void require_writable(const Options& options, const Model& model, const std::vector<TensorSlot>& trained) {
+    const bool peft = !options.adapter.empty() && in_peft_layout(options.adapter);
+    if (peft) lab::require_peft_modules(model.spec, trained);
+    const auto require = [&](const std::string& path, lab::Target target) {
+        if (!path.empty()) lab::require_target(path, model_path(options.common), target);
+    };
+    require(options.out, lab::target_of(options.out));
+    require(options.adapter, peft ? lab::Target::folder : lab::Target::file);
+    require(state_of(options), lab::Target::file);
+}
+
+// Trained as the options say; stopped by a signal, what was learnt is kept.
+lab::Tuned train(const Options& options, std::shared_ptr<const Model> base, const data::Windows& text,
+                 const data::Windows& replay, lab::TuneOptions tune) {
+    const bool says = !options.common.json && !options.common.quiet;
+    tune.on_step = [&](int64_t step, double loss) {
+        const bool shown = step % std::max<int64_t>(1, tune.steps / 10) == 0 || step + 1 == tune.steps;
+        if (says && shown) say(fmt::format("step {:>6}  loss {:.4f}\n", step + 1, loss));
+    };
+    tune.keep_going = [] { return signal_to_stop() == 0; };
+    stop_on_signals();
+    lab::Tuned tuned = lab::tune(std::move(base), text, replay, tune);
+    if (signal_to_stop() == 0) return tuned;
+    const std::string where =
+        tune.state.empty() ? "no output was named, so nothing is kept"
+                           : fmt::format("{} keeps them: the same command with --resume goes on", tune.state.string());
+    std::fputs(fmt::format("stopped after {} of {} steps; {}\n", tuned.steps, tune.steps, where).c_str(), stderr);
+    throw Interrupted(signal_to_stop());
+}
+
+void save_adapter(const Options& options, const lab::Tuned& tuned) {
+    if (in_peft_layout(options.adapter))
+        lab::save_peft(tuned.adapter, tuned.model->spec, options.adapter, model_path(options.common));
+    else
+        lab::save_adapter(tuned.adapter, options.adapter);
+}
+
 void tune_experts(const Options& options) {
     const std::shared_ptr<const Model> original = open_model(options.common);
     CommitTarget target(options.commit, *original);
@@ -104,15 +166,14 @@ void tune_experts(const Options& options) {
     else
         tune.experts = chosen_experts(options, *base, sample);
     tune.routers = options.routers || (!options.no_routers && options.grow == 0 && options.adapter.empty());
+    tune.state = state_of(options);
+    tune.resume = options.resume;
     if (tune.routers && !options.adapter.empty()) fail("{}: an adapter holds no router rows", options.adapter);
     const std::vector<TensorSlot> trained = lab::trained_slots(*base, tune);
+    require_writable(options, *base, trained);
     if (says) print_trained(trained, tune);
-    tune.on_step = [&](int64_t step, double loss) {
-        const bool shown = step % std::max<int64_t>(1, tune.steps / 10) == 0 || step + 1 == tune.steps;
-        if (says && shown) fmt::print("step {:>6}  loss {:.4f}\n", step + 1, loss);
-        std::fflush(stdout);
-    };
-    const lab::Tuned tuned = lab::tune(base, text, replay, tune);
+    std::fflush(stdout);
+    const lab::Tuned tuned = train(options, base, text, replay, tune);
     const std::vector<std::string> changed = lab::differing_tensors(*base, *tuned.model);
     std::vector<std::string> names;
     for (const TensorSlot& slot : trained) names.push_back(versions::name_of(slot));
@@ -122,12 +183,14 @@ void tune_experts(const Options& options) {
     const auto before = texts.measure(*original), after = texts.measure(*tuned.model);
     if (says) print_measured(texts, before, after);
     if (!options.out.empty()) lab::save_edited(*tuned.model, options.out, model_path(options.common));
-    if (!options.adapter.empty()) lab::save_adapter(tuned.adapter, options.adapter);
-    target.commit(*tuned.model, provenance(options, names), says);
+    if (!options.adapter.empty()) save_adapter(options, tuned);
+    const auto committed = target.commit(*tuned.model, provenance(options, names), says);
+    std::error_code ignored;
+    std::filesystem::remove(tune.state, ignored);
+    Json report{{"trained", names}, {"changed", changed}, {"texts", measured_to_json(texts, before, after)}};
+    if (committed) report["committed"] = to_json(*committed);
     if (options.common.json)
-        fmt::print(
-            "{}\n",
-            Json{{"trained", names}, {"changed", changed}, {"texts", measured_to_json(texts, before, after)}}.dump());
+        fmt::print("{}\n", to_text(report));
     else if (!options.out.empty() && !options.common.quiet)
         fmt::print("written: {}\n", options.out);
 }
@@ -170,7 +233,8 @@ void add_choice(Command command, const std::shared_ptr<Options>& options) {
         .needs(rank);
     command
         .option("--adapter", options->adapter,
-                "with --lora: write the changes alone to NAME.safetensors too, for 'apply --edit \"adapt file=NAME\"'")
+                "with --lora: write the changes alone too, for 'apply --edit \"adapt file=NAME\"': NAME.safetensors, "
+                "otherwise a directory in PEFT's layout")
         .needs(rank)
         .excludes(grow);
     const Flag routers =
@@ -208,6 +272,11 @@ void add_experts_tune(Command experts) {
     command.option("-o,--output", options->out,
                    "the new model: NAME.gguf, otherwise a directory in Hugging Face layout");
     add_commit_flags(command, options->commit);
+    command.option(
+        "--state", options->state,
+        "where a training that is stopped, by Ctrl-C (INT), TERM or HUP, is kept (default: the output's name "
+        "and .unfinished)");
+    command.flag("--resume", options->resume, "go on with a training that was stopped; all else as it was");
     command.examples(
         {"gremium experts tune --text german.txt --percent 10 --steps 200 --eval german.txt -o tuned.gguf"});
     command.run([=] { tune_experts(*options); });

@@ -162,7 +162,7 @@ void add_inspect(Command app) {
         const engine::ModelFacts facts = engine::facts_of(*model, context->cache);
         const engine::RunMemory memory = engine::run_memory(*model, context->size, context->cache);
         if (common->json)
-            fmt::print("{}\n", to_json(*model, facts, memory).dump());
+            fmt::print("{}\n", to_text(to_json(*model, facts, memory)));
         else
             print(*model, facts, memory);
     });

@@ -1,11 +1,12 @@
 // gremium: parse, call the library, print. Exit codes: 0 done, 1 the input or the environment is at fault (one line on
-// stderr says what and where), 2 wrong usage.
+// stderr says what and where), 2 wrong usage, 128 + the signal's number: stopped by it, and what there was is kept.
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <system_error>
 
 #include "cli/common.h"
+#include "cli/interruption.h"
 #include "cli/output.h"
 
 namespace {
@@ -52,6 +53,8 @@ int main(int argc, char** argv) {
             report_output_failure(error.code());
         else
             std::fprintf(stderr, "gremium: %s\n", error.what());
+    } catch (const gremium::cli::Interrupted& interrupted) {
+        return interrupted.exit_code();
     } catch (const std::bad_alloc&) {
         std::fputs("gremium: out of memory\n", stderr);
     } catch (const std::exception& error) {

@@ -30,7 +30,7 @@ void tokenize(const Options& options) {
     const auto ids =
         tokenizer->encode(text_of(options), {.add_bos_eos = !options.no_bos, .parse_special = !options.no_special});
     if (options.common.json) {
-        fmt::print("{}\n", nlohmann::json{{"ids", ids}}.dump());
+        fmt::print("{}\n", to_text({{"ids", ids}}));
         return;
     }
     for (const int32_t id : ids) {

@@ -58,16 +58,27 @@ class Tracer {
         const lab::TraceDirectory traces = lab::open_traces(options_.out);
         const lab::Statistics statistics = lab::statistics_of(traces);
         const Json json = to_json(statistics, traces);
-        write_file_atomically(traces.path / "statistics.json", json.dump() + "\n");
+        write_statistics(traces, json);
         if (options_.common.json)
-            fmt::print("{}\n", json.dump());
+            fmt::print("{}\n", to_text(json));
         else
             fmt::print("{}", to_table(statistics));
         for (const lab::DomainTrace& domain : traces.domains) export_all(domain, traces);
         if (!options_.compare.empty()) compare(traces);
+        fail_for(faults_);
     }
 
   private:
+    // Who only looks at traces needs no right to write beside them.
+    void write_statistics(const lab::TraceDirectory& traces, const Json& statistics) const {
+        try {
+            write_file_atomically(traces.path / "statistics.json", to_text(statistics) + "\n");
+        } catch (const Error& error) {
+            if (!domains_.empty()) throw;
+            if (!options_.common.quiet) fmt::print(stderr, "warning: {}\n", error.what());
+        }
+    }
+
     void trace(const std::string& model, const fs::path& out) {
         Common common = options_.common;
         common.model = model;
@@ -82,11 +93,13 @@ class Tracer {
             const std::string& name = steering->profile().name;
             text.steering_name = name.empty() ? steering->fingerprint().substr(0, 12) : name;
         }
-        lab::trace_domains(*loaded, domains_, out, text, [&](const lab::Domain& d, const lab::Fed& fed) {
-            if (says_)
-                fmt::print("{}: {} tokens of {} at {:.0f} tokens/s\n", loaded->spec.name, fed.tokens, d.name,
-                           rate(fed));
-        });
+        const std::vector<std::string> faults =
+            lab::trace_domains(*loaded, domains_, out, text, [&](const lab::Domain& d, const lab::Fed& fed) {
+                if (says_)
+                    fmt::print("{}: {} tokens of {} at {:.0f} tokens/s\n", loaded->spec.name, fed.tokens, d.name,
+                               rate(fed));
+            });
+        faults_.insert(faults_.end(), faults.begin(), faults.end());
     }
 
     void export_all(const lab::DomainTrace& domain, const lab::TraceDirectory& traces) {
@@ -114,7 +127,7 @@ class Tracer {
             for (const double x : s.layers) line += fmt::format(" {:>4.0f}%", 100 * x);
             fmt::print("{:<24} {}\n", checkpoint, line);
         }
-        write_file_atomically(final.path / "saturation.json", report.dump() + "\n");
+        write_file_atomically(final.path / "saturation.json", to_text(report) + "\n");
     }
 
     void compare_speed() {
@@ -128,7 +141,7 @@ class Tracer {
         if (options_.text.max_tokens > 0) speed.tokens = options_.text.max_tokens;
         const lab::TraceSpeed s = lab::measure_trace_speed(*model, files, options_.out, speed);
         if (options_.common.json)
-            fmt::print("{}\n", Json{{"untraced_tps", s.untraced}, {"traced_tps", s.traced}, {"ratio", s.ratio}}.dump());
+            fmt::print("{}\n", to_text({{"untraced_tps", s.untraced}, {"traced_tps", s.traced}, {"ratio", s.ratio}}));
         else
             fmt::print("prefill {:.0f} tokens/s untraced, {:.0f} traced: {:.1f} %\n", s.untraced, s.traced,
                        100 * s.ratio);
@@ -137,6 +150,7 @@ class Tracer {
     const Options& options_;
     bool says_;
     std::vector<lab::Domain> domains_;
+    std::vector<std::string> faults_;
 };
 
 }  // namespace
@@ -146,10 +160,10 @@ void add_trace(Command app) {
     Command command = app.add("trace", "Record which experts a model chooses for texts, and show statistics");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::exact);
-    const Flag data =
-        command.option("--data", options->data,
-                       "NAME=FILE: a kind of text and a file of it, or a pattern such as 'texts/*.txt' (without "
-                       "--data: statistics of the traces that are in DIR)");
+    const Flag data = command.option(
+        "--data", options->data,
+        "NAME=FILE: a kind of text and a file of it, or a pattern such as 'texts/*.txt' or 'texts/**/*.txt' (without "
+        "--data: statistics of the traces that are in DIR)");
     command.option("-o,--out", options->out, "directory for the traces").required();
     command.option("--tokens", options->text.max_tokens, "limit of tokens of each kind of text (default: all)")
         .range(1, int64_t{1} << 40);

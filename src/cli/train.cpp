@@ -1,12 +1,11 @@
 // gremium train: from a recipe to a model.
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/interruption.h"
 #include "train/recipe_fields.h"
 #include "train/report.h"
 #include "train/trainer.h"
@@ -22,20 +21,18 @@ struct Options {
     bool help_recipe = false;
 };
 
-// Ctrl-C once: finish the step, write a checkpoint, stop. Twice: the system's way.
-std::atomic<bool> interrupted = false;
-void on_interrupt(int signal) {
-    interrupted = true;
-    std::signal(signal, SIG_DFL);
-}
-
-// One line that rewrites itself on a terminal; elsewhere a line every log_every steps.
+// One line that rewrites itself on a terminal; elsewhere a line every log_every steps. Beside JSON it goes to stderr.
 class Screen : public train::TrainObserver {
   public:
-    Screen(bool quiet, bool live, int64_t log_every) : quiet_(quiet), live_(live), log_every_(log_every) {}
+    Screen(const Common& common, int64_t log_every)
+        : out_(common.json ? stderr : stdout),
+          quiet_(common.quiet),
+          live_(::isatty(::fileno(out_)) != 0),
+          log_every_(log_every) {}
 
     void on_note(std::string_view note) override { say(note); }
     void on_start(const train::RunInfo& run) override {
+        stop_on_signals();  // before, there is nothing to keep but files that are whole
         if (!run.resumed_from.empty()) say(fmt::format("resuming from {} (step {})", run.resumed_from, run.first_step));
         say(fmt::format("{} parameters, {} active per token; {} steps of {} tokens",
                         human_count(static_cast<double>(run.parameters)),
@@ -49,14 +46,9 @@ class Screen : public train::TrainObserver {
     void on_step(const train::StepReport& step) override {
         if (quiet_ || (!live_ && step.step % log_every_ != 0)) return;
         const std::string line = train::live_line(step);
-        if (!live_) {
-            fmt::print("{}\n", line);
-        } else {
-            // Back to the line's start, the text, clear what the last one left.
-            fmt::print("\r{}\x1b[K", line);
-            line_open_ = true;
-        }
-        std::fflush(stdout);
+        // Back to the line's start, the text, clear what the last one left.
+        put(live_ ? fmt::format("\r{}\x1b[K", line) : line + "\n");
+        line_open_ = live_;
     }
     void on_evaluation(int64_t step, const std::vector<train::DomainScore>& scores) override {
         std::string line = fmt::format("step {}: held-out bits per byte:", step);
@@ -65,15 +57,22 @@ class Screen : public train::TrainObserver {
     }
     void on_warning(std::string_view warning) override { say(fmt::format("warning: {}", warning), true); }
     void on_checkpoint(const std::filesystem::path& path) override { say(fmt::format("checkpoint {}", path.string())); }
-    bool keep_going() override { return !interrupted; }
+    bool keep_going() override { return signal_to_stop() == 0; }
 
-  private:
     void say(std::string_view text, bool always = false) {
         if (quiet_ && !always) return;
-        fmt::print("{}{}\n", line_open_ ? "\n" : "", text);
+        put(fmt::format("{}{}\n", line_open_ ? "\n" : "", text));
         line_open_ = false;
-        std::fflush(stdout);
     }
+
+  private:
+    // Whether it arrives or not: when the terminal goes, the run is still to be saved.
+    void put(std::string_view text) {
+        std::fwrite(text.data(), 1, text.size(), out_);
+        std::fflush(out_);
+    }
+
+    std::FILE* out_;
     bool quiet_, live_, line_open_ = false;
     int64_t log_every_;
 };
@@ -82,23 +81,23 @@ void train_model(const Options& options) {
     apply(options.common);
     train::TrainConfig config = train::read_config(options.config, options.overrides);
     if (options.common.threads) config.train.threads = options.common.threads;
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
-    Screen screen(options.common.quiet, ::isatty(::fileno(stdout)) != 0, config.train.log_every);
+    Screen screen(options.common, config.train.log_every);
     const train::TrainSummary summary = train::train(config, {.resume = options.resume}, screen);
     if (options.common.json) {
-        fmt::print(
-            "{{\"steps\":{},\"tokens\":{},\"seconds\":{:.1f},\"finished\":{},\"model\":\"{}\",\"report\":\"{}"
-            "\"}}\n",
-            summary.steps, summary.tokens, summary.seconds, summary.finished, summary.checkpoint.string(),
-            summary.report.string());
-    } else if (!options.common.quiet) {
-        fmt::print("{}{} steps, {} tokens, {:.0f} s\nmodel  {}\nreport {}\n",
-                   summary.finished ? "" : "stopped early after ", summary.steps,
-                   human_count(static_cast<double>(summary.tokens)), summary.seconds, summary.checkpoint.string(),
-                   summary.report.string());
-        if (!summary.finished) fmt::print("continue with: gremium train {} --resume\n", options.config);
+        fmt::print("{}\n", to_text({{"steps", summary.steps},
+                                    {"tokens", summary.tokens},
+                                    {"seconds", summary.seconds},
+                                    {"finished", summary.finished},
+                                    {"model", summary.checkpoint.string()},
+                                    {"report", summary.report.string()}}));
+    } else {
+        screen.say(fmt::format("{}{} steps, {} tokens, {:.0f} s\nmodel  {}\nreport {}",
+                               summary.finished ? "" : "stopped early after ", summary.steps,
+                               human_count(static_cast<double>(summary.tokens)), summary.seconds,
+                               summary.checkpoint.string(), summary.report.string()));
+        if (!summary.finished) screen.say(fmt::format("continue with: gremium train {} --resume", options.config));
     }
+    if (!summary.finished) throw Interrupted(signal_to_stop());
 }
 
 // As a recipe with every key at its default.
@@ -117,7 +116,8 @@ void print_recipe_reference() {
 
 void add_train(Command app) {
     auto options = std::make_shared<Options>();
-    Command command = app.add("train", "Train a model as a recipe says");
+    Command command =
+        app.add("train", "Train a model as a recipe says; Ctrl-C (INT), TERM and HUP end it with a checkpoint");
     add_common(command, options->common, false);
     command.option("CONFIG", options->config, "the recipe, a TOML file");
     command.option("--set", options->overrides, "replace a value of the recipe: section.key=value").one_value();

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/commit.h"
 #include "cli/common.h"
 #include "hooks/steering_profile.h"
@@ -29,11 +30,21 @@ void report(const versions::Committed& done, const Common& common) {
         print_committed(done);
 }
 
+void print_json(const Json& json) { fmt::print("{}\n", to_text(json)); }
+
 void init(const Options& options) {
     apply(options.common);
     const versions::VersionStore store = versions::create_versions(options.store, model_path(options.common));
-    if (options.common.quiet) return;
     const versions::VersionState& state = store.base().state;
+    if (options.common.json)
+        return print_json({{"store", store.name()},
+                           {"base", store.base_model().string()},
+                           {"hash", store.base().base},
+                           {"experts", state.experts.size()},
+                           {"layers", state.layers.size()},
+                           {"version", store.head().version},
+                           {"branch", store.head().branch}});
+    if (options.common.quiet) return;
     fmt::print("{}: versions of {} ({}), {} experts in {} layers; its file stays as it is\n", store.name(),
                store.base_model().string(), short_hash(store.base().base), state.experts.size(), state.layers.size());
     fmt::print("version {} on main is that model\n", short_hash(store.head().version));
@@ -72,39 +83,52 @@ void check_out(const Options& options) {
         store.set_branch(lock, options.name, version);
     }
     versions::check_out(store, options.name.empty() ? options.reference : options.name);
-    if (options.common.quiet) return;
     const versions::VersionStore::Head head = store.head();
+    if (options.common.json)
+        return print_json({{"version", version}, {"branch", head.branch}, {"written", options.out}});
+    if (options.common.quiet) return;
     fmt::print("{} is at version {}{}\n", store.name(), short_hash(version),
                head.branch.empty() ? ", on no branch: gc would take what is committed here once HEAD leaves it"
                                    : " on branch " + head.branch);
     if (!options.out.empty()) fmt::print("written: {}\n", options.out);
 }
 
+void list_branches(const versions::VersionStore& store, bool json) {
+    const versions::VersionStore::Head head = store.head();
+    Json list = Json::array();
+    for (const auto& [name, version] : store.branches()) {
+        const std::string message = store.manifest(version).message;
+        list.push_back({{"branch", name}, {"version", version}, {"message", message}, {"head", name == head.branch}});
+        if (!json)
+            fmt::print("{} {:<20} {} {}\n", name == head.branch ? '*' : ' ', name, short_hash(version),
+                       first_line(message));
+    }
+    if (json) print_json(list);
+}
+
 void branch(const Options& options) {
     versions::VersionStore store(options.store);
-    if (options.name.empty()) {
-        const versions::VersionStore::Head head = store.head();
-        for (const auto& [name, version] : store.branches())
-            fmt::print("{} {:<20} {} {}\n", name == head.branch ? '*' : ' ', name, short_hash(version),
-                       store.manifest(version).message);
-        return;
-    }
+    if (options.name.empty()) return list_branches(store, options.common.json);
     const versions::VersionStore::Lock lock(store);
-    if (options.remove) return store.remove_branch(lock, options.name);
-    if (store.branches().contains(options.name)) fail("{}: branch {} exists already", store.name(), options.name);
-    store.set_branch(lock, options.name, store.resolve(options.reference));
+    std::string version;
+    if (options.remove) {
+        version = store.resolve(options.name);
+        store.remove_branch(lock, options.name);
+    } else {
+        if (store.branches().contains(options.name)) fail("{}: branch {} exists already", store.name(), options.name);
+        version = store.resolve(options.reference);
+        store.set_branch(lock, options.name, version);
+    }
+    if (options.common.json) print_json({{"branch", options.name}, {"version", version}, {"deleted", options.remove}});
 }
 
 void revert(const Options& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
-    const std::string message = store.manifest(version).message;
-    report(versions::revert(
-               store, version,
-               {.message = options.message.empty() ? fmt::format("Revert \"{}\"", message.substr(0, message.find('\n')))
-                                                   : options.message}),
-           options.common);
+    std::string message = options.message;
+    if (message.empty()) message = fmt::format("Revert \"{}\"", first_line(store.manifest(version).message));
+    report(versions::revert(store, version, {.message = message}), options.common);
 }
 
 moe::ExpertId one_expert(const std::string& text, const std::string& where) {
@@ -120,6 +144,8 @@ void export_one(const Options& options) {
     const std::string version = store.resolve(options.reference);
     const moe::ExpertId id = one_expert(options.expert, "export");
     versions::export_expert(store, version, id, options.out);
+    if (options.common.json)
+        return print_json({{"expert", versions::to_string(id)}, {"version", version}, {"written", options.out}});
     if (options.common.quiet) return;
     fmt::print("expert {} of version {}, with its router row: {} ({})\n", versions::to_string(id), short_hash(version),
                options.out, human_bytes(static_cast<double>(std::filesystem::file_size(options.out))));

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/commit.h"
 #include "cli/texts.h"
 #include "cli/versions.h"
@@ -24,7 +25,7 @@ struct Options {
 void print_indented(const std::string& text) {
     for (size_t at = 0; at < text.size();) {
         const size_t end = std::min(text.find('\n', at), text.size());
-        fmt::print("    {}\n", text.substr(at, end - at));
+        fmt::print("    {}\n", printable(std::string_view(text).substr(at, end - at)));
         at = end + 1;
     }
 }
@@ -56,7 +57,7 @@ void log(const Options& options) {
             if (!m.parent.empty()) fmt::print("parent  {}\n", m.parent);
             fmt::print("date    {}\n\n", m.date);
             print_indented(m.message);
-            for (const std::string& line : m.provenance) fmt::print("    by {}\n", line);
+            for (const std::string& line : m.provenance) fmt::print("    by {}\n", printable(line));
             fmt::print("\n");
         }
         if (++shown == options.most) break;

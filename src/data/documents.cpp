@@ -1,27 +1,27 @@
 #include "data/documents.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 
-#include "base/error.h"
 #include "base/hash.h"
+#include "data/files.h"
 
 namespace gremium::data {
 namespace {
 
 constexpr size_t longest_document = size_t{1} << 20;
 
-std::vector<std::string> matches(const std::string& pattern) {
-    glob_t found{};
-    const int result = ::glob(pattern.c_str(), 0, nullptr, &found);
-    std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);  // glob sorts them
-    ::globfree(&found);
-    if (result != 0 || paths.empty()) fail("{}: no such file", pattern);
-    return paths;
+// Where the line begins that is nearest behind `at`, or else before it; in a text of one line, the next character.
+size_t line_near(std::string_view text, size_t at) {
+    if (at == 0) return 0;
+    const size_t next = text.find('\n', at - 1);
+    if (next != std::string_view::npos && next + 1 < text.size()) return next + 1;
+    const size_t previous = text.rfind('\n', at - 1);
+    if (previous != std::string_view::npos && previous + 1 < text.size()) return previous + 1;
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+    return at;
 }
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
@@ -47,9 +47,7 @@ std::vector<std::string_view> documents_of(std::string_view text, size_t longest
 }
 
 Documents::Documents(std::span<const std::string> patterns, const TextNote& note) {
-    for (const std::string& pattern : patterns) {
-        for (const std::string& path : matches(pattern)) files_.emplace_back(path);
-    }
+    for (const std::filesystem::path& path : files_of(patterns)) files_.emplace_back(path);
     for (const MappedFile& file : files_) {
         const auto bytes = file.bytes();
         std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -75,6 +73,21 @@ Split split_documents(std::span<const std::string_view> documents, double share)
         (held_out ? split.heldout : split.train).push_back(document);
     }
     return split;
+}
+
+Split split_end(std::span<const std::string_view> documents, double share) {
+    size_t total = 0;
+    for (const std::string_view document : documents) total += document.size();
+    auto left = static_cast<size_t>(static_cast<double>(total) * (1 - share));  // bytes to train on
+    Split split;
+    for (const std::string_view document : documents) {
+        const size_t cut = left < document.size() ? line_near(document, left) : document.size();
+        if (cut > 0) split.train.push_back(document.substr(0, cut));
+        if (cut < document.size()) split.heldout.push_back(document.substr(cut));
+        left -= std::min(left, document.size());
+    }
+    if (!split.train.empty()) return split;
+    return {{documents.begin(), documents.end()}, {}};
 }
 
 }  // namespace gremium::data

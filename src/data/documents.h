@@ -20,11 +20,13 @@ std::vector<std::string_view> documents_of(std::string_view text, size_t longest
 // The documents of some files, as views into their maps where these are UTF-8 already; none is longer than a megabyte.
 class Documents {
   public:
-    // `patterns` are paths or globs; one that matches nothing is an Error, as is a file that is no text.
+    // `patterns` as files_of (data/files.h) has them; one that matches nothing is an Error, as is a file that is not
+    // text.
     explicit Documents(std::span<const std::string> patterns, const TextNote& note = {});
 
     std::span<const std::string_view> all() const { return documents_; }
-    std::string hash() const;  // of the files' bytes, in order
+    std::span<const MappedFile> files() const { return files_; }
+    std::string hash() const;  // of the text, in order
 
   private:
     std::vector<MappedFile> files_;
@@ -37,5 +39,8 @@ struct Split {
     std::vector<std::string_view> train, heldout;
 };
 Split split_documents(std::span<const std::string_view> documents, double share);
+// For so few documents that the above leaves one side empty: about the last `share` of the text, from a line's
+// beginning on. Nothing is held out of a text that cannot be cut.
+Split split_end(std::span<const std::string_view> documents, double share);
 
 }  // namespace gremium::data

@@ -7,19 +7,34 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/parallel.h"
 
 namespace gremium::data {
 namespace {
 
-constexpr std::string_view magic = "GREMTOK1";
+constexpr std::string_view magic = "GREMTOK2", magic_without_hash = "GREMTOK1";
 constexpr size_t round = 4096;  // documents encoded before they are written: bounds the memory
 
-struct Footer {
+struct Counts {
     uint64_t width, vocab, tokens, text_bytes, documents;
+};
+struct Footer {
+    Counts counts;
+    std::array<char, 32> vocabulary;
     std::array<char, 8> magic;
 };
-static_assert(sizeof(Footer) == 48);
+static_assert(sizeof(Footer) == 80);
+constexpr size_t footer_without_hash = sizeof(Counts) + magic.size();
+
+// How long the footer is; 0: there is none.
+size_t footer_size(std::span<const std::byte> file) {
+    const auto ends_with = [&](std::string_view word, size_t size) {
+        return file.size() >= size && std::memcmp(file.last(word.size()).data(), word.data(), word.size()) == 0;
+    };
+    if (ends_with(magic, sizeof(Footer))) return sizeof(Footer);
+    return ends_with(magic_without_hash, footer_without_hash) ? footer_without_hash : 0;
+}
 
 template <typename Id>
 void append(AtomicFile& file, const std::vector<int32_t>& ids) {
@@ -38,23 +53,33 @@ void widen(const std::byte* in, std::span<int32_t> out) {
 
 }  // namespace
 
-TokenFile::TokenFile(const std::filesystem::path& path, int vocab) : file_(path), vocab_(vocab) {
+std::string hash_of_tokens(const Vocabulary& vocabulary) {
+    std::string text;
+    for (const std::string& token : vocabulary.tokens) text += fmt::format("{}:{}", token.size(), token);
+    return content_hash(std::as_bytes(std::span(text)));
+}
+
+TokenFile::TokenFile(const std::filesystem::path& path, int vocab, std::string_view tokens)
+    : file_(path), vocab_(vocab) {
     const std::span<const std::byte> bytes = file_.bytes();
-    Footer footer{};
-    if (bytes.size() >= sizeof footer) std::memcpy(&footer, bytes.last(sizeof footer).data(), sizeof footer);
-    if (std::memcmp(footer.magic.data(), magic.data(), magic.size()) != 0) {
-        fail("{}: not a token file (\"{}\" expected at its end)", path.string(), magic);
-    }
+    const size_t size = footer_size(bytes);
+    if (size == 0) fail("{}: not a token file (\"{}\" expected at its end)", path.string(), magic);
+    names_vocabulary_ = size == sizeof(Footer);
+    Counts footer{};
+    std::memcpy(&footer, bytes.last(size).data(), sizeof footer);
     if (footer.width != 2 && footer.width != 4) {
         fail("{}: {} bytes a token, 2 or 4 expected", path.string(), footer.width);
     }
-    const uint64_t room = bytes.size() - sizeof footer;
+    const uint64_t room = bytes.size() - size;
     if (footer.tokens != room / footer.width || room % footer.width != 0) {
         fail("{}: its footer promises {} tokens, the file holds {} bytes of them", path.string(), footer.tokens, room);
     }
     if (footer.vocab != static_cast<uint64_t>(vocab)) {
         fail("{}: made with a vocabulary of {} tokens, the tokenizer has {}", path.string(), footer.vocab, vocab);
     }
+    const auto* made_with = reinterpret_cast<const char*>(bytes.last(size).data() + sizeof footer);
+    if (names_vocabulary_ && !tokens.empty() && tokens != std::string_view(made_with, tokens.size()))
+        fail("{}: made with another vocabulary of {} tokens than the tokenizer's", path.string(), vocab);
     constexpr uint64_t limit = std::numeric_limits<int64_t>::max();
     if (footer.text_bytes > limit || footer.documents > limit) fail("{}: damaged footer", path.string());
     width_ = static_cast<int>(footer.width);
@@ -94,9 +119,12 @@ void write_token_file(const std::filesystem::path& path, const Tokenizer& tokeni
     const bool narrow = vocabulary.size() <= 65536;
     Footer footer{};
     std::memcpy(footer.magic.data(), magic.data(), magic.size());
-    footer.width = narrow ? 2 : 4;
-    footer.vocab = static_cast<uint64_t>(vocabulary.size());
-    footer.documents = documents.size();
+    const std::string tokens = hash_of_tokens(vocabulary);
+    std::memcpy(footer.vocabulary.data(), tokens.data(), footer.vocabulary.size());
+    Counts& counts = footer.counts;
+    counts.width = narrow ? 2 : 4;
+    counts.vocab = static_cast<uint64_t>(vocabulary.size());
+    counts.documents = documents.size();
 
     AtomicFile file(path);
     std::vector<std::vector<int32_t>> encoded(round);
@@ -109,8 +137,8 @@ void write_token_file(const std::filesystem::path& path, const Tokenizer& tokeni
                 append<uint16_t>(file, encoded[i]);
             else
                 append<uint32_t>(file, encoded[i]);
-            footer.tokens += encoded[i].size();
-            footer.text_bytes += documents[begin + i].size() + 1;
+            counts.tokens += encoded[i].size();
+            counts.text_bytes += documents[begin + i].size() + 1;
         }
     }
     file.write(std::as_bytes(std::span(&footer, 1)));

@@ -32,6 +32,20 @@ Plan plan_windows(std::span<const int32_t> tokens, size_t window, size_t stride)
     return plan;
 }
 
+// A window's last token is only predicted.
+Plan plan_last_halves(std::span<const int32_t> tokens, size_t window) {
+    if (window < 3 || tokens.size() < 2 * window)
+        fail("evaluating last halves: at least two windows of {} tokens expected, got {} tokens",
+             std::max<size_t>(window, 3), tokens.size());
+    Plan plan;
+    for (size_t begin = 0; begin + window <= tokens.size(); begin += window) {
+        plan.windows.push_back(tokens.subspan(begin, window - 1));
+        plan.targets.push_back(tokens.subspan(begin + 1, window - 1));
+        plan.counted.push_back(window / 2);
+    }
+    return plan;
+}
+
 }  // namespace
 
 Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const EvaluateOptions& options) {
@@ -39,7 +53,9 @@ Evaluation evaluate(const Model& model, std::span<const int32_t> tokens, const E
     const int64_t stride = options.stride ? options.stride : options.window;
     if (stride < 1 || stride > options.window)
         fail("evaluating: a stride of 1 to {} expected, got {}", options.window, stride);
-    const Plan plan = plan_windows(tokens, static_cast<size_t>(options.window), static_cast<size_t>(stride));
+    const auto window = static_cast<size_t>(options.window);
+    const Plan plan = options.last_halves ? plan_last_halves(tokens, window)
+                                          : plan_windows(tokens, window, static_cast<size_t>(stride));
 
     Arena arena;
     Reader reader(

@@ -23,6 +23,10 @@ struct EvaluateOptions {
     // So every token but the first is predicted exactly once, from at least window − stride tokens if the text has
     // them. A smaller stride costs window / stride times the work and measures the model with longer contexts.
     int64_t stride = 0;
+    // Instead: whole windows side by side, of which each counts the tokens behind its middle alone, and what is left
+    // over counts nothing. llama-perplexity's way (tools/perplexity of llama.cpp), which also wants two windows at
+    // least.
+    bool last_halves = false;
     int64_t batch = 8;  // windows evaluated together
     DType compute = DType::f32;
     moe::RoutingHook* hook = nullptr;

@@ -98,7 +98,7 @@ std::string to_json_line(const RouteEvent& event, std::string_view piece) {
     // JSON has no infinity, which is the margin if k = E.
     if (std::isfinite(event.margin)) line["margin"] = event.margin;
     if (!event.norms.empty()) line["norms"] = event.norms;
-    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return to_text(line);
 }
 
 namespace {

@@ -67,6 +67,7 @@ Vocabulary train_vocabulary(const VocabularyTraining& options, const std::functi
         {"model_type", "bpe"},
         {"input_format", "tsv"},
         {"vocab_size", std::to_string(options.size)},
+        {"hard_vocab_limit", options.or_fewer ? "false" : "true"},
         {"character_coverage", fmt::format("{}", options.character_coverage)},
         {"max_sentencepiece_length", std::to_string(options.max_token_length)},
         {"max_sentence_length", std::to_string(1 << 30)},

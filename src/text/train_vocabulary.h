@@ -11,6 +11,7 @@ namespace gremium {
 
 struct VocabularyTraining {
     int32_t size = 4096;                 // tokens in all, with <unk>, <s>, </s> and the 256 bytes
+    bool or_fewer = false;               // where the samples do not hold so many; else that is an Error
     double character_coverage = 0.9995;  // characters beyond this share of the samples are spelled as bytes
     bool split_digits = true;            // every digit is a token by itself; else up to three
     bool add_space_prefix = false;       // false: the first word of a text is spelled as at the start of a line

@@ -133,7 +133,7 @@ Checkpoint write_checkpoint(const fs::path& output, int64_t step, FullModel& mod
     try {
         save_model(model.master(), temporary, {.container = Container::hugging_face, .dtype = DType::f32});
         write_optimiser(temporary / "optimizer.safetensors", model.parameters());
-        write_file_atomically(temporary / "state.json", state.dump(1) + '\n');
+        write_file_atomically(temporary / "state.json", to_text(state, 1) + '\n');
         commit_directory(temporary, checkpoint.path);
     } catch (...) {
         fs::remove_all(temporary, ignored);

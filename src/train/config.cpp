@@ -177,6 +177,23 @@ nlohmann::json as_written_now(const nlohmann::json& saved, Record defaults) {
     return written;
 }
 
+struct TrainingKey {
+    std::string name;
+    nlohmann::json before, now;
+};
+
+// Keys of [train] of one kind that differ.
+std::vector<TrainingKey> changed_training(const nlohmann::json& saved, const nlohmann::json& now, WhenResumed kind) {
+    const nlohmann::json before = as_written_now(saved.value("train", nlohmann::json::object()), TrainingConfig{});
+    std::vector<TrainingKey> keys;
+    for (const RecipeField<TrainingConfig>& field : recipe_fields<TrainingConfig>()) {
+        const std::string name(field.name);
+        const nlohmann::json &was = before.at(name), &is = now.at("train").at(name);
+        if (field.resumed == kind && was != is) keys.push_back({name, was, is});
+    }
+    return keys;
+}
+
 }  // namespace
 
 TrainConfig parse_config(std::string_view text, const std::string& source, std::span<const std::string> overrides) {
@@ -203,7 +220,6 @@ nlohmann::json to_json(const TrainConfig& config) {
 }
 
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now) {
-    static const std::vector<std::string> fixed = {"sequence", "batch_tokens", "seed"};
     for (const std::string section : {"model", "tokenizer", "data"}) {
         nlohmann::json before = saved.value(section, nlohmann::json());
         if (before.is_object() && section == "model") before = as_written_now(before, default_model());
@@ -214,11 +230,15 @@ std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& no
             return key;
         }
     }
-    const nlohmann::json old = saved.value("train", nlohmann::json::object());
-    for (const std::string& key : fixed) {
-        if (old.value(key, nlohmann::json()) != now.at("train").at(key)) return "train." + key;
-    }
-    return {};
+    const std::vector<TrainingKey> keys = changed_training(saved, now, WhenResumed::as_begun);
+    return keys.empty() ? "" : "train." + keys.front().name;
+}
+
+std::vector<std::string> replanned(const nlohmann::json& saved, const nlohmann::json& now) {
+    std::vector<std::string> changes;
+    for (const TrainingKey& key : changed_training(saved, now, WhenResumed::replanned))
+        changes.push_back(fmt::format("train.{} = {} instead of {}", key.name, key.now.dump(), key.before.dump()));
+    return changes;
 }
 
 }  // namespace gremium::train

@@ -24,9 +24,11 @@ void complete(TrainConfig& config, const std::string& source);
 
 nlohmann::json to_json(const TrainConfig& config);
 
-// The first key that differs but must not change when a run is resumed; empty if there is none. Only keys of speed,
-// reporting and the learning-rate schedule may change.
+// The first key that differs and that a resumed run may not change: all but what only concerns speed, reporting and the
+// learning-rate plan (WhenResumed). Empty when there is none.
 std::string first_conflict(const nlohmann::json& saved, const nlohmann::json& now);
+// What of the learning-rate plan differs: "train.lr = 0.002 instead of 0.001".
+std::vector<std::string> replanned(const nlohmann::json& saved, const nlohmann::json& now);
 
 // The specification of the model to train. Sizes of 0 in the outline have defaults: ssm.inner is twice the model width,
 // ssm.dt_rank a sixteenth of it. No experts: a dense model; a dense width of 0: layers without a feed-forward.

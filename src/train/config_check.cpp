@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "model/archs/architecture.h"
 #include "model/spec/validate.h"
 #include "train/config.h"
@@ -16,7 +17,9 @@ void check_domains(const TrainConfig& config, const std::string& source) {
     std::set<std::string> names;
     for (const DomainConfig& domain : config.data) {
         const std::string& name = domain.name;
-        if (name.empty() || name.find_first_of("/.\\\n\"") != std::string::npos) {
+        constexpr size_t longest = 100;  // it begins files' names
+        if (name.empty() || name.size() > longest || name.find_first_of("/.\\\"") != std::string::npos ||
+            first_unprintable(name) != std::string::npos) {
             fail("{}: [[data]] name \"{}\": a word without dots and slashes expected", source, name);
         }
         if (!names.insert(name).second) fail("{}: two [[data]] are named \"{}\"", source, name);

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 
 namespace gremium::train {
 
@@ -23,7 +24,7 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) : p
     std::string kept;
     if (std::filesystem::exists(path)) {
         for (const auto& row : read_metrics(path)) {
-            if (row["step"].get<int64_t>() <= last_step) kept += row.dump() + '\n';
+            if (row["step"].get<int64_t>() <= last_step) kept += to_text(row) + '\n';
         }
     }
     write_file_atomically(path, kept);
@@ -32,7 +33,7 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t last_step) : p
 }
 
 void MetricsLog::write(const nlohmann::ordered_json& row) {
-    out_ << row.dump() + '\n' << std::flush;
+    out_ << to_text(row) + '\n' << std::flush;
     if (!out_) fail("{}: cannot write: {}", path_.string(), std::strerror(errno));
 }
 

@@ -13,11 +13,19 @@
 
 namespace gremium::train {
 
+// What a run that goes on may have otherwise than it was begun with.
+enum class WhenResumed : uint8_t {
+    as_begun,   // nothing: it changes the numbers
+    replanned,  // the plan from here on: what is otherwise is said
+    free        // how fast it goes, and what is reported
+};
+
 template <typename Record>
 struct RecipeField {
     std::string_view name;
     Member<Record> member;
     std::string_view help;
+    WhenResumed resumed = WhenResumed::as_begun;
 };
 
 template <typename Record>

@@ -9,7 +9,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/parallel.h"
+#include "model/files/load.h"
 #include "model/spec/size.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
@@ -44,8 +46,10 @@ class Run {
     TrainSummary loop();
 
   private:
-    void resume(const Checkpoint& checkpoint);
+    std::optional<Begun> begun() const;
+    void resume();
     void announce(const std::string& resumed_from);
+    void say_what_is_not_held_out() const;
     StepResult learn();
     void report(const StepResult& result, double step_seconds);
     void watch_loads(const StepResult& result);
@@ -61,6 +65,9 @@ class Run {
     const TrainingConfig& train_;
     TrainObserver& observer_;
     fs::path output_;
+    FileLock lock_;  // before anything is written, until the end
+    std::optional<Checkpoint> newest_;
+    nlohmann::json saved_state_;  // the newest checkpoint's
     Corpus corpus_;
     SequenceSampler sampler_;
     FullModel model_;
@@ -76,43 +83,72 @@ class Run {
     Clock::time_point start_ = Clock::now();
 };
 
+FileLock lock_of(const fs::path& output) {
+    std::error_code error;
+    fs::create_directories(output, error);
+    if (error) fail("{}: cannot create: {}", output.string(), error.message());
+    return FileLock(output / "lock", FileLock::Kind::exclusive, std::chrono::seconds(0),
+                    fmt::format("{}: another program is training in this directory", output.string()));
+}
+
+std::optional<Checkpoint> find_checkpoint(const fs::path& output, bool resume) {
+    std::optional<Checkpoint> newest = newest_checkpoint(output);
+    if (newest && !resume)
+        fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir", output.string());
+    return newest;
+}
+
 Run::Run(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer)
     : config_(config),
       train_(config.train),
       observer_(observer),
       output_(config.output.dir),
-      corpus_(prepare_corpus(config, [&](std::string_view note) { observer.on_note(note); })),
+      lock_(lock_of(output_)),
+      newest_(find_checkpoint(output_, options.resume)),
+      saved_state_(newest_ ? read_state(*newest_) : nlohmann::json()),
+      corpus_(prepare_corpus(config, begun(), [&](std::string_view note) { observer.on_note(note); })),
       sampler_(sources(corpus_), config.train.sequence, static_cast<uint64_t>(config.train.seed)),
       model_(model_spec(config.model, corpus_.tokenizer->vocabulary().size()), config.train),
       learner_(model_, config.train),
       inputs_(static_cast<size_t>(config.train.batch_tokens)),
       targets_(inputs_.size()) {
     model_.set_tokenizer(corpus_.tokenizer);
-    const std::optional<Checkpoint> newest = newest_checkpoint(output_);
-    if (newest && !options.resume) {
-        fail("{}: holds the checkpoints of an earlier run; resume it, or choose another output.dir", output_.string());
-    }
-    if (newest) resume(*newest);
+    if (newest_) resume();
     metrics_.emplace(output_ / "metrics.jsonl", step_);
     first_step_ = step_;
-    announce(newest ? newest->path.string() : "");
+    announce(newest_ ? newest_->path.string() : "");
 }
 
-void Run::resume(const Checkpoint& checkpoint) {
-    const nlohmann::json state = read_state(checkpoint);
+// What a run that goes on was begun with. Error where the recipe is another.
+std::optional<Begun> Run::begun() const {
+    if (!newest_) return std::nullopt;
+    Begun begun{.checkpoint = newest_->path.string(), .origin = {}};
     try {
-        const std::string conflict = first_conflict(state.at("config"), to_json(config_));
-        if (!conflict.empty()) {
-            fail("{}: {} is not what the run was started with", checkpoint.path.string(), conflict);
-        }
-        step_ = state.at("step");
-        earlier_seconds_ = state.at("seconds");
-        window_.restore(state.at("loads"));
+        const nlohmann::json now = to_json(config_);
+        const std::string conflict = first_conflict(saved_state_.at("config"), now);
+        if (!conflict.empty()) fail("{}: {} is not what the run was started with", begun.checkpoint, conflict);
+        for (const std::string& change : replanned(saved_state_.at("config"), now))
+            observer_.on_note(fmt::format("from here on {}", change));
+        if (saved_state_.contains("origin"))
+            begun.origin = origin_from(saved_state_.at("origin"));
+        else if (config_.tokenizer.path.empty())
+            begun.trained = load_tokenizer(newest_->path)->vocabulary().tokens;
     } catch (const nlohmann::json::exception& error) {
-        fail("{}: {}", (checkpoint.path / "state.json").string(), error.what());
+        fail("{}: {}", (newest_->path / "state.json").string(), error.what());
     }
-    restore(checkpoint, model_);
-    saved_ = checkpoint.path;
+    return begun;
+}
+
+void Run::resume() {
+    try {
+        step_ = saved_state_.at("step");
+        earlier_seconds_ = saved_state_.at("seconds");
+        window_.restore(saved_state_.at("loads"));
+    } catch (const nlohmann::json::exception& error) {
+        fail("{}: {}", (newest_->path / "state.json").string(), error.what());
+    }
+    restore(*newest_, model_);
+    saved_ = newest_->path;
     saved_step_ = step_;
 }
 
@@ -134,6 +170,21 @@ void Run::announce(const std::string& resumed_from) {
                                 drawn / static_cast<double>(domain.tokens.tokens())});
     }
     observer_.on_start(info);
+    say_what_is_not_held_out();
+}
+
+void Run::say_what_is_not_held_out() const {
+    constexpr int64_t least = 2;  // tokens: one to predict
+    for (size_t d = 0; d < corpus_.domains.size(); ++d) {
+        const Domain& domain = corpus_.domains[d];
+        if (domain.heldout.tokens() >= least) continue;
+        const std::string text =
+            fmt::format("nothing of \"{}\" is held out: there will be no held-out bits per byte of it", domain.name);
+        if (config_.data[d].heldout_share > 0)
+            observer_.on_warning(text + ", since its text cannot be cut");
+        else
+            observer_.on_note(text);
+    }
 }
 
 StepResult Run::learn() {
@@ -224,6 +275,7 @@ nlohmann::json Run::state() const {
             {"sequences", step_ * config_.sequences_a_step()},
             {"seconds", elapsed()},
             {"loads", window_.state()},
+            {"origin", to_json(corpus_.origin)},
             {"config", to_json(config_)}};
 }
 

@@ -21,9 +21,11 @@ struct TrainSummary {
     std::filesystem::path report;      // the HTML page
 };
 
-// Runs the recipe. Writes into output.dir: data/ (token files), tokenizer-*/, ckpt-*/, metrics.jsonl and report.html.
-// Throws Error: bad recipe or data, an output directory that already has checkpoints (unless resuming), a recipe that
-// changed since the run began, a full disk, a gradient that is not finite.
+// Runs the recipe. Writes into output.dir: lock, data/ (token files), tokenizer-*/, ckpt-*/, metrics.jsonl and
+// report.html.
+// Throws Error: bad recipe or data, an output directory in which another program trains or that already holds
+// checkpoints (unless resuming), a resumed run whose recipe, text or vocabulary changed, a full disk, a gradient that
+// is not finite.
 TrainSummary train(const TrainConfig& config, const TrainOptions& options, TrainObserver& observer);
 
 }  // namespace gremium::train

@@ -42,7 +42,7 @@ int64_t size_of_file(const fs::path& path) {
 
 class Checker {
   public:
-    explicit Checker(VersionStore& store) : store_(store), lock_(store) {}
+    explicit Checker(VersionStore& store) : store_(store), lock_(store, FileLock::Kind::shared) {}
 
     StoreCheck operator()() {
         attempt([&] { check_base(); });
@@ -83,7 +83,7 @@ class Checker {
             fail("{}: is not the base model: its hash is {}, expected {}", base->source, hash, store_.base().base);
         if (state_of(*base) != store_.base().state)
             fail("{}: does not list the pieces of its base model", (store_.directory() / "base").string());
-        store_.remember_base(lock_);
+        if (store_.may_be_written()) store_.remember_base(lock_);
     }
 
     void check_object(const std::string& hash) {

@@ -16,7 +16,7 @@ struct StoreCheck {
     // Of these, files that no branch reaches and incomplete files that a crash left.
     int64_t unused = 0;
 };
-// Reads everything, including the base model.
+// Reads everything, the base model included; needs no right to write.
 StoreCheck check_store(VersionStore& store);
 
 struct Collected {

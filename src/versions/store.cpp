@@ -1,7 +1,6 @@
 #include "versions/store.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/printable.h"
 #include "formats/in_quotes.h"
 
 namespace gremium::versions {
@@ -25,11 +25,10 @@ constexpr const char *format_file = "gremium-versions", *format_text = "gremium 
 constexpr const char *base_file = "base", *base_path_file = "base.path", *base_known_file = "base.known";
 constexpr const char *head_file = "HEAD", *lock_file = "lock";
 constexpr size_t max_small = 64 << 10, least_digits = 4;
+constexpr std::chrono::seconds patience(60);
+constexpr const char* folders[] = {"", "objects", "versions", "branches"};
 
-const char* folder_of(VersionStore::Kind kind) {
-    constexpr const char* folders[] = {"objects", "versions", "branches"};
-    return folders[static_cast<int>(kind)];
-}
+const char* folder_of(VersionStore::Kind kind) { return folders[1 + static_cast<int>(kind)]; }
 
 bool is_temporary(std::string_view name) { return name.find(".tmp-") != std::string_view::npos; }
 
@@ -99,8 +98,10 @@ VersionStore VersionStore::create(const fs::path& directory, const Manifest& bas
     if (fs::exists(directory) && !(fs::is_directory(directory) && fs::is_empty(directory)))
         fail("{}: exists already", directory.string());
     fs::path path = directory;
-    // "store/" becomes "store".
-    if (!path.has_filename()) path = path.parent_path();
+    if (!path.has_filename()) path = path.parent_path();  // "store/"
+    const fs::path model = fs::weakly_canonical(base_model), home = fs::weakly_canonical(path).parent_path();
+    if (first_unprintable(model.string()) != std::string::npos)
+        fail("{}: a store cannot note this path; give the model a name without control characters", model.string());
     fs::path temporary = path;
     temporary += fmt::format(".tmp-{}", ::getpid());
     fs::remove_all(temporary, error);
@@ -109,8 +110,7 @@ VersionStore VersionStore::create(const fs::path& directory, const Manifest& bas
             fail("{}: cannot create: {}", directory.string(), error.message());
     Manifest first{.base = base.base, .date = base.date, .message = base.message};
     const std::string text = to_text(first), version = content_hash(std::as_bytes(std::span(text)));
-    // A relative path: a base model beside the store is found even if both are moved.
-    const fs::path model = fs::weakly_canonical(base_model), home = fs::weakly_canonical(path).parent_path();
+    // A base model beside the store is found when both move.
     const fs::path near = model.lexically_relative(home);
     const bool beside = !near.empty() && *near.begin() != "..";
     Manifest whole = base;
@@ -250,8 +250,7 @@ std::vector<std::string> VersionStore::files(Kind kind) const {
 
 std::vector<fs::path> VersionStore::leftovers() const {
     std::vector<fs::path> all;
-    for (const fs::path& folder : {fs::path(), fs::path(folder_of(Kind::object)), fs::path(folder_of(Kind::version)),
-                                   fs::path(folder_of(Kind::branch))})
+    for (const char* folder : folders)
         for (const auto& entry : fs::directory_iterator(directory_ / folder))
             if (is_temporary(entry.path().filename().string())) all.push_back(entry.path());
     return all;
@@ -259,16 +258,19 @@ std::vector<fs::path> VersionStore::leftovers() const {
 
 fs::path VersionStore::path_of(Kind kind, const std::string& file) const { return directory_ / folder_of(kind) / file; }
 
-VersionStore::Lock::Lock(const VersionStore& store) {
-    const fs::path path = store.directory() / lock_file;
-    fd_ = ::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd_ < 0) fail("{}: cannot open: {}", path.string(), std::strerror(errno));
-    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-    ::close(fd_);
-    fail("{}: another program is writing to this store", store.name());
+bool VersionStore::may_be_written() const {
+    return std::ranges::all_of(folders, [&](const char* folder) {
+        return ::faccessat(AT_FDCWD, (directory_ / folder).c_str(), W_OK, AT_EACCESS) == 0;
+    });
 }
 
-VersionStore::Lock::~Lock() { ::close(fd_); }
+VersionStore::Lock::Lock(const VersionStore& store, FileLock::Kind kind)
+    : lock_(store.directory() / lock_file, kind, patience,
+            fmt::format("{}: another program has been writing to this store for {} seconds: try again when it is done",
+                        store.name(), patience.count())) {
+    if (kind == FileLock::Kind::exclusive && !store.may_be_written())
+        fail("{}: may not be written to: {}", store.name(), std::strerror(errno));
+}
 
 int64_t VersionStore::put(const Lock&, const std::string& hash, const Piece& piece) {
     const fs::path path = path_of(Kind::object, hash);

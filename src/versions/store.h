@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file_lock.h"
 #include "versions/manifest.h"
 #include "versions/pieces.h"
 
@@ -54,21 +55,19 @@ class VersionStore {
     std::vector<std::filesystem::path> leftovers() const;
     std::filesystem::path path_of(Kind kind, const std::string& name) const;
 
-    // The right to write. One process at a time holds it, and the operating system releases it if the process dies.
-    // Throws Error if another process holds it.
+    // The right to write, held by one program at a time and given back by the system when that dies; or the right to
+    // read what nobody changes meanwhile. While others have it, it is waited for, a minute at most; then Error, as
+    // where the store may not be written to.
     class Lock {
       public:
-        explicit Lock(const VersionStore& store);
-        ~Lock();
-        Lock(const Lock&) = delete;
-        Lock& operator=(const Lock&) = delete;
+        explicit Lock(const VersionStore& store, FileLock::Kind kind = FileLock::Kind::exclusive);
 
       private:
-        int fd_;
+        FileLock lock_;
     };
-    // Call them in the order of a commit: objects, then the version that names them, then the branch that names the
-    // version. Each file appears complete. Returns the bytes written; 0: the object existed.
-    int64_t put(const Lock&, const std::string& hash, const Piece& piece);
+    bool may_be_written() const;
+    // In the order of a commit: objects, the version that names them, the branch that names it. Each appears whole.
+    int64_t put(const Lock&, const std::string& hash, const Piece& piece);  // bytes written; 0: it was there
     std::string put(const Lock&, const Manifest& manifest);
     void set_branch(const Lock&, const std::string& name, const std::string& version);
     void remove_branch(const Lock&, const std::string& name);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "model/files/bind.h"
 #include "model/files/load.h"
 #include "model/spec/difference.h"
@@ -27,14 +28,7 @@ constexpr size_t shown_digits = 12;
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
 
-// The message without blank lines at its ends, which a manifest cannot hold.
-std::string trimmed(const std::string& message) {
-    const size_t first = message.find_first_not_of(" \n\t\r");
-    if (first == std::string::npos) fail("a message is expected, which says what the version is");
-    return message.substr(first, message.find_last_not_of(" \n\t\r") - first + 1);
-}
-
-// The tensors of a version's model: views of the base model and of objects, and routers assembled from rows.
+// The tensors of a version's model: views of the base model's and of objects, and routers put together from rows.
 class VersionTensors {
   public:
     VersionTensors(const VersionStore& store, VersionState state)
@@ -131,7 +125,19 @@ void note_changes(Committed& done, const VersionState& before, const VersionStat
     for (const auto& [name, hash] : changed.tensors) done.tensors.push_back(name);
 }
 
-// Checks that shapes and vocabulary are the same, except for numbers of experts.
+// Made of a version that is HEAD no longer: nobody's work is lost, neither this nor what came in between.
+[[noreturn]] void keep_beside(VersionStore& store, const VersionStore::Lock& lock, const Committed& done,
+                              const VersionStore::Head& head) {
+    const auto shown = [](const std::string& version) { return version.substr(0, shown_digits); };
+    const std::string branch = "beside-" + shown(done.version);
+    store.set_branch(lock, branch, done.version);
+    fail(
+        "{}: HEAD has become {} since {} was opened, and stays; what was made is version {} on the new branch {}: "
+        "'gremium versions diff' compares the two, 'export' and 'import' bring single experts over",
+        store.name(), shown(head.version), shown(done.parent), shown(done.version), branch);
+}
+
+// The same shapes and tokens, but for numbers of experts.
 void require_variant(const Model& base, const Model& model, const VersionState& state) {
     ModelSpec expected = with_layers(base.spec, state, model.source);
     expected.name = model.spec.name;
@@ -147,6 +153,22 @@ void require_variant(const Model& base, const Model& model, const VersionState& 
 }
 
 }  // namespace
+
+std::string checked_message(const std::string& message) {
+    constexpr size_t longest = 4096;
+    std::string text;
+    for (const char c : message)
+        if (c != '\r') text += c == '\t' ? ' ' : c;
+    const size_t first = text.find_first_not_of(" \n");
+    if (first == std::string::npos) fail("a message is expected, which says what the version is");
+    text = text.substr(first, text.find_last_not_of(" \n") - first + 1);
+    if (text.size() > longest) fail("the message has {} bytes, at most {} expected", text.size(), longest);
+    std::string one_line = text;
+    std::ranges::replace(one_line, '\n', ' ');
+    if (const size_t odd = first_unprintable(one_line); odd != std::string::npos)
+        fail("the message is more than text at byte {}: {}", odd, printable(text.substr(odd, 16)));
+    return text;
+}
 
 VersionState state_of(const Model& model) {
     if (model.encoder) fail("{} has an encoder; only decoders have versions", model.source);
@@ -248,14 +270,16 @@ fs::path model_files(const std::string& path) {
 Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, const Pieces& pieces,
                        const VersionState& state, const PieceIndex& fresh, const CommitOptions& options) {
     const VersionStore::Head head = store.head();
-    const VersionState parent = store.state(head.version);
-    Committed done{.version = {}, .branch = head.branch, .parent = head.version};
+    const bool overtaken = !options.onto.empty() && options.onto != head.version;
+    const std::string before = overtaken ? options.onto : head.version;
+    const VersionState parent = store.state(before);
+    Committed done{.version = {}, .branch = head.branch, .parent = before};
     note_changes(done, parent, state);
-    if (state == parent) fail("{}: nothing differs from version {}", store.name(), head.version);
+    if (state == parent) fail("{}: nothing is otherwise than in version {}", store.name(), before);
     Manifest manifest{.base = store.base().base,
-                      .parent = head.version,
+                      .parent = before,
                       .date = now(),
-                      .message = trimmed(options.message),
+                      .message = checked_message(options.message),
                       .state = changes(store.base().state, state)};
     for (const std::string& line : options.provenance) manifest.provenance.push_back(one_line(line));
     complete(store.base().state, manifest.state, "the new version");
@@ -275,6 +299,7 @@ Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, cons
     for (const auto& [name, hash] : manifest.state.tensors) put(hash);
     done.version = store.put(lock, manifest);
     done.bytes += std::ssize(to_text(manifest));
+    if (overtaken) keep_beside(store, lock, done, head);
     if (head.branch.empty())
         store.set_head(lock, {"", done.version});
     else
@@ -283,21 +308,23 @@ Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, cons
 }
 
 Committed commit(VersionStore& store, const Model& model, const CommitOptions& options) {
-    const VersionStore::Lock lock(store);
+    // What takes long comes before what others wait for.
     const Pieces pieces(store);
-    store.remember_base(lock);
     const VersionState state = state_of(model);
+    const VersionStore::Lock lock(store);
+    store.remember_base(lock);
     if (!std::ranges::equal(std::views::keys(state.layers), std::views::keys(store.base().state.layers)))
         fail("{}: is not a variant of {}: other layers have experts", model.source, pieces.base()->source);
     require_variant(*pieces.base(), model, state);
     return commit_state(store, lock, pieces, state, pieces_of(model, state), options);
 }
 
-void require_head(const VersionStore& store, const Model& model) {
-    const std::string head = store.head().version;
+std::string require_head(const VersionStore& store, const Model& model) {
+    std::string head = store.head().version;
     if (state_of(model) != store.state(head))
         fail("{}: is not version {}, which {} has checked out; -m {} opens that", model.source, head, store.name(),
              store.name());
+    return head;
 }
 
 void check_out(VersionStore& store, const std::string& reference) {

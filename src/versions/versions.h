@@ -53,8 +53,13 @@ std::filesystem::path model_files(const std::string& path);
 
 struct CommitOptions {
     std::string message;
-    std::vector<std::string> provenance = {};  // how it was made, in lines
+    std::vector<std::string> provenance = {};  // how it came to be, a line each
+    // The version that it was made of, if that was HEAD. When HEAD has moved on meanwhile, the new version stands
+    // beside it on a branch of its own, HEAD stays, and Error says so.
+    std::string onto = {};
 };
+// As a version keeps it. Error for one that is empty, too long, or more than text (base/printable.h).
+std::string checked_message(const std::string& message);
 struct Committed {
     std::string version, branch, parent;  // branch: empty if HEAD names a version directly
     // Differences from the parent: layers whose size changed, experts with other weights, router rows, other tensors.
@@ -69,8 +74,8 @@ struct Committed {
 // Commits the model as the next version on HEAD's branch. Throws Error if it is not a variant of the base model or does
 // not differ from HEAD.
 Committed commit(VersionStore& store, const Model& model, const CommitOptions& options);
-// Throws Error unless the model is HEAD, bit for bit, so that an edited form of it can be committed on top.
-void require_head(const VersionStore& store, const Model& model);
+// HEAD's version. Error unless the model is bit for bit what that is: then what is made of it may be committed on top.
+std::string require_head(const VersionStore& store, const Model& model);
 
 // Commits a version in which everything that `version` changed is as it was before. Throws Error if later versions
 // changed the same things.

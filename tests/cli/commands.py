@@ -609,7 +609,8 @@ class Commands(unittest.TestCase):
         self.assertIn(report["found"][0], (self.folder / "found.toml").read_text())
         gremium("eval", "-m", "tiny.gguf", "--file", "letters", "--profile", "found.toml")
         self.assertIn("times what it loses by chance", gremium(*arguments, "--percent", 13, "--quick"))
-        self.assertIn("too few", gremium("experts", "find", "-m", "tiny.gguf", "--for", "recipe.toml", "--against", "text.txt", code=1))
+        (self.folder / "few.txt").write_text("Document 1 tells that 1 and 2 make 3.\n")
+        self.assertIn("too few", gremium("experts", "find", "-m", "tiny.gguf", "--for", "few.txt", "--against", "text.txt", code=1))
 
     def test_edits_are_measured_and_written(self):
         before = (self.folder / "tiny.gguf").read_bytes()

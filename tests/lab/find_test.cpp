@@ -253,5 +253,23 @@ TEST(Sample, HalvesHaveNoDocumentInCommon) {
     EXPECT_THROW(data::sample_halves("/no/such/file", *model->tokenizer), Error);
 }
 
+TEST(Sample, HalvesOfAShortTextAreBothThere) {
+    const auto model = tiny_model("mixtral");
+    const auto path = std::filesystem::temp_directory_path() / "gremium_short_sample_test.txt";
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += "line " + std::to_string(i) + " of a short text\n";
+    write_file_atomically(path, text);
+    const data::Halves halves = data::sample_halves(path, *model->tokenizer, {.window = 64, .tokens = 512});
+    EXPECT_EQ(halves.first.size(), 8u);
+    EXPECT_EQ(halves.second.size(), 8u);
+    try {
+        data::sample_halves(path, *model->tokenizer, {.window = 1024, .tokens = 2048});
+        FAIL() << "nothing was refused";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), testing::ContainsRegex("[1-9][0-9]{2,} tokens are too few for two halves"));
+    }
+    std::filesystem::remove(path);
+}
+
 }  // namespace
 }  // namespace gremium::lab

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "lab/edit/adapt.h"
 #include "lab/edit/adapter.h"
 #include "lab/edit/edit_recipe.h"
 #include "lab/find/compare.h"

@@ -99,6 +99,14 @@ TEST(TrainVocabulary, DependsOnTheSamplesAlone) {
     EXPECT_EQ(train({.size = 400, .threads = 3}), v);
 }
 
+TEST(TrainVocabulary, OfLittleTextIsSmallerWhereThatIsAllowed) {
+    const Vocabulary all = train({.size = 100000, .or_fewer = true});
+    EXPECT_LT(all.size(), 100000);
+    EXPECT_GT(all.size(), 400);
+    EXPECT_EQ(train({.size = all.size()}), all);
+    EXPECT_EQ(train({.size = 400, .or_fewer = true}), train({.size = 400}));
+}
+
 TEST(TrainVocabulary, TooLittleTextIsAnErrorAndNothingIsPrinted) {
     testing::internal::CaptureStderr();
     testing::internal::CaptureStdout();

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "data/documents.h"
+#include "data/files.h"
 #include "data/permutation.h"
 #include "data/token_file.h"
 #include "tests/train/scratch.h"
@@ -48,6 +49,40 @@ TEST(Documents, SplitsAtNulAndFilesAndLeavesOutEmptyOnes) {
     EXPECT_THROW(data::Documents(std::vector<std::string>{(dir / "*.none").string()}), Error);
 }
 
+TEST(Patterns, ANameThatExistsIsThatFileAndOthersArePatterns) {
+    const ScratchDirectory dir;
+    std::filesystem::create_directories(dir / "deep/a/b");
+    std::filesystem::create_directories(dir / "deep/.hidden");
+    for (const char* name :
+         {"data[1].txt", "data1.txt", "what?.txt", "whatx.txt", "st*r.txt", "star.txt", "deep/top.txt",
+          "deep/a/one.txt", "deep/a/b/two.txt", "deep/.hidden/no.txt", "deep/a/other.md"})
+        write_text(dir / name, name);
+    std::filesystem::create_directory_symlink(dir / "deep", dir / "deep/a/around");
+    std::filesystem::create_symlink(dir / "data1.txt", dir / "again.txt");
+    const auto files = [&](const std::vector<std::string>& patterns) {
+        std::vector<std::string> below, named;
+        for (const std::string& pattern : patterns) below.push_back((dir / pattern).string());
+        for (const auto& file : data::files_of(below)) named.push_back(file.lexically_relative(dir.path()).string());
+        return named;
+    };
+    EXPECT_THAT(files({"data[1].txt"}), ElementsAre("data[1].txt"));
+    EXPECT_THAT(files({"what?.txt"}), ElementsAre("what?.txt"));
+    EXPECT_THAT(files({"st*r.txt"}), ElementsAre("st*r.txt"));
+    EXPECT_THAT(files({"s*r.txt"}), ElementsAre("st*r.txt", "star.txt"));
+    EXPECT_THAT(files({"deep/*"}), ElementsAre("deep/top.txt"));
+    EXPECT_THAT(files({"deep/**/*.txt"}),
+                testing::UnorderedElementsAre("deep/top.txt", "deep/a/one.txt", "deep/a/b/two.txt"));
+    EXPECT_THAT(files({"**/b/*.txt"}), ElementsAre("deep/a/b/two.txt"));
+    EXPECT_THAT(files({"deep/a/**"}),
+                testing::UnorderedElementsAre("deep/a/one.txt", "deep/a/other.md", "deep/a/b/two.txt"));
+    EXPECT_THAT(files({"deep/**/a/**/*.md"}), ElementsAre("deep/a/other.md"));
+    // Once each, in the order in which they were named.
+    EXPECT_THAT(files({"star.txt", "s*.txt", "./star.txt", "deep/../star.txt"}), ElementsAre("star.txt", "st*r.txt"));
+    EXPECT_THAT(files({"data1.txt", "again.txt"}), ElementsAre("data1.txt"));
+    for (const char* missing : {"none.txt", "*.none", "deep", "**/none", "deep/none/**"})
+        EXPECT_THROW(files({missing}), Error) << missing;
+}
+
 TEST(Documents, CutsLongOnesAtALineEnd) {
     const ScratchDirectory dir;
     std::string text((size_t{1} << 20) - 10, 'x');
@@ -71,6 +106,57 @@ TEST(Documents, SplitGoesByContent) {
     data::Split reversed = data::split_documents(documents, 0.1);
     std::reverse(reversed.heldout.begin(), reversed.heldout.end());
     EXPECT_EQ(reversed.heldout, split.heldout);
+}
+
+// Whatever the text and the share: nothing is lost, both sides have something, and lines stay whole where there are
+// some.
+TEST(Documents, OfFewTheEndIsHeldOut) {
+    std::string lines, words;
+    for (int i = 0; i < 200; ++i) lines += "line " + std::to_string(i) + "\n";
+    for (int i = 0; i < 200; ++i) words += "w\u00f6rter ";
+    const std::vector<std::string_view> one = {lines}, line = {words}, three = {lines, words, lines};
+    for (const auto& documents : {one, line, three}) {
+        std::string all;
+        for (const std::string_view document : documents) all += document;
+        for (const double share : {0.001, 0.02, 0.1, 0.5, 0.9, 0.999}) {
+            const data::Split split = data::split_end(documents, share);
+            std::string train, heldout;
+            for (const std::string_view part : split.train) train += part;
+            for (const std::string_view part : split.heldout) heldout += part;
+            EXPECT_EQ(train + heldout, all);
+            EXPECT_NEAR(static_cast<double>(heldout.size()), share * static_cast<double>(all.size()), 16);
+            ASSERT_FALSE(train.empty() || heldout.empty()) << share;
+            EXPECT_NE(static_cast<unsigned char>(heldout[0]) & 0xC0, 0x80);
+            if (documents == one) {
+                EXPECT_EQ(train.back(), '\n');
+            }
+        }
+    }
+    const std::vector<std::string_view> letter = {"x"};
+    EXPECT_EQ(data::split_end(letter, 0.5).train, letter);
+    EXPECT_TRUE(data::split_end(letter, 0.5).heldout.empty());
+}
+
+TEST(TokenFile, KnowsItsVocabulary) {
+    const ScratchDirectory dir;
+    const auto tokenizer = make_tokenizer(byte_vocabulary());
+    Vocabulary other = byte_vocabulary();
+    std::swap(other.tokens[260], other.tokens[261]);
+    const std::vector<std::string_view> documents = {"the bat"};
+    data::write_token_file(dir / "t", *tokenizer, documents);
+    const int size = other.size();
+    EXPECT_TRUE(data::TokenFile(dir / "t", size, data::hash_of_tokens(tokenizer->vocabulary())).names_vocabulary());
+    EXPECT_THROW(data::TokenFile(dir / "t", size, data::hash_of_tokens(other)), Error);
+
+    // As earlier versions wrote it: no hash.
+    std::ifstream in(dir / "t", std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    bytes.erase(bytes.size() - 40, 32);
+    bytes.back() = '1';
+    write_text(dir / "old", bytes);
+    const data::TokenFile old(dir / "old", size, data::hash_of_tokens(other));
+    EXPECT_FALSE(old.names_vocabulary());
+    EXPECT_EQ(old.tokens(), data::TokenFile(dir / "t", size).tokens());
 }
 
 TEST(TokenFile, HoldsWhatTheTokenizerSaysWithOneEndADocument) {

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -63,7 +65,7 @@ TEST(Trainer, LearnsAndLeavesEverythingBehind) {
     // The checkpoint is a model that others load; it scores what the trainer said.
     const auto model = load_model(summary.checkpoint);
     EXPECT_EQ(model->spec, model_spec(config.model, model->spec.vocab));
-    const Corpus corpus = prepare_corpus(config, [](std::string_view) {});
+    const Corpus corpus = prepare_corpus(config, {}, [](std::string_view) {});
     const std::vector<DomainScore> scores = evaluate_domains(*model, corpus, config.train);
     EXPECT_EQ(scores[0].loss, seen.evaluations.back()[0].loss);
     EXPECT_EQ(scores[1].bits_per_byte, seen.evaluations.back()[1].bits_per_byte);
@@ -286,6 +288,138 @@ TEST(Trainer, RefusesToMixRuns) {
     EXPECT_THAT(error_of(toy_recipe(dir, "out", {"train.seed=9"}), {.resume = true}), HasSubstr("train.seed"));
     EXPECT_THAT(error_of(toy_recipe(dir, "out", {"model.layers=3"}), {.resume = true}), HasSubstr("model.layers"));
     EXPECT_THAT(error_of(toy_recipe(dir, "new", {"data.one.files=nowhere-*.txt"})), HasSubstr("nowhere-*.txt"));
+}
+
+// Whatever key of a recipe another value has: a run goes on with it only where the numbers stay, or the plan is said.
+TEST(Trainer, ResumesOnlyWithNumbersAsTheyWere) {
+    const ScratchDirectory dir;
+    const TrainConfig begun = toy_recipe(dir, "out");
+    const nlohmann::json saved = to_json(begun);
+    const std::set<std::string> free = {"recompute",  "activation_memory", "threads",
+                                        "eval_every", "eval_tokens",       "checkpoint_every",
+                                        "keep",       "log_every",         "load_window"},
+                                plan = {"steps", "tokens", "lr", "min_lr", "schedule", "warmup", "decay_share"};
+    EXPECT_EQ(first_conflict(saved, saved), "");
+    for (const auto& [key, value] : saved.at("train").items()) {
+        nlohmann::json now = saved;
+        if (value.is_string())
+            now["train"][key] = "another";
+        else
+            now["train"][key] = value.get<double>() + 1;
+        EXPECT_EQ(first_conflict(saved, now), free.contains(key) || plan.contains(key) ? "" : "train." + key);
+        EXPECT_EQ(replanned(saved, now).size(), plan.contains(key) ? 1u : 0u) << key;
+    }
+}
+
+TEST(Trainer, RefusesToGoOnWithAnotherTextOrVocabulary) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    const std::vector<std::string> own_vocabulary = {"tokenizer.path=\"\"", "tokenizer.vocab_size=304"};
+    const auto recipe = [&](const std::string& output, std::vector<std::string> keys, int steps) {
+        keys.push_back("train.steps=" + std::to_string(steps));
+        keys.push_back("data.two.heldout_share=0");
+        keys.push_back("data.two.heldout_files=" + (dir / "held.txt").string());
+        return toy_recipe(dir, output, keys);
+    };
+    toy_recipe(dir, "made");
+    write_text(dir / "held.txt", toy_text(40, 3));
+    const auto files_of = [&](const std::string& output) {
+        std::set<std::string> files;
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(dir / output))
+            files.insert(entry.path().string());
+        return files;
+    };
+    for (const auto& keys : {std::vector<std::string>{}, own_vocabulary}) {
+        const std::string output = keys.empty() ? "given" : "trained";
+        train(recipe(output, keys, 5), {}, quiet);
+        const auto before = files_of(output);
+        for (const char* changed : {"one.txt", "held.txt"}) {
+            write_text(dir / changed, toy_text(120, 1) + "one more line");
+            EXPECT_THAT(error_of(recipe(output, keys, 10), {.resume = true}), HasSubstr("not what the run was started"))
+                << changed;
+            EXPECT_EQ(files_of(output), before);
+            write_text(dir / changed, changed == std::string("one.txt") ? toy_text(120, 1) : toy_text(40, 3));
+        }
+        EXPECT_EQ(error_of(recipe(output, keys, 10), {.resume = true}), "");
+    }
+    // The same size, the same text, other tokens.
+    Vocabulary other = byte_vocabulary();
+    std::swap(other.tokens[260], other.tokens[261]);
+    write_hf_tokenizer(other, dir / "tokenizer");
+    EXPECT_THAT(error_of(recipe("given", {}, 15), {.resume = true}), HasSubstr("vocabulary"));
+}
+
+// Runs of programs that noted neither text nor vocabulary.
+TEST(Trainer, TheVocabularyOfAnEarlierProgramsRunIsThatOfItsCheckpoint) {
+    const ScratchDirectory dir;
+    TrainObserver quiet;
+    const std::vector<std::string> keys = {"tokenizer.path=\"\"", "tokenizer.vocab_size=304"};
+    const auto recipe = [&](const char* steps) {
+        std::vector<std::string> all = keys;
+        all.emplace_back(steps);
+        return toy_recipe(dir, "out", all);
+    };
+    const TrainSummary first = train(recipe("train.steps=5"), {}, quiet);
+    nlohmann::json state = read_state({first.checkpoint, 5});
+    ASSERT_EQ(state.erase("origin"), 1u);
+    write_text(first.checkpoint / "state.json", state.dump());
+    const std::string text = toy_text(120, 1);
+    write_text(dir / "one.txt", text + "zebra quartz jigsaw zebra quartz jigsaw zebra quartz jigsaw");
+    EXPECT_THAT(error_of(recipe("train.steps=8"), {.resume = true}), HasSubstr("vocabulary"));
+    write_text(dir / "one.txt", text);
+    EXPECT_EQ(error_of(recipe("train.steps=8"), {.resume = true}), "");
+}
+
+TEST(Trainer, OneProgramAtATimeTrainsInADirectory) {
+    const ScratchDirectory dir;
+    struct Second : TrainObserver {
+        explicit Second(const TrainConfig& its_recipe) : config(its_recipe) {}
+        void on_note(std::string_view) override { tried.push_back(error_of(config)); }
+        void on_step(const StepReport& step) override {
+            if (step.step == 3) tried.push_back(error_of(config, {.resume = true}));
+        }
+        const TrainConfig& config;
+        std::vector<std::string> tried;
+    };
+    const TrainConfig config = toy_recipe(dir, "out", {"train.steps=5"});
+    Second second(config);
+    EXPECT_TRUE(train(config, {}, second).finished);
+    ASSERT_GE(second.tried.size(), 2u);  // also before the first checkpoint
+    for (const std::string& refusal : second.tried) EXPECT_THAT(refusal, HasSubstr("another program"));
+    EXPECT_THAT(error_of(config), HasSubstr("earlier run"));
+}
+
+TEST(Trainer, HoldsAPartOfOneDocumentOutOrSaysThatNothingIs) {
+    const ScratchDirectory dir;
+    std::string text = toy_text(120, 1);
+    std::ranges::replace(text, '\0', '\n');
+    write_text(dir / "whole.txt", text);
+    const std::string files = "data.one.files=" + (dir / "whole.txt").string();
+    for (const char* share : {"0.05", "0.5", "0.9"}) {
+        Recorder seen;
+        train(toy_recipe(dir, share, {files, std::string("data.one.heldout_share=") + share, "train.steps=2"}), {},
+              seen);
+        EXPECT_GT(seen.info.domains[0].tokens, 0);
+        EXPECT_GT(seen.info.domains[0].heldout_tokens, 0) << share;
+        EXPECT_THAT(seen.notes, testing::Not(testing::Contains(HasSubstr("held out"))));
+    }
+    Recorder without;
+    train(toy_recipe(dir, "without", {"data.one.heldout_share=0", "train.steps=2"}), {}, without);
+    EXPECT_THAT(without.notes, testing::Contains(HasSubstr("nothing of \"one\" is held out")));
+    Recorder same;
+    const std::string heldout = "data.one.heldout_files=" + (dir / "whole.txt").string();
+    train(toy_recipe(dir, "same", {files, heldout, "data.one.heldout_share=0", "train.steps=2"}), {}, same);
+    EXPECT_THAT(same.notes, testing::Contains(HasSubstr("trained on as well")));
+}
+
+TEST(Trainer, ALittleTextGivesALittleVocabulary) {
+    const ScratchDirectory dir;
+    Recorder seen;
+    const TrainSummary summary =
+        train(toy_recipe(dir, "out", {"tokenizer.path=\"\"", "tokenizer.vocab_size=8000", "train.steps=1"}), {}, seen);
+    const int size = load_model(summary.checkpoint)->spec.vocab;
+    EXPECT_LT(size, 1000);
+    EXPECT_THAT(seen.notes, testing::Contains(HasSubstr(fmt::format("a vocabulary of {} tokens", size))));
 }
 
 TEST(Trainer, TrainsAVocabularyWhenNoneIsGiven) {

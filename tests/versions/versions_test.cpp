@@ -6,9 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "base/hash.h"
 #include "model/weights.h"
@@ -179,6 +184,109 @@ TEST(Versions, BranchesAndReferences) {
     for (const char* name : {"../main", "", ".x", "HEAD", "a/b", "-d", "x.tmp-1", "0123456789abcdef0123456789abcdef"})
         EXPECT_THAT(error_of([&] { store.set_branch(lock, name, first); }), HasSubstr("cannot name a branch"));
     EXPECT_THAT(error_of([&] { VersionStore::Lock second_writer(store); }), HasSubstr("another program"));
+}
+
+TEST(Versions, WhatIsMadeOfAnOldHeadStandsBesideTheNewOne) {
+    const Folder folder;
+    VersionStore store = create_versions(folder / "store", write_model(folder / "base.gguf", "qwen3moe"));
+    const auto opened = head_of(store);
+    const std::string onto = require_head(store, *opened);
+    const Committed first = commit_edits(store, "first", [](Draft& d) { reset(d, {0, 1}, 5); });
+    const auto made = edited(opened, [](Draft& d) { reset(d, {1, 2}, 6); });
+    const std::string refused = error_of([&] { commit(store, *made, {.message = "slow", .onto = onto}); });
+    EXPECT_THAT(refused, HasSubstr("HEAD has become " + first.version.substr(0, 12)));
+    EXPECT_EQ(store.head().version, first.version);
+    // Nothing of either is lost.
+    const auto branches = store.branches();
+    ASSERT_EQ(branches.size(), 2u);
+    const auto [branch, version] = *branches.begin();
+    EXPECT_THAT(refused, HasSubstr(branch));
+    EXPECT_EQ(store.manifest(version).parent, onto);
+    EXPECT_EQ(state_of(*open_version(store, version)), state_of(*made));
+    EXPECT_THAT(check_store(store).problems, IsEmpty());
+    EXPECT_EQ(commit(store,
+                     *edited(head_of(store),
+                             [](Draft& d) {
+                                 reset(d, {1, 3}, 7);
+                             }),
+                     {.message = "next", .onto = first.version})
+                  .parent,
+              first.version);
+}
+
+TEST(Versions, AStoreThatIsWrittenToIsWaitedForAndReadAllTheSame) {
+    const Folder folder;
+    VersionStore store = create_versions(folder / "store", write_model(folder / "base.gguf", "qwen3moe"));
+    std::optional<VersionStore::Lock> lock(store);
+    std::atomic<bool> given_back = false;
+    std::thread other([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        given_back = true;
+        lock.reset();
+    });
+    EXPECT_EQ(store.history(store.resolve("HEAD")).size(), 1u);
+    head_of(store);
+    EXPECT_FALSE(given_back);
+    commit_edits(store, "waited", [](Draft& d) { reset(d, {0, 1}, 5); });
+    EXPECT_TRUE(given_back);
+    other.join();
+    EXPECT_EQ(store.history(store.resolve("HEAD")).size(), 2u);
+}
+
+// For a while a user who may do no more than what is permitted: root may write everywhere.
+class AsSomebody {
+  public:
+    AsSomebody() : was_(::geteuid()) { become(nobody); }
+    ~AsSomebody() { become(was_); }
+    AsSomebody(const AsSomebody&) = delete;
+    AsSomebody& operator=(const AsSomebody&) = delete;
+
+  private:
+    static constexpr uid_t nobody = 65534;
+    void become(uid_t user) const {
+        const bool done = was_ != 0 || ::seteuid(user) == 0;
+        EXPECT_TRUE(done);
+    }
+    uid_t was_;
+};
+
+TEST(Versions, ReadersNeedNoRightToWrite) {
+    const Folder folder, own;
+    VersionStore store = create_versions(folder / "store", write_model(folder / "base.gguf", "qwen3moe"));
+    commit_edits(store, "changed", [](Draft& d) { reset(d, {0, 1}, 5); });
+    const auto permit = [&](fs::perms rights) {
+        for (const auto& entry : fs::recursive_directory_iterator(folder / "store")) fs::permissions(entry, rights);
+        fs::permissions(folder / "store", rights);
+    };
+    const fs::perms readable = fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read;
+    permit(readable | fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec);
+    fs::permissions(folder.path(), fs::perms(0755));
+    fs::permissions(own.path(), fs::perms(0777));
+    {
+        const AsSomebody somebody;
+        EXPECT_THAT(check_store(store).problems, IsEmpty());
+        EXPECT_EQ(difference(store, store.resolve("HEAD~"), store.resolve("HEAD")).experts.size(), 1u);
+        export_expert(store, store.resolve("HEAD"), {0, 1}, own / "expert.safetensors");
+        EXPECT_THAT(error_of([&] { VersionStore::Lock lock(store); }), HasSubstr("may not be written to"));
+    }
+    permit(fs::perms::owner_all);
+}
+
+TEST(Versions, MessagesAreText) {
+    const std::string bad[] = {"\x1b[31mred",
+                               "bell\a",
+                               "null" + std::string(1, '\0'),
+                               "\u202eback",
+                               "\xc2\x9b"
+                               "31m",
+                               "line\u2028s",
+                               "\xff\xfe",
+                               std::string(5000, 'x'),
+                               " \n\t"};
+    for (const std::string& message : bad)
+        EXPECT_THAT(error_of([&] { checked_message(message); }), HasSubstr("message"));
+    EXPECT_EQ(checked_message("\n--all: \u00fcber\r\n\r\n\tmore \U0001F468\u200D\U0001F469 \n"),
+              "--all: \u00fcber\n\n more \U0001F468\u200D\U0001F469");
 }
 
 TEST(Versions, RevertUndoesOneAndKeepsTheOthers) {

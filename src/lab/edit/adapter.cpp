@@ -34,11 +34,13 @@ OwnedTensor transposed(TensorView x) {
     return y;
 }
 
+std::string metadata_of(const SafetensorsFile& file, const char* key) {
+    const auto found = file.metadata.find(key);
+    return found == file.metadata.end() ? std::string() : found->second;
+}
+
 float scale_of(const SafetensorsFile& file, const std::string& source, const std::string& hash) {
-    const auto metadata = [&](const char* key) {
-        const auto found = file.metadata.find(key);
-        return found == file.metadata.end() ? std::string() : found->second;
-    };
+    const auto metadata = [&](const char* key) { return metadata_of(file, key); };
     if (metadata("format") != format_name) fail("{}: is not an adapter of the format {}", source, format_name);
     if (metadata("model_hash") != hash)
         fail("{}: was trained for {} of the hash {}; this model has {}", source, metadata("model"),
@@ -74,32 +76,28 @@ void save_adapter(const Adapter& adapter, const std::filesystem::path& path) {
     writer.finish();
 }
 
-void adapt(Draft& draft, const std::filesystem::path& path, float share) {
+bool is_adapter(const std::filesystem::path& path) {
+    return metadata_of(open_safetensors(path), "format") == format_name;
+}
+
+std::vector<Adapter::Part> read_adapter(const std::filesystem::path& path, const Model& base) {
     const SafetensorsFile file = open_safetensors(path);
     const std::string source = path.string();
-    const float scale = share * scale_of(file, source, versions::model_hash(draft.base()));
-    std::vector<std::pair<ops::Weight*, ops::Weight>> changes;
-    for (const TensorSlot& slot : versions::single_slots(draft.base().spec)) {
+    const float scale = scale_of(file, source, versions::model_hash(base));
+    std::vector<Adapter::Part> parts;
+    for (const TensorSlot& slot : versions::single_slots(base.spec)) {
         if (slot.role != TensorRole::expert || slot.of_encoder) continue;
         const TensorView *a = file.tensors.find(name_in_file(slot, "a")),
                          *b = file.tensors.find(name_in_file(slot, "b"));
         if (!a || !b) continue;
-        DraftLayer& layer = draft.layer(slot.layer);
-        if (layer.count() != draft.base().experts->experts(slot.layer))
-            fail("{}: layer {} no longer has the experts it was trained for", source, slot.layer);
-        ops::Weight& w = layer.experts[static_cast<size_t>(slot.expert)].*slot.of_expert;
-        const int64_t rank = a->rows();
-        if (a->dtype != DType::f32 || b->dtype != DType::f32 || a->shape != Shape{rank, w.value.cols()} ||
-            b->shape != Shape{w.value.rows(), rank})
-            fail("{}: {} of expert {} is {}, its factors are {} and {}", source, slot.name, slot.expert,
-                 to_string(w.value.shape), to_string(b->shape), to_string(a->shape));
-        std::vector<float> values = to_floats(w.value);
-        LowRank{scale, copy(*b), transposed(*a)}.add_to(as_tensor(values.data(), w.value.shape));
-        changes.emplace_back(&w, draft.weight(values, w.value.dtype, w.value.shape));
+        if (a->dtype != DType::f32 || b->dtype != DType::f32 || a->shape.rank != 2 || b->shape.rank != 2)
+            fail("{}: the factors of {} of expert {} are no matrices of 32-bit numbers", source, slot.name,
+                 slot.expert);
+        parts.push_back({slot, {scale, copy(*b), transposed(*a)}});
     }
-    if (2 * changes.size() != file.tensors.size())
-        fail("{}: of its {} tensors {} belong to experts' matrices", source, file.tensors.size(), 2 * changes.size());
-    for (auto& [old, changed] : changes) *old = changed;
+    if (2 * parts.size() != file.tensors.size())
+        fail("{}: of its {} tensors {} belong to experts' matrices", source, file.tensors.size(), 2 * parts.size());
+    return parts;
 }
 
 }  // namespace gremium::lab

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "lab/edit/draft.h"
 #include "lab/edit/low_rank.h"
+#include "model/model.h"
 #include "model/spec/tensors.h"
 
 namespace gremium::lab {
@@ -24,8 +24,9 @@ struct Adapter {
 // "blk.1.ffn_up_exps.weight.3.lora_a"; metadata "format" = "gremium-adapter-1", "model", "model_hash", "scale".
 void save_adapter(const Adapter& adapter, const std::filesystem::path& path);
 
-// Adds share · change to a draft's experts and rounds the sums to their types. Throws Error if the file is damaged, was
-// trained for another model, or names an expert or shape that the draft does not have; the draft is then unchanged.
-void adapt(Draft& draft, const std::filesystem::path& path, float share = 1);
+bool is_adapter(const std::filesystem::path& path);  // by what the file says of itself
+
+// Throws Error: a damaged file, another model than it was trained for.
+std::vector<Adapter::Part> read_adapter(const std::filesystem::path& path, const Model& base);
 
 }  // namespace gremium::lab

@@ -1,6 +1,11 @@
 #include "lab/edit/draft.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <map>
 
 #include "base/error.h"
@@ -148,11 +153,25 @@ SaveOptions stored_types(const Model& model, Container container) {
             }};
 }
 
-void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened) {
+Target target_of(const std::filesystem::path& model) {
+    return model.extension() == ".gguf" ? Target::file : Target::folder;
+}
+
+void require_target(const std::filesystem::path& out, const std::filesystem::path& opened, Target target) {
     std::error_code ignored;
     if (std::filesystem::equivalent(out, opened, ignored))
         fail("{}: is the model that is edited; it is never changed", out.string());
-    save_model(model, out, stored_types(model, out.extension() == ".gguf" ? Container::gguf : Container::hugging_face));
+    std::filesystem::path folder = std::filesystem::absolute(out).parent_path();
+    while (target == Target::folder && folder.has_relative_path() && !std::filesystem::exists(folder, ignored))
+        folder = folder.parent_path();
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK, AT_EACCESS) != 0)
+        fail("{}: cannot be written: {}", out.string(), std::strerror(errno));
+}
+
+void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened) {
+    const Target target = target_of(out);
+    require_target(out, opened, target);
+    save_model(model, out, stored_types(model, target == Target::file ? Container::gguf : Container::hugging_face));
 }
 
 }  // namespace gremium::lab

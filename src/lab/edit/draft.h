@@ -59,8 +59,12 @@ class Draft {
 // For save_model: the stored type of every matrix. A stack of experts, which GGUF writes as one tensor, gets the type
 // with the most bits among its experts.
 SaveOptions stored_types(const Model& model, Container container);
-// Writes the model with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error if `out` is
-// the model that was opened.
+// Before work whose result goes there: throws Error where that is the model that was opened and edited, and where
+// nothing can be written. To a folder, others are made on the way; to a file they are not.
+enum class Target : uint8_t { file, folder };
+void require_target(const std::filesystem::path& out, const std::filesystem::path& opened, Target target);
+Target target_of(const std::filesystem::path& model);  // NAME.gguf: a file
+// Written with these types: NAME.gguf, otherwise a directory in Hugging Face layout. Throws Error as require_target.
 void save_edited(const Model& model, const std::filesystem::path& out, const std::filesystem::path& opened);
 
 }  // namespace gremium::lab

@@ -7,7 +7,7 @@
 #include <toml++/toml.h>
 
 #include "base/error.h"
-#include "lab/edit/adapter.h"
+#include "lab/edit/adapt.h"
 #include "lab/edit/edits.h"
 #include "text/text_file.h"
 #include "versions/versions.h"

@@ -73,8 +73,8 @@ CausalCheck check_causally(const Model& model, const Experts& experts, const std
 
     std::vector<Variant> variants;
     for (hooks::SteeringHook& hook : hooks) variants.push_back({&model, &hook});
-    const Comparison a = compare({&model}, variants, text_for, options.arithmetic),
-                     b = compare({&model}, variants, text_against, options.arithmetic);
+    const Comparison a = compare({&model}, variants, text_for, options.arithmetic, options.between),
+                     b = compare({&model}, variants, text_against, options.arithmetic, options.between);
 
     CausalCheck result{.loss_for = a.original.loss,
                        .loss_against = b.original.loss,

@@ -33,6 +33,7 @@ struct CausalOptions {
     int draws = 20;
     uint64_t seed = 1;
     engine::Arithmetic arithmetic = engine::Arithmetic::exact;
+    std::function<void()> between = {};  // as compare()'s
 };
 
 // `load` gives each expert's share of the tokens of both texts (Finding's shares). Throws Error if the experts cannot

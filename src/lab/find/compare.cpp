@@ -122,7 +122,7 @@ class Comparer {
 }  // namespace
 
 Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& texts,
-                   engine::Arithmetic arithmetic) {
+                   engine::Arithmetic arithmetic, const std::function<void()>& between) {
     if (texts.empty()) fail("no text to compare on");
     const std::vector<engine::Window> windows = engine::windows_of(texts);
     const int64_t length = std::ssize(windows.front());
@@ -135,7 +135,10 @@ Comparison compare(const Variant& original, std::span<const Variant> variants, c
         arena, *original.model,
         {.compute = compute, .hook = original.hook, .batch = batch_logits / std::max<int64_t>(1, row)});
     Comparer comparer(variants, windows, compute);
-    reader.read(windows, [&](engine::Passage& passage) { comparer.add(passage); });
+    reader.read(windows, [&](engine::Passage& passage) {
+        comparer.add(passage);
+        if (between) between();
+    });
     return comparer.result();
 }
 

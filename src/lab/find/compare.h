@@ -1,6 +1,7 @@
 // Compares how variants of a model, with other weights or other routing, predict the same text.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,9 +29,11 @@ struct Comparison {
     std::vector<Prediction> variants = {};
 };
 
-// All windows must have the same length, and all vocabularies the same size. Each window begins a new context. Memory:
-// two rows of logits per token of a batch, which holds at least one window.
+// Windows must be of one length, vocabularies of one size. Each window begins a fresh context. Memory: two rows of
+// logits a token of a batch, a batch is at least one window. `between` (may be null) is called after each batch; what
+// it throws ends the comparison.
 Comparison compare(const Variant& original, std::span<const Variant> variants, const data::Windows& windows,
-                   engine::Arithmetic arithmetic = engine::Arithmetic::exact);
+                   engine::Arithmetic arithmetic = engine::Arithmetic::exact,
+                   const std::function<void()>& between = {});
 
 }  // namespace gremium::lab

@@ -6,6 +6,7 @@
 #include <numbers>
 #include <utility>
 
+#include "data/files.h"
 #include "engine/prompt.h"
 #include "lab/find/compare.h"
 #include "moe/routers/router.h"
@@ -46,25 +47,27 @@ MeasuredTexts::MeasuredTexts(std::shared_ptr<const Model> original, const std::v
     }
 }
 
-std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model) const {
+std::vector<MeasuredTexts::Numbers> MeasuredTexts::measure(const Model& model,
+                                                           const std::function<void()>& between) const {
     std::vector<Numbers> all;
     for (const Text& text : texts_) {
         LoadCounter loads;
         const Variant measured{&model, &loads};
         const Prediction p =
             &model == original_.get()
-                ? compare(measured, {}, text.windows, arithmetic_).original
-                : compare({original_.get()}, std::span(&measured, 1), text.windows, arithmetic_).variants[0];
+                ? compare(measured, {}, text.windows, arithmetic_, between).original
+                : compare({original_.get()}, std::span(&measured, 1), text.windows, arithmetic_, between).variants[0];
         all.push_back({p.loss, p.loss / std::numbers::ln2 / text.bytes_per_token, p.kl, loads.max_violation()});
     }
     return all;
 }
 
-data::Windows sample_files(const std::vector<std::string>& files, const Model& model, data::SampleOptions sample) {
+data::Windows sample_files(const std::vector<std::string>& names, const Model& model, data::SampleOptions sample) {
+    const std::vector<std::filesystem::path> files = data::files_of(names);
     data::Windows all;
     sample.window = std::min<int64_t>(sample.window, model.spec.context);
     sample.tokens /= std::max<int64_t>(1, std::ssize(files));
-    for (const std::string& file : files)
+    for (const std::filesystem::path& file : files)
         std::ranges::move(data::sample_file(file, engine::tokenizer_of(model), sample), std::back_inserter(all));
     return all;
 }

@@ -1,6 +1,7 @@
 // Texts on which an edited model is compared with the original.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,8 +28,8 @@ class MeasuredTexts {
         double kl = 0;             // from the original, in nats per token
         double max_violation = 0;  // the largest MaxVio of all layers
     };
-    // One entry per text.
-    std::vector<Numbers> measure(const Model& model) const;
+    // One a text; `between` as compare()'s.
+    std::vector<Numbers> measure(const Model& model, const std::function<void()>& between = {}) const;
 
     bool empty() const { return texts_.empty(); }
     size_t size() const { return texts_.size(); }

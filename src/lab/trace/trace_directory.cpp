@@ -53,7 +53,7 @@ void write_pieces(const fs::path& path, const Tokenizer& tokenizer, const std::v
     Json pieces = Json::array();
     for (size_t id = 0; id < seen.size(); ++id)
         if (seen[id]) pieces.push_back({id, piece_json(tokenizer.piece(static_cast<int32_t>(id)))});
-    write_file_atomically(path, pieces.dump());
+    write_file_atomically(path, to_text(pieces));
 }
 
 std::vector<std::string> read_pieces(const fs::path& path, int vocab) {
@@ -75,6 +75,36 @@ std::string name_of(const Model& model, const TraceTextOptions& options) {
     return fmt::format("{}, steered ({})", model.spec.name, options.steering_name);
 }
 
+struct ModelNames {
+    std::string hash, name;
+};
+
+// Notes the tokens that occur in `seen`.
+Fed trace_domain(const Model& model, const Domain& domain, const fs::path& directory, const ModelNames& names,
+                 const TraceTextOptions& options, std::vector<bool>& seen) {
+    const data::Documents documents(domain.files);
+    if (documents.all().empty()) fail("{}: holds no text to trace", domain.files.front());
+    TraceWriter writer(trace_path(directory, domain.name), {.domain = domain.name,
+                                                            .model = names.name,
+                                                            .hash = names.hash,
+                                                            .vocab = model.spec.vocab,
+                                                            .norms = options.norms,
+                                                            .layers = hooks::trace_layers(model.spec)});
+    hooks::TraceCollector collector(model.spec, {.norms = options.norms}, [&](const hooks::TraceBlock& block) {
+        for (const int32_t token : block.tokens) seen[static_cast<size_t>(token)] = true;
+        writer.write(block);
+    });
+    moe::HookChain steered({options.steering, &collector});
+    moe::RoutingHook* hook = &collector;
+    if (options.steering) hook = &steered;
+    const Fed fed = feed(
+        model, documents.all(),
+        {.window = options.window, .max_tokens = options.max_tokens, .arithmetic = options.arithmetic, .hook = hook});
+    collector.finish();
+    writer.finish();
+    return fed;
+}
+
 }  // namespace
 
 void require_domain_name(const std::string& name) {
@@ -86,40 +116,29 @@ void require_domain_name(const std::string& name) {
         fail("'{}' cannot name a domain: letters, digits, '-', '_' and '.' expected", name);
 }
 
-void trace_domains(const Model& model, const std::vector<Domain>& domains, const fs::path& directory,
-                   const TraceTextOptions& options, const std::function<void(const Domain&, const Fed&)>& on_domain) {
+std::vector<std::string> trace_domains(const Model& model, const std::vector<Domain>& domains,
+                                       const fs::path& directory, const TraceTextOptions& options,
+                                       const std::function<void(const Domain&, const Fed&)>& on_domain) {
     for (const Domain& domain : domains) require_domain_name(domain.name);
     std::error_code error;
-    fs::create_directories(directory, error);
+    const bool made = fs::create_directories(directory, error);
     if (error) fail("{}: cannot be made: {}", directory.string(), error.message());
     const std::string hash = versions::model_hash(model), name = name_of(model, options);
     std::vector<bool> seen(static_cast<size_t>(model.spec.vocab));
     Json listed = Json::array();
+    std::vector<std::string> faults;
     for (const Domain& domain : domains) {
-        const data::Documents documents(domain.files, options.note);
-        TraceWriter writer(trace_path(directory, domain.name), {.domain = domain.name,
-                                                                .model = name,
-                                                                .hash = hash,
-                                                                .vocab = model.spec.vocab,
-                                                                .norms = options.norms,
-                                                                .layers = hooks::trace_layers(model.spec)});
-        hooks::TraceCollector collector(model.spec, {.norms = options.norms}, [&](const hooks::TraceBlock& block) {
-            for (const int32_t token : block.tokens) seen[static_cast<size_t>(token)] = true;
-            writer.write(block);
-        });
-        moe::HookChain steered({options.steering, &collector});
-        moe::RoutingHook* hook = &collector;
-        if (options.steering) hook = &steered;
-        const Fed fed = feed(model, documents.all(),
-                             {.window = options.window,
-                              .max_tokens = options.max_tokens,
-                              .arithmetic = options.arithmetic,
-                              .hook = hook});
-        collector.finish();
-        writer.finish();
-        if (fed.tokens == 0) fail("{}: holds no text to trace", domain.files.front());
-        listed.push_back({{"name", domain.name}, {"tokens", fed.tokens}});
-        if (on_domain) on_domain(domain, fed);
+        try {
+            const Fed fed = trace_domain(model, domain, directory, {hash, name}, options, seen);
+            listed.push_back({{"name", domain.name}, {"tokens", fed.tokens}});
+            if (on_domain) on_domain(domain, fed);
+        } catch (const Error& fault) {
+            faults.emplace_back(fault.what());
+        }
+    }
+    if (listed.empty()) {
+        if (made) fs::remove(directory, error);
+        throw Error(faults.front());
     }
     write_pieces(directory / "pieces.json", *model.tokenizer, seen);
     const Json index{{"format", format_name},
@@ -127,7 +146,8 @@ void trace_domains(const Model& model, const std::vector<Domain>& domains, const
                      {"architecture", model.spec.architecture},
                      {"hash", hash},
                      {"domains", std::move(listed)}};
-    write_file_atomically(directory / "trace.json", index.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_file_atomically(directory / "trace.json", to_text(index, 2) + "\n");
+    return faults;
 }
 
 TraceDirectory open_traces(const fs::path& directory) {

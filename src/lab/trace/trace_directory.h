@@ -45,9 +45,11 @@ struct TraceDirectory {
     std::vector<std::string> pieces;  // by token; empty for those that do not occur
 };
 
-// Traces every domain. `on_domain` (may be null) is called after each of them.
-void trace_domains(const Model& model, const std::vector<Domain>& domains, const std::filesystem::path& directory,
-                   const TraceTextOptions& options, const std::function<void(const Domain&, const Fed&)>& on_domain);
+// Traces every domain. `on_domain` (may be null) hears of each when it is done. A domain whose text is at fault is left
+// out: why is returned. Throws Error, and leaves nothing, where that is so of all.
+std::vector<std::string> trace_domains(const Model& model, const std::vector<Domain>& domains,
+                                       const std::filesystem::path& directory, const TraceTextOptions& options,
+                                       const std::function<void(const Domain&, const Fed&)>& on_domain);
 
 // Throws Error if the directory has no traces, or traces that do not belong together.
 TraceDirectory open_traces(const std::filesystem::path& directory);

@@ -49,6 +49,18 @@ void Trainable::make_low_rank(int rank, float scale, uint64_t seed) {
     train(change_.a_Kr, a_gradient_);
 }
 
+std::vector<std::pair<std::string, Tensor>> Trainable::state() const {
+    std::vector<std::pair<std::string, Tensor>> tensors;
+    for (size_t i = 0; i < factors_.size(); ++i) {
+        const Factor& f = factors_[i];
+        const std::string stem = fmt::format("{}.{}.{}.", slot_.name, slot_.expert, i);
+        tensors.emplace_back(stem + "value", f.value);
+        tensors.emplace_back(stem + "momentum", f.momentum);
+        tensors.emplace_back(stem + "variance", f.variance);
+    }
+    return tensors;
+}
+
 void Trainable::collect(train::Trainables& trainables) {
     const Tensor dw = gradient_;
     // A vector with one element per expert counts as rows of one element.

@@ -28,7 +28,10 @@ class Trainable {
     LowRank take_low_rank() { return std::move(change_); }
     ops::Weight weight() const { return {weight_, gradient_}; }
 
-    // Adds the gradients of what is trained, computed from that of the tensor.
+    // What training has come to, by name: values and moments. Whoever writes to it calls follow().
+    std::vector<std::pair<std::string, Tensor>> state() const;
+
+    // Passes the gradient on to what is trained, and adds that.
     void collect(train::Trainables& trainables);
     // Call it after the update: recomputes the tensor from what was trained.
     void follow();

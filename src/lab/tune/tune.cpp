@@ -5,15 +5,18 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "lab/find/find.h"
 #include "lab/tune/trainable.h"
+#include "lab/tune/tune_state.h"
 #include "model/files/bind.h"
 #include "tensor/quantised/blocks.h"
 #include "train/learner.h"
 #include "train/sampler.h"
 #include "train/schedule.h"
 #include "versions/hash.h"
+#include "versions/manifest.h"
 #include "versions/named_tensors.h"
 
 namespace gremium::lab {
@@ -84,8 +87,35 @@ class Student : public train::Trainee {
     std::shared_ptr<const Model> model_;
 };
 
-// The training settings: AdamW without decay, warm-up over a tenth of the steps, then a linear decrease that would
-// reach 0 one step after the last.
+std::string hash_of(const data::Windows& windows) {
+    std::vector<std::span<const std::byte>> bytes;
+    for (const std::vector<int32_t>& window : windows) bytes.push_back(std::as_bytes(std::span(window)));
+    return windows.empty() ? "" : fmt::format("{} {}", windows.size(), content_hash_of_all(bytes));
+}
+
+// Everything that the numbers follow from.
+nlohmann::ordered_json what_is_tuned(const std::string& model_hash, const data::Windows& text,
+                                     const data::Windows& replay, const TuneOptions& options) {
+    std::string experts;
+    for (const moe::ExpertId id : options.experts) experts += versions::to_string(id) + " ";
+    return {{"model", model_hash},
+            {"text", hash_of(text)},
+            {"replay", hash_of(replay)},
+            {"window", text.empty() ? 0 : text.front().size()},
+            {"experts", experts},
+            {"routers", options.routers},
+            {"everything", options.everything},
+            {"lora", options.rank},
+            {"alpha", options.rank > 0 ? options.alpha : 0},
+            {"steps", options.steps},
+            {"batch", options.batch},
+            {"replay-share", replay.empty() ? 0 : options.replay},
+            {"lr", learning_rate(options)},
+            {"seed", options.seed}};
+}
+
+// What a recipe would say: AdamW without decay, warm-up over a tenth of the steps, then down in equal parts, so that a
+// step after the last would have a rate of 0.
 train::TrainingConfig plan_of(const TuneOptions& options, int64_t length) {
     train::TrainingConfig plan{.steps = options.steps,
                                .sequence = length,
@@ -113,7 +143,9 @@ std::vector<train::Source> sources_of(const data::Windows& text, const data::Win
     return {{&text, 1 - share}, {&replay, share}};
 }
 
-void train_on(const data::Windows& text, const data::Windows& replay, const TuneOptions& options, Student& student) {
+// The number of steps done.
+int64_t train_on(const data::Windows& text, const data::Windows& replay, const TuneOptions& options, Student& student,
+                 TuneState& state) {
     const std::vector<train::Source> sources = sources_of(text, replay, options.replay);
     const auto length = std::ssize(text.front()) - 1;
     const train::TrainingConfig plan = plan_of(options, length);
@@ -123,12 +155,21 @@ void train_on(const data::Windows& text, const data::Windows& replay, const Tune
     const auto nth = [&](std::vector<int32_t>& ids, int64_t n) {
         return std::span(ids).subspan(static_cast<size_t>(n * length), static_cast<size_t>(length));
     };
-    for (int64_t step = 0; step < plan.steps; ++step) {
+    int64_t step = state.begin();
+    while (step < plan.steps) {
         for (int64_t i = 0; i < options.batch; ++i)
             sampler.sequence(step * options.batch + i, nth(inputs, i), nth(targets, i));
         const train::StepResult result = learner.step(inputs, targets, step, train::learning_rate(plan, step));
-        if (options.on_step) options.on_step(step, result.losses.cross_entropy);
+        ++step;
+        const bool stop = options.keep_going && !options.keep_going();
+        if (stop)
+            state.save(step);
+        else
+            state.keep(step, step == plan.steps);
+        if (options.on_step) options.on_step(step - 1, result.losses.cross_entropy);
+        if (stop) break;
     }
+    return step;
 }
 
 // The opened model with the trained tensors, rounded to their stored types.
@@ -176,9 +217,13 @@ std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& opt
 Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& replay,
            const TuneOptions& options) {
     Student student(*model, options);
-    train_on(text, replay, options, student);
     std::map<Key, Trainable>& trained = student.trained();
-    Tuned result{with_trained(model, trained), {model->spec.name, versions::model_hash(*model), {}}};
+    const std::string hash = versions::model_hash(*model);
+    std::vector<Trainable*> all;
+    for (auto& [key, t] : trained) all.push_back(&t);
+    TuneState state(options.state, options.resume, what_is_tuned(hash, text, replay, options), std::move(all));
+    const int64_t steps = train_on(text, replay, options, student, state);
+    Tuned result{with_trained(model, trained), {model->spec.name, hash, {}}, steps};
     for (auto& [key, t] : trained)
         if (t.low_rank()) result.adapter.parts.push_back({t.slot(), t.take_low_rank()});
     return result;

@@ -1,6 +1,7 @@
 // Trains only some experts of a model; everything else stays the same, bit for bit.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <string>
@@ -27,6 +28,12 @@ struct TuneOptions {
     double lr = 0;
     uint64_t seed = 1;
     std::function<void(int64_t step, double loss)> on_step = {};
+    // Asked after each step. False: the state is saved, and the model is as far as it has come.
+    std::function<bool()> keep_going = {};
+    // Where the state is kept from time to time, when training stops and when it ends; empty: nowhere. It is the
+    // caller's to remove. `resume`: from there, bit-identically, if the file is there.
+    std::filesystem::path state = {};
+    bool resume = false;
 };
 
 // The largest learning rate of a run.
@@ -37,13 +44,14 @@ double learning_rate(const TuneOptions& options);
 std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& options);
 
 struct Tuned {
-    std::shared_ptr<const Model> model;  // trained tensors keep their element types; they are rounded once, at the end
-    Adapter adapter;                     // with a rank: the low-rank changes by themselves
+    std::shared_ptr<const Model> model;  // trained tensors keep their element types: rounded once, at the end
+    Adapter adapter;                     // with a rank: the changes by themselves
+    int64_t steps = 0;                   // done
 };
 
-// Computes in bf16 with f32 masters of what is trained; block-quantised tensors are unpacked during training. A window
-// is drawn again only after all windows of its text. Throws Error as trained_slots, and for no text and a gradient that
-// is not finite.
+// Computes in bf16 with f32 masters of what is trained; what is stored in blocks is unpacked while training. A window
+// comes again only when all of its text have been drawn. Throws Error: as trained_slots, no text, a gradient that is
+// not finite, a state of another model, text or options, and one that is there when nothing is to be resumed.
 Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& replay,
            const TuneOptions& options);
 
