@@ -18,6 +18,8 @@ Vocabulary read_tokenizer_json(std::string_view bytes, std::string_view where);
 
 // The reverse, for byte-level BPE and what was read from such a file.
 std::string write_tokenizer_json(const Vocabulary& vocabulary);
+// What is written for a byte-level BPE vocabulary, without its lists.
+nlohmann::ordered_json tokenizer_json_settings(const Vocabulary& vocabulary);
 
 // An entry of "added_tokens", or of tokenizer_config.json's "added_tokens_decoder": a token beside the
 // model's own.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <limits>
 
 #include "base/error.h"
@@ -61,7 +62,8 @@ bool append_bytes(const std::array<int32_t, 256>& bytes, std::string_view text, 
 class BytePairs final : public Model {
   public:
     BytePairs(const Json& settings, const Tokens& tokens, const std::vector<std::string>& merges, bool spell_bytes)
-        : index_(index_of(tokens, settings)),
+        : tokens_(tokens),
+          index_(index_of(tokens, settings)),
           merges_(merges.size()),
           unknown_(unknown_of(settings, index_)),
           bytes_(byte_ids(index_)),
@@ -88,20 +90,43 @@ class BytePairs final : public Model {
         }
         std::vector<int32_t> symbols;
         start(word, symbols);
-        merge_symbols(symbols, [&](int32_t left, int32_t right) { return merges_.find(left, right); });
-        ids.insert(ids.end(), symbols.begin(), symbols.end());
+        // Where no merge joins two neighbours the word falls apart, and short parts merge fast.
+        std::vector<int32_t> part;
+        for (size_t begin = 0, end = 0; begin < symbols.size(); begin = end) {
+            do ++end;
+            while (end < symbols.size() && joins(symbols[end - 1], symbols[end]));
+            part.assign(symbols.begin() + static_cast<std::ptrdiff_t>(begin),
+                        symbols.begin() + static_cast<std::ptrdiff_t>(end));
+            merge_symbols(part, [&](int32_t left, int32_t right) { return merges_.find(left, right); });
+            ids.insert(ids.end(), part.begin(), part.end());
+        }
     }
 
   private:
+    // The ends of a token that tell whether a merge may join it to its neighbour: a byte, and 0xFF for U+2581, which
+    // begins most words.
+    static unsigned char last(std::string_view token) {
+        return token.ends_with("\u2581") ? 0xFF : static_cast<unsigned char>(token.back());
+    }
+    unsigned char first(std::string_view token) const {
+        if (token.size() > prefix_.size() && token.starts_with(prefix_)) token.remove_prefix(prefix_.size());
+        return token.starts_with("\u2581") ? 0xFF : static_cast<unsigned char>(token.front());
+    }
+    bool joins(int32_t left, int32_t right) const {
+        const std::string_view a = tokens_[static_cast<size_t>(left)], b = tokens_[static_cast<size_t>(right)];
+        return a.empty() || b.empty() || joined_[last(a)][first(b)];
+    }
+
     void add_merge(std::string_view merge, int32_t rank) {
         for (size_t space = merge.find(' ', 1); space != merge.npos; space = merge.find(' ', space + 1)) {
             const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
             const int32_t a = index_.find(left), b = index_.find(right);
-            if (a < 0 || b < 0) continue;
+            if (a < 0 || b < 0 || right.empty()) continue;
             const std::string_view rest = right.substr(right.starts_with(prefix_) ? prefix_.size() : 0);
             const std::string both = std::string(left).append(rest);
             const int32_t id = index_.find(both);
             if (id < 0) fail("merge {} makes \"{}\", which is not in the vocabulary", rank, both);
+            joined_[last(left)][first(right)] = true;
             return merges_.add(a, b, {rank, id});
         }
         fail("merge {} is \"{}\", expected two tokens of the vocabulary with a space between", rank, merge);
@@ -131,8 +156,10 @@ class BytePairs final : public Model {
         write_unknowns();
     }
 
+    const Tokens& tokens_;
     TokenIndex index_;
     MergeTable merges_;
+    std::array<std::bitset<256>, 256> joined_;  // by last() and first()
     int32_t unknown_;
     std::array<int32_t, 256> bytes_;
     std::string prefix_, suffix_;
