@@ -10,6 +10,7 @@
 #include "tests/model/edit_files.h"
 #include "tests/model/hf_layout.h"
 #include "tests/temporary_directory.h"
+#include "text/hf_tokenizer.h"
 
 namespace gremium::test {
 namespace {
@@ -206,6 +207,23 @@ TEST(OneDirectory, WordsOfPythonInConfigJson) {
     d.config.erase("hidden_size");
     EXPECT_NE(with(R"("hidden_size": Infinity)").find("hidden_size: found inf, expected i32"), std::string::npos);
     EXPECT_NE(with(R"("a": NaNa)").find("not valid JSON"), std::string::npos);
+}
+
+// Old directories list tokens beyond a SentencePiece model's in a file of their own; a tokenizer.model may be tiktoken's.
+TEST(OneDirectory, OtherFilesOfTokenizers) {
+    const TemporaryDirectory at;
+    write_hf_tokenizer(tiny_vocabulary(290), at.path());
+    std::ofstream(at / "added_tokens.json") << R"({"<later>": 291, "<sooner>": 290, "the": 277})";
+    const Vocabulary& v = load_tokenizer(at.path())->vocabulary();
+    EXPECT_EQ(v.size(), 292);
+    EXPECT_EQ(v.tokens[290], "<sooner>");
+    EXPECT_EQ(v.tokens[291], "<later>");
+    std::ofstream(at / "added_tokens.json") << R"({"<later>": "x"})";
+    EXPECT_NE(error_of([&] { load_tokenizer(at.path()); }).find("the id of \"<later>\" is \"x\""), std::string::npos);
+    std::ofstream(at / "tokenizer.model") << "IQ== 0\nIg== 1\n";
+    EXPECT_NE(error_of([&] { load_tokenizer(at.path()); }).find("is a vocabulary of tiktoken"), std::string::npos);
+    std::ofstream(at / "tokenizer.json") << "{}";
+    EXPECT_NE(error_of([&] { load_tokenizer(at.path()); }).find("tokenizer.json"), std::string::npos);
 }
 
 // Tokens that were added behind those of the embedding are left out; other ones say that files are of two models.

@@ -331,8 +331,11 @@ class Leftovers {
         const KnownKey* const key = find(known, name);
         if (key && key->neutral.empty()) return;
         if (key && is_neutral(value, key->neutral)) return;
-        if (key)
-            fail("{}: {} is {}, which is not supported here (only {} is)", source_, shown, text(value), key->neutral);
+        if (key) {
+            std::string neutral(key->neutral);
+            for (size_t at; (at = neutral.find('|')) != std::string::npos;) neutral.replace(at, 1, " or ");
+            fail("{}: {} is {}, which is not supported here (only {} is)", source_, shown, text(value), neutral);
+        }
         names_.push_back(shown);
     }
 
