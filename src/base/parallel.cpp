@@ -27,7 +27,7 @@ namespace parallel {
 
 bool alone(Work work) {
     // In nanoseconds: what is worth a thread that is about to come anyway, and what is worth waking one for.
-    constexpr int64_t helped = 20'000, waking = 150'000;
+    constexpr int64_t helped = 20'000, waking = 300'000;
     if (threads() == 1 || ThreadPool::busy() || work.nanoseconds < helped) return true;
     return work.nanoseconds < waking && ThreadPool::get().crowded();
 }

@@ -30,6 +30,8 @@ std::optional<cpu_set_t> cpus_of(pid_t thread) {
     return sched_getaffinity(thread, sizeof(set), &set) == 0 ? std::optional(set) : std::nullopt;
 }
 
+std::chrono::nanoseconds now() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
 // Nanoseconds it has run.
 int64_t time_of(pid_t thread) {
     // As clock_gettime has it: the clock of a thread's CPU time by the thread's id.
@@ -39,14 +41,13 @@ int64_t time_of(pid_t thread) {
     return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// Puts this thread on another CPU than `cpu`, of those where `model` may run.
-void move_off(int cpu, pid_t model) {
-    const auto all = cpus_of(model);
-    if (!all || !CPU_ISSET(cpu, &*all) || CPU_COUNT(&*all) < 2) return;
-    cpu_set_t others = *all;
-    CPU_CLR(cpu, &others);
-    sched_setaffinity(0, sizeof(others), &others);
-    sched_setaffinity(0, sizeof(*all), &*all);
+// Lets a helper (0: this thread) run where its caller may, but not on the caller's CPU, if there is another: woken there
+// it would hold up the one it is to help.
+void keep_off(pid_t helper, int cpu, pid_t caller) {
+    auto cpus = cpus_of(caller);
+    if (!cpus) return;
+    if (CPU_COUNT(&*cpus) > 1) CPU_CLR(cpu, &*cpus);
+    sched_setaffinity(helper, sizeof(*cpus), &*cpus);
 }
 
 }  // namespace
@@ -55,9 +56,7 @@ class ThreadPool::Rescue {
   public:
     Rescue(ThreadPool& pool, const SharedLoop& loop) : pool_(pool), loop_(loop) {}
     ~Rescue() {
-        const auto all = brought_.empty() ? std::nullopt : cpus_of(0);
-        for (const pid_t thread : brought_)
-            if (all) sched_setaffinity(thread, sizeof(*all), &*all);
+        for (const pid_t helper : brought_) keep_off(helper, sched_getcpu(), 0);
     }
     Rescue(const Rescue&) = delete;
     Rescue& operator=(const Rescue&) = delete;
@@ -71,8 +70,7 @@ class ThreadPool::Rescue {
     }
 
     // Those that had none since, if any, come to this thread's CPU, where there is nothing to do but wait for them.
-    bool bring() {
-        const size_t before = brought_.size();
+    void bring() {
         cpu_set_t here;
         CPU_ZERO(&here);
         CPU_SET(sched_getcpu(), &here);
@@ -80,8 +78,9 @@ class ThreadPool::Rescue {
             if (time_of(seen.thread) != seen.time || std::ranges::count(brought_, seen.thread) > 0) continue;
             if (sched_setaffinity(seen.thread, sizeof(here), &here) == 0) brought_.push_back(seen.thread);
         }
-        return brought_.size() > before;
     }
+
+    bool brought_any() const { return !brought_.empty(); }
 
   private:
     struct Seen {
@@ -128,24 +127,28 @@ void ThreadPool::sleep(uint32_t seen) {
 
 bool ThreadPool::crowded() const {
     const std::chrono::nanoseconds until = crowded_until_.load(std::memory_order_relaxed);
-    return until.count() != 0 && std::chrono::steady_clock::now().time_since_epoch() < until;
+    return until.count() != 0 && now() < until;
 }
 
 void ThreadPool::wait(SharedLoop& loop) {
+    const std::chrono::nanoseconds begin = now();
     Rescue rescue(*this, loop);
     do {
         rescue.look();
-        if (loop.close()) return;
-        if (rescue.bring())
-            crowded_until_ = std::chrono::steady_clock::now().time_since_epoch() + std::chrono::milliseconds(20);
+        if (loop.close()) break;
+        rescue.bring();
     } while (!loop.sleep());
+    if (!rescue.brought_any()) return;
+    // Loops that gain little by helpers shall not lose more than a fiftieth by such waiting.
+    const std::chrono::nanoseconds end = now(), least = std::chrono::milliseconds(20), most = std::chrono::seconds(1);
+    crowded_until_ = end + std::clamp(50 * (end - begin), least, most);
 }
 
 bool ThreadPool::help(Helper& self) {
     bool helped = false;
     for (SharedLoop& loop : loops_) {
         if (!loop.has_work()) continue;
-        if (sched_getcpu() == loop.cpu()) move_off(loop.cpu(), loop.caller());
+        if (sched_getcpu() == loop.cpu()) keep_off(0, loop.cpu(), loop.caller());
         self.loop = &loop;
         if (loop.join()) {
             loop.work();

@@ -84,7 +84,7 @@ class ThreadPool {
         // Where it is, or is about to be or was just now.
         std::atomic<const SharedLoop*> loop{nullptr};
     };
-    // Helpers that had no time on any CPU lately, brought to the calling thread's; at its end they may leave it.
+    // Helpers that had no time on any CPU lately, brought to the calling thread's; at its end they leave it.
     class Rescue;
 
     void grow(int helpers);
