@@ -164,7 +164,9 @@ class FileEvaluator {
     DType compute() const { return engine::compute_of(*options_.common.arithmetic); }
 
     Json evaluate(const std::string& file) {
-        const std::string text = read_text(file, {.nul = true, .note = say_note});
+        // llama-perplexity reads line ends as they are.
+        const TextForm form = options_.as_llama() ? TextForm::exact : TextForm::whole;
+        const std::string text = read_text(file, {.form = form, .nul = true, .note = say_note});
         const Tokenizer& tokenizer = *model_->tokenizer;
         const auto ids =
             options_.as_llama() ? encode_for_llama(tokenizer, text, window_) : encode_text(tokenizer, text);

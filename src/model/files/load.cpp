@@ -88,9 +88,9 @@ void drop_added_tokens(Vocabulary& v, const Model& model, std::vector<std::strin
     v.tokens.resize(known);
     v.types.resize(known);
     if (!v.scores.empty()) v.scores.resize(known);
-    for (int32_t* id : {&v.bos, &v.eos, &v.unk, &v.pad, &v.eot})
+    for (int32_t* id : {&v.bos, &v.eos, &v.unk, &v.pad})
         if (*id >= model.spec.vocab) *id = -1;
-    for (std::vector<int32_t>* ids : {&v.strip_left, &v.strip_right})
+    for (std::vector<int32_t>* ids : {&v.ends, &v.strip_left, &v.strip_right})
         std::erase_if(*ids, [&](int32_t id) { return id >= model.spec.vocab; });
 }
 
