@@ -147,7 +147,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
         ids = before_;
     else if (options.add_bos_eos && v.add_bos)
         ids.push_back(v.bos);
-    encode_text(text, options.parse_special, ids);
+    encode_text(text, options, ids);
     if (options.add_bos_eos && !behind_.empty())
         ids.insert(ids.end(), behind_.begin(), behind_.end());
     else if (options.add_bos_eos && v.add_eos)
@@ -155,21 +155,23 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     return ids;
 }
 
-void Tokenizer::encode_text(std::string_view text, bool parse_special, std::vector<int32_t>& ids) const {
+bool Tokenizer::is_untrusted(std::string_view text, std::string_view part, const EncodeOptions& options) {
+    const auto begin = static_cast<size_t>(part.data() - text.data());
+    const auto range = std::ranges::upper_bound(options.untrusted, begin, {}, &TextRange::end);
+    return range != options.untrusted.end() && range->begin < begin + part.size();
+}
+
+void Tokenizer::encode_text(std::string_view text, const EncodeOptions& options, std::vector<int32_t>& ids) const {
     const Vocabulary& v = vocabulary_;
     std::vector<Fragment> fragments;
     if (!text.empty()) fragments.push_back({text});
-    const auto is_untrusted = [&](std::string_view part) {
-        const auto begin = static_cast<size_t>(part.data() - text.data());
-        const auto range = std::ranges::upper_bound(options.untrusted, begin, {}, &TextRange::end);
-        return range != options.untrusted.end() && range->begin < begin + part.size();
-    };
     const std::vector<bool> occurs = occurring_specials(text);
     for (size_t i = 0; i < specials_.size(); ++i) {
         const SpecialToken& special = specials_[i];
         if (occurs[i] && (special.always || options.parse_special)) {
-            fragments = cut(fragments, v.tokens[special.id], special,
-                            [&](std::string_view part) { return !special.always && is_untrusted(part); });
+            fragments = cut(fragments, v.tokens[special.id], special, [&](std::string_view part) {
+                return !special.always && is_untrusted(text, part, options);
+            });
         }
     }
 

@@ -66,8 +66,10 @@ class Tokenizer {
     void append_piece(int32_t id, bool specials, bool& at_start, std::string& out) const;
 
   protected:
-    // Appends the ids of a text, special tokens among them; `specials`: those of type control are parsed.
-    virtual void encode_text(std::string_view text, bool specials, std::vector<int32_t>& ids) const;
+    // Appends the ids of a text, special tokens among them, without what begins and ends a text.
+    virtual void encode_text(std::string_view text, const EncodeOptions& options, std::vector<int32_t>& ids) const;
+    // Whether a part of the text lies in an untrusted range, if only by a byte.
+    static bool is_untrusted(std::string_view text, std::string_view part, const EncodeOptions& options);
 
     // Appends the ids of a piece of text without special tokens. `starts_text`: the first, or after a special
     // token.

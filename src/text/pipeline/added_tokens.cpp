@@ -18,7 +18,7 @@ AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer
     for (PrefixIndex& index : index_) index.build();
 }
 
-void AddedTokens::cut(Stage stage, std::string_view text, bool specials,
+void AddedTokens::cut(Stage stage, std::string_view text, const std::function<bool(std::string_view place)>& special,
                       const std::function<void(std::string_view piece, int32_t id)>& piece) const {
     const PrefixIndex& index = index_[stage];
     size_t done = 0;
@@ -33,7 +33,7 @@ void AddedTokens::cut(Stage stage, std::string_view text, bool specials,
         const AddedToken& token = tokens_[static_cast<size_t>(place)];
         size_t begin = at, end = at + size;
         at = end;
-        if (token.special && !specials) continue;
+        if (token.special && !special(text.substr(begin, size))) continue;
         const bool word_before = begin > 0 && unicode::is_word(unicode::last(text.substr(0, begin)).code);
         const bool word_behind = end < text.size() && unicode::is_word(unicode::first(text.substr(end)).code);
         if (token.single_word && (word_before || word_behind)) continue;

@@ -26,8 +26,8 @@ class AddedTokens {
 
     enum Stage { raw, normalized };
     // Calls piece(text, id) from left to right; id −1 for what lies between tokens. Of tokens that begin at one place
-    // the longest one counts. Special ones stay text unless they are wanted.
-    void cut(Stage stage, std::string_view text, bool specials,
+    // the longest one counts. A special one stays text where special(its place in the text) is false.
+    void cut(Stage stage, std::string_view text, const std::function<bool(std::string_view place)>& special,
              const std::function<void(std::string_view piece, int32_t id)>& piece) const;
 
   private:

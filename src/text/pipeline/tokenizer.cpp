@@ -56,7 +56,7 @@ class PipelineTokenizer final : public Tokenizer {
     }
 
   private:
-    void encode_text(std::string_view text, bool specials, std::vector<int32_t>& ids) const override {
+    void encode_text(std::string_view text, const EncodeOptions& options, std::vector<int32_t>& ids) const override {
         Texts made;
         WordCache cache(words_);
         bool at_start = true;
@@ -67,10 +67,15 @@ class PipelineTokenizer final : public Tokenizer {
             ids.push_back(id);
             at_start = false;
         };
-        added_.cut(AddedTokens::raw, text, specials, [&](std::string_view part, int32_t id) {
+        const auto trusted = [&](std::string_view place) {
+            return options.parse_special && !is_untrusted(text, place, options);
+        };
+        added_.cut(AddedTokens::raw, text, trusted, [&](std::string_view part, int32_t id) {
             if (id >= 0) return token(id);
+            const bool all_trusted = trusted(part);  // normalised text no longer says what came from where
             if (!normalizers_.empty()) part = made.emplace_back(normalizers_(part));
-            added_.cut(AddedTokens::normalized, part, specials, [&](std::string_view piece, int32_t found) {
+            const auto special = [&](std::string_view) { return all_trusted; };
+            added_.cut(AddedTokens::normalized, part, special, [&](std::string_view piece, int32_t found) {
                 if (found >= 0) return token(found);
                 pre_tokenizers_.split(piece, at_start, made, word);
                 at_start = false;
@@ -79,7 +84,7 @@ class PipelineTokenizer final : public Tokenizer {
     }
 
     void encode_fragment(std::string_view text, bool, std::vector<int32_t>& ids) const override {
-        encode_text(text, false, ids);
+        encode_text(text, {.parse_special = false}, ids);
     }
 
     Normalizers normalizers_;
