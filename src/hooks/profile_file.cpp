@@ -46,7 +46,7 @@ struct Value {
     }
 };
 
-std::string quoted(std::string_view text) {
+std::string toml_text(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';
@@ -71,13 +71,13 @@ std::string write_experts(const SteeringProfile& profile) {
 }
 
 void read_name(const Value& value, SteeringProfile& profile) { profile.name = value.text(); }
-std::string write_name(const SteeringProfile& profile) { return profile.name.empty() ? "" : quoted(profile.name); }
+std::string write_name(const SteeringProfile& profile) { return profile.name.empty() ? "" : toml_text(profile.name); }
 
 void read_count(const Value& value, SteeringProfile& profile) {
     profile.count = count_of(value.count(), value.where());
 }
 std::string write_count(const SteeringProfile& profile) {
-    return profile.count == SteeringProfile::Count{} ? "" : quoted(to_string(profile.count));
+    return profile.count == SteeringProfile::Count{} ? "" : toml_text(to_string(profile.count));
 }
 
 void read_biases(const Value& value, SteeringProfile& profile) {
@@ -101,7 +101,7 @@ void read_layers(const Value& value, SteeringProfile& profile) {
 std::string write_layers(const SteeringProfile& profile) {
     std::string lines;
     for (const auto& [layer, count] : profile.layer_count)
-        lines += fmt::format("{} = {}\n", layer, quoted(to_string(count)));
+        lines += fmt::format("{} = {}\n", layer, toml_text(to_string(count)));
     return lines;
 }
 

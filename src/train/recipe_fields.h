@@ -31,6 +31,16 @@ struct RecipeField {
 template <typename Record>
 std::span<const RecipeField<Record>>
 recipe_fields();  // of Outline, TokenizerConfig, DomainConfig, TrainingConfig, OutputConfig
+template <>
+std::span<const RecipeField<Outline>> recipe_fields();
+template <>
+std::span<const RecipeField<TokenizerConfig>> recipe_fields();
+template <>
+std::span<const RecipeField<DomainConfig>> recipe_fields();
+template <>
+std::span<const RecipeField<TrainingConfig>> recipe_fields();
+template <>
+std::span<const RecipeField<OutputConfig>> recipe_fields();
 
 // Returns false if the JSON is not of the expected kind.
 bool read_value(const ValueRef& value, const nlohmann::json& json);
