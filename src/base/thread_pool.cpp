@@ -41,8 +41,8 @@ int64_t time_of(pid_t thread) {
     return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// Lets a helper (0: this thread) run where its caller may, but not on the caller's CPU, if there is another: woken there
-// it would hold up the one it is to help.
+// Lets a helper (0: this thread) run where its caller may, but not on the caller's CPU, if there is another: woken
+// there it would hold up the one it is to help.
 void keep_off(pid_t helper, int cpu, pid_t caller) {
     auto cpus = cpus_of(caller);
     if (!cpus) return;

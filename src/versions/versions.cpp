@@ -275,7 +275,7 @@ Committed commit_state(VersionStore& store, const VersionStore::Lock& lock, cons
     const VersionState parent = store.state(before);
     Committed done{.version = {}, .branch = head.branch, .parent = before};
     note_changes(done, parent, state);
-    if (state == parent) fail("{}: nothing is otherwise than in version {}", store.name(), before);
+    if (state == parent) fail("{}: nothing differs from version {}", store.name(), before);
     Manifest manifest{.base = store.base().base,
                       .parent = before,
                       .date = now(),

@@ -708,7 +708,7 @@ class Commands(unittest.TestCase):
         self.assertEqual((self.folder / "tiny.gguf").read_bytes(), base)
         gremium("convert", "store@main", "half.gguf", "--type", "q8_0")
         self.assertEqual(*(gremium("tokenize", "-m", model, "--json", "The end") for model in ("store", "tiny.gguf")))
-        for wrong, fact in ((("log", "tiny.gguf"), "no store of versions"), (("log", "store", "nobody"), "no branch or version"),
+        for wrong, fact in ((("log", "tiny.gguf"), "not a store of versions"), (("log", "store", "nobody"), "no branch or version"),
                             (("checkout", "store", "main", "-o", "tiny.gguf"), "is never changed"), (("branch", "store", "../x"), "cannot name"),
                             (("import", "store", "tiny.gguf"), "tiny.gguf"), (("init", "-m", "tiny.gguf", "store"), "exists already")):
             message = versions(*wrong, code=1)

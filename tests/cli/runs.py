@@ -244,7 +244,7 @@ class Runs(unittest.TestCase):
         gremium("versions", "init", "-m", "tiny.gguf", "early")
         for more, fact in ((("-o", "no/where/x.gguf"), "x.gguf"), (("-o", "tiny.gguf"), "is never changed"), (("-o", "x.gguf", "--state", "no/where/y"), "where/y"),
                            (("--commit", "early", "--message", "\x1b[31m"), "message"), (("--commit", "early", "--message", " "), "message"),
-                           (("--commit", "tiny.gguf", "--message", "x"), "no store")):
+                           (("--commit", "tiny.gguf", "--message", "x"), "not a store")):
             self.assertIn(fact, gremium(*tune, *more, code=1))
 
 

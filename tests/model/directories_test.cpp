@@ -209,7 +209,8 @@ TEST(OneDirectory, WordsOfPythonInConfigJson) {
     EXPECT_NE(with(R"("a": NaNa)").find("not valid JSON"), std::string::npos);
 }
 
-// Old directories list tokens beyond a SentencePiece model's in a file of their own; a tokenizer.model may be tiktoken's.
+// Old directories list tokens beyond a SentencePiece model's in a file of their own; a tokenizer.model may be
+// tiktoken's.
 TEST(OneDirectory, OtherFilesOfTokenizers) {
     const TemporaryDirectory at;
     write_hf_tokenizer(tiny_vocabulary(290), at.path());

@@ -315,9 +315,9 @@ TEST(Versions, RefuseModelsThatAreNoVariants) {
     const Folder folder;
     VersionStore store = create_versions(folder / "store", write_model(folder / "base.gguf", "dots1"));
     const auto other = load_model(write_model(folder / "other.gguf", "mixtral"));
-    EXPECT_THAT(error_of([&] { commit(store, *other, {.message = "m"}); }), HasSubstr("no variant of"));
+    EXPECT_THAT(error_of([&] { commit(store, *other, {.message = "m"}); }), HasSubstr("is not a variant of"));
     const auto wide = test::tiny_model("dots1", {.head_dim = 4});
-    EXPECT_THAT(error_of([&] { commit(store, *wide, {.message = "m"}); }), HasSubstr("no variant of"));
+    EXPECT_THAT(error_of([&] { commit(store, *wide, {.message = "m"}); }), HasSubstr("is not a variant of"));
     EXPECT_THAT(error_of([&] { commit(store, *head_of(store), {.message = "m"}); }), HasSubstr("nothing differs"));
     EXPECT_THAT(error_of([&] { commit_edits(store, " \n", reset_two); }), HasSubstr("message is expected"));
     EXPECT_THAT(error_of([&] { create_versions(folder / "dense", write_model(folder / "d.gguf", "llama")); }),
@@ -415,7 +415,7 @@ TEST_F(Exchange, RefusesDamagedFiles) {
         return error_of([&] { import_expert(yours, bad, {}); });
     };
     EXPECT_THAT(with("\"expert\":\"1.3\"", "\"expert\":\"1,3\""), HasSubstr("expected LAYER.EXPERT"));
-    EXPECT_THAT(with("one expert, layout 1", "one expert, layout 9"), HasSubstr("no expert that gremium"));
+    EXPECT_THAT(with("one expert, layout 1", "one expert, layout 9"), HasSubstr("is not an expert written by gremium"));
     EXPECT_THAT(with("\"router\":", "\"raptor\":"), HasSubstr("no router"));
     EXPECT_THAT(with(mine.base().base, std::string(32, 'x')), HasSubstr("is not a hash"));
     EXPECT_THAT(error_of([&] { import_expert(yours, folder / "none", {}); }), HasSubstr("cannot open"));
