@@ -5,15 +5,14 @@
 
 A FILE is a template (*.jinja) or a tokenizer_config.json. Exit code 77 (skipped) without the jinja2 package or without templates.
 """
-import datetime
 import json
 import pathlib
 import subprocess
 import sys
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "text/jinja"))
 try:
-    import jinja2.ext
-    import jinja2.sandbox
+    from cases import environment
 except ImportError:
     print("SKIPPED: there is no jinja2")
     sys.exit(77)
@@ -54,27 +53,6 @@ CONVERSATIONS = {
     "an image": [{"role": "user", "content": [{"type": "image"}, {"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "What is this?"}]}],
     "line ends": [user("a\r\nb\r\n"), assistant("\n\n c \n\n"), user("\u00a0d\u3000")],
 }
-
-
-class Generation(jinja2.ext.Extension):
-    tags = {"generation"}
-
-    def parse(self, parser):
-        next(parser.stream)
-        return parser.parse_statements(["name:endgeneration"], drop_needle=True)
-
-
-def refuse(message):
-    raise jinja2.exceptions.TemplateError(message)
-
-
-def environment():
-    env = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
-    env.filters["tojson"] = lambda x, ensure_ascii=False, indent=None, separators=None, sort_keys=False: json.dumps(
-        x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-    env.globals["raise_exception"] = refuse
-    env.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
-    return env
 
 
 def templates(path):
