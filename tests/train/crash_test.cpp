@@ -17,8 +17,7 @@
 namespace gremium::train {
 namespace {
 
-// Runs `body` in a child. It must not have used threads before (OpenMP does not survive a fork), hence one thread
-// below.
+// Runs `body` in a child, which has none of the threads that its parent may have begun; hence one thread below.
 template <typename Body>
 pid_t in_child(Body body) {
     const pid_t child = ::fork();

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using testing::IsEmpty;
 using Work = std::function<void()>;
 
-// A child must not use the threads of its parent (OpenMP does not survive a fork): it has one.
+// A child has none of the threads that its parent began: it works with one.
 int work_alone(const Work& work) {
     set_threads(1);
     try {
