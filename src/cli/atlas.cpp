@@ -6,13 +6,13 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct AtlasArguments {
     std::vector<std::string> directories;
     std::string out;
     bool quiet = false, json = false;
 };
 
-void make_atlas(const Options& options) {
+void make_atlas(const AtlasArguments& options) {
     std::vector<lab::TraceDirectory> models;
     for (const std::string& directory : options.directories) models.push_back(lab::open_traces(directory));
     const std::string page = lab::atlas_page(models);
@@ -26,7 +26,7 @@ void make_atlas(const Options& options) {
 }  // namespace
 
 void add_atlas(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AtlasArguments>();
     Command command =
         app.add("atlas", "Make an HTML page of what 'gremium trace' found in a model, or in two beside each other");
     command.option("DIR", options->directories, "directories that 'gremium trace' wrote").required().values(1, 2);

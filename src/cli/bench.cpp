@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct BenchArguments {
     Common common;
     bool train = false, dense = false, profile = false, random_routing = false;
     std::string shape, compute;
@@ -58,7 +58,7 @@ Json to_json(const bench::RunningSpeed& speed, bool profile) {
     return report;
 }
 
-void bench_model(const Options& options) {
+void bench_model(const BenchArguments& options) {
     const auto model = open_model(options.common);
     const bench::RunningSpeed speed = bench::run_running_bench(model, {.prompt = options.prompt,
                                                                        .predict = options.predict,
@@ -78,7 +78,7 @@ void bench_model(const Options& options) {
     if (options.profile) print_profile(speed.prefill, speed.decode);
 }
 
-void bench_together(const Options& options) {
+void bench_together(const BenchArguments& options) {
     const auto model = open_model(options.common);
     const bench::SequencesSpeed speed = bench::run_sequences_bench(model, {.sequences = options.sequences,
                                                                            .prompt = options.prompt,
@@ -104,7 +104,7 @@ void bench_together(const Options& options) {
         options.sequences, speed.together, speed.ratio, speed.limit, speed.experts);
 }
 
-bench::BenchShape shape_of(const Options& options) {
+bench::BenchShape shape_of(const BenchArguments& options) {
     return options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
 }
 
@@ -126,7 +126,7 @@ Json to_json(const bench::BenchShape& s, DType dtype, const bench::TrainBench& r
             {"kernels", kernels::name(kernels::active())}};
 }
 
-void bench_train(const Options& options) {
+void bench_train(const BenchArguments& options) {
     apply(options.common);
     const bench::BenchShape shape = shape_of(options);
     Json report = Json::object();
@@ -148,7 +148,7 @@ void bench_train(const Options& options) {
 }
 
 // The mixture beside the dense model with as many active parameters.
-void bench_mixture(const Options& options) {
+void bench_mixture(const BenchArguments& options) {
     apply(options.common);
     const bench::BenchShape shape = shape_of(options);
     const DType dtype = options.compute == "f32" ? DType::f32 : DType::bf16;
@@ -169,7 +169,7 @@ void bench_mixture(const Options& options) {
 }  // namespace
 
 void add_bench(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<BenchArguments>();
     Command command = app.add("bench", "Measure speed, beside the limits of this machine");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::running);

@@ -11,11 +11,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options : TalkOptions {
+struct ChatArguments : TalkOptions {
     std::string kwargs, thinking, effort;
 };
 
-Json variables_of(const Options& options) {
+Json variables_of(const ChatArguments& options) {
     Json variables = Json::object();
     if (!options.thinking.empty()) set_thinking(variables, options.thinking == "on");
     if (!options.effort.empty()) variables["reasoning_effort"] = options.effort;
@@ -27,7 +27,7 @@ Json variables_of(const Options& options) {
     return variables;
 }
 
-void add_template(Command command, Options& options) {
+void add_template(Command command, ChatArguments& options) {
     command.option("--chat-template-file", options.template_file,
                    "a file with a chat template (Jinja) instead of the model's own");
     command.option("--chat-template-kwargs", options.kwargs,
@@ -48,7 +48,7 @@ void add_template(Command command, Options& options) {
 }  // namespace
 
 void add_chat(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ChatArguments>();
     Command command =
         app.add("chat",
                 "Talk with a model, a line at a time; a line that ends with a backslash goes on in the "

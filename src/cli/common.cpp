@@ -17,7 +17,10 @@ void add_common(Command command, Common& common, bool with_model) {
             "-m,--model", common.model,
             "GGUF file, directory in Hugging Face layout, or STORE[@VERSION] of 'gremium versions' (default: the "
             "model that ships with Gremium)");
-    command.option("-t,--threads", common.threads, "number of threads (default: all cores)").range(1, 1024);
+    command
+        .option("-t,--threads", common.threads,
+                "number of threads (default, and most: one for each CPU that this process may use)")
+        .range(1, 1024);
     command.option(
         "--kernels", common.kernels,
         "use these kernels: reference, scalar, sse4, avx2, avx512 or amx (default: the fastest that this CPU has)");

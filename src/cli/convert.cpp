@@ -15,7 +15,7 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct ConvertArguments {
     Common common;
     std::string in, out, type;
     std::vector<std::string> overrides;
@@ -30,7 +30,7 @@ struct Target {
     const Recipe* recipe;
 };
 
-Target target(const Options& options) {
+Target target(const ConvertArguments& options) {
     std::string lower = options.type;
     if (lower == "F32" || lower == "F16" || lower == "BF16")
         for (char& c : lower) c = static_cast<char>(std::tolower(c));
@@ -68,7 +68,7 @@ class ProgressLine {
     bool live_;
 };
 
-void report(const Options& options, bool gguf, std::string_view type, int64_t weights) {
+void report(const ConvertArguments& options, bool gguf, std::string_view type, int64_t weights) {
     const int64_t bytes = gguf ? static_cast<int64_t>(std::filesystem::file_size(options.out)) : 0;
     const double bits = 8 * static_cast<double>(bytes) / static_cast<double>(weights);
     if (options.common.json) {
@@ -82,7 +82,7 @@ void report(const Options& options, bool gguf, std::string_view type, int64_t we
     }
 }
 
-void convert_model(const Options& options) {
+void convert_model(const ConvertArguments& options) {
     apply(options.common);
     const auto [dtype, recipe] = target(options);
     const bool gguf = std::filesystem::path(options.out).extension() == ".gguf";
@@ -137,7 +137,7 @@ void convert_model(const Options& options) {
 }  // namespace
 
 void add_convert(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ConvertArguments>();
     Command command = app.add("convert", "Convert a model between GGUF and Hugging Face layout, and quantise it");
     add_common(command, options->common, false);
     command.option("IN", options->in, "GGUF file or directory in Hugging Face layout").required();

@@ -24,7 +24,7 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct EvalArguments {
     Common common;
     std::vector<std::string> files;
     std::string tokens, logprobs, importance;
@@ -37,7 +37,7 @@ struct Options {
 };
 
 // Whole rows of natural-log probabilities, one a position: what interoperability tests compare.
-void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const Options& options,
+void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const EvalArguments& options,
                     hooks::SteeringHook* steering) {
     std::string out = fmt::format("{{\"tokens\":{},\"logprobs\":{{", nlohmann::json(ids).dump());
     engine::Evaluation evaluation;
@@ -82,7 +82,7 @@ void write_logprobs(const Model& model, const std::vector<int32_t>& ids, const O
     }
 }
 
-void evaluate_tokens(const Options& options) {
+void evaluate_tokens(const EvalArguments& options) {
     const auto model = open_model(options.common);
     const auto ids = parse_ids(options.tokens);
     if (ids.empty()) fail("--tokens: at least one token id expected");
@@ -115,7 +115,7 @@ std::vector<int32_t> encode_for_llama(const Tokenizer& tokenizer, std::string_vi
 
 class FileEvaluator {
   public:
-    explicit FileEvaluator(const Options& options)
+    explicit FileEvaluator(const EvalArguments& options)
         : options_(options),
           model_(open_model(options.common)),
           window_(engine::window_length(*model_,
@@ -200,7 +200,7 @@ class FileEvaluator {
         return row;
     }
 
-    const Options& options_;
+    const EvalArguments& options_;
     std::shared_ptr<const Model> model_;
     int64_t window_, batch_;
     std::unique_ptr<hooks::SteeringHook> steering_;
@@ -210,7 +210,7 @@ class FileEvaluator {
 }  // namespace
 
 void add_eval(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<EvalArguments>();
     Command command = app.add("eval", "Measure how well a model predicts texts: perplexity and bits per byte");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::exact);

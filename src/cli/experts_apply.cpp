@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct ApplyArguments {
     Common common;
     std::vector<std::string> edits, recipes, calibrate, evaluate;
     std::string out;
@@ -20,7 +20,7 @@ struct Options {
     data::SampleOptions sample;
 };
 
-std::vector<lab::Edit> edits_of(const Options& options) {
+std::vector<lab::Edit> edits_of(const ApplyArguments& options) {
     std::vector<lab::Edit> edits;
     for (const std::string& file : options.recipes)
         for (lab::Edit& edit : lab::read_edits(file)) edits.push_back(std::move(edit));
@@ -35,7 +35,7 @@ void print_sizes(const lab::Edit& edit, const ModelSize& old_size, const ModelSi
                count(size.total_parameters), count(old_size.active_parameters), count(size.active_parameters));
 }
 
-void apply_edits(const Options& options) {
+void apply_edits(const ApplyArguments& options) {
     const std::vector<lab::Edit> edits = edits_of(options);
     const std::shared_ptr<const Model> base = open_model(options.common);
     CommitTarget target(options.commit, *base);
@@ -85,7 +85,7 @@ void apply_edits(const Options& options) {
 }  // namespace
 
 void add_experts_apply(Command experts) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ApplyArguments>();
     Command command =
         experts.add("apply",
                     "Change experts, measure what each change does, and write a new model; the opened model "

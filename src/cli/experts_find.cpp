@@ -26,7 +26,7 @@ using lab::Finding;
 const std::map<std::string, lab::Score> scores{
     {"risk", lab::Score::risk}, {"gate", lab::Score::gate}, {"tokens", lab::Score::tokens}, {"npmi", lab::Score::npmi}};
 
-struct Options {
+struct FindArguments {
     Common common;
     std::vector<std::string> text_for, text_against;
     std::string by = "risk", out;
@@ -111,7 +111,7 @@ void print_check(const CausalCheck& c) {
     print_verdict("dropped", c.dropped, c.random_dropped);
 }
 
-void find(const Options& options) {
+void find(const FindArguments& options) {
     const auto model = open_model(options.common);
     data::SampleOptions sample = options.sample;
     sample.window = std::min(sample.window, model->spec.context * int64_t{1});
@@ -169,7 +169,7 @@ void find(const Options& options) {
 }  // namespace
 
 void add_experts_find(Command experts) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<FindArguments>();
     Command command =
         experts.add("find",
                     "Find the experts that one kind of text uses more than another, and test what happens "

@@ -23,7 +23,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct TuneArguments {
     Common common;
     std::vector<std::string> text, replay, evaluate;
     std::string experts, out, adapter;
@@ -37,7 +37,8 @@ struct Options {
     CommitFlags commit;
 };
 
-std::set<moe::ExpertId> chosen_experts(const Options& options, const Model& model, const data::SampleOptions& sample) {
+std::set<moe::ExpertId> chosen_experts(const TuneArguments& options, const Model& model,
+                                       const data::SampleOptions& sample) {
     std::set<moe::ExpertId> experts;
     if (!options.experts.empty()) hooks::SteeringProfile::add_experts(experts, options.experts, "--experts");
     if (options.percent > 0)
@@ -67,7 +68,7 @@ void print_trained(const std::vector<TensorSlot>& slots, const lab::TuneOptions&
                    key.second || tune.rank == 0 ? "" : fmt::format(", as a change of rank {}", tune.rank));
 }
 
-std::shared_ptr<const Model> with_more_experts(const Options& options, std::shared_ptr<const Model> base,
+std::shared_ptr<const Model> with_more_experts(const TuneArguments& options, std::shared_ptr<const Model> base,
                                                const data::SampleOptions& sample, lab::TuneOptions& tune) {
     const lab::Grown grown =
         lab::grow(base, lab::sample_files(options.text, *base, sample),
@@ -81,7 +82,7 @@ std::shared_ptr<const Model> with_more_experts(const Options& options, std::shar
     return grown.model;
 }
 
-std::vector<std::string> provenance(const Options& options, const std::vector<std::string>& trained) {
+std::vector<std::string> provenance(const TuneArguments& options, const std::vector<std::string>& trained) {
     const lab::TuneOptions& t = options.tune;
     std::string how =
         fmt::format("experts tune --text {} --replay {} --steps {} --batch {} --window {} --lr {} --seed {}",
@@ -93,7 +94,7 @@ std::vector<std::string> provenance(const Options& options, const std::vector<st
 }
 
 // Where a tuning that is stopped is kept: beside what it would have become; nowhere where that is nothing.
-std::string state_of(const Options& options) {
+std::string state_of(const TuneArguments& options) {
     if (!options.state.empty()) return options.state;
     std::string result = !options.out.empty()       ? options.out
                          : !options.adapter.empty() ? options.adapter
@@ -111,7 +112,7 @@ void say(const std::string& line) {
 bool in_peft_layout(const std::string& adapter) { return !adapter.ends_with(".safetensors"); }
 
 // Before hours of work: what would only fail at their end.
-void require_writable(const Options& options, const Model& model, const std::vector<TensorSlot>& trained) {
+void require_writable(const TuneArguments& options, const Model& model, const std::vector<TensorSlot>& trained) {
     const bool peft = !options.adapter.empty() && in_peft_layout(options.adapter);
     if (peft) lab::require_peft_modules(model.spec, trained);
     const auto require = [&](const std::string& path, lab::Target target) {
@@ -123,7 +124,7 @@ void require_writable(const Options& options, const Model& model, const std::vec
 }
 
 // Trained as the options say; stopped by a signal, what was learnt is kept.
-lab::Tuned train(const Options& options, std::shared_ptr<const Model> base, const data::Windows& text,
+lab::Tuned train(const TuneArguments& options, std::shared_ptr<const Model> base, const data::Windows& text,
                  const data::Windows& replay, lab::TuneOptions tune) {
     const bool says = !options.common.json && !options.common.quiet;
     tune.on_step = [&](int64_t step, double loss) {
@@ -141,14 +142,14 @@ lab::Tuned train(const Options& options, std::shared_ptr<const Model> base, cons
     throw Interrupted(signal_to_stop());
 }
 
-void save_adapter(const Options& options, const lab::Tuned& tuned) {
+void save_adapter(const TuneArguments& options, const lab::Tuned& tuned) {
     if (in_peft_layout(options.adapter))
         lab::save_peft(tuned.adapter, tuned.model->spec, options.adapter, model_path(options.common));
     else
         lab::save_adapter(tuned.adapter, options.adapter);
 }
 
-void tune_experts(const Options& options) {
+void tune_experts(const TuneArguments& options) {
     const std::shared_ptr<const Model> original = open_model(options.common);
     CommitTarget target(options.commit, *original);
     data::SampleOptions sample = options.sample, whole = options.sample;
@@ -196,7 +197,7 @@ void tune_experts(const Options& options) {
 }
 
 // What is trained.
-void add_choice(Command command, const std::shared_ptr<Options>& options) {
+void add_choice(Command command, const std::shared_ptr<TuneArguments>& options) {
     const Flag list = command.option("--experts", options->experts, "the experts to train: 3.17,4.1");
     const Flag percent = command
                              .option("--percent", options->percent,
@@ -246,7 +247,7 @@ void add_choice(Command command, const std::shared_ptr<Options>& options) {
 }  // namespace
 
 void add_experts_tune(Command experts) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TuneArguments>();
     Command command = experts.add(
         "tune", "Fine-tune chosen experts on a text and write a new model; everything else stays bit for bit as it is");
     add_common(command, options->common);

@@ -11,7 +11,7 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct ReplayArguments {
     Common common;
     std::string file;
 };
@@ -28,7 +28,7 @@ std::vector<std::vector<std::string>> runs_of(const std::string& file) {
     return runs;
 }
 
-hooks::Replay replay(const Options& options, const std::vector<std::string>& lines) {
+hooks::Replay replay(const ReplayArguments& options, const std::vector<std::string>& lines) {
     const hooks::AuditSetup setup = hooks::parse_setup(lines[0], options.file);
     Common common = options.common;
     if (common.model.empty()) common.model = setup.model;
@@ -42,7 +42,7 @@ hooks::Replay replay(const Options& options, const std::vector<std::string>& lin
     return hooks::replay(model, setup, lines);
 }
 
-void replay_all(const Options& options) {
+void replay_all(const ReplayArguments& options) {
     const auto runs = runs_of(options.file);
     size_t line = 0;
     std::string report = "[";
@@ -63,7 +63,7 @@ void replay_all(const Options& options) {
 }  // namespace
 
 void add_replay(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ReplayArguments>();
     Command command = app.add("replay", "Run again what 'gremium run --audit' recorded, and show where it differs");
     add_common(command, options->common);
     command.option("FILE", options->file, "the record").required();

@@ -9,14 +9,14 @@
 namespace gremium::cli {
 namespace {
 
-struct Options : RunPrompts {
+struct RunArguments : RunPrompts {
     std::string file, batch;
     int64_t sequences = 8;
     bool help_profile = false;
     bool escape = false;
 };
 
-void run(Options options) {
+void run(RunArguments options) {
     if (options.escape)
         for (std::string& stop : options.generation.stop) stop = unescaped(stop);
     if (!options.batch.empty())
@@ -39,7 +39,7 @@ void run(Options options) {
 }  // namespace
 
 void add_run(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<RunArguments>();
     Command command = app.add("run", "Continue a text");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::running);

@@ -13,18 +13,18 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct TokenizeArguments {
     Common common;
     std::string text, file;
     bool no_bos = false, no_special = false;
 };
 
-std::string text_of(const Options& options) {
+std::string text_of(const TokenizeArguments& options) {
     if (options.file.empty()) return options.text;
     return read_text(options.file, {.form = TextForm::exact, .nul = true, .note = say_note});
 }
 
-void tokenize(const Options& options) {
+void tokenize(const TokenizeArguments& options) {
     apply(options.common);
     const auto tokenizer = load_tokenizer(versions::model_files(model_path(options.common)));
     const auto ids =
@@ -46,7 +46,7 @@ void tokenize(const Options& options) {
 }  // namespace
 
 void add_tokenize(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TokenizeArguments>();
     Command command = app.add("tokenize", "Show the token ids of a text");
     add_common(command, options->common);
     const Flag text = command.option("TEXT", options->text, "the text");

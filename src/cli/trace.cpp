@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct TraceArguments {
     Common common;
     std::vector<std::string> data, compare;
     std::string out;
@@ -49,7 +49,7 @@ double rate(const lab::Fed& fed) { return fed.seconds > 0 ? static_cast<double>(
 
 class Tracer {
   public:
-    explicit Tracer(const Options& options)
+    explicit Tracer(const TraceArguments& options)
         : options_(options), says_(!options.common.json && !options.common.quiet), domains_(domains_of(options.data)) {}
 
     void run() {
@@ -147,7 +147,7 @@ class Tracer {
                        100 * s.ratio);
     }
 
-    const Options& options_;
+    const TraceArguments& options_;
     bool says_;
     std::vector<lab::Domain> domains_;
     std::vector<std::string> faults_;
@@ -156,7 +156,7 @@ class Tracer {
 }  // namespace
 
 void add_trace(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TraceArguments>();
     Command command = app.add("trace", "Record which experts a model chooses for texts, and show statistics");
     add_common(command, options->common);
     add_arithmetic(command, options->common, engine::Arithmetic::exact);

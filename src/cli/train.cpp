@@ -13,7 +13,7 @@
 namespace gremium::cli {
 namespace {
 
-struct Options {
+struct TrainArguments {
     Common common;
     std::string config;
     std::vector<std::string> overrides;
@@ -77,7 +77,7 @@ class Screen : public train::TrainObserver {
     int64_t log_every_;
 };
 
-void train_model(const Options& options) {
+void train_model(const TrainArguments& options) {
     apply(options.common);
     train::TrainConfig config = train::read_config(options.config, options.overrides);
     if (options.common.threads) config.train.threads = options.common.threads;
@@ -115,7 +115,7 @@ void print_recipe_reference() {
 }  // namespace
 
 void add_train(Command app) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TrainArguments>();
     Command command =
         app.add("train", "Train a model as a recipe says; Ctrl-C (INT), TERM and HUP end it with a checkpoint");
     add_common(command, options->common, false);

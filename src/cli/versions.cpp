@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct VersionsArguments {
     Common common;
     std::string store, reference = "HEAD", name, message, out, file, expert, to;
     bool remove = false, foreign = false;
@@ -32,7 +32,7 @@ void report(const versions::Committed& done, const Common& common) {
 
 void print_json(const Json& json) { fmt::print("{}\n", to_text(json)); }
 
-void init(const Options& options) {
+void init(const VersionsArguments& options) {
     apply(options.common);
     const versions::VersionStore store = versions::create_versions(options.store, model_path(options.common));
     const versions::VersionState& state = store.base().state;
@@ -50,7 +50,7 @@ void init(const Options& options) {
     fmt::print("version {} on main is that model\n", short_hash(store.head().version));
 }
 
-void commit_model(const Options& options) {
+void commit_model(const VersionsArguments& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     const auto model = open_model(options.common);
@@ -68,7 +68,7 @@ void compare_written(const std::string& out, const Model& version) {
                out, differs.experts.size(), differs.tensors.size());
 }
 
-void check_out(const Options& options) {
+void check_out(const VersionsArguments& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
@@ -106,7 +106,7 @@ void list_branches(const versions::VersionStore& store, bool json) {
     if (json) print_json(list);
 }
 
-void branch(const Options& options) {
+void branch(const VersionsArguments& options) {
     versions::VersionStore store(options.store);
     if (options.name.empty()) return list_branches(store, options.common.json);
     const versions::VersionStore::Lock lock(store);
@@ -122,7 +122,7 @@ void branch(const Options& options) {
     if (options.common.json) print_json({{"branch", options.name}, {"version", version}, {"deleted", options.remove}});
 }
 
-void revert(const Options& options) {
+void revert(const VersionsArguments& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
@@ -138,7 +138,7 @@ moe::ExpertId one_expert(const std::string& text, const std::string& where) {
     return *experts.begin();
 }
 
-void export_one(const Options& options) {
+void export_one(const VersionsArguments& options) {
     apply(options.common);
     const versions::VersionStore store(options.store);
     const std::string version = store.resolve(options.reference);
@@ -151,7 +151,7 @@ void export_one(const Options& options) {
                options.out, human_bytes(static_cast<double>(std::filesystem::file_size(options.out))));
 }
 
-void import_one(const Options& options) {
+void import_one(const VersionsArguments& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     versions::ImportOptions import{.foreign = options.foreign, .message = options.message};
@@ -159,7 +159,8 @@ void import_one(const Options& options) {
     report(versions::import_expert(store, options.file, import), options.common);
 }
 
-Command add_command(Command parent, const char* name, const char* says, Options& options, bool with_model = false) {
+Command add_command(Command parent, const char* name, const char* says, VersionsArguments& options,
+                    bool with_model = false) {
     Command command = parent.add(name, says);
     add_common(command, options.common, with_model);
     command.option("store", options.store, "directory of the versions").required();
@@ -185,7 +186,7 @@ void add_version_verbs(Command parent) {
 }
 
 void add_changing_verbs(Command parent) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<VersionsArguments>();
     Command command = add_command(parent, "init", "Make a store of versions of a model", *options, true);
     command.examples({"gremium versions init -m model.gguf store"});
     command.run([=] { init(*options); });

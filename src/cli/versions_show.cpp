@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct VersionsShowArguments {
     Common common;
     std::string store, from, to = "HEAD";
     int64_t most = 0;
@@ -40,7 +40,7 @@ std::string names_of(const versions::VersionStore& store, const std::string& ver
     return names.empty() ? "" : fmt::format(" ({})", fmt::join(names, ", "));
 }
 
-void log(const Options& options) {
+void log(const VersionsShowArguments& options) {
     const versions::VersionStore store(options.store);
     Json report = Json::array();
     int64_t shown = 0;
@@ -104,7 +104,7 @@ Json to_json(const versions::VersionDifference& d) {
     return {{"layers", layers}, {"experts", experts}, {"tensors", tensors}};
 }
 
-void diff(const Options& options) {
+void diff(const VersionsShowArguments& options) {
     apply(options.common);
     const versions::VersionStore store(options.store);
     const std::string b = store.resolve(options.to),
@@ -127,7 +127,7 @@ void diff(const Options& options) {
     if (options.common.json) fmt::print("{}\n", to_text(report));
 }
 
-void fsck(const Options& options) {
+void fsck(const VersionsShowArguments& options) {
     apply(options.common);
     versions::VersionStore store(options.store);
     const versions::StoreCheck check = versions::check_store(store);
@@ -146,7 +146,7 @@ void fsck(const Options& options) {
     if (!check.problems.empty()) fail("{}: {} problems", store.name(), check.problems.size());
 }
 
-void gc(const Options& options) {
+void gc(const VersionsShowArguments& options) {
     versions::VersionStore store(options.store);
     const versions::Collected c = versions::collect_garbage(store);
     if (options.common.json)
@@ -159,7 +159,7 @@ void gc(const Options& options) {
                    human_bytes(static_cast<double>(c.bytes)), c.versions, c.objects, c.leftovers);
 }
 
-Command add_command(Command parent, const char* name, const char* says, Options& options) {
+Command add_command(Command parent, const char* name, const char* says, VersionsShowArguments& options) {
     Command command = parent.add(name, says);
     add_common(command, options.common, false);
     command.option("store", options.store, "directory of the versions").required();
@@ -169,7 +169,7 @@ Command add_command(Command parent, const char* name, const char* says, Options&
 }  // namespace
 
 void add_looking_verbs(Command parent) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<VersionsShowArguments>();
     Command command = add_command(parent, "log", "Show the history of a version", *options);
     command.option("reference", options->to, "a version: HEAD, a branch or the first digits of a version")
         .show_default();

@@ -72,7 +72,6 @@ Charsmap::Rule Normalizer::next(std::string_view text) const {
 }
 
 std::string Normalizer::operator()(std::string_view text) const {
-    constexpr std::string_view space_symbol = "\u2581";
     std::string result;
     bool in_word = false, in_front = space_in_front_;
     while (!text.empty()) {

@@ -16,8 +16,6 @@ namespace gremium {
 
 namespace {
 
-constexpr std::string_view space_symbol = "\xE2\x96\x81";  // U+2581
-
 // The byte that a token of type byte spells: "<0x0A>" is 10.
 unsigned char byte_of(std::string_view token, int32_t id) {
     unsigned value = 256;

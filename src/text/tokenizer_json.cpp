@@ -20,8 +20,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view space_symbol = "\u2581";
-
 // The steps of a section that may be null, one step or nested sequences of them.
 void collect(const Json& section, const char* list, int depth, std::vector<Json>& steps) {
     if (section.is_null()) return;

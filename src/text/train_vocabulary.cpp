@@ -17,7 +17,6 @@ namespace {
 // libsentencepiece has rules of its own for spaces and tabs: no token holds a tab, or a space other than in front.
 // While it learns, characters of private use take their places.
 constexpr std::string_view tab_stand_in = "\uE009", space_stand_in = "\uE020";
-constexpr std::string_view space_symbol = "\u2581";
 
 std::string hide_blanks(std::string_view word) {
     return replaced(replaced(word, "\t", tab_stand_in), " ", space_stand_in);

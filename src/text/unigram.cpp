@@ -14,7 +14,6 @@ namespace gremium {
 
 namespace {
 
-constexpr std::string_view space_symbol = "\u2581";
 constexpr double unknown_penalty = 10;  // below the least probable token
 
 bool is_text(TokenType type) {

@@ -12,6 +12,9 @@ namespace gremium {
 // The numbers are those of GGUF and of SentencePiece's ModelProto.
 enum class TokenType : int8_t { normal = 1, unknown, control, user_defined, unused, byte };
 
+// Stands for a space in tokens and pieces of models llama and t5.
+inline constexpr std::string_view space_symbol = "\u2581";
+
 struct Vocabulary {
     // "llama" = SentencePiece BPE, "gpt2" = byte-level BPE, "t5" = unigram; "tokenizer.json": only `pipeline` tells
     std::string model = "llama";

@@ -47,12 +47,10 @@ std::ptrdiff_t rank_of(std::string_view key) {
     return std::ranges::find_if(gguf_order, comes_here) - std::begin(gguf_order);
 }
 
-constexpr int max_layers = 4096;  // before anything is made for each
-
-void check_layers(const Outline& outline, const std::string& source) {
-    if (outline.layers < 1 || outline.layers > max_layers)
-        fail("{}: the number of layers is {}, expected 1 to {}", source, outline.layers, max_layers);
-    if (outline.encoder) check_layers(*outline.encoder, source);
+void check_layer_count(const Outline& outline, const std::string& source) {
+    if (outline.layers < 1 || outline.layers > archs::max_layers)
+        fail("{}: the number of layers is {}, expected 1 to {}", source, outline.layers, archs::max_layers);
+    if (outline.encoder) check_layer_count(*outline.encoder, source);
 }
 
 // A file may leave it away where all layers are mixtures.
@@ -78,7 +76,7 @@ ModelSpec Architecture::read(const archs::Input& in, kernels::RopePairing pairin
         if (!table) break;
         for (const archs::Field& field : *table) archs::read_field(field, in, outline);
     }
-    check_layers(outline, in.source());
+    check_layer_count(outline, in.source());
     check_dense_width(outline, in);
     return spec_of(outline);
 }

@@ -17,6 +17,10 @@
 
 namespace gremium {
 
+namespace archs {
+inline constexpr int max_layers = 4096;  // a file with more is refused before anything is made for each
+}
+
 // How a tensor of a file holds a canonical one; in stacks (of experts, of heads) each matrix so.
 struct Layout {
     // The canonical matrix is made of these rows of the file's, or columns: all, the first, the last, those of even or

@@ -10,14 +10,14 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr int max_layers = 4096;  // before anything is allocated for each
-
 int checked_layers(const std::string& source, const std::string& name, int layers) {
     if (layers < 1 || layers > max_layers) fail("{}: {} is {}, expected 1 to {}", source, name, layers, max_layers);
     return layers;
 }
 
-void write_layers(const Outline& outline, Output& out) { out.say("block_count", "num_hidden_layers", outline.layers); }
+void write_layer_count(const Outline& outline, Output& out) {
+    out.say("block_count", "num_hidden_layers", outline.layers);
+}
 
 // Absent: keys for every head; and in GGUF, values as long as the width allows, whatever keys are.
 void complete_heads(const Input& in, Outline& outline) {
@@ -119,7 +119,7 @@ constexpr Field decoder_table[] = {
                                    .hf = {"intermediate_size"},
                                    .otherwise = 0,  // Architecture::read asks for it where a layer is dense
                                    .each = &Outline::hidden_L}),
-    special(nullptr, write_layers),
+    special(nullptr, write_layer_count),
     field(FIELD_AT(attention.heads),
           {.gguf = "attention.head_count", .hf = {"num_attention_heads"}, .each = &Outline::heads_L}),
     field(FIELD_AT(attention.kv_heads), {.gguf = "attention.head_count_kv",

@@ -11,16 +11,16 @@ using Score = moe::RouterPolicy::Score;
 // Keys' and values' matrices out of the latent lie below each other, head by head.
 constexpr Layout key_rows{.part = Layout::Part::first, .transposed = true, .joined = true};
 constexpr Layout value_rows{.part = Layout::Part::last, .joined = true};
-constexpr NameRule gguf_names[] = {
+constexpr NameRule deepseek2_gguf_names[] = {
     {"blk.{l}.attn_k_b", "blk.{l}.attn_kv_b", key_rows},
     {"blk.{l}.attn_v_b", "blk.{l}.attn_kv_b", value_rows},
 };
-constexpr NameRule names[] = {
+constexpr NameRule deepseek2_names[] = {
     {"blk.{l}.attn_k_b", "model.layers.{l}.self_attn.kv_b_proj", key_rows},
     {"blk.{l}.attn_v_b", "model.layers.{l}.self_attn.kv_b_proj", value_rows},
 };
 // A layer that predicts a second token (V3).
-constexpr std::string_view ignored[] = {"model.layers.{l}."};
+constexpr std::string_view deepseek2_ignored[] = {"model.layers.{l}."};
 
 void complete_attention(const Input& in, Outline& o) {
     o.attention.kv_heads = o.attention.heads;
@@ -63,9 +63,9 @@ void write_kind(const Outline& o, Output& out) {
     if (!third) out.hf->update({{"model_type", "deepseek_v2"}, {"architectures", {"DeepseekV2ForCausalLM"}}});
 }
 
-constexpr Field table[] = {special(expect_score)};
-constexpr Fields fields = table;
-constexpr Field last_table[] = {
+constexpr Field deepseek2_table[] = {special(expect_score)};
+constexpr Fields deepseek2_fields = deepseek2_table;
+constexpr Field deepseek2_last_table[] = {
     expected("attention_bias", "false"),
     expected("rope_interleave", "true"),
     special(complete_attention, write_absorbed),
@@ -87,7 +87,7 @@ constexpr Field last_table[] = {
     written("num_nextn_predict_layers", "0"),
     special(read_released_groups, write_kind),
 };
-constexpr Fields last_fields = last_table;
+constexpr Fields deepseek2_last_fields = deepseek2_last_table;
 
 }  // namespace
 
@@ -97,13 +97,13 @@ const Architecture deepseek2{
     .hf_model_type = "deepseek_v3",
     .hf_class = "DeepseekV3ForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
-    .names = names,
-    .gguf_names = gguf_names,
+    .fields = {&decoder_fields, &deepseek2_fields, &deepseek_mixture_fields, &deepseek2_last_fields},
+    .names = deepseek2_names,
+    .gguf_names = deepseek2_gguf_names,
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "deepseek_v2",
-    .hf_ignored = ignored,
+    .hf_ignored = deepseek2_ignored,
     .gguf_needs_head = true,
 };
 

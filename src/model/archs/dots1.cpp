@@ -6,15 +6,15 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Field table[] = {
+constexpr Field dots1_table[] = {
     always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
     expected("attention_bias", "false"),
     always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::sigmoid),
 };
-constexpr Fields fields = table;
+constexpr Fields dots1_fields = dots1_table;
 // llama.cpp's converter asks for this score.
-constexpr Field last_table[] = {written("scoring_func", "\"noaux_tc\""), written("sliding_window", "null")};
-constexpr Fields last_fields = last_table;
+constexpr Field dots1_last_table[] = {written("scoring_func", "\"noaux_tc\""), written("sliding_window", "null")};
+constexpr Fields dots1_last_fields = dots1_last_table;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ const Architecture dots1{
     .hf_model_type = "dots1",
     .hf_class = "Dots1ForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
+    .fields = {&decoder_fields, &dots1_fields, &deepseek_mixture_fields, &dots1_last_fields},
     .names = {},
     .gguf_needs_head = true,
     .gguf_needs_own_keys = true,

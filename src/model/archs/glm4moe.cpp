@@ -6,7 +6,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
+constexpr NameRule glm4moe_gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
 // A layer that predicts a second token.
 constexpr std::string_view gguf_ignored[] = {"blk.{l}."}, hf_ignored[] = {"model.layers.{l}."};
 
@@ -14,19 +14,19 @@ void write_rotated_share(const Outline& o, Output& out) {
     if (out.hf) (*out.hf)["partial_rotary_factor"] = static_cast<double>(o.attention.rope.dims) / o.attention.head_dim;
 }
 
-constexpr Field table[] = {
+constexpr Field glm4moe_table[] = {
     // In GGUF if its tensors are there.
     always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
     always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::sigmoid),
 };
-constexpr Fields fields = table;
-constexpr Field last_table[] = {
+constexpr Fields glm4moe_fields = glm4moe_table;
+constexpr Field glm4moe_last_table[] = {
     field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     field(FIELD_AT(attention.qk_norm), {.hf = {"use_qk_norm"}, .otherwise = QkNorm::none, .yes = QkNorm::per_head}),
     special(nullptr, write_rotated_share),
     written("num_nextn_predict_layers", "0"),
 };
-constexpr Fields last_fields = last_table;
+constexpr Fields glm4moe_last_fields = glm4moe_last_table;
 
 }  // namespace
 
@@ -36,10 +36,10 @@ const Architecture glm4moe{
     .hf_model_type = "glm4_moe",
     .hf_class = "Glm4MoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields, &deepseek_mixture_fields, &last_fields},
+    .fields = {&decoder_fields, &glm4moe_fields, &deepseek_mixture_fields, &glm4moe_last_fields},
     .names = {},
     .hf_defaults = {.eps = 1e-5f, .rotated_share = 0.5},
-    .gguf_names = gguf_names,
+    .gguf_names = glm4moe_gguf_names,
     .hf_ignored = hf_ignored,
     .gguf_ignored = gguf_ignored,
     .gguf_optional_qk_norm = true,

@@ -7,16 +7,16 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
+constexpr NameRule gptoss_gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
 
 // Gate and up are interleaved. Matrices are [in, out], but those in MXFP4, which are as here.
-constexpr Layout gate{.part = Layout::Part::even, .columns = true, .transposed = true};
-constexpr Layout up{.part = Layout::Part::odd, .columns = true, .transposed = true};
-constexpr NameRule names[] = {
+constexpr Layout gptoss_gate{.part = Layout::Part::even, .columns = true, .transposed = true};
+constexpr Layout gptoss_up{.part = Layout::Part::odd, .columns = true, .transposed = true};
+constexpr NameRule gptoss_names[] = {
     {"blk.{l}.attn_sinks.weight", "model.layers.{l}.self_attn.sinks"},
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.mlp.router"},
-    {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", gate},
-    {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", up},
+    {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", gptoss_gate},
+    {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj", gptoss_up},
     {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.mlp.experts.down_proj", {.transposed = true}},
     {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj_blocks", {.part = Layout::Part::even}},
     {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.mlp.experts.gate_up_proj_blocks", {.part = Layout::Part::odd}},
@@ -33,7 +33,7 @@ void say_no_scaling(const Outline&, Output& out) {
     if (out.hf && (*out.hf)["rope_scaling"].is_null()) (*out.hf)["rope_scaling"] = {{"rope_type", "default"}};
 }
 
-constexpr Field table[] = {
+constexpr Field gptoss_table[] = {
     always(FIELD_AT(attention.qkv_bias), true),
     always(FIELD_AT(attention.out_bias), true),
     always(FIELD_AT(attention.sinks), true),
@@ -52,7 +52,7 @@ constexpr Field table[] = {
     field(FIELD_AT(moe.activation.limit), {.hf = {"swiglu_limit"}, .otherwise = kept}),
     kinds_of_layers("layer_types", "\"full_attention\"", "\"sliding_attention\""),
 };
-constexpr Fields fields = table;
+constexpr Fields gptoss_fields = gptoss_table;
 
 }  // namespace
 
@@ -62,10 +62,10 @@ const Architecture gptoss{
     .hf_model_type = "gpt_oss",
     .hf_class = "GptOssForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &gptoss_fields},
+    .names = gptoss_names,
     .hf_defaults = {.eps = 1e-5f, .rope_base = 150000, .rotation = rotation, .reads_windows = true},
-    .gguf_names = gguf_names,
+    .gguf_names = gptoss_gguf_names,
     .gguf_needs_head = true,
 };
 

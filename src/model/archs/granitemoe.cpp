@@ -6,7 +6,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule granitemoe_names[] = {
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.block_sparse_moe.router.layer"},
     {"blk.{l}.ffn_gate_exps", "model.layers.{l}.block_sparse_moe.input_linear", {.part = Layout::Part::first}},
     {"blk.{l}.ffn_up_exps", "model.layers.{l}.block_sparse_moe.input_linear", {.part = Layout::Part::last}},
@@ -32,7 +32,7 @@ void read_shared(const Input& in, Outline& o) {
     o.moe.shared_hidden = in.number("expert_shared_feed_forward_length", "shared_intermediate_size", 0);
 }
 
-constexpr Field table[] = {
+constexpr Field granitemoe_table[] = {
     expected("attention_bias", "false"),
     always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::softmax_selected),
     num_experts("num_local_experts"),
@@ -46,7 +46,7 @@ constexpr Field table[] = {
     special(complete_scale),
     special(read_shared, write_shared),
 };
-constexpr Fields fields = table;
+constexpr Fields granitemoe_fields = granitemoe_table;
 
 }  // namespace
 
@@ -56,8 +56,8 @@ const Architecture granitemoe{
     .hf_model_type = "granitemoe",
     .hf_class = "GraniteMoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &granitemoe_fields},
+    .names = granitemoe_names,
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "granitemoeshared",
 };

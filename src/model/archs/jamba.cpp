@@ -8,7 +8,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule jamba_names[] = {
     {"output_norm", "model.final_layernorm"},
     {"blk.{l}.ffn_norm", "model.layers.{l}.pre_ff_layernorm"},
     {"blk.{l}.ssm_in", "model.layers.{l}.mamba.in_proj"},
@@ -78,7 +78,7 @@ void write_layers_of_kinds(const Outline& o, Output& out) {
     out.say("expert_used_count", "num_experts_per_tok", std::max(1, r.top_k));
 }
 
-constexpr Field table[] = {
+constexpr Field jamba_table[] = {
     field(FIELD_AT(ssm.inner), {.gguf = "ssm.inner_size"}),
     field(FIELD_AT(ssm.inner), {.hf = {"mamba_expand"}, .otherwise = 2, .unit = FIELD_AT(model.dim)}),
     field(FIELD_AT(ssm.state), {.gguf = "ssm.state_size", .hf = {"mamba_d_state"}, .hf_otherwise = 16}),
@@ -91,7 +91,7 @@ constexpr Field table[] = {
     written("use_mamba_kernels", "false"),
     special(read_layers_of_kinds, write_layers_of_kinds),
 };
-constexpr Fields fields = table;
+constexpr Fields jamba_fields = jamba_table;
 
 }  // namespace
 
@@ -101,8 +101,8 @@ const Architecture jamba{
     .hf_model_type = "jamba",
     .hf_class = "JambaForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &jamba_fields},
+    .names = jamba_names,
     .without_experts = true,
 };
 

@@ -22,7 +22,7 @@ struct KnownKey {
 };
 
 // Behind "ARCHITECTURE." in GGUF.
-constexpr KnownKey gguf_keys[] = {
+constexpr KnownKey known_gguf_keys[] = {
     {"attention.layer_norm_epsilon"},  // beside that of RMSNorm, which is used
     {"attention.head_count"},          // mamba: 0
     {"attention.head_count_kv"},
@@ -90,7 +90,7 @@ constexpr KnownKey gguf_general_keys[] = {
 };
 
 // In config.json.
-constexpr KnownKey hf_keys[] = {
+constexpr KnownKey known_hf_keys[] = {
     {"_*"},
     {"architectures"},
     {"model_type"},
@@ -290,7 +290,7 @@ constexpr KnownKey generation_keys[] = {
     {"renormalize_logits"},
 };
 
-const KnownKey* find(std::span<const KnownKey> known, std::string_view name) {
+const KnownKey* find_known(std::span<const KnownKey> known, std::string_view name) {
     const auto fits = [&](const KnownKey& key) {
         return key.name.ends_with('*') ? name.starts_with(key.name.substr(0, key.name.size() - 1)) : key.name == name;
     };
@@ -322,13 +322,13 @@ class Leftovers {
 
     // Of settings that keep no model from computing: they are named only.
     void name(std::span<const KnownKey> known, const std::string& name, const json& value) {
-        const KnownKey* const key = find(known, name);
+        const KnownKey* const key = find_known(known, name);
         if (!key || !(key->neutral.empty() || is_neutral(value, key->neutral))) names_.push_back(name);
     }
 
     // `shown` is the key as the file has it, `name` as the table does.
     void add(std::span<const KnownKey> known, std::string_view name, const std::string& shown, const json& value) {
-        const KnownKey* const key = find(known, name);
+        const KnownKey* const key = find_known(known, name);
         if (key && key->neutral.empty()) return;
         if (key && is_neutral(value, key->neutral)) return;
         if (key) {
@@ -383,7 +383,7 @@ std::optional<std::string> warning_of_unread(const HfConfig& config) {
     for (const HfConfig::Unread& unread : config.unread()) {
         std::string_view name = unread.key;
         if (name.starts_with(text_model)) name.remove_prefix(text_model.size());
-        left.add(hf_keys, name, unread.key, unread.value);
+        left.add(known_hf_keys, name, unread.key, unread.value);
     }
     return left.warning();
 }
@@ -397,7 +397,7 @@ std::optional<std::string> warning_of_unread(const Metadata& metadata, bool with
         // A window as long as the context is none.
         if (entry.key == own + "attention.sliding_window" && value.is_number() && (value == 0 || value >= context))
             continue;
-        left.add(gguf_keys, std::string_view(entry.key).substr(own.size()), entry.key, value);
+        left.add(known_gguf_keys, std::string_view(entry.key).substr(own.size()), entry.key, value);
     }
     for (const std::string_view beginning : {"tokenizer.", "general.sampling."})
         for (const Metadata::Entry& entry : metadata.unread(beginning))

@@ -5,12 +5,12 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Field table[] = {
+constexpr Field llama_table[] = {
     field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     field(FIELD_AT(attention.out_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     expected("mlp_bias", "false"),
 };
-constexpr Fields fields = table;
+constexpr Fields llama_fields = llama_table;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ const Architecture llama{
     .hf_model_type = "llama",
     .hf_class = "LlamaForCausalLM",
     .experts = false,
-    .fields = {&decoder_fields, &fields},
+    .fields = {&decoder_fields, &llama_fields},
     .names = {},
     .gguf_pairing = kernels::RopePairing::interleaved,
 };

@@ -10,22 +10,22 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Layout gate{.part = Layout::Part::first, .columns = true, .transposed = true};
-constexpr Layout up{.part = Layout::Part::last, .columns = true, .transposed = true};
-constexpr NameRule names[] = {
+constexpr Layout llama4_gate{.part = Layout::Part::first, .columns = true, .transposed = true};
+constexpr Layout llama4_up{.part = Layout::Part::last, .columns = true, .transposed = true};
+constexpr NameRule llama4_names[] = {
     {"blk.{l}.ffn_gate", "model.layers.{l}.feed_forward.gate_proj"},
     {"blk.{l}.ffn_up", "model.layers.{l}.feed_forward.up_proj"},
     {"blk.{l}.ffn_down", "model.layers.{l}.feed_forward.down_proj"},
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.feed_forward.router"},
-    {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.feed_forward.experts.gate_up_proj", gate},
-    {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.feed_forward.experts.gate_up_proj", up},
+    {"blk.{l}.ffn_gate_exps.weight", "model.layers.{l}.feed_forward.experts.gate_up_proj", llama4_gate},
+    {"blk.{l}.ffn_up_exps.weight", "model.layers.{l}.feed_forward.experts.gate_up_proj", llama4_up},
     {"blk.{l}.ffn_down_exps.weight", "model.layers.{l}.feed_forward.experts.down_proj", {.transposed = true}},
     {"blk.{l}.ffn_gate_shexp", "model.layers.{l}.feed_forward.shared_expert.gate_proj"},
     {"blk.{l}.ffn_up_shexp", "model.layers.{l}.feed_forward.shared_expert.up_proj"},
     {"blk.{l}.ffn_down_shexp", "model.layers.{l}.feed_forward.shared_expert.down_proj"},
 };
-constexpr std::string_view ignored[] = {"vision_model.", "multi_modal_projector.", "model.vision_model.",
-                                        "model.multi_modal_projector."};
+constexpr std::string_view llama4_ignored[] = {"vision_model.", "multi_modal_projector.", "model.vision_model.",
+                                               "model.multi_modal_projector."};
 
 constexpr int maverick_experts = 128;
 
@@ -66,11 +66,11 @@ void read_step(const Input& in, Outline& o) {
              fmt::join(*said, ", "), o.mixture_layers.period);
 }
 
-void write_step(const Outline& o, Output& out) {
+void llama4_write_step(const Outline& o, Output& out) {
     out.say("interleave_moe_layer_step", "interleave_moe_layer_step", step_of(o));
 }
 
-constexpr Field table[] = {
+constexpr Field llama4_table[] = {
     expected("attention_bias", "false"),
     always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::sigmoid),
     always(FIELD_AT(moe.router.weight_on_input), true),
@@ -81,14 +81,14 @@ constexpr Field table[] = {
     special(expect_positions),
     field(FIELD_AT(moe.hidden), {.gguf = "expert_feed_forward_length", .hf = {"intermediate_size"}}),
     field(FIELD_AT(dense.hidden), {.hf = {"intermediate_size_mlp"}}),
-    special(read_step, write_step),
+    special(read_step, llama4_write_step),
     field(FIELD_AT(attention.chunk), {.hf = {"attention_chunk_size"}, .otherwise = kept}),
     field(FIELD_AT(attention.qk_norm), {.hf = {"use_qk_norm"}, .otherwise = QkNorm::rotated, .yes = QkNorm::rotated}),
     special(read_temperature, write_temperature),
     kinds_of_layers("no_rope_layers", "0", "1"),
     kinds_of_layers("layer_types", "\"full_attention\"", "\"chunked_attention\"", false),
 };
-constexpr Fields fields = table;
+constexpr Fields llama4_fields = llama4_table;
 
 }  // namespace
 
@@ -98,14 +98,14 @@ const Architecture llama4{
     .hf_model_type = "llama4_text",
     .hf_class = "Llama4ForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &llama4_fields},
+    .names = llama4_names,
     .hf_defaults = {.eps = 1e-5f, .rope_base = 500000},
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "llama4",
     .hf_child = "text_config",
-    .hf_ignored = ignored,
+    .hf_ignored = llama4_ignored,
 };
 
 }  // namespace gremium::archs

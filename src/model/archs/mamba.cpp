@@ -7,7 +7,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule mamba_names[] = {
     {"token_embd", "backbone.embeddings"},
     {"output_norm", "backbone.norm_f"},
     {"blk.{l}.attn_norm", "backbone.layers.{l}.norm"},
@@ -41,7 +41,7 @@ void refuse_norms(const Input& in, Outline&) {
         fail("{}: {} is not supported", in.source(), key(*in.gguf, "ssm.dt_b_c_rms"));
 }
 
-constexpr Field table[] = {
+constexpr Field mamba_table[] = {
     model_name,
     vocabulary_size,
     field(FIELD_AT(model.dim), {.gguf = "embedding_length", .hf = {"hidden_size", "d_model"}}),
@@ -65,7 +65,7 @@ constexpr Field table[] = {
     always(FIELD_AT(attention_layers.period), 0),
     always(FIELD_AT(others_dense), false),
 };
-constexpr Fields fields = table;
+constexpr Fields mamba_fields = mamba_table;
 
 constexpr Field moe_table[] = {
     num_experts("num_experts"),
@@ -87,8 +87,8 @@ const Architecture mamba{
     .hf_model_type = "mamba",
     .hf_class = "MambaForCausalLM",
     .experts = false,
-    .fields = {&fields},
-    .names = names,
+    .fields = {&mamba_fields},
+    .names = mamba_names,
 };
 
 const Architecture moe_mamba{
@@ -97,8 +97,8 @@ const Architecture moe_mamba{
     .hf_model_type = "moe_mamba",
     .hf_class = "MoeMambaForCausalLM",
     .experts = true,
-    .fields = {&fields, &moe_fields},
-    .names = names,
+    .fields = {&mamba_fields, &moe_fields},
+    .names = mamba_names,
 };
 
 }  // namespace gremium::archs

@@ -5,7 +5,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule mixtral_names[] = {
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.block_sparse_moe.gate"},
     {"blk.{l}.ffn_gate_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w1"},
     {"blk.{l}.ffn_up_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w3"},
@@ -17,11 +17,11 @@ void write_window(const Outline& o, Output& out) {
         (*out.hf)["sliding_window"] = o.attention.window > 0 ? nlohmann::ordered_json(o.attention.window) : nullptr;
 }
 
-constexpr Field table[] = {
+constexpr Field mixtral_table[] = {
     num_experts("num_local_experts"), experts_per_token, width_of_experts, always(FIELD_AT(moe.router.normalise), true),
     special(nullptr, write_window),
 };
-constexpr Fields fields = table;
+constexpr Fields mixtral_fields = mixtral_table;
 
 }  // namespace
 
@@ -31,8 +31,8 @@ const Architecture mixtral{
     .hf_model_type = "mixtral",
     .hf_class = "MixtralForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &mixtral_fields},
+    .names = mixtral_names,
     .hf_defaults = {.eps = 1e-5f, .rope_base = 1e6f, .use_sliding_window = true, .reads_windows = true},
     .gguf_pairing = kernels::RopePairing::interleaved,
 };

@@ -9,7 +9,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule nllb_moe_names[] = {
     {"token_embd", "model.shared"},
     {"output_norm", "model.{decoder|encoder}.layer_norm"},
     {"blk.{l}.attn_norm", "model.{decoder|encoder}.layers.{l}.self_attn_layer_norm"},
@@ -29,8 +29,8 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_up_exps", "model.{decoder|encoder}.layers.{l}.ffn.experts.expert_{e}.fc1"},
     {"blk.{l}.ffn_down_exps", "model.{decoder|encoder}.layers.{l}.ffn.experts.expert_{e}.fc2"},
 };
-constexpr std::string_view ignored[] = {"model.encoder.embed_tokens", "model.decoder.embed_tokens",
-                                        "model.encoder.embed_positions", "model.decoder.embed_positions"};
+constexpr std::string_view nllb_moe_ignored[] = {"model.encoder.embed_tokens", "model.decoder.embed_tokens",
+                                                 "model.encoder.embed_positions", "model.decoder.embed_positions"};
 
 // Behind the position of padding, 1.
 constexpr int first_position = 2;
@@ -42,7 +42,7 @@ void read_steps(const Input& in, Outline& o) {
 }
 
 void write_encoder_step(const Outline& o, Output& out) { out.say("", "encoder_sparse_step", step_of(*o.encoder)); }
-void write_step(const Outline& o, Output& out) { out.say("", "decoder_sparse_step", step_of(o)); }
+void nllb_moe_write_step(const Outline& o, Output& out) { out.say("", "decoder_sparse_step", step_of(o)); }
 
 void read_embedding_scale(const Input& in, Outline& o) {
     if (in.hf->get<bool>("scale_embedding", true)) o.model.embedding_scale = std::sqrt(static_cast<float>(o.model.dim));
@@ -51,7 +51,7 @@ void write_embedding_scale(const Outline& o, Output& out) {
     (*out.hf)["scale_embedding"] = o.model.embedding_scale != 1;
 }
 
-void complete(const Input&, Outline& o) {
+void nllb_moe_complete(const Input&, Outline& o) {
     o.model.norm = {.kind = NormKind::layer, .eps = 1e-5f, .bias = true};
     o.model.first_sinusoid = first_position;
     o.attention.qkv_bias = o.attention.out_bias = true;
@@ -61,7 +61,7 @@ void complete(const Input&, Outline& o) {
     complete_stacks(o);
 }
 
-constexpr Field table[] = {
+constexpr Field nllb_moe_table[] = {
     model_name,
     field(FIELD_AT(model.vocab), {.hf = {"vocab_size"}}),
     field(FIELD_AT(model.dim), {.hf = {"d_model"}}),
@@ -73,7 +73,7 @@ constexpr Field table[] = {
     field(FIELD_AT(layers), {.hf = {"decoder_layers"}}),
     field(FIELD_AT(attention.heads), {.hf = {"decoder_attention_heads"}}),
     field(FIELD_AT(dense.hidden), {.hf = {"decoder_ffn_dim"}}),
-    special(nullptr, write_step),
+    special(nullptr, nllb_moe_write_step),
     field(FIELD_AT(moe.router.experts), {.hf = {"num_experts"}}),
     field(FIELD_AT(moe.router.scale), {.hf = {"moe_token_dropout"}, .otherwise = 0.2f, .one_minus = true}),
     written_and_expected("moe_eval_capacity_token_fraction", "1.0"),
@@ -88,9 +88,9 @@ constexpr Field table[] = {
     written("is_encoder_decoder", "true"),
     field(FIELD_AT(model.tied_head), {.hf = {"tie_word_embeddings"}, .otherwise = true}),
     field(FIELD_AT(model.decoder_start), {.hf = {"decoder_start_token_id"}, .otherwise = 2}),
-    special(complete),
+    special(nllb_moe_complete),
 };
-constexpr Fields fields = table;
+constexpr Fields nllb_moe_fields = nllb_moe_table;
 
 }  // namespace
 
@@ -100,9 +100,9 @@ const Architecture nllb_moe{
     .hf_model_type = "nllb-moe",
     .hf_class = "NllbMoeForConditionalGeneration",
     .experts = true,
-    .fields = {&fields},
-    .names = names,
-    .hf_ignored = ignored,
+    .fields = {&nllb_moe_fields},
+    .names = nllb_moe_names,
+    .hf_ignored = nllb_moe_ignored,
     .has_encoder = true,
 };
 

@@ -11,7 +11,7 @@ void refuse_clamp(const Input& in, Outline&) {
         fail("{}: {} is not supported", in.source(), key(*in.gguf, "attention.clamp_kqv"));
 }
 
-constexpr Field table[] = {
+constexpr Field olmoe_table[] = {
     always(FIELD_AT(attention.qk_norm), QkNorm::full),
     expected("attention_bias", "false"),
     special(refuse_clamp),
@@ -21,7 +21,7 @@ constexpr Field table[] = {
     norm_topk_prob,
     written_and_expected("clip_qkv", "null"),
 };
-constexpr Fields fields = table;
+constexpr Fields olmoe_fields = olmoe_table;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ const Architecture olmoe{
     .hf_model_type = "olmoe",
     .hf_class = "OlmoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
+    .fields = {&decoder_fields, &olmoe_fields},
     .names = {},
     .hf_defaults = {.eps = 1e-5f},
     .gguf_needs_head = true,

@@ -8,7 +8,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule phimoe_names[] = {
     {"blk.{l}.ffn_gate_inp", "model.layers.{l}.block_sparse_moe.gate"},
     {"blk.{l}.ffn_gate_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w1"},
     {"blk.{l}.ffn_up_exps", "model.layers.{l}.block_sparse_moe.experts.{e}.w3"},
@@ -21,7 +21,7 @@ void expect_head_bias(const Input& in, Outline& o) { o.model.head_bias = in.gguf
 using Score = moe::RouterPolicy::Score;
 
 // An epsilon of 0 stands for llama.cpp's reading.
-void complete(const Input&, Outline& o) {
+void phimoe_complete(const Input&, Outline& o) {
     const bool sparse = o.moe.router.sparse_epsilon > 0;
     o.model.norm.kind = sparse ? NormKind::layer : NormKind::rms;
     o.moe.router.score = sparse ? Score::sparsemixer : Score::softmax_selected;
@@ -31,7 +31,7 @@ void write_eps(const Outline& o, Output& out) {
     if (out.gguf) out.gguf->set(key(*out.gguf, "attention.layer_norm_epsilon"), o.model.norm.eps);
 }
 
-constexpr Field table[] = {
+constexpr Field phimoe_table[] = {
     field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     field(FIELD_AT(attention.out_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     special(nullptr, write_eps),
@@ -46,10 +46,10 @@ constexpr Field table[] = {
     special(expect_head_bias),
     field(FIELD_AT(model.head_bias), {.hf = {"lm_head_bias"}, .otherwise = false}),
     always(FIELD_AT(model.norm.bias), true),
-    special(complete),
+    special(phimoe_complete),
     written("sliding_window", "null"),
 };
-constexpr Fields fields = table;
+constexpr Fields phimoe_fields = phimoe_table;
 
 }  // namespace
 
@@ -59,8 +59,8 @@ const Architecture phimoe{
     .hf_model_type = "phimoe",
     .hf_class = "PhimoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &phimoe_fields},
+    .names = phimoe_names,
     .hf_defaults = {.eps = 1e-5f, .rope_base = 1e6f},
     .gguf_needs_head = true,
 };

@@ -5,11 +5,11 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Field table[] = {
+constexpr Field qwen2_table[] = {
     always(FIELD_AT(attention.qkv_bias), true),
     written("use_sliding_window", "false"),
 };
-constexpr Fields fields = table;
+constexpr Fields qwen2_fields = qwen2_table;
 
 }  // namespace
 
@@ -19,7 +19,7 @@ const Architecture qwen2{
     .hf_model_type = "qwen2",
     .hf_class = "Qwen2ForCausalLM",
     .experts = false,
-    .fields = {&decoder_fields, &fields},
+    .fields = {&decoder_fields, &qwen2_fields},
     .names = {},
 };
 

@@ -6,7 +6,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule qwen2moe_names[] = {
     {"blk.{l}.ffn_gate_shexp", "model.layers.{l}.mlp.shared_expert.gate_proj"},
     {"blk.{l}.ffn_up_shexp", "model.layers.{l}.mlp.shared_expert.up_proj"},
     {"blk.{l}.ffn_down_shexp", "model.layers.{l}.mlp.shared_expert.down_proj"},
@@ -18,7 +18,7 @@ void complete_shared_width(const Input& in, Outline& o) {
     o.moe.shared_hidden = in.hf ? in.hf->require<int32_t>("shared_expert_intermediate_size") : o.dense.hidden;
 }
 
-constexpr Field table[] = {
+constexpr Field qwen2moe_table[] = {
     always(FIELD_AT(attention.qkv_bias), true),
     field(FIELD_AT(moe.shared_hidden),
           {.gguf = "expert_shared_feed_forward_length", .hf = {"shared_expert_intermediate_size"}, .otherwise = 0}),
@@ -26,7 +26,7 @@ constexpr Field table[] = {
     always(FIELD_AT(moe.shared_gate), true),
     field(FIELD_AT(attention.qkv_bias), {.hf = {"qkv_bias"}, .otherwise = true}),
 };
-constexpr Fields fields = table;
+constexpr Fields qwen2moe_fields = qwen2moe_table;
 
 }  // namespace
 
@@ -36,8 +36,8 @@ const Architecture qwen2moe{
     .hf_model_type = "qwen2_moe",
     .hf_class = "Qwen2MoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &qwen_mixture_fields, &fields},
-    .names = names,
+    .fields = {&decoder_fields, &qwen_mixture_fields, &qwen2moe_fields},
+    .names = qwen2moe_names,
     .gguf_needs_head = true,
 };
 

@@ -5,12 +5,12 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Field table[] = {
+constexpr Field qwen3_table[] = {
     always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
     expected("attention_bias", "false"),
     written("use_sliding_window", "false"),
 };
-constexpr Fields fields = table;
+constexpr Fields qwen3_fields = qwen3_table;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ const Architecture qwen3{
     .hf_model_type = "qwen3",
     .hf_class = "Qwen3ForCausalLM",
     .experts = false,
-    .fields = {&decoder_fields, &fields},
+    .fields = {&decoder_fields, &qwen3_fields},
     .names = {},
 };
 

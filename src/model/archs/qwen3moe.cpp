@@ -6,13 +6,13 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr Field table[] = {
+constexpr Field qwen3moe_table[] = {
     always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
     expected("attention_bias", "false"),
     // In GGUF; config.json says it.
     always(FIELD_AT(moe.router.normalise), true),
 };
-constexpr Fields fields = table;
+constexpr Fields qwen3moe_fields = qwen3moe_table;
 
 }  // namespace
 
@@ -22,7 +22,7 @@ const Architecture qwen3moe{
     .hf_model_type = "qwen3_moe",
     .hf_class = "Qwen3MoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &fields, &qwen_mixture_fields},
+    .fields = {&decoder_fields, &qwen3moe_fields, &qwen_mixture_fields},
     .names = {},
 };
 

@@ -9,7 +9,7 @@ namespace gremium::archs {
 
 namespace {
 
-constexpr NameRule names[] = {
+constexpr NameRule switch_transformers_names[] = {
     {"token_embd", "shared"},
     {"output_norm", "{decoder|encoder}.final_layer_norm"},
     {"blk.0.attn_rel_b", "{decoder|encoder}.block.0.layer.0.SelfAttention.relative_attention_bias"},
@@ -30,7 +30,7 @@ constexpr NameRule names[] = {
     {"blk.{l}.ffn_up_exps", "{decoder|encoder}.block.{l}.layer.{2|1}.mlp.experts.expert_{e}.wi"},
     {"blk.{l}.ffn_down_exps", "{decoder|encoder}.block.{l}.layer.{2|1}.mlp.experts.expert_{e}.wo"},
 };
-constexpr std::string_view ignored[] = {"encoder.embed_tokens", "decoder.embed_tokens"};
+constexpr std::string_view switch_transformers_ignored[] = {"encoder.embed_tokens", "decoder.embed_tokens"};
 
 // Layers l with l % step = 1 are mixtures; with a step of 1 all are, of 0 none.
 LayerPattern sparse_layers(int step) { return {.period = std::max(0, step), .offset = step == 1 ? 0 : 1}; }
@@ -51,14 +51,14 @@ void read_layers(const Input& in, Outline& o) {
     o.mixture_layers = sparse_layers(in.hf->get<int32_t>("decoder_sparse_step", 2));
 }
 
-void write_layers(const Outline& o, Output& out) {
+void switch_write_layers(const Outline& o, Output& out) {
     out.say("", "num_layers", o.encoder->layers);
     out.say("", "num_decoder_layers", o.layers);
     out.say("", "encoder_sparse_step", sparse_step(*o.encoder));
     out.say("", "decoder_sparse_step", sparse_step(o));
 }
 
-void complete(const Input&, Outline& o) {
+void switch_transformers_complete(const Input&, Outline& o) {
     o.attention.scale = 1;
     o.moe.router.top_k = 1;
     if (o.model.tied_head) o.model.logit_divisor = std::sqrt(static_cast<float>(o.model.dim));
@@ -67,14 +67,14 @@ void complete(const Input&, Outline& o) {
     complete_stacks(o);
 }
 
-constexpr Field table[] = {
+constexpr Field switch_transformers_table[] = {
     model_name,
     field(FIELD_AT(model.vocab), {.hf = {"vocab_size"}}),
     field(FIELD_AT(model.dim), {.hf = {"d_model"}}),
     field(FIELD_AT(attention.head_dim), {.hf = {"d_kv"}}),
     field(FIELD_AT(dense.hidden), {.hf = {"d_ff"}}),
     field(FIELD_AT(attention.heads), {.hf = {"num_heads"}}),
-    special(read_layers, write_layers),
+    special(read_layers, switch_write_layers),
     field(FIELD_AT(moe.router.experts), {.hf = {"num_experts"}, .otherwise = 8}),
     field(FIELD_AT(moe.router.capacity), {.hf = {"expert_capacity"}, .otherwise = 64}),
     field(FIELD_AT(moe.router_bias), {.hf = {"router_bias"}, .otherwise = false}),
@@ -87,9 +87,9 @@ constexpr Field table[] = {
     written("is_encoder_decoder", "true"),
     field(FIELD_AT(model.tied_head), {.hf = {"tie_word_embeddings"}, .otherwise = true}),
     field(FIELD_AT(model.decoder_start), {.hf = {"decoder_start_token_id"}, .otherwise = 0}),
-    special(complete),
+    special(switch_transformers_complete),
 };
-constexpr Fields fields = table;
+constexpr Fields switch_transformers_fields = switch_transformers_table;
 
 }  // namespace
 
@@ -99,9 +99,9 @@ const Architecture switch_transformers{
     .hf_model_type = "switch_transformers",
     .hf_class = "SwitchTransformersForConditionalGeneration",
     .experts = true,
-    .fields = {&fields},
-    .names = names,
-    .hf_ignored = ignored,
+    .fields = {&switch_transformers_fields},
+    .names = switch_transformers_names,
+    .hf_ignored = switch_transformers_ignored,
     .has_encoder = true,
 };
 

@@ -12,8 +12,8 @@ namespace gremium::jinja {
 
 namespace {
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80); }
 
 // The line ends of Windows and old Macs are those of Unix; the last one goes.
@@ -104,7 +104,7 @@ class Lexer {
         Segment segment{kind, line_, {}, {}};
         int open_brackets = 0;  // "}}" may also end two dictionaries
         while (true) {
-            while (at_ < source_.size() && is_space(source_[at_])) line_ += source_[at_++] == '\n';
+            while (at_ < source_.size() && is_ascii_space(source_[at_])) line_ += source_[at_++] == '\n';
             const std::string_view rest = source_.substr(at_);
             const bool has_sign = rest.starts_with('-') || (rest.starts_with('+') && kind == Segment::statement);
             if (open_brackets == 0 && rest.substr(has_sign).starts_with(close)) {
@@ -148,11 +148,11 @@ class Lexer {
     Token next_token(bool after_dot) {
         const char c = source_[at_];
         if (c == '"' || c == '\'') return string();
-        if (is_digit(c)) return number(!after_dot);
+        if (is_ascii_digit(c)) return number(!after_dot);
         size_t size = 0;
         const std::string_view rest = source_.substr(at_);
         if (is_letter(c)) {
-            while (size < rest.size() && (is_letter(rest[size]) || is_digit(rest[size]))) ++size;
+            while (size < rest.size() && (is_letter(rest[size]) || is_ascii_digit(rest[size]))) ++size;
             at_ += size;
             return {Token::name, std::string(rest.substr(0, size))};
         }

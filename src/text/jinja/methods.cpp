@@ -121,7 +121,7 @@ Value justified(Evaluator& e, const Value& object, const Arguments& given) {
     return result;
 }
 
-Value zero_filled(Evaluator& e, const Value& object, const Arguments& given) {
+Value str_zfill(Evaluator& e, const Value& object, const Arguments& given) {
     check_arguments("zfill", given, "width");
     const std::string& text = *object.string();
     const size_t width = size_argument(given, 0, "width", 0), size = static_cast<size_t>(character_count(text));
@@ -176,7 +176,7 @@ Value expand_tabs(Evaluator& e, const Value& object, const Arguments& given) {
     return result;
 }
 
-Value join(Evaluator& e, const Value& object, const Arguments& given) {
+Value str_join(Evaluator& e, const Value& object, const Arguments& given) {
     check_arguments("join", given, "iterable");
     const List list = e.iterate(required(given, 0, "iterable"));
     for (const Value& part : list) {
@@ -185,14 +185,14 @@ Value join(Evaluator& e, const Value& object, const Arguments& given) {
     return e.filter("join", list, {{object}, {}});
 }
 
-Value replace(Evaluator& e, const Value& object, const Arguments& given) {
+Value str_replace(Evaluator& e, const Value& object, const Arguments& given) {
     check_arguments("replace", given, "old new count");
     text_argument(given, 0, "old");
     text_argument(given, 1, "new");
     return e.filter("replace", object, given);
 }
 
-Value format(Evaluator& e, const Value& object, const Arguments& given) {
+Value str_format(Evaluator& e, const Value& object, const Arguments& given) {
     return brace_format(e, *object.string(), given);
 }
 
@@ -214,7 +214,7 @@ bool is_decimal(int32_t code) {
     const auto category = unicode::category(code);
     return category.major == 'N' && category.minor == 'd';
 }
-bool is_digit(int32_t code) {
+bool is_python_digit(int32_t code) {
     constexpr std::pair<int32_t, int32_t> others[] = {
         {0xB2, 0xB3},     {0xB9, 0xB9},       {0x1369, 0x1371},   {0x19DA, 0x19DA},   {0x2070, 0x2070},
         {0x2074, 0x2079}, {0x2080, 0x2089},   {0x2460, 0x2468},   {0x2474, 0x247C},   {0x2488, 0x2490},
@@ -229,11 +229,6 @@ bool is_numeric(int32_t code) {
     return false;
 }
 bool is_alphanumeric(int32_t code) { return unicode::is_letter(code) || unicode::is_number(code); }
-bool is_white(int32_t code) { return unicode::is_white_space(code) || (code >= 0x1C && code <= 0x1F); }
-bool is_printable(int32_t code) {
-    const char major = unicode::category(code).major;
-    return code == ' ' || (major != 'C' && major != 'Z');
-}
 
 Value is_ascii(Evaluator&, const Value& object, const Arguments&) {
     return std::ranges::none_of(*object.string(), [](char c) { return c & 0x80; });
@@ -278,27 +273,27 @@ const std::map<std::string_view, Method> string_methods = {
     {"endswith", matches<false>},
     {"expandtabs", expand_tabs},
     {"find", find<Find::index, false>},
-    {"format", format},
+    {"format", str_format},
     {"index", find<Find::or_fail, false>},
     {"isalnum", all_are<is_alphanumeric>},
     {"isalpha", all_are<unicode::is_letter>},
     {"isascii", is_ascii},
     {"isdecimal", all_are<is_decimal>},
-    {"isdigit", all_are<is_digit>},
+    {"isdigit", all_are<is_python_digit>},
     {"islower", is_case<false>},
     {"isnumeric", all_are<is_numeric>},
     {"isprintable", all_printable},
-    {"isspace", all_are<is_white>},
+    {"isspace", all_are<is_space>},
     {"istitle", is_title},
     {"isupper", is_case<true>},
-    {"join", join},
+    {"join", str_join},
     {"ljust", justified<'<'>},
     {"lower", mapped<lower>},
     {"lstrip", stripped<true, false>},
     {"partition", partition<false>},
     {"removeprefix", removed<true>},
     {"removesuffix", removed<false>},
-    {"replace", replace},
+    {"replace", str_replace},
     {"rfind", find<Find::index, true>},
     {"rindex", find<Find::or_fail, true>},
     {"rjust", justified<'>'>},
@@ -312,7 +307,7 @@ const std::map<std::string_view, Method> string_methods = {
     {"swapcase", mapped<swapped_case>},
     {"title", mapped<title>},
     {"upper", mapped<upper>},
-    {"zfill", zero_filled},
+    {"zfill", str_zfill},
 };
 
 Value get(Evaluator& e, const Value& object, const Arguments& given) {

@@ -41,8 +41,6 @@ void append_lower(std::string& out, const std::vector<Character>& text, size_t a
         unicode::append_lower(out, text[at]);
 }
 
-bool is_space(int32_t code) { return unicode::is_white_space(code) || (code >= 0x1C && code <= 0x1F); }
-
 size_t space_at(std::string_view text) {
     if (text.empty()) return 0;
     const Character c = unicode::first(text);
@@ -64,6 +62,13 @@ bool without_underscores(std::string_view text, std::string& plain) {
 }
 
 }  // namespace
+
+bool is_space(int32_t code) { return unicode::is_white_space(code) || (code >= 0x1C && code <= 0x1F); }
+
+bool is_printable(int32_t code) {
+    const char major = unicode::category(code).major;
+    return code == ' ' || (major != 'C' && major != 'Z');
+}
 
 std::string_view strip(std::string_view text, std::string_view characters, bool left, bool right) {
     const auto continues = [&](size_t i) { return i < text.size() && (text[i] & 0xC0) == 0x80; };

@@ -13,6 +13,10 @@ inline constexpr std::string_view white_space =
     "\u2009\u200A"
     "\u2028\u2029\u202F\u205F\u3000";
 
+// Whether str.isspace and str.isprintable pass a character.
+bool is_space(int32_t code);
+bool is_printable(int32_t code);
+
 // Takes the UTF-8 characters that are among `characters` off the ends.
 std::string_view strip(std::string_view text, std::string_view characters, bool left, bool right);
 

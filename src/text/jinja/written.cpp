@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "text/jinja/text_functions.h"
 #include "text/jinja/value.h"
 #include "text/unicode.h"
 
@@ -16,11 +17,6 @@ std::string number_text(double d) {
     if (std::isinf(d)) return d > 0 ? "inf" : "-inf";
     std::string text = fmt::format("{}", d);
     return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
-}
-
-bool is_printable(int32_t code) {
-    const char major = unicode::category(code).major;
-    return code == ' ' || (major != 'C' && major != 'Z');
 }
 
 std::string python_string(std::string_view text) {

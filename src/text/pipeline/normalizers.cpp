@@ -18,7 +18,7 @@ using unicode::Character;
 
 // Every character by itself: appends what it becomes.
 template <typename Change>
-auto by_character(Change change) {
+auto each_character(Change change) {
     return [change](std::string_view text) {
         std::string result;
         for (const Character& c : unicode::characters(text)) change(result, c);
@@ -53,10 +53,10 @@ void clean(std::string& out, Character c) {
 
 void lower(std::string& out, Character c) { unicode::append_lower(out, c); }
 
-std::string lowered(std::string_view text) { return by_character(lower)(text); }
+std::string lowered(std::string_view text) { return each_character(lower)(text); }
 
 std::string without_accents(std::string_view text) {
-    return by_character([](std::string& out, Character c) {
+    return each_character([](std::string& out, Character c) {
         if (!is_nonspacing(c.code)) out += c.bytes;
     })(unicode::normal_form(text, unicode::Form::d));
 }
@@ -65,9 +65,9 @@ std::string bert(const Json& step, std::string_view given) {
     std::string text(given);
     const bool lowercase = step.value("lowercase", true);
     const Json accents = step.value("strip_accents", Json());
-    if (step.value("clean_text", true)) text = by_character(clean)(text);
+    if (step.value("clean_text", true)) text = each_character(clean)(text);
     if (step.value("handle_chinese_chars", true)) {
-        text = by_character([](std::string& out, Character c) {
+        text = each_character([](std::string& out, Character c) {
             const bool apart = is_chinese(c.code);
             if (apart) out += ' ';
             out += c.bytes;
@@ -152,12 +152,12 @@ Normalizers::Step Normalizers::step_of(const Json& step) {
     if (type == "NFD") return form(Form::d);
     if (type == "NFKC") return form(Form::kc);
     if (type == "NFKD") return form(Form::kd);
-    if (type == "Lowercase") return by_character(lower);
-    if (type == "Nmt") return by_character(nmt);
+    if (type == "Lowercase") return each_character(lower);
+    if (type == "Nmt") return each_character(nmt);
     if (type == "ByteLevel") return byte_characters;
     if (type == "BertNormalizer") return [step](std::string_view text) { return bert(step, text); };
     if (type == "StripAccents") {
-        return by_character([](std::string& out, Character c) {
+        return each_character([](std::string& out, Character c) {
             if (!unicode::is_mark(c.code)) out += c.bytes;
         });
     }
