@@ -3,10 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bench/drafting.h"
 #include "bench/running.h"
 #include "bench/sequences.h"
 #include "bench/training.h"
 #include "cli/common.h"
+#include "cli/drafting.h"
 #include "kernels/simd/variant.h"
 #include "model/spec/size.h"
 #include "ops/stages.h"
@@ -21,6 +23,7 @@ struct BenchArguments {
     bool train = false, dense = false, profile = false, random_routing = false;
     std::string shape, compute;
     int64_t prompt = 512, predict = 64, sequences = 1;
+    double drafts = -1;
     DType cache = DType::f32;
     int repeats = 5;
 };
@@ -42,7 +45,7 @@ void print_profile(const bench::PhaseSpeed& prefill, const bench::PhaseSpeed& de
                    decode.milliseconds[s].second);
 }
 
-Json to_json(const bench::RunningSpeed& speed, bool profile) {
+Json speeds_to_json(const bench::RunningSpeed& speed, bool profile) {
     const bench::Limits limits = bench::limits_of(speed);
     const auto phase = [](const bench::PhaseSpeed& p) { return Json{{"n", p.tokens}, {"tps", p.tokens_per_second}}; };
     Json report{
@@ -66,7 +69,7 @@ void bench_model(const BenchArguments& options) {
                                                                        .cache = options.cache,
                                                                        .arithmetic = *options.common.arithmetic,
                                                                        .profile = options.profile});
-    if (options.common.json) return print_json(to_json(speed, options.profile));
+    if (options.common.json) return print_json(speeds_to_json(speed, options.profile));
     fmt::print("{} on {}, median of {}\n", model->spec.name, machine(), options.repeats);
     const auto line = [](const char* what, const bench::PhaseSpeed& p, const char* unit, const std::string& limit) {
         fmt::print("{:<8}{:>5} tokens: {:>9.1f} tokens/s  {:>8.1f} {:<7} = {:>3.0f} % of the {:.0f} {} {}\n", what,
@@ -104,11 +107,32 @@ void bench_together(const BenchArguments& options) {
         options.sequences, speed.together, speed.ratio, speed.limit, speed.experts);
 }
 
+void bench_drafts(const BenchArguments& options) {
+    const auto model = open_model(options.common);
+    const bench::DraftingSpeed speed = bench::run_drafting_bench(model, {.prompt = options.prompt,
+                                                                         .predict = options.predict,
+                                                                         .repeats = options.repeats,
+                                                                         .cache = options.cache,
+                                                                         .arithmetic = *options.common.arithmetic,
+                                                                         .right = options.drafts});
+    if (options.common.json)
+        return print_json({{"drafting",
+                            {{"right", options.drafts},
+                             {"tps", speed.drafted},
+                             {"tps_plain", speed.plain},
+                             {"ratio", speed.ratio},
+                             {"drafts", drafts_to_json(speed.stats)}}}});
+    fmt::print("{} on {}, {} tokens decoded after {}, median of {}\n", model->spec.name, machine(), options.predict,
+               options.prompt, options.repeats);
+    fmt::print("plain:       {:>9.1f} tokens/s\nwith drafts: {:>9.1f} tokens/s = {:.2f} times\n{}\n", speed.plain,
+               speed.drafted, speed.ratio, describe(speed.stats));
+}
+
 bench::BenchShape shape_of(const BenchArguments& options) {
     return options.shape.empty() ? bench::BenchShape{} : bench::parse_bench_shape(options.shape);
 }
 
-Json to_json(const bench::BenchShape& s, DType dtype, const bench::TrainBench& result) {
+Json speeds_to_json(const bench::BenchShape& s, DType dtype, const bench::TrainBench& result) {
     return {{"dtype", info(dtype).name},
             {"tps", result.tokens_per_second},
             {"shape",
@@ -135,7 +159,7 @@ void bench_train(const BenchArguments& options) {
         const bench::TrainBench r = bench::run_train_bench(shape, dtype, options.repeats);
         if (options.common.json)
             // One object of the first type measured; f32 stands beside it.
-            report[report.empty() ? "train" : "train_f32"] = to_json(shape, dtype, r);
+            report[report.empty() ? "train" : "train_f32"] = speeds_to_json(shape, dtype, r);
         else
             fmt::print(
                 "train {:>4}: {:>8.0f} tokens/s  {:>7.1f} GFLOP/s = {:>3.0f} % of the {:.0f} GFLOP/s "
@@ -202,6 +226,12 @@ void add_bench(Command app) {
         .flag("--random-routing", options->random_routing,
               "with --sequences: choose experts at random, so that sequences share as few as possible")
         .needs(sequences);
+    command
+        .option("--drafts", options->drafts,
+                "measure decoding with drafts, of whose tokens this share is right, beside plain decoding")
+        .between(0, 1)
+        .excludes(train)
+        .excludes(sequences);
     command.examples(
         {"gremium bench -m model.gguf -p 512 -n 64", "gremium bench --train --shape 256,6,8,8,2,512,4096,16,256"});
     command.run([=] {
@@ -211,6 +241,8 @@ void add_bench(Command app) {
             bench_train(*options);
         else if (options->sequences > 1)
             bench_together(*options);
+        else if (options->drafts >= 0)
+            bench_drafts(*options);
         else
             bench_model(*options);
     });

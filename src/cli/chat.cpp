@@ -59,6 +59,7 @@ void add_chat(Command app) {
     command.option("--system", options->system, "instructions that the model gets before the conversation");
     add_template(command, *options);
     add_generation(command, options->generation, options->context);
+    add_drafting(command, options->drafts);
     add_steering(command, options->steering);
     command.examples({"gremium chat -m model.gguf --system \"Answer in one sentence.\""});
     command.run([=] {

@@ -39,7 +39,7 @@ struct FindArguments {
 
 std::string name(const Finding& f) { return fmt::format("{}.{}", f.id.layer, f.id.expert); }
 
-Json to_json(const Finding& f) {
+Json finding_to_json(const Finding& f) {
     return {{"expert", name(f)},
             {"accepted", f.accepted},
             {"chosen_for", f.chosen_for},
@@ -59,17 +59,21 @@ Json to_json(const Finding& f) {
             {"again_p", f.again_p}};
 }
 
-Json to_json(const Effect& e) {
+Json finding_to_json(const Effect& e) {
     return {
         {"loss_for", e.loss_for}, {"loss_against", e.loss_against}, {"kl_for", e.kl_for}, {"kl_against", e.kl_against}};
 }
 
-Json to_json(const CausalCheck& c) {
+Json finding_to_json(const CausalCheck& c) {
     Json muted = Json::array(), dropped = Json::array();
-    for (const Effect& e : c.random_muted) muted.push_back(to_json(e));
-    for (const Effect& e : c.random_dropped) dropped.push_back(to_json(e));
-    return {{"loss_for", c.loss_for},        {"loss_against", c.loss_against}, {"muted", to_json(c.muted)},
-            {"dropped", to_json(c.dropped)}, {"random_muted", muted},          {"random_dropped", dropped}};
+    for (const Effect& e : c.random_muted) muted.push_back(finding_to_json(e));
+    for (const Effect& e : c.random_dropped) dropped.push_back(finding_to_json(e));
+    return {{"loss_for", c.loss_for},
+            {"loss_against", c.loss_against},
+            {"muted", finding_to_json(c.muted)},
+            {"dropped", finding_to_json(c.dropped)},
+            {"random_muted", muted},
+            {"random_dropped", dropped}};
 }
 
 void print_table(const std::vector<Finding>& findings, size_t rows) {
@@ -139,7 +143,7 @@ void find(const FindArguments& options) {
 
     Json report;
     if (!text) {
-        for (const Finding& f : findings) report["experts"].push_back(to_json(f));
+        for (const Finding& f : findings) report["experts"].push_back(finding_to_json(f));
         for (const moe::ExpertId id : found) report["found"].push_back(fmt::format("{}.{}", id.layer, id.expert));
     }
     if (found.empty() && text) fmt::print("nothing to prove\n");
@@ -157,7 +161,7 @@ void find(const FindArguments& options) {
             if (text)
                 print_check(check);
             else
-                report["check"] = to_json(check);
+                report["check"] = finding_to_json(check);
         } catch (const Interrupted& signal) {  // what was found stays found
             interrupted = signal;
         }

@@ -22,7 +22,7 @@ std::string padded(std::string text, size_t width) {
     return text;
 }
 
-Json to_json(const PartShare& p) {
+Json part_to_json(const PartShare& p) {
     Json part{{"part", hooks::name_of(p.part)}};
     if (p.layer >= 0) part["layer"] = p.layer;
     if (p.expert >= 0) part["expert"] = p.expert, part["weight"] = p.weight;
@@ -57,7 +57,7 @@ Json explained_to_json(const Model& model, const std::vector<Attribution>& token
     Json report = Json::array();
     for (const Attribution& a : tokens) {
         Json parts = Json::array();
-        for (const PartShare& p : a.parts) parts.push_back(to_json(p));
+        for (const PartShare& p : a.parts) parts.push_back(part_to_json(p));
         report.push_back({{"token", a.token},
                           {"piece", model.tokenizer->piece(a.token)},
                           {"against", a.against},

@@ -17,7 +17,7 @@ std::string describe(const moe::RouterPolicy& r) {
     return text;
 }
 
-nlohmann::ordered_json to_json(const engine::RunMemory& m) {
+nlohmann::ordered_json model_to_json(const engine::RunMemory& m) {
     return {{"context", m.options.context},
             {"chunk", m.options.chunk},
             {"weights_mapped", m.need.weights},
@@ -62,7 +62,7 @@ std::string verdict(const engine::RunMemory& m) {
     return fmt::format("{} free: everything fits", available);
 }
 
-nlohmann::ordered_json to_json(const Model& model, const engine::ModelFacts& f, const engine::RunMemory& memory) {
+nlohmann::ordered_json model_to_json(const Model& model, const engine::ModelFacts& f, const engine::RunMemory& memory) {
     const ModelSpec& s = model.spec;
     const AttentionSpec none, &a = f.attention ? *f.attention : none;
     nlohmann::ordered_json out = {
@@ -102,7 +102,7 @@ nlohmann::ordered_json to_json(const Model& model, const engine::ModelFacts& f, 
                         {"groups_used", r.groups_used},
                         {"weight_on_input", r.weight_on_input}}}};
     }
-    out["memory"] = to_json(memory);
+    out["memory"] = model_to_json(memory);
     return out;
 }
 
@@ -162,7 +162,7 @@ void add_inspect(Command app) {
         const engine::ModelFacts facts = engine::facts_of(*model, context->cache);
         const engine::RunMemory memory = engine::run_memory(*model, context->size, context->cache);
         if (common->json)
-            fmt::print("{}\n", to_text(to_json(*model, facts, memory)));
+            fmt::print("{}\n", to_text(model_to_json(*model, facts, memory)));
         else
             print(*model, facts, memory);
     });

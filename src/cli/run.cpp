@@ -27,7 +27,8 @@ void run(RunArguments options) {
                           .sequences = options.sequences,
                           .context = options.context,
                           .generation = options.generation,
-                          .steering = options.steering});
+                          .steering = options.steering,
+                          .drafts = options.drafts});
     if (options.prompts.empty() && options.file.empty()) require_flag("--prompt or --file");
     for (std::string& prompt : options.prompts) prompt = argument_text(prompt, "--prompt");
     if (!options.file.empty()) options.prompts = {prompt_of_file(options.file)};
@@ -63,6 +64,7 @@ void add_run(Command app) {
     command.option("--target-lang", options->languages.target,
                    "translation models: language of the answer, as deu_Latn");
     add_generation(command, options->generation, options->context);
+    add_drafting(command, options->drafts);
     add_steering(command, options->steering);
     command.flag("--help-profile", options->help_profile, "print every key of a profile, what it can be and an example")
         .group("Steering");

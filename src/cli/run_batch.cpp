@@ -25,14 +25,17 @@ class Batch {
           model_(open_model(options.common)),
           generate_(generate_options(options.generation, *model_)),
           steering_(make_steering(options.steering, model_->spec)),
+          drafts_(options.drafts, *model_, options.context, engine::compute_of(*options.common.arithmetic)),
           scheduler_(model_, {.sequences = options.sequences,
                               .context = options.context.size,
                               .prefill_chunk = prefill_chunk,
                               .cache = options.context.cache,
-                              .compute = engine::compute_of(*options.common.arithmetic)}) {}
+                              .compute = engine::compute_of(*options.common.arithmetic),
+                              .drafts = options.drafts.any() ? options.drafts.most : 0}) {}
 
     void run() {
         if (!options_.common.quiet) announce(steering_.get());
+        if (options_.drafts.any() && steering_) say_note("nothing is drafted where experts are steered");
         std::istringstream text(read_text(options_.file, {.form = TextForm::lines, .note = say_note}));
         int64_t number = 0;
         for (std::string prompt; std::getline(text, prompt);)
@@ -44,15 +47,19 @@ class Batch {
         if (!options_.common.quiet)
             fmt::print(stderr, "{} answers, {} tokens in {:.2f} s: {:.1f} tokens/s\n", answers_, tokens_, seconds,
                        static_cast<double>(tokens_) / seconds);
+        if (!options_.common.quiet && options_.drafts.any())
+            fmt::print(stderr, "{}\n", describe(scheduler_.draft_stats()));
     }
 
   private:
     void submit(int64_t number, const std::string& prompt) {
         try {
-            const auto answer = std::make_shared<hooks::Answer>(
-                model_, engine::text_prompt(*model_, prompt, options_.languages),
-                hooks::AnswerOptions{
-                    .generate = generate_, .stop = options_.generation.stop, .steering = steering_.get()});
+            const auto answer =
+                std::make_shared<hooks::Answer>(model_, engine::text_prompt(*model_, prompt, options_.languages),
+                                                hooks::AnswerOptions{.generate = generate_,
+                                                                     .stop = options_.generation.stop,
+                                                                     .steering = steering_.get(),
+                                                                     .drafter = drafts_.drafter()});
             // The request keeps its answer alive.
             scheduler_.submit(answer->request(
                 [this, number, prompt, answer](const hooks::AnswerResult& result) { print(number, prompt, result); }));
@@ -78,6 +85,7 @@ class Batch {
     std::shared_ptr<const Model> model_;
     engine::GenerateOptions generate_;
     std::unique_ptr<hooks::SteeringHook> steering_;
+    Drafts drafts_;
     int64_t answers_ = 0, tokens_ = 0;
     engine::Scheduler scheduler_;
 };

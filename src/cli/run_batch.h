@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/common.h"
+#include "cli/drafting.h"
 #include "cli/steering.h"
 #include "engine/prompt.h"
 
@@ -18,6 +19,7 @@ struct RunBatch {
     Context context;
     Generation generation;
     Steering steering;
+    DraftFlags drafts;
 };
 
 // Prints a JSON object a line as answers end, with what `gremium run` alone says to each prompt.

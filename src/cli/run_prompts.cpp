@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "cli/explain.h"
 #include "cli/output.h"
+#include "cli/prompt_text.h"
 #include "cli/run_report.h"
 #include "cli/terminal.h"
 #include "hooks/answer.h"
@@ -24,8 +25,9 @@ class Runner {
           generate_(generate_options(options.generation, *model_)),
           steering_(make_steering(options.steering, model_->spec)),
           recorder_(model_->spec),
+          drafts_(options.drafts, *model_, options.context, engine::compute_of(*options.common.arithmetic)),
           live_(!options.common.json),
-          colour_(live_ && wants_colour(stdout)),
+          colour_(live_ && wants_colour(stdout) && (!options.drafts.any() || options.colour_layer >= 0)),
           layer_(options.colour_layer >= 0 ? recorder_.require_layer(options.colour_layer, "--colour-layer")
                                            : recorder_.middle_layer()) {
         if (!options.trace.empty()) trace_file_.emplace(options.trace);
@@ -34,6 +36,8 @@ class Runner {
 
     void run() {
         if (!options_.common.quiet && !options_.common.json) announce(steering_.get());
+        if (options_.drafts.any() && (steering_ || watched() || options_.explain || audit_file_))
+            say_note("nothing is drafted where experts are steered, traced, explained, coloured or recorded");
         require_prompts();
         nlohmann::ordered_json report = nlohmann::ordered_json::array();
         for (const std::string& prompt : options_.prompts) report.push_back(answer(prompt));
@@ -43,6 +47,8 @@ class Runner {
             fmt::print("{}\n", to_text(report.size() == 1 ? report[0] : report));
         else if (options_.stats)
             print_stats(*model_, recorder_, speed_, {.colour = colour_, .colour_layer = layer_});
+        if (options_.stats && options_.drafts.any() && !options_.common.json)
+            print_now(fmt::format("{}\n", describe(drafts_.gate().stats())));
     }
 
   private:
@@ -72,16 +78,22 @@ class Runner {
         if (!options_.common.json) return {};
         nlohmann::ordered_json report = to_json(prompt, answer, generate_);
         add_to_report(report, steering_.get());
+        if (options_.drafts.any()) report["drafts"] = drafts_to_json(drafts_.gate().stats());
         if (options_.explain) report["explain"] = explained_to_json(*model_, result.explained);
         return report;
     }
+
+    // Drafts and counts of experts exclude each other: many of the tokens that experts see are none of the answer.
+    bool watched() const { return !options_.trace.empty() || colour_ || (options_.stats && !options_.drafts.any()); }
 
     hooks::AnswerOptions answer_options(const std::string& prompt) {
         hooks::AnswerOptions options{.generate = generate_,
                                      .stop = options_.generation.stop,
                                      .steering = steering_.get(),
                                      .explain = options_.explain};
-        if (!options_.trace.empty() || options_.stats || colour_) options.watcher = &recorder_;
+        if (watched()) options.watcher = &recorder_;
+        options.drafter = drafts_.drafter();
+        options.draft_gate = &drafts_.gate();
         if (live_)
             options.on_text = [this](std::string_view text, int32_t position) {
                 print_now(coloured(text, colour_ ? recorder_.dominant(layer_, position) : -1, colour_));
@@ -104,6 +116,7 @@ class Runner {
     engine::GenerateOptions generate_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     hooks::RouteRecorder recorder_;
+    Drafts drafts_;
     std::optional<AtomicFile> trace_file_, audit_file_;
     std::string hash_;  // the model's
     bool live_, colour_;

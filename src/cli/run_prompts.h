@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/common.h"
+#include "cli/drafting.h"
 #include "cli/steering.h"
 #include "engine/prompt.h"
 
@@ -22,6 +23,7 @@ struct RunPrompts {
     bool stats = false, explain = false;
     Steering steering;
     Generation generation;
+    DraftFlags drafts = {};
 };
 
 void run_prompts(const RunPrompts& options);

@@ -65,6 +65,7 @@ Talk::Talk(const TalkOptions& options)
                       .cache = options.context.cache,
                       .compute = engine::compute_of(*options.common.arithmetic),
                       .cancelled = interrupted}),
+      drafts_(options.drafts, *model_, options.context, engine::compute_of(*options.common.arithmetic)),
       input_(!options.common.quiet && !options.common.json),
       variables_(options.variables.is_null() ? Json::object() : options.variables),
       says_(!options.common.quiet && !options.common.json),
@@ -84,6 +85,7 @@ void Talk::say_unknown_variables() const {
 
 void Talk::run() {
     if (says_) announce(steering_.get());
+    if (options_.drafts.any() && steering_) say_note("nothing is drafted where experts are steered");
     if (input_.terminal()) {
         catch_interrupts();
         say("/help lists what can be said besides messages; Ctrl-C stops an answer, Ctrl-D ends");
@@ -147,6 +149,8 @@ hooks::AnswerOptions Talk::answer_options() {
     hooks::AnswerOptions options{.generate = generate_options(options_.generation, *model_),
                                  .stop = options_.generation.stop,
                                  .steering = steering_.get(),
+                                 .drafter = drafts_.drafter(),
+                                 .draft_gate = &drafts_.gate(),
                                  .parts = true};
     options.generate.sampler.seed += turn_++;
     options.generate.ends = prompt_.ends();

@@ -7,6 +7,7 @@
 
 #include "cli/common.h"
 #include "cli/conversation.h"
+#include "cli/drafting.h"
 #include "cli/line_input.h"
 #include "cli/steering.h"
 #include "engine/prompt.h"
@@ -28,6 +29,7 @@ struct TalkOptions {
     bool specials = false;
     // What a model thinks before it answers: empty: shown on a terminal.
     std::string thoughts;
+    DraftFlags drafts = {};
 };
 
 // The names by which templates ask whether the model thinks before it answers.
@@ -73,6 +75,7 @@ class Talk {
     engine::ChatPrompt prompt_;
     std::unique_ptr<hooks::SteeringHook> steering_;
     engine::PromptCache cache_;
+    Drafts drafts_;
     LineInput input_;
     Conversation conversation_;
     nlohmann::ordered_json variables_;

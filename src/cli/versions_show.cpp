@@ -86,7 +86,7 @@ void print(const versions::VersionDifference& d) {
     for (const versions::TensorDifference& t : d.tensors) fmt::print("{}: {:.2f} %\n", t.name, 100 * t.change);
 }
 
-Json to_json(const versions::VersionDifference& d) {
+Json difference_to_json(const versions::VersionDifference& d) {
     Json layers = Json::array(), experts = Json::array(), tensors = Json::array();
     const auto sizes = [](const versions::LayerState& l) {
         return Json{{"experts", l.experts}, {"width", l.width}, {"used", l.used}};
@@ -110,7 +110,7 @@ void diff(const VersionsShowArguments& options) {
     const std::string b = store.resolve(options.to),
                       a = store.resolve(options.from.empty() ? options.to + "~" : options.from);
     const versions::VersionDifference difference = versions::difference(store, a, b);
-    Json report = {{"from", a}, {"to", b}, {"difference", to_json(difference)}};
+    Json report = {{"from", a}, {"to", b}, {"difference", difference_to_json(difference)}};
     if (!options.common.json) {
         fmt::print("{} -> {}\n", short_hash(a), short_hash(b));
         print(difference);

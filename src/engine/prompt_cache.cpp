@@ -99,7 +99,7 @@ void PromptCache::read_source(std::span<const int32_t> source, moe::RoutingHook*
 }
 
 PromptCache::Made PromptCache::answer(const Prompt& prompt, const GenerateOptions& options, moe::RoutingHook* hook,
-                                      const std::function<bool(int32_t)>& on_token) {
+                                      const std::function<bool(int32_t)>& on_token, const Drafting& drafting) {
     require(prompt);
     Continuation made(session_.model().tokenizer.get(), prompt.tokens, options);
     if (prompt.source.empty())
@@ -110,10 +110,12 @@ PromptCache::Made PromptCache::answer(const Prompt& prompt, const GenerateOption
     Finish finish = Finish::failed;
     tokens_ = prompt.tokens;
     evaluating([&] {
-        finish = continue_session(session_, std::span(prompt.tokens).subspan(kept), made, [&](int32_t token) {
+        const auto remember = [&](int32_t token) {
             tokens_.push_back(token);
             return !on_token || on_token(token);
-        });
+        };
+        finish = continue_session(session_, std::span(prompt.tokens).subspan(kept), made, remember,
+                                  hook ? Drafting{} : drafting);
     });
     return {.tokens = made.tokens(), .finish = finish, .kept = kept};
 }

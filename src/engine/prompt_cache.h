@@ -26,9 +26,10 @@ class PromptCache {
         size_t kept;
     };
     // The hook observes and steers this answer only; null: none. on_token gets each new token before the next one is
-    // generated, and returns false to stop. Throws Error for an empty prompt and one that does not fit.
+    // generated, and returns false to stop. Nothing is drafted where there is a hook: it would see tokens that the
+    // answer does not have. Throws Error for an empty prompt and one that does not fit.
     Made answer(const Prompt& prompt, const GenerateOptions& options, moe::RoutingHook* hook,
-                const std::function<bool(int32_t token)>& on_token);
+                const std::function<bool(int32_t token)>& on_token, const Drafting& drafting = {});
 
     // Makes the cache hold exactly these tokens: keeps the common prefix and evaluates the others. Returns the logits
     // [V] after the last one, valid until the next evaluation. Throws Error for no tokens, ids outside the vocabulary,

@@ -20,6 +20,9 @@ struct Request {
     std::vector<int32_t> source = {};
     // Each request has its own sampler and seed.
     GenerateOptions generate = {};
+    // Drafts for this request alone (drafting/drafter.h), at most SchedulerOptions::drafts tokens at a time. Null:
+    // nobody. Nothing is drafted where there is a hook.
+    std::shared_ptr<Drafter> drafter = {};
     // Called by step() for this request's tokens only; must outlive on_finish. Its fingerprint must not change while
     // the request runs; otherwise step() throws and does nothing until it is restored or the request is cancelled.
     moe::RoutingHook* hook = nullptr;
@@ -43,6 +46,8 @@ struct SchedulerOptions {
     int64_t memory = 0;
     DType cache = DType::f32;
     DType compute = DType::q8_0;
+    // The longest draft, in tokens; 0: requests have no drafters.
+    int drafts = 0;
 };
 
 // A request gets exactly the tokens, from exactly the logits, that it would get alone in a Session with the same
@@ -72,6 +77,8 @@ class Scheduler {
     // Requests that wait. Thread-safe.
     int64_t waiting() const;
     int64_t context() const { return context_; }
+    // What drafts came to so far.
+    const DraftStats& draft_stats() const { return gate_.stats(); }
 
   private:
     struct Sequence;
@@ -87,7 +94,9 @@ class Scheduler {
     void admit();
     std::unique_ptr<Sequence> begin(Waiting next);
     Work gather();
-    void evaluate(const Work& work);
+    int drafts_wanted();
+    void evaluate(Work& work);
+    void account(Work& work);
     void hand_out(Sequence& sequence);
     void finish(size_t slot, Finish how);
 
@@ -97,6 +106,7 @@ class Scheduler {
     std::vector<std::unique_ptr<Sequence>> slots_;
     uint64_t turns_ = 0;
     Arena arena_;
+    DraftGate gate_;
 
     mutable std::mutex mutex_;  // guards the members below
     std::deque<Waiting> waiting_;

@@ -36,12 +36,16 @@ Session::Session(std::shared_ptr<const Model> model, SessionOptions options)
       options_(std::move(options)),
       timeline_(KvCache(model_->spec, context_of(*model_, options_), options_.cache), options_.hook) {}
 
+void Session::require_room(int64_t count) const {
+    if (count > capacity() - length())
+        fail("{} tokens do not fit: the context holds {}, {} are taken", count, capacity(), length());
+}
+
 // Calls on_chunk(step, first position, tokens) after each chunk of tokens.
 template <typename OnChunk>
 void Session::run(std::span<const int32_t> tokens, OnChunk&& on_chunk) {
     const auto count = static_cast<int64_t>(tokens.size());
-    if (count > capacity() - length())
-        fail("{} tokens do not fit: the context holds {}, {} are taken", count, capacity(), length());
+    require_room(count);
     for (int64_t begin = 0; begin < count; begin += options_.prefill_chunk) {
         const auto chunk = tokens.subspan(static_cast<size_t>(begin),
                                           static_cast<size_t>(std::min(options_.prefill_chunk, count - begin)));
@@ -68,6 +72,16 @@ std::span<const float> Session::evaluate(std::span<const int32_t> tokens) {
         logits_.assign(row.f32(), row.f32() + row.count());
     });
     return logits_;
+}
+
+Tensor Session::evaluate_apart(std::span<const int32_t> tokens, int64_t rows) {
+    const auto count = static_cast<int64_t>(tokens.size());
+    if (count == 0) fail("{}: nothing to evaluate", model_->source);
+    require_room(count);
+    timeline_.cache().keep();
+    const Due due{.timeline = &timeline_, .tokens = tokens, .apart = true};
+    Step step(arena_, *model_, options_.compute, std::span(&due, 1));
+    return step.logits(rows_from(count - rows, rows));
 }
 
 void Session::evaluate_all(std::span<const int32_t> tokens,

@@ -41,8 +41,12 @@ class Session {
     // As evaluate(), and calls on_row(position, logits) for every token.
     void evaluate_all(std::span<const int32_t> tokens,
                       const std::function<void(int64_t position, std::span<const float> logits_V)>& on_row);
-    // The logits of the last evaluate().
+    // As evaluate() for each token in turn, down to the bits, but in one forward: the logits of the last `rows` tokens,
+    // f32 [rows, V], valid until the next call. truncate() can go back to the length that the context has now.
+    Tensor evaluate_apart(std::span<const int32_t> tokens, int64_t rows);
+    // Of the last evaluate(), or as set_last_logits() said.
     std::span<const float> last_logits() const { return logits_; }
+    void set_last_logits(std::span<const float> logits_V) { logits_.assign(logits_V.begin(), logits_V.end()); }
     int64_t length() const { return timeline_.length(); }
     int64_t capacity() const { return timeline_.cache().capacity(); }
     void truncate(int64_t length) { timeline_.cache().truncate(length); }
@@ -53,6 +57,7 @@ class Session {
     const Model& model() const { return *model_; }
 
   private:
+    void require_room(int64_t count) const;
     template <typename OnChunk>
     void run(std::span<const int32_t> tokens, OnChunk&& on_chunk);
 

@@ -25,17 +25,21 @@ struct Rows {
 
     explicit Rows(std::span<const Due> due) {
         for (const Due& own : due) {
-            const auto sequence = static_cast<int32_t>(caches.size());
-            const auto first = static_cast<int32_t>(own.timeline->length());
-            tokens.insert(tokens.end(), own.tokens.begin(), own.tokens.end());
-            sequences.resize(tokens.size(), sequence);
-            positions.resize(tokens.size());
-            std::iota(positions.end() - std::ssize(own.tokens), positions.end(), first);
-            caches.push_back(&own.timeline->cache());
-            hooks.push_back(own.timeline->hook());
+            auto position = static_cast<int32_t>(own.timeline->length());
+            for (size_t i = 0; i < own.tokens.size(); ++i) {
+                if (i == 0 || own.apart) begin_sequence(*own.timeline);
+                tokens.push_back(own.tokens[i]);
+                sequences.push_back(static_cast<int32_t>(caches.size() - 1));
+                positions.push_back(position++);
+            }
         }
         // A single sequence needs no cohorts.
-        if (due.size() == 1) sequences.clear();
+        if (caches.size() == 1) sequences.clear();
+    }
+
+    void begin_sequence(Timeline& timeline) {
+        caches.push_back(&timeline.cache());
+        hooks.push_back(timeline.hook());
     }
 };
 

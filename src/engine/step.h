@@ -39,6 +39,8 @@ class Timeline {
 struct Due {
     Timeline* timeline;
     std::span<const int32_t> tokens;
+    // Each token gets, bit for bit, what it would get in a step of its own; weights are read once for all of them.
+    bool apart = false;
 };
 
 class Step {

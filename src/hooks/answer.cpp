@@ -88,7 +88,8 @@ const AnswerResult& Answer::run(engine::PromptCache& cache) {
         if (result_.tokens.empty()) first = Clock::now();
         return take(token, cache.session().last_logits());
     };
-    const engine::PromptCache::Made made = cache.answer(prompt_, options_.generate, hook(), on_token);
+    const engine::Drafting drafting{options_.drafter.get(), options_.draft_gate};
+    const engine::PromptCache::Made made = cache.answer(prompt_, options_.generate, hook(), on_token, drafting);
     result_.kept = made.kept;
     if (!result_.tokens.empty()) {
         const auto seconds = [](auto time) { return std::chrono::duration<double>(time).count(); };
@@ -107,6 +108,7 @@ engine::Request Answer::request(std::function<void(const AnswerResult&)> on_fini
     return {.prompt = prompt_.tokens,
             .source = prompt_.source,
             .generate = options_.generate,
+            .drafter = options_.drafter,
             .hook = hook(),
             .on_token = [this](int32_t token) { return take(token, {}); },
             .on_finish =

@@ -28,6 +28,10 @@ struct AnswerOptions {
     SteeringHook* steering = nullptr;
     // A hook that only looks; null: none.
     moe::RoutingHook* watcher = nullptr;
+    // Null: nothing is drafted; nor is it where anything steers, watches, explains or records.
+    std::shared_ptr<engine::Drafter> drafter = {};
+    // Of an answer that is alone.
+    engine::DraftGate* draft_gate = nullptr;
     // Fills AnswerResult::explained.
     bool explain = false;
     // Gets all lines of an audit record. Of its setup the caller gives version, model, kernels, cache and prompt.

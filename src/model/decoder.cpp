@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "ops/ops.h"
@@ -79,6 +80,7 @@ std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch, s
         return result;
     }
     std::vector<bool> met(caches.size());
+    std::map<const KvCache*, int64_t> ahead;
     const auto sequence = [&](int64_t row) { return batch.sequences.empty() ? 0 : batch.sequences[row]; };
     for (int64_t row = 0, end; row < tokens; row = end) {
         const auto s = static_cast<size_t>(sequence(row));
@@ -88,7 +90,9 @@ std::vector<SequenceRows> sequences_of(const Model& model, const Batch& batch, s
         if (model.encoder && !caches[s]->has_memory())
             fail("{}: an encoder-decoder model wants a source to be read first", model.source);
         met[s] = true;
-        result.push_back({row, end - row, caches[s]});
+        int64_t& before = ahead[caches[s]];
+        result.push_back({row, end - row, caches[s], before});
+        before += end - row;
     }
     return result;
 }
@@ -140,7 +144,7 @@ Var embed(Graph& g, const Model& model, const Batch& batch) {
 // The biases of all distances that the batch can meet.
 RelativeBias relative_bias(Graph& g, const Model& model, std::span<const SequenceRows> sequences) {
     int64_t keys = 0;
-    for (const SequenceRows& s : sequences) keys = std::max(keys, s.rows + (s.cache ? s.cache->length() : 0));
+    for (const SequenceRows& s : sequences) keys = std::max(keys, s.rows + (s.cache ? s.cache->length() + s.ahead : 0));
     const AttentionSpec* a = model.spec.layers.front().attention();
     return make_relative_bias(g.arena(), model.spec.relative_bias, model.weights.relative_bias.value, a && a->causal,
                               keys);

@@ -1,5 +1,6 @@
 #include "model/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -60,11 +61,12 @@ int64_t KvCache::bytes(const ModelSpec& spec, int64_t context, DType dtype) {
     return total;
 }
 
-KvCache::Views KvCache::append(int layer, TensorView k, TensorView v) {
-    if (length_ + k.rows() > capacity_)
-        fail("the context of {} tokens is full: {} more do not fit behind {}", capacity_, k.rows(), length_);
+KvCache::Views KvCache::append(int layer, TensorView k, TensorView v, int64_t ahead) {
+    const int64_t from = length_ + ahead;
+    if (from + k.rows() > capacity_)
+        fail("the context of {} tokens is full: {} more do not fit behind {}", capacity_, k.rows(), from);
     const auto l = static_cast<size_t>(layer);
-    return {extend(keys_[l], length_, k), extend(values_[l], length_, v)};
+    return {extend(keys_[l], from, k), extend(values_[l], from, v)};
 }
 
 void KvCache::advance(int64_t tokens) { length_ += tokens; }
@@ -74,12 +76,39 @@ void KvCache::truncate(int64_t length) {
     // Also where nothing is held: a forward that threw leaves states behind.
     if (recurrent_ && (length < length_ || length == 0)) {
         if (reachable(length) != length)
-            fail("a recurrent state of {} tokens cannot go back to {}, only to the beginning", length_, length);
-        for (const std::vector<OwnedTensor>& states : states_)
-            for (const OwnedTensor& state : states)
-                std::memset(state.get().data, 0, static_cast<size_t>(state.get().bytes()));
+            fail("a recurrent state of {} tokens cannot go back to {}, only to {}", length_, length, reachable(length));
+        for (size_t l = 0; l < states_.size(); ++l) {
+            for (size_t i = 0; i < states_[l].size(); ++i) {
+                const Tensor state = states_[l][i];
+                if (length == 0)
+                    std::memset(state.data, 0, static_cast<size_t>(state.bytes()));
+                else
+                    std::memcpy(state.data, kept_[l][i].get().data, static_cast<size_t>(state.bytes()));
+            }
+        }
     }
     length_ = length;
+    kept_length_ = std::min(kept_length_, length);
+}
+
+int64_t KvCache::reachable(int64_t length) const {
+    if (!recurrent_ || length >= length_) return length;
+    return kept_length_ <= length ? kept_length_ : 0;
+}
+
+void KvCache::keep() {
+    if (!recurrent_) return;
+    if (kept_.empty()) {
+        for (const std::vector<OwnedTensor>& states : states_) {
+            std::vector<OwnedTensor>& copies = kept_.emplace_back();
+            for (const OwnedTensor& state : states) copies.emplace_back(DType::f32, state.get().shape);
+        }
+    }
+    for (size_t l = 0; l < states_.size(); ++l)
+        for (size_t i = 0; i < states_[l].size(); ++i)
+            std::memcpy(kept_[l][i].get().data, states_[l][i].get().data,
+                        static_cast<size_t>(states_[l][i].get().bytes()));
+    kept_length_ = length_;
 }
 
 void KvCache::remember(int layer, TensorView k, TensorView v) {

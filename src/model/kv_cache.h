@@ -25,17 +25,20 @@ class KvCache {
     int64_t context() const { return context_; }
     static int64_t bytes(const ModelSpec& spec, int64_t context, DType dtype);
 
-    // Writes rows for positions [length, length + rows) of a layer; returns views of all keys and values so
-    // far. v is empty where values are part of the keys.
+    // Writes rows for positions [length + ahead, length + ahead + rows) of a layer; returns views of all keys and values
+    // up to there. v is empty where values are part of the keys.
     struct Views {
         TensorView k, v;
     };
-    Views append(int layer, TensorView k, TensorView v);
+    Views append(int layer, TensorView k, TensorView v, int64_t ahead = 0);
     void advance(int64_t tokens);  // after all layers have appended
-    // Forgets later positions. Recurrent states cannot: with such layers only a length of 0 is possible (or the same).
+    // Forgets later positions. Recurrent states cannot: with such layers only the length of the last keep() is possible,
+    // 0, or the same.
     void truncate(int64_t length);
     // The longest length up to `length` that truncate can go back to.
-    int64_t reachable(int64_t length) const { return recurrent_ && length < length_ ? 0 : length; }
+    int64_t reachable(int64_t length) const;
+    // Copies recurrent states, so that truncate can come back to the present length until the next keep().
+    void keep();
 
     // One of the states that the layer's mixer asked for, updated in place; zeros at the beginning. A forward that
     // throws leaves it undefined.
@@ -48,10 +51,10 @@ class KvCache {
 
   private:
     std::vector<OwnedTensor> keys_, values_;
-    std::vector<std::vector<OwnedTensor>> states_;            // by layer
+    std::vector<std::vector<OwnedTensor>> states_, kept_;     // by layer
     std::map<int, OwnedTensor> memory_keys_, memory_values_;  // by layer
     bool recurrent_ = false;
-    int64_t length_ = 0, context_ = 0, capacity_ = 0;
+    int64_t length_ = 0, kept_length_ = 0, context_ = 0, capacity_ = 0;
 };
 
 }  // namespace gremium

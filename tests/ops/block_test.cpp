@@ -29,8 +29,8 @@ class Decoder {
         Graph& g = graph_;
         std::vector<int32_t> ids, targets;
         for (int32_t t = 0; t < length * sequences; ++t) {
-            ids.push_back(t * 7 % vocabulary);
-            targets.push_back(t * 11 % vocabulary);
+            ids.push_back(static_cast<int32_t>(t * 7 % vocabulary));
+            targets.push_back(static_cast<int32_t>(t * 11 % vocabulary));
         }
         const Weight table = weight({vocabulary, dim});
         Var x = embedding(g, table, ids);

@@ -20,6 +20,8 @@ struct NormWeights;
 struct SequenceRows {
     int64_t row, rows;
     KvCache* cache;
+    // Rows of earlier sequences of this batch that continue from the same cache: they come between it and these.
+    int64_t ahead = 0;
 };
 
 struct LayerRouting {

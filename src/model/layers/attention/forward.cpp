@@ -101,9 +101,12 @@ std::vector<ops::AttentionSpan> spans(TensorView k, TensorView v, int layer, con
     std::vector<ops::AttentionSpan> result;
     for (const SequenceRows& s : context.sequences) {
         KvCache::Views seen{ops::rows_of(k, s.row, s.rows), ops::rows_of(v, s.row, s.rows)};
-        if (s.cache) seen = s.cache->append(layer, seen.k, seen.v);
-        result.push_back(
-            {.q_row = s.row, .queries = s.rows, .first = s.cache ? s.cache->length() : 0, .k = seen.k, .v = seen.v});
+        if (s.cache) seen = s.cache->append(layer, seen.k, seen.v, s.ahead);
+        result.push_back({.q_row = s.row,
+                          .queries = s.rows,
+                          .first = s.cache ? s.cache->length() + s.ahead : 0,
+                          .k = seen.k,
+                          .v = seen.v});
     }
     return result;
 }
