@@ -100,6 +100,9 @@ class Engine {
     static Engine open(const std::string& path = {}, const EngineOptions& options = {});
 
     const EngineFacts& facts() const;
+    // What the model's files say that is not understood, a line each; most often there is nothing. What is known to
+    // change results is refused by open().
+    const std::vector<std::string>& warnings() const;
 
     // Text to token ids and back. Throw Error if the model has no supported tokenizer, and for ids outside the
     // vocabulary.

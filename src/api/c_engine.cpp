@@ -96,6 +96,13 @@ size_t gremium_engine_expert_layers(const gremium_engine* engine, gremium_expert
     return all.size();
 }
 
+size_t gremium_engine_warnings(const gremium_engine* engine, const char** warnings, size_t capacity) {
+    if (!engine) return 0;
+    const std::vector<std::string>& all = engine->engine.warnings();
+    for (size_t i = 0; warnings && i < std::min(capacity, all.size()); ++i) warnings[i] = all[i].c_str();
+    return all.size();
+}
+
 gremium_status gremium_tokenize(const gremium_engine* engine, const char* text, size_t length, bool add_begin_end,
                                 bool special, int32_t** tokens, size_t* count, char** error) {
     return guarded(error, [&] {

@@ -95,6 +95,8 @@ Engine Engine::open(const std::string& path, const EngineOptions& options) {
 
 const EngineFacts& Engine::facts() const { return model_->facts; }
 
+const std::vector<std::string>& Engine::warnings() const { return model_->model->warnings; }
+
 std::vector<int32_t> Engine::tokenize(std::string_view text, const TokenizeOptions& options) const {
     return engine::tokenizer_of(*model_->model)
         .encode(text, {.add_bos_eos = options.add_begin_end, .parse_special = options.special});

@@ -25,15 +25,15 @@ class KvCache {
     int64_t context() const { return context_; }
     static int64_t bytes(const ModelSpec& spec, int64_t context, DType dtype);
 
-    // Writes rows for positions [length + ahead, length + ahead + rows) of a layer; returns views of all keys and values
-    // up to there. v is empty where values are part of the keys.
+    // Writes rows for positions [length + ahead, length + ahead + rows) of a layer; returns views of all keys and
+    // values up to there. v is empty where values are part of the keys.
     struct Views {
         TensorView k, v;
     };
     Views append(int layer, TensorView k, TensorView v, int64_t ahead = 0);
     void advance(int64_t tokens);  // after all layers have appended
-    // Forgets later positions. Recurrent states cannot: with such layers only the length of the last keep() is possible,
-    // 0, or the same.
+    // Forgets later positions. Recurrent states cannot: with such layers only the length of the last keep() is
+    // possible, 0, or the same.
     void truncate(int64_t length);
     // The longest length up to `length` that truncate can go back to.
     int64_t reachable(int64_t length) const;

@@ -11,6 +11,7 @@
 
 #include "tests/api/c99.h"
 #include "tests/api/model_files.h"
+#include "tests/model/edit_files.h"
 
 namespace gremium::api::test {
 namespace {
@@ -106,6 +107,23 @@ TEST_F(CInterface, NullsAreMisuseAndSaidSo) {
     gremium_free(nullptr);
 }
 
+TEST_F(CInterface, WhatFilesSayThatIsNotUnderstoodIsTold) {
+    const std::string path = path_ + ".odd.gguf";
+    gremium::test::edit_gguf(path_, path, [](auto& metadata, auto&) {
+        metadata.set("llama.of_the_future", uint32_t{7});
+    });
+    const Engine odd = Engine::open(path);
+    ASSERT_EQ(odd.warnings().size(), 1u);
+    EXPECT_THAT(odd.warnings()[0], HasSubstr("of_the_future"));
+    gremium_engine* engine = nullptr;
+    ASSERT_EQ(gremium_engine_open(path.c_str(), false, &engine, nullptr), GREMIUM_OK);
+    const char* warnings[2] = {};
+    EXPECT_EQ(gremium_engine_warnings(engine, warnings, 2), 1u);
+    EXPECT_EQ(warnings[0], odd.warnings()[0]);
+    EXPECT_EQ(warnings[1], nullptr);
+    gremium_engine_close(engine);
+}
+
 TEST_F(CInterface, FactsTextAndMemory) {
     gremium_facts facts;
     ASSERT_EQ(gremium_engine_facts(engine_, &facts, nullptr), GREMIUM_OK);
@@ -116,6 +134,8 @@ TEST_F(CInterface, FactsTextAndMemory) {
     EXPECT_EQ(gremium_engine_expert_layers(engine_, layers, 2), 3u);
     EXPECT_EQ(layers[1].layer, 1);
     EXPECT_EQ(layers[1].experts, 6);
+    EXPECT_EQ(gremium_engine_warnings(engine_, nullptr, 0), 0u);
+    EXPECT_EQ(gremium_engine_warnings(nullptr, nullptr, 0), 0u);
 
     int32_t* tokens = nullptr;
     size_t count = 0, length = 0;

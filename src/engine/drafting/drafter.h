@@ -17,8 +17,8 @@ namespace gremium::engine {
 class Drafter {
   public:
     virtual ~Drafter() = default;
-    // At most `most` tokens that may come after `tokens`, a prompt with the answer so far; fewer or none where it has no
-    // idea. Between calls for one answer `tokens` only grows.
+    // At most `most` tokens that may come after `tokens`, a prompt with the answer so far; fewer or none where it has
+    // no idea. Between calls for one answer `tokens` only grows.
     virtual std::vector<int32_t> draft(std::span<const int32_t> tokens, int most) = 0;
 };
 
