@@ -114,6 +114,12 @@ put("safetensors", "two", safetensors(TWO, {"format": "pt"}))
 put("safetensors", "odd", safetensors([("scalar", "F16", [], b"12"), ("empty", "I32", [0, 4], b""), ("other", "I64", [1, 1, 1, 1, 1], b"12345678")]))
 put("safetensors", "blocks", safetensors([("q", "U8", [2, 34], b"x" * 68)], {"q.type": "q8_0"}))
 put("shards", "two", json.dumps({"metadata": {"total_size": 22}, "weight_map": {"a": "a.safetensors", "b": "a.safetensors"}}), safetensors(TWO))
+NUMBERS = bytes(range(64))
+put("adapter", "own", safetensors([("blk.1.ffn_up_exps.weight.3.lora_a", "F32", [2, 8], NUMBERS), ("blk.1.ffn_up_exps.weight.3.lora_b", "F32", [12, 2], NUMBERS + NUMBERS[:32])],
+                                  {"format": "gremium-adapter-1", "model": "tiny", "model_hash": "@" * 32, "scale": "0.5"}))
+put("adapter", "peft", json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["w1", "gate"], "rank_pattern": {"gate": 1}}),
+    safetensors([(f"base_model.model.model.layers.1.block_sparse_moe.{module}.weight", "F32", shape, NUMBERS[:4 * shape[0] * shape[1]] * 4)
+                 for module, shape in [("experts.3.w1.lora_A", [2, 8]), ("experts.3.w1.lora_B", [12, 2])]]))
 put("delta", "expert", (samples / "expert.safetensors").read_bytes())
 
 
