@@ -13,10 +13,8 @@ import subprocess
 import time
 import unittest
 
-import commands
-from commands import gremium
+from program import PROGRAM, RECIPE, Commands, gremium
 
-PROGRAM = commands.PROGRAM
 ODD = 'o"d\\d \u00fc'
 
 
@@ -35,16 +33,7 @@ def tensors(path):
             for name, t in header.items() if name != "__metadata__"}
 
 
-class Runs(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        commands.Commands.setUpClass()
-        cls.folder = commands.Commands.folder
-
-    @classmethod
-    def tearDownClass(cls):
-        commands.Commands.tearDownClass()
-
+class Runs(Commands):
     def start(self, *arguments):
         # Shells that start programs in the background let them ignore Ctrl-C.
         heard = lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
@@ -64,7 +53,7 @@ class Runs(unittest.TestCase):
         folder.mkdir()
         for name in ("tiny.gguf", "text.txt"):
             shutil.copy(self.folder / name, folder)
-        (folder / "recipe.toml").write_text(commands.RECIPE)
+        (folder / "recipe.toml").write_text(RECIPE)
         model, text = ("-m", "tiny.gguf"), "text.txt"
         sample = ("--tokens", 512, "--window", 32)
         store = "st'o\"re"
