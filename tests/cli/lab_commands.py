@@ -126,7 +126,6 @@ class LabCommands(Commands):
                             (("--edit", "shrink-k k=1", "-o", "tiny.gguf"), "never changed")):
             self.assertIn(fact, gremium("experts", "apply", "-m", "tiny.gguf", *wrong, code=1))
 
-
     # As it was spelt before there was `gremium versions`.
     def test_version_verbs_are_still_known_below_experts(self):
         for verb in self.VERBS:
