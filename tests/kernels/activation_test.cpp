@@ -7,9 +7,9 @@ namespace {
 class Activations : public EachVariant {};
 
 constexpr Activation::Kind kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu};
-constexpr Activation::Kind all_kinds[] = {Activation::silu,    Activation::gelu,         Activation::gelu_erf,
-                                          Activation::relu,    Activation::relu_squared, Activation::sigmoid,
-                                          Activation::softplus};
+constexpr Activation::Kind all_kinds[] = {Activation::silu,     Activation::gelu,         Activation::gelu_erf,
+                                          Activation::relu,     Activation::relu_squared, Activation::sigmoid,
+                                          Activation::softplus, Activation::identity};
 
 double value_64(const Activation& of, double x) {
     switch (of.kind) {
@@ -29,6 +29,8 @@ double value_64(const Activation& of, double x) {
             return 1 / (1 + std::exp(-x));
         case Activation::softplus:
             return std::log1p(std::exp(x));
+        case Activation::identity:
+            return x;
     }
     return 0;
 }

@@ -96,6 +96,39 @@ TEST(Gradients, SelectiveScan) {
     }
 }
 
+TEST(Gradients, CausalConvolutionWithoutBias) {
+    GradientCheck check;
+    check.input({6, 5});
+    const Weight w = check.weight({5, 3});
+    check.run([&](Graph& g, auto x) { return causal_conv(g, x[0], w, {}, 3, {}); });
+}
+
+TEST(Gradients, MatrixState) {
+    for (const bool beta : {false, true}) {
+        GradientCheck check;
+        check.input({6, 6});
+        check.input({6, 6});
+        check.input({6, 8});
+        check.input({6, 4});
+        if (beta) check.input({6, 4});
+        check.run([&](Graph& g, auto x) {
+            const Var decay = scale(g, activate(g, x[3], nullptr, Activation::softplus), -1);
+            const Var share = beta ? activate(g, x[4], nullptr, Activation::sigmoid) : nullptr;
+            return matrix_state(g, {x[0], x[1], x[2], decay, share},
+                                {.heads = 4, .key_heads = 2, .tiled = true, .k_scale = 0.5f}, 3, {});
+        });
+    }
+}
+
+TEST(Gradients, ScaleColumns) {
+    for (const FactorOf f : {FactorOf::weight, FactorOf::minus_exp, FactorOf::exp}) {
+        GradientCheck check;
+        check.input({5, 6});
+        const Weight w = check.weight({3});
+        check.run([&](Graph& g, auto x) { return scale_columns(g, x[0], w, f); });
+    }
+}
+
 TEST(Gradients, GatedActivations) {
     for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu,
                                   Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {

@@ -78,6 +78,8 @@ HWY_INLINE ValueSlope evaluate(VecF x, const Activation& numbers) {
     } else if constexpr (kind == Activation::relu_squared) {
         const VecF positive = hn::Max(x, constant(0));
         return {hn::Mul(positive, positive), hn::Add(positive, positive)};
+    } else if constexpr (kind == Activation::identity) {
+        return {x, constant(1)};
     } else if constexpr (kind == Activation::sigmoid) {
         const VecF s = sigmoid(x);
         return {s, hn::NegMulAdd(s, s, s)};
@@ -147,6 +149,8 @@ void activate_part(Tensor y, TensorView gate, TensorView up, const Activation& a
             return activate_kind<Activation::sigmoid>(y, gate, up, activation);
         case Activation::softplus:
             return activate_kind<Activation::softplus>(y, gate, up, activation);
+        case Activation::identity:
+            return activate_kind<Activation::identity>(y, gate, up, activation);
     }
 }
 
@@ -169,6 +173,8 @@ void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView 
             return activate_backward_kind<Activation::sigmoid>(dgate, dup, dy, gate, up, activation);
         case Activation::softplus:
             return activate_backward_kind<Activation::softplus>(dgate, dup, dy, gate, up, activation);
+        case Activation::identity:
+            return activate_backward_kind<Activation::identity>(dgate, dup, dy, gate, up, activation);
     }
 }
 
@@ -216,6 +222,8 @@ ValueSlope evaluate(const Activation& a, float x) {
         }
         case Activation::softplus:
             return {std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x))};
+        case Activation::identity:
+            return {x, 1};
     }
     return {};
 }

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "model/spec/spec.h"
+#include "model/spec/outline.h"
 
 namespace gremium {
 
@@ -61,6 +61,13 @@ struct WordsOf<GateKind> {
     static constexpr Word list[] = {{uint8_t(GateKind::none), "none"},
                                     {uint8_t(GateKind::sigmoid), "sigmoid"},
                                     {uint8_t(GateKind::softplus), "softplus"}};
+};
+template <>
+struct WordsOf<OtherMixer> {
+    static constexpr Word list[] = {{uint8_t(OtherMixer::state_space), "state_space"},
+                                    {uint8_t(OtherMixer::short_conv), "short_conv"},
+                                    {uint8_t(OtherMixer::delta_net), "delta_net"},
+                                    {uint8_t(OtherMixer::mamba2), "mamba2"}};
 };
 template <>
 struct WordsOf<NormKind> {

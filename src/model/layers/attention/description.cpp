@@ -36,7 +36,7 @@ void check_rope(const RopeSpec& r, int head_dim, const Check& check) {
 }
 
 void check_latent(const AttentionSpec& a, const Check& check) {
-    if (!a.rope.enabled || a.rope.dims >= a.head_dim || a.kv_heads != a.heads)
+    if (a.rope.dims < 1 || a.rope.dims >= a.head_dim || a.kv_heads != a.heads)
         fail("{}: layer {}: latent attention wants heads of their own keys, partly rotated", check.source, check.layer);
     if (a.qkv_bias || a.qk_norm != QkNorm::none)
         fail("{}: layer {}: latent attention with biases or q/k norms is not supported", check.source, check.layer);

@@ -19,6 +19,7 @@ Var rms(Graph& g, Var x, const BlockContext& context, const ops::Weight& w, int6
 }
 
 Var rotate(Graph& g, Var x, const RopeSpec& rope, int64_t head_dim, const BlockContext& context) {
+    if (!rope.enabled) return x;
     const RopeTables& tables = context.rope;
     return ops::rope(g, x, tables.of(rope), tables.rows(), head_dim, rope.dims, rope.pairing);
 }
