@@ -86,6 +86,8 @@ nlohmann::ordered_json model_to_json(const Model& model, const engine::ModelFact
         out["state_space"] = {{"layers", f.ssm_layers}, {"inner", f.ssm->inner},     {"state", f.ssm->state},
                               {"conv", f.ssm->conv},    {"dt_rank", f.ssm->dt_rank}, {"state_bytes", f.state_bytes}};
     }
+    if (f.recurrent)
+        out["recurrent"] = {{"layers", f.recurrent_layers}, {"kind", f.recurrent}, {"state_bytes", f.state_bytes}};
     if (f.moe) {
         const moe::RouterPolicy& r = f.moe->router;
         out["moe"] = {{"layers", f.moe_layers},
@@ -122,6 +124,9 @@ void print(const Model& model, const engine::ModelFacts& f, const engine::RunMem
              fmt::format("in {} layers, {} channels with {} numbers each, {} of state in all", f.ssm_layers,
                          f.ssm->inner, f.ssm->state, human_bytes(static_cast<double>(f.state_bytes))));
     }
+    if (f.recurrent && !f.ssm)
+        line("recurrent", fmt::format("{} in {} layers, {} of state in all", f.recurrent, f.recurrent_layers,
+                                      human_bytes(static_cast<double>(f.state_bytes))));
     line("vocabulary", fmt::format("{}", s.vocab));
     line("context",
          fmt::format("{} tokens, {} of {} key/value cache per token", s.context,

@@ -17,6 +17,11 @@ ModelFacts facts_of(const Model& model, DType cache) {
                      .state_bytes = bytes(1) - per_token};
     for (const LayerSpec& layer : model.spec.layers) {
         facts.moe_layers += layer.moe() != nullptr;
+        if (!cache_of(layer).states.empty()) {
+            ++facts.recurrent_layers;
+            const auto name = [](const auto& mixer) { return mixer.kind_name; };
+            if (!facts.recurrent) facts.recurrent = std::visit(name, layer.mixer);
+        }
         facts.ssm_layers += layer.ssm() != nullptr;
         if (!facts.moe) facts.moe = layer.moe();
         if (!facts.ssm) facts.ssm = layer.ssm();

@@ -12,7 +12,8 @@ struct ModelFacts {
     Footprint bytes;
     int64_t kv_bytes_per_token = 0;
     int64_t state_bytes = 0;  // of recurrent layers; the same for every length of the context
-    int moe_layers = 0, ssm_layers = 0;
+    int moe_layers = 0, ssm_layers = 0, recurrent_layers = 0;
+    const char* recurrent = nullptr;  // the name of the first recurrent mixer
     // Those of the first layer that has one; null if no layer has. They live as long as the model.
     const MoeSpec* moe = nullptr;
     const SsmSpec* ssm = nullptr;

@@ -22,12 +22,14 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
     const float share = context.model.spec.residual_scale;
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
     const LayerSpec& parts = context.model.spec.layers[static_cast<size_t>(layer)];
-    const Var mixer_in = norm(g, x_TD, spec, w.mixer_norm);
-    const Var mixed = visit_kind(parts.mixer, w.mixer, [&](const auto& kind, const auto& weights) {
-        return layer_forward(g, mixer_in, kind, weights, layer, context);
-    });
-    show(context, moe::Part::mixer, layer, mixed);
-    x_TD = ops::add(g, x_TD, times(g, mixed, share));
+    if (parts.has_mixer()) {
+        const Var mixer_in = norm(g, x_TD, spec, w.mixer_norm);
+        const Var mixed = visit_kind(parts.mixer, w.mixer, [&](const auto& kind, const auto& weights) {
+            return layer_forward(g, mixer_in, kind, weights, layer, context);
+        });
+        show(context, moe::Part::mixer, layer, mixed);
+        x_TD = ops::add(g, x_TD, times(g, mixed, share));
+    }
     if (parts.cross) {
         const Var seen = cross_forward(g, norm(g, x_TD, spec, w.cross_norm), *parts.cross, w.cross, layer, context);
         show(context, moe::Part::cross, layer, seen);

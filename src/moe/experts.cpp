@@ -244,7 +244,7 @@ void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const R
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
                   ExpertStore& store, ops::Activation act) {
     Timed timer(ops::Stage::router);
-    Routing routing = route(g, x_TD, policy, inputs);
+    Routing routing = route(g, inputs.reads_TD ? inputs.reads_TD : x_TD, policy, inputs);
     timer.enter(ops::Stage::dispatch);
     std::vector<int32_t> used;
     for (size_t e = 0; e < routing.load_E.size(); ++e) {
@@ -265,8 +265,11 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
                               : experts(g, x, *plan, *lease, act, on_input ? RowsOf::plan : RowsOf::tokens);
     timer.enter(ops::Stage::combine);
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
-    show(inputs, y_RD, weights_Tk, routing, *plan);
-    return {combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows()), std::move(routing)};
+    const bool expands = inputs.expanded_by != nullptr;
+    if (!inputs.hooked.empty())
+        show(inputs, expands ? ops::linear(g, y_RD, *inputs.expanded_by) : y_RD, weights_Tk, routing, *plan);
+    const ops::Var y_TD = combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows());
+    return {expands ? ops::linear(g, y_TD, *inputs.expanded_by) : y_TD, std::move(routing)};
 }
 
 }  // namespace gremium::moe

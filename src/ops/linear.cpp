@@ -69,8 +69,8 @@ std::vector<int32_t> rows_of_tokens(std::span<const int32_t> rows, int64_t token
 
 }  // namespace
 
-std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts) {
-    return linears_in(g, x, parts, g.options().activation, g.options().compute);
+std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts, DType out) {
+    return linears_in(g, x, parts, out, g.options().compute);
 }
 
 Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias, DType out) {

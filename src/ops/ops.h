@@ -10,6 +10,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/kinds.h"
 #include "kernels/matmul/grouped_matmul.h"
+#include "kernels/recurrent/matrix_state.h"
 #include "kernels/recurrent/state_space.h"
 #include "ops/graph.h"
 
@@ -38,7 +39,10 @@ inline Var linear(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {}) 
 struct Affine {
     Weight w_NK, bias;
 };
-std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts);
+std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts, DType out);
+inline std::vector<Var> linears(Graph& g, Var x, std::span<const Affine> parts) {
+    return linears(g, x, parts, g.options().activation);
+}
 // As linear, but always with f32 products, whatever type the graph computes in. For routers.
 Var linear_f32(Graph& g, Var x, const Weight& w_NK, const Weight& bias = {});
 
@@ -65,8 +69,8 @@ Var activate(Graph& g, Var gate, Var up, Activation kind);
 Var add(Graph& g, Var x, Var y);
 Var add_bias(Graph& g, Var x_TD, const Weight& bias_D);
 Var scale(Graph& g, Var x, float factor);
-// y[t] = x[t] · s[t].
-Var multiply_rows(Graph& g, Var x_TD, Var s_T1);
+// y[t, h] = x[t, h] · s[t, h], of the H equal stretches of a row of x; s is f32.
+Var multiply_rows(Graph& g, Var x_TD, Var s_TH);
 Var sigmoid(Graph& g, Var x);
 
 // Rotates x in place and returns it. The earlier value is lost, even that of an input, so x must come from an operation
@@ -86,6 +90,7 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
 struct GoesOn {
     int64_t row, rows;
     Tensor state;
+    int64_t first_column = 0;  // of a convolution's history, which may be wider than x
 };
 Var causal_conv(Graph& g, Var x_TC, const Weight& w_CK, const Weight& bias_C, int64_t length,
                 std::span<const GoesOn> histories);
@@ -98,6 +103,17 @@ struct ScanWeights {
 };
 Var selective_scan(Graph& g, const ScanVars& in, const ScanWeights& w, int64_t length,
                    std::span<const GoesOn> states_NC);
+
+// The recurrence of kernels/recurrent/matrix_state.h; its numbers are those of MatrixStateInputs. beta may be null.
+struct MatrixStateVars {
+    Var q_TK, k_TK, v_TV, decay, beta_TH;
+};
+Var matrix_state(Graph& g, const MatrixStateVars& in, const kernels::MatrixStateInputs& numbers, int64_t length,
+                 std::span<const GoesOn> states_HKV);
+
+// y[t, h] = f(w[h]) · x[t, h], of the H equal stretches of a row; all f32.
+enum class FactorOf : uint8_t { weight, minus_exp, exp };
+Var scale_columns(Graph& g, Var x_TN, const Weight& w_H, FactorOf f = FactorOf::weight);
 
 // Mean negative log-likelihood in nats of the targets (−1: not counted) under softmax(x · headᵀ + bias), and per-token
 // losses if wanted. Logits never exist for more than `chunk` tokens at a time; the gradient is computed in the same

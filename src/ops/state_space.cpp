@@ -5,10 +5,10 @@ namespace gremium::ops {
 Var causal_conv(Graph& g, Var x, const Weight& w_CK, const Weight& bias, int64_t length,
                 std::span<const GoesOn> histories) {
     const Var y = g.make(DType::f32, x->value.shape, x->wants_grad || w_CK.grad || bias.grad);
-    if (histories.empty()) kernels::causal_conv(y->value, x->value, w_CK.value, bias.value, length, {});
+    if (histories.empty()) kernels::causal_conv(y->value, x->value, w_CK.value, bias.value, length, {}, 0);
     for (const GoesOn& s : histories)
         kernels::causal_conv(rows_of(y->value, s.row, s.rows), rows_of(x->value.view(), s.row, s.rows), w_CK.value,
-                             bias.value, s.rows, s.state);
+                             bias.value, s.rows, s.state, s.first_column);
     if (!y->wants_grad) return y;
     g.record({y}, [&g, x, w_CK, bias, length, y] {
         g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {

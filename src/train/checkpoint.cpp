@@ -101,7 +101,9 @@ void read_weights(const fs::path& directory, const Parameters& parameters) {
             if (shared.dtype != weight.dtype)
                 fail("{}: {} is {}, {} expected", files.tensors.source(), tensor.name, info(shared.dtype).name,
                      info(weight.dtype).name);
-            archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout, weight.dtype);
+            archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout, weight.dtype,
+                          layer_of(spec, slot));
+            archs::shift_norm(weight, layout, 1);
         }
     }
 }

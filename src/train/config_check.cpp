@@ -133,7 +133,7 @@ ModelSpec model_spec(const Outline& model, int vocab) {
     o.model.vocab = vocab;
     if (o.ssm.inner <= 0) o.ssm.inner = 2 * o.model.dim;
     if (o.ssm.dt_rank <= 0) o.ssm.dt_rank = (o.model.dim + 15) / 16;
-    o.ssm.log_rates = true;
+    o.ssm.log_rates = o.delta_net.log_rates = o.mamba2.log_rates = true;
     if (o.moe.router.experts <= 0) o.mixture_layers.period = 0;
     o.others_dense = o.dense.hidden != 0;
     if (!o.attention.rope.enabled) o.attention.rope = {.enabled = false};

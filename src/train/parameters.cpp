@@ -60,7 +60,14 @@ float deviation(const TensorSlot& slot, size_t layers) {
 }
 
 // Logarithms of the rates: component n of every channel's state decays at rate n (Gu et al.: S4D-Real, 2022).
+// One rate a head: spread from 1 to 16 (Dao, Gu: Mamba-2, 2024).
 void fill_rates(Tensor rates_CN) {
+    const int64_t heads = rates_CN.count();
+    if (rates_CN.shape.rank == 1 || rates_CN.cols() == 1) {
+        for (int64_t i = 0; i < heads; ++i)
+            rates_CN.f32()[i] = std::log(1 + 15 * static_cast<float>(i) / static_cast<float>(heads));
+        return;
+    }
     for (int64_t i = 0; i < rates_CN.count(); ++i)
         rates_CN.f32()[i] = std::log(static_cast<float>(1 + i % rates_CN.cols()));
 }

@@ -138,6 +138,27 @@ constexpr RecipeField<Outline> model_fields[] = {
      "the most tokens that an expert accepts; the rest is dropped; 0: no limit"},
     {"normalise_dropped", FIELD_AT(moe.router.normalise_dropped),
      "dropped choices count in the sum of routing weights"},
+    {"attention_gate", FIELD_AT(attention.gate.kind),
+     "what multiplies the heads' results: a function of a product of the layer's input; none: nothing"},
+    {"attention_gate_per_head", FIELD_AT(attention.gate.per_head), "one gate a head instead of one an element"},
+    {"attention_gate_beside_queries", FIELD_AT(attention.gate.beside_queries),
+     "its rows are in the queries' matrix, each head's behind its queries (Qwen3-Next)"},
+    {"other_mixer", FIELD_AT(other),
+     "the mixer of layers without attention: a state space (Mamba), a short convolution (LFM2), a gated DeltaNet "
+     "(Qwen3-Next) or Mamba-2"},
+    {"short_conv_taps", FIELD_AT(short_conv.taps), "taps of the short convolution"},
+    {"delta_key_heads", FIELD_AT(delta_net.key_heads), "key heads of a DeltaNet, which its heads share"},
+    {"delta_heads", FIELD_AT(delta_net.heads), "value heads of a DeltaNet"},
+    {"delta_key_dim", FIELD_AT(delta_net.key_dim), "width of a DeltaNet's keys"},
+    {"delta_value_dim", FIELD_AT(delta_net.value_dim), "width of a DeltaNet's values"},
+    {"delta_conv", FIELD_AT(delta_net.conv), "taps of a DeltaNet's convolution"},
+    {"mamba2_inner", FIELD_AT(mamba2.inner), "channels of Mamba-2"},
+    {"mamba2_heads", FIELD_AT(mamba2.heads), "heads of Mamba-2, each with one rate"},
+    {"mamba2_state", FIELD_AT(mamba2.state), "state size per channel of Mamba-2"},
+    {"mamba2_groups", FIELD_AT(mamba2.groups), "groups of heads that share B and C"},
+    {"mamba2_conv", FIELD_AT(mamba2.conv), "taps of Mamba-2's convolution"},
+    {"one_part_layers", FIELD_AT(one_part), "a layer is a mixture or a mixer, not both (Nemotron-H)"},
+    {"expert_latent", FIELD_AT(moe.latent), "width that the routed experts work in; 0: the model's"},
 };
 
 constexpr RecipeField<TokenizerConfig> tokenizer_fields[] = {

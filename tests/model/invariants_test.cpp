@@ -60,7 +60,8 @@ TEST_P(Invariants, TruncatedAndContinuedEqualsFresh) {
     const std::span<const float> expected = fresh.evaluate(tokens);
     edited.evaluate(std::span(tokens).first(20));
     edited.evaluate(random_tokens(model->spec.vocab, 8, 7));
-    if (std::ranges::any_of(model->spec.layers, [](const LayerSpec& layer) { return layer.ssm(); })) {
+    if (std::ranges::any_of(model->spec.layers,
+                            [](const LayerSpec& layer) { return !cache_of(layer).states.empty(); })) {
         EXPECT_THROW(edited.truncate(20), Error);  // a recurrent state has no past
         EXPECT_EQ(edited.reachable(20), 0);
         edited.truncate(0);
@@ -78,6 +79,7 @@ struct Trained {
     std::vector<float> hidden;
     std::vector<LayerRouting> routing;
     std::map<std::string, std::vector<float>> gradients;
+    double loss = 0;
 };
 
 Trained run(const ModelSpec& spec, Tensors& tensors, int64_t length, bool record, bool recompute = false) {
@@ -108,6 +110,7 @@ Trained run(const ModelSpec& spec, Tensors& tensors, int64_t length, bool record
         loss = ops::add_scaled(g, loss, layer.balance_loss, 0.01f);
         loss = ops::add_scaled(g, loss, layer.z_loss, 0.001f);
     }
+    result.loss = *loss->value.f32();
     g.backward(loss);
     for (const auto& [name, gradient] : gradients)
         result.gradients[name].assign(gradient.get().f32(), gradient.get().f32() + gradient.get().count());
@@ -139,6 +142,38 @@ TEST_P(Invariants, RecomputationChangesNoBit) {
         EXPECT_EQ(zero, selection_only) << name;
     }
     for (size_t l = 0; l < kept.routing.size(); ++l) EXPECT_EQ(kept.routing[l].load_E, recomputed.routing[l].load_E);
+}
+
+// Of the whole model with recurrent layers, along a random direction in each tensor.
+TEST_P(Invariants, GradientsOfRecurrentModelsEqualDifferences) {
+    const ModelSpec spec = tiny_spec(GetParam());
+    const bool recurrent =
+        std::ranges::any_of(spec.layers, [](const LayerSpec& l) { return !cache_of(l).states.empty(); });
+    if (!recurrent) GTEST_SKIP() << "no recurrent layer";
+    const auto tensors = tiny_tensors(spec);
+    const Trained trained = run(spec, *tensors, 12, true);
+    for (auto& [name, tensor] : *tensors) {
+        if (name.find("ssm_") == std::string::npos && name.find("shortconv") == std::string::npos &&
+            name.find("attn_gate") == std::string::npos && name.find("attn_q") == std::string::npos)
+            continue;
+        float* const values = tensor.get().f32();
+        const int64_t count = tensor.get().count();
+        const std::vector<float> before(values, values + count), &gradient = trained.gradients.at(name);
+        double norm = 0;
+        for (const float v : gradient) norm += double{v} * v;
+        norm = std::sqrt(norm);
+        // Along the gradient itself the difference is its length.
+        const auto loss_at = [&](double step) {
+            for (int64_t i = 0; i < count; ++i)
+                values[i] =
+                    static_cast<float>(before[static_cast<size_t>(i)] + step * gradient[static_cast<size_t>(i)] / norm);
+            return run(spec, *tensors, 12, true).loss;
+        };
+        constexpr double h = 3e-3;
+        const double difference = (loss_at(h) - loss_at(-h)) / (2 * h);
+        std::copy(before.begin(), before.end(), values);
+        EXPECT_NEAR(difference, norm, 0.03 * norm + 2e-4) << name;
+    }
 }
 
 // Sequences side by side are what each is alone with a cache.

@@ -120,7 +120,12 @@ class ReferenceForward {
     Projected project(const Vector& x, const AttentionSpec& a, const std::string& p, double position) const {
         const auto heads = static_cast<size_t>(a.heads), kv_heads = static_cast<size_t>(a.kv_heads);
         const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
-        Vector q = product(p + "attn_q.weight", x, heads * d);
+        const size_t beside = a.gate.beside_queries ? dv : 0;
+        const Vector rows = product(p + "attn_q.weight", x, heads * (d + beside));
+        Vector q;
+        for (size_t h = 0; h < heads; ++h)
+            q.insert(q.end(), rows.begin() + static_cast<long>(h * (d + beside)),
+                     rows.begin() + static_cast<long>(h * (d + beside) + d));
         Vector k = product(p + "attn_k.weight", x, kv_heads * d);
         if (a.qk_norm == QkNorm::per_head || a.qk_norm == QkNorm::full) {
             const bool per_head = a.qk_norm == QkNorm::per_head;
@@ -166,6 +171,22 @@ class ReferenceForward {
         return result;
     }
 
+    // What multiplies each number of the heads' results.
+    Vector output_gate(const Vector& x, const AttentionSpec& a, const std::string& p) const {
+        const auto heads = static_cast<size_t>(a.heads), d = static_cast<size_t>(a.head_dim),
+                   dv = static_cast<size_t>(a.value_dim);
+        const size_t each = a.gate.per_head ? 1 : dv, stride = a.gate.beside_queries ? d + dv : each;
+        const Vector rows = a.gate.beside_queries ? product(p + "attn_q.weight", x, heads * stride)
+                                                  : product(p + "attn_gate.weight", x, heads * each);
+        Vector gate;
+        for (size_t h = 0; h < heads; ++h)
+            for (size_t i = 0; i < dv; ++i) {
+                const double raw = rows[h * stride + stride - each + i % each];
+                gate.push_back(a.gate.kind == GateKind::sigmoid ? 1 / (1 + std::exp(-raw)) : std::log1p(std::exp(raw)));
+            }
+        return gate;
+    }
+
     static bool sees(const AttentionSpec& a, int64_t query, int64_t key) {
         if (a.window > 0 && query - key >= a.window) return false;
         return a.chunk == 0 || query / a.chunk == key / a.chunk;
@@ -200,7 +221,124 @@ class ReferenceForward {
             for (size_t t = 0; t < keys_[l].size(); ++t)
                 for (size_t i = 0; i < dv; ++i) out[h * dv + i] += weight[t] * values_[l][t][kv * dv + i];
         }
+        if (a.gate.kind != GateKind::none) {
+            const Vector gate = output_gate(x, a, p);
+            for (size_t i = 0; i < out.size(); ++i) out[i] *= gate[i];
+        }
         return product(p + "attn_output.weight", out, static_cast<size_t>(spec_.dim));
+    }
+
+    static Vector silu(Vector x) {
+        for (double& v : x) v /= 1 + std::exp(-v);
+        return x;
+    }
+
+    // A causal convolution, whose last tap is the present token's.
+    Vector convolved(const Vector& now, size_t l, const std::string& name, size_t taps) {
+        std::vector<Vector>& past = inputs_[l];
+        past.push_back(now);
+        const float* bias = find(name + ".bias");
+        Vector x(now.size());
+        for (size_t c = 0; c < now.size(); ++c) {
+            x[c] = bias ? bias[c] : 0;
+            for (size_t back = 0; back < std::min(taps, past.size()); ++back)
+                x[c] += at(name + ".weight", c * taps + taps - 1 - back) * past[past.size() - 1 - back][c];
+        }
+        return x;
+    }
+
+    Vector short_conv(const Vector& u, size_t l, const std::string& p) {
+        const auto dim = static_cast<size_t>(spec_.dim);
+        const Vector in = product(p + "shortconv.in_proj.weight", u, 3 * dim);
+        Vector x(dim);
+        for (size_t i = 0; i < dim; ++i) x[i] = in[i] * in[2 * dim + i];
+        x = convolved(x, l, p + "shortconv.conv",
+                      static_cast<size_t>(std::get<ShortConvSpec>(spec_.layers[l].mixer).taps));
+        for (size_t i = 0; i < dim; ++i) x[i] *= in[dim + i];
+        return product(p + "shortconv.out_proj.weight", x, dim);
+    }
+
+    double rate(const std::string& p, size_t h, bool logarithm) const {
+        return logarithm ? -std::exp(at(p + "ssm_a", h)) : at(p + "ssm_a", h);
+    }
+
+    // Yang et al.: Gated Delta Networks (2024), equation 10, a head at a time.
+    Vector delta_net(const Vector& u, size_t l, const std::string& p) {
+        const DeltaNetSpec& s = std::get<DeltaNetSpec>(spec_.layers[l].mixer);
+        const auto H = static_cast<size_t>(s.heads), G = static_cast<size_t>(s.key_heads),
+                   K = static_cast<size_t>(s.key_dim), V = static_cast<size_t>(s.value_dim);
+        const Vector x = silu(convolved(product(p + "attn_qkv.weight", u, 2 * G * K + H * V), l, p + "ssm_conv1d",
+                                        static_cast<size_t>(s.conv)));
+        const Vector beta = product(p + "ssm_beta.weight", u, H), alpha = product(p + "ssm_alpha.weight", u, H),
+                     z = product(p + "attn_gate.weight", u, H * V);
+        Vector& state = states_[l];
+        state.resize(H * K * V);
+        Vector out;
+        for (size_t h = 0; h < H; ++h) {
+            const size_t g = s.tiled ? h % G : h * G / H;
+            const auto unit = [&](size_t first) {
+                const auto begin = x.begin() + static_cast<long>(first + g * K);
+                Vector v(begin, begin + static_cast<long>(K));
+                double squares = 0;
+                for (const double e : v) squares += e * e;
+                for (double& e : v) e /= std::sqrt(squares + double{spec_.norm.eps});
+                return v;
+            };
+            const Vector q = unit(0), k = unit(G * K);
+            const double decay =
+                std::exp(rate(p, h, s.log_rates) * std::log1p(std::exp(alpha[h] + at(p + "ssm_dt.bias", h))));
+            double* S = state.data() + h * K * V;
+            Vector o(V);
+            for (size_t j = 0; j < V; ++j) {
+                double known = 0;
+                for (size_t i = 0; i < K; ++i) known += (S[i * V + j] *= decay) * k[i];
+                const double delta = (x[2 * G * K + h * V + j] - known) / (1 + std::exp(-beta[h]));
+                for (size_t i = 0; i < K; ++i)
+                    o[j] += (S[i * V + j] += k[i] * delta) * q[i] / std::sqrt(static_cast<double>(K));
+            }
+            o = rms_norm(o, p + "ssm_norm.weight", V);
+            for (size_t j = 0; j < V; ++j) out.push_back(o[j] * z[h * V + j] / (1 + std::exp(-z[h * V + j])));
+        }
+        return product(p + "ssm_out.weight", out, static_cast<size_t>(spec_.dim));
+    }
+
+    // Dao, Gu: Transformers are SSMs (2024), the recurrence of section 2 a head at a time.
+    Vector mamba2(const Vector& u, size_t l, const std::string& p) {
+        const Mamba2Spec& s = std::get<Mamba2Spec>(spec_.layers[l].mixer);
+        const auto H = static_cast<size_t>(s.heads), G = static_cast<size_t>(s.groups),
+                   N = static_cast<size_t>(s.state), C = static_cast<size_t>(s.inner), P = C / H, mixed = C + 2 * G * N;
+        const Vector in = product(p + "ssm_in.weight", u, C + mixed + H);
+        const Vector x = silu(convolved({in.begin() + static_cast<long>(C), in.begin() + static_cast<long>(C + mixed)},
+                                        l, p + "ssm_conv1d", static_cast<size_t>(s.conv)));
+        Vector& state = states_[l];
+        state.resize(H * P * N);
+        Vector y(C);
+        for (size_t h = 0; h < H; ++h) {
+            const double step = std::log1p(std::exp(in[C + mixed + h] + at(p + "ssm_dt.bias", h)));
+            const double decay = std::exp(step * rate(p, h, s.log_rates));
+            const size_t g = h * G / H;
+            for (size_t i = h * P; i < (h + 1) * P; ++i) {
+                y[i] = at(p + "ssm_d", h) * x[i];
+                for (size_t n = 0; n < N; ++n) {
+                    double& cell = state[i * N + n];
+                    cell = decay * cell + step * x[i] * x[C + g * N + n];
+                    y[i] += cell * x[C + G * N + g * N + n];
+                }
+                y[i] *= in[i] / (1 + std::exp(-in[i]));
+            }
+        }
+        y = rms_norm(y, "", C / G);
+        for (size_t i = 0; i < C; ++i) y[i] *= at(p + "ssm_norm.weight", i);
+        return product(p + "ssm_out.weight", y, static_cast<size_t>(spec_.dim));
+    }
+
+    Vector mixer(const Vector& x, size_t l, const std::string& p, double position) {
+        const LayerSpec& layer = spec_.layers[l];
+        if (layer.attention()) return attention(x, l, p, position);
+        if (layer.ssm()) return state_space(x, l, p);
+        if (std::holds_alternative<ShortConvSpec>(layer.mixer)) return short_conv(x, l, p);
+        if (std::holds_alternative<Mamba2Spec>(layer.mixer)) return mamba2(x, l, p);
+        return delta_net(x, l, p);
     }
 
     // One step of the recurrence of Gu, Dao: Mamba (2023), equation 2 with the discretisation of section 3.
@@ -209,15 +347,9 @@ class ReferenceForward {
         const auto channels = static_cast<size_t>(s.inner), states = static_cast<size_t>(s.state),
                    taps = static_cast<size_t>(s.conv), rank = static_cast<size_t>(s.dt_rank);
         const Vector x_and_gate = product(p + "ssm_in.weight", u, 2 * channels);
-        std::vector<Vector>& past = inputs_[l];
-        past.emplace_back(x_and_gate.begin(), x_and_gate.begin() + static_cast<std::ptrdiff_t>(channels));
-        Vector x(channels);
-        for (size_t c = 0; c < channels; ++c) {
-            x[c] = at(p + "ssm_conv1d.bias", c);
-            for (size_t back = 0; back < std::min(taps, past.size()); ++back)
-                x[c] += at(p + "ssm_conv1d.weight", c * taps + taps - 1 - back) * past[past.size() - 1 - back][c];
-            x[c] /= 1 + std::exp(-x[c]);
-        }
+        const Vector x =
+            silu(convolved({x_and_gate.begin(), x_and_gate.begin() + static_cast<std::ptrdiff_t>(channels)}, l,
+                           p + "ssm_conv1d", taps));
 
         const auto part = [&](const char* name, size_t first, size_t count) {
             Vector y = product(p + "ssm_x.weight", x, count, first);
@@ -243,17 +375,22 @@ class ReferenceForward {
         return product(p + "ssm_out.weight", y, static_cast<size_t>(spec_.dim));
     }
 
-    // down(silu(gate x) · up x), of the expert'th matrix of a stack; or gpt-oss's form of it.
+    // down(silu(gate x) · up x), of the expert'th matrix of a stack; gpt-oss's form of it; or down(max(0, up x)²).
     Vector swiglu(const Vector& x, const std::string& p, const std::string& suffix, size_t hidden, size_t expert = 0,
                   const kernels::Activation& activation = {}) const {
-        const auto dim = static_cast<size_t>(spec_.dim);
-        Vector g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
+        const size_t dim = x.size();
         const Vector u = product(p + "ffn_up" + suffix + ".weight", x, hidden, expert * hidden);
+        Vector g(hidden);
+        const bool squared = activation.kind == kernels::Activation::relu_squared;
+        if (!squared) g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
         for (size_t i = 0; i < hidden; ++i) {
             const double limit = activation.limit, gate = std::min(g[i], limit), up = std::clamp(u[i], -limit, limit);
-            g[i] = activation.kind == kernels::Activation::clamped_swiglu
-                       ? gate / (1 + std::exp(-activation.alpha * gate)) * (up + 1)
-                       : g[i] / (1 + std::exp(-g[i])) * u[i];
+            if (squared)
+                g[i] = std::pow(std::max(u[i], 0.0), 2);
+            else if (activation.kind == kernels::Activation::clamped_swiglu)
+                g[i] = gate / (1 + std::exp(-activation.alpha * gate)) * (up + 1);
+            else
+                g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
         }
         return product(p + "ffn_down" + suffix + ".weight", g, dim, expert * dim);
     }
@@ -313,18 +450,21 @@ class ReferenceForward {
     }
 
     Vector mixture(const Vector& x, const MoeSpec& m, const std::string& p) const {
-        Vector y(x.size());
+        const auto latent = static_cast<size_t>(m.latent);
+        const Vector seen = latent > 0 ? product(p + "ffn_latent_down.weight", x, latent) : x;
+        Vector y(seen.size());
         for (const auto& [e, weight] : route(x, m, p)) {
-            Vector in = x;
+            Vector in = seen;
             if (m.router.weight_on_input)
                 for (double& v : in) v *= weight;
             add(y, swiglu(in, p, "_exps", static_cast<size_t>(m.hidden), e, m.activation),
                 m.router.weight_on_input ? 1 : weight);
         }
+        if (latent > 0) y = product(p + "ffn_latent_up.weight", y, x.size());
         if (m.shared_hidden > 0) {
             double gate = 1;
             if (m.shared_gate) gate = 1 / (1 + std::exp(-product(p + "ffn_gate_inp_shexp.weight", x, 1)[0]));
-            add(y, swiglu(x, p, "_shexp", static_cast<size_t>(m.shared_hidden)), gate);
+            add(y, swiglu(x, p, "_shexp", static_cast<size_t>(m.shared_hidden), 0, m.activation), gate);
         }
         return y;
     }
@@ -337,13 +477,12 @@ class ReferenceForward {
         for (size_t l = 0; l < spec_.layers.size(); ++l) {
             const std::string p = fmt::format("blk.{}.", l);
             const LayerSpec& layer = spec_.layers[l];
-            const Vector mixed = norm(x, p + "attn_norm");
-            add(x, layer.ssm() ? state_space(mixed, l, p) : attention(mixed, l, p, position), spec_.residual_scale);
+            if (layer.has_mixer()) add(x, mixer(norm(x, p + "attn_norm"), l, p, position), spec_.residual_scale);
             if (!layer.has_feed_forward()) continue;
             const Vector normed = norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);
             add(x,
-                dense ? swiglu(normed, p, "", static_cast<size_t>(dense->hidden))
+                dense ? swiglu(normed, p, "", static_cast<size_t>(dense->hidden), 0, dense->activation)
                       : mixture(normed, *spec_.layers[l].moe(), p),
                 spec_.residual_scale);
         }

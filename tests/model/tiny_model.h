@@ -94,6 +94,47 @@ inline void make_deepseek(ModelSpec& spec, MoeSpec& m, int head_dim) {
     }
 }
 
+// Models with recurrent layers beside those of attention.
+inline Mixer other_mixer_of(const std::string& architecture, const TinyShape& s) {
+    if (architecture.starts_with("lfm2")) return ShortConvSpec{.taps = 3, .channels = s.dim};
+    if (architecture.starts_with("qwen3"))
+        return DeltaNetSpec{
+            .key_heads = 2, .heads = 6, .key_dim = 5, .value_dim = 4, .conv = s.ssm_conv, .log_rates = true};
+    return Mamba2Spec{.inner = 2 * s.heads * s.head_dim,
+                      .heads = s.heads,
+                      .state = s.ssm_state,
+                      .groups = s.kv_heads,
+                      .conv = s.ssm_conv,
+                      .log_rates = true};
+}
+
+inline void make_hybrid(ModelSpec& spec, const TinyShape& s) {
+    const std::string& name = spec.architecture;
+    const bool nemotron = name == "nemotron_h_moe", qwen = name.starts_with("qwen3");
+    for (size_t l = 0; l < spec.layers.size(); ++l) {
+        LayerSpec& layer = spec.layers[l];
+        AttentionSpec& a = *layer.attention();
+        if (qwen) a.gate = {.kind = GateKind::sigmoid, .beside_queries = true};
+        if (!qwen && !name.starts_with("lfm2")) a.rope = {.enabled = false};
+        if (qwen || name.starts_with("lfm2")) a.qk_norm = QkNorm::per_head;
+        if (auto* m = std::get_if<MoeSpec>(&layer.feed_forward)) {
+            m->router.normalise = name != "granitehybrid";
+            if (name == "lfm2moe" || nemotron) m->router.score = Score::sigmoid, m->router.correction_bias = true;
+            if (name == "granitehybrid") m->router.score = Score::softmax_selected;
+            if (nemotron) m->router.scale = 2.5f, m->gated = false, m->latent = s.dim / 2;
+            if (nemotron) m->activation = kernels::Activation::relu_squared;
+            if (name != "lfm2moe") m->shared_hidden = s.shared_hidden;
+            m->shared_gate = qwen;
+        }
+        if (l % 3 != (qwen ? 2u : 1u)) layer.mixer = other_mixer_of(name, s);
+        if (!nemotron) continue;
+        const DenseSpec dense{.hidden = s.hidden, .activation = kernels::Activation::relu_squared, .gated = false};
+        if (l % 3 == 2) layer.mixer = NoMixer{};
+        if (l % 3 != 2) layer.feed_forward = NoFeedForward{};
+        if (l == 5) layer.feed_forward = dense;
+    }
+}
+
 // What the families of the last years have of their own.
 inline void add_peculiarities(ModelSpec& spec, const TinyShape& s) {
     MoeSpec* first = nullptr;
@@ -101,7 +142,7 @@ inline void add_peculiarities(ModelSpec& spec, const TinyShape& s) {
         if (auto* m = std::get_if<MoeSpec>(&layer.feed_forward); m && !first) first = m;
     if (!first) return;
     MoeSpec m = *first;
-    if (spec.architecture == "granitemoe") {
+    if (spec.architecture == "granitemoe" || spec.architecture == "granitehybrid") {
         spec.embedding_scale = 3;
         spec.residual_scale = 0.5f;
         spec.logit_divisor = 2;
@@ -164,23 +205,27 @@ inline ModelSpec tiny_spec(const std::string& architecture, const TinyShape& s =
                       .dt_rank = s.ssm_dt_rank,
                       .inner_norms = is("jamba"),
                       .log_rates = true};
-    const bool mixture = !is("llama", "qwen2", "qwen3", "mamba");
+    const bool mixture = !is("llama", "qwen2", "qwen3", "mamba", "lfm2", "qwen35");
     for (int l = 0; l < s.layers; ++l) {
         LayerSpec layer{a, DenseSpec{.hidden = s.hidden}};
         if (is("mamba", "moe_mamba") || (is("jamba") && l % 3 != 1)) layer.mixer = ssm;
         if (is("mamba")) layer.feed_forward = NoFeedForward{};
-        const bool dense = (is("dots1", "deepseek2", "glm4moe") && l < s.leading_dense) || (is("jamba") && l % 2 == 0);
+        const bool dense =
+            (is("dots1", "deepseek2", "glm4moe", "lfm2moe") && l < s.leading_dense) || (is("jamba") && l % 2 == 0);
         if (mixture && !dense) layer.feed_forward = m;
         spec.layers.push_back(layer);
     }
+    if (is("lfm2", "lfm2moe", "qwen3next", "qwen35", "qwen35moe", "granitehybrid", "nemotron_h_moe"))
+        make_hybrid(spec, s);
     add_peculiarities(spec, s);
     return spec;
 }
 
 inline const std::vector<std::string>& tiny_architectures() {
-    static const std::vector<std::string> all{"llama",     "mixtral", "qwen2",      "qwen3",  "qwen2moe", "qwen3moe",
-                                              "olmoe",     "dots1",   "granitemoe", "phimoe", "gptoss",   "llama4",
-                                              "deepseek2", "glm4moe", "jamba",      "mamba",  "moe_mamba"};
+    static const std::vector<std::string> all{
+        "llama",      "mixtral", "qwen2",   "qwen3",     "qwen2moe",  "qwen3moe",  "olmoe",         "dots1",
+        "granitemoe", "phimoe",  "gptoss",  "llama4",    "deepseek2", "glm4moe",   "jamba",         "mamba",
+        "moe_mamba",  "lfm2",    "lfm2moe", "qwen3next", "qwen35",    "qwen35moe", "granitehybrid", "nemotron_h_moe"};
     return all;
 }
 

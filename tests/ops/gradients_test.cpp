@@ -96,9 +96,42 @@ TEST(Gradients, SelectiveScan) {
     }
 }
 
+TEST(Gradients, CausalConvolutionWithoutBias) {
+    GradientCheck check;
+    check.input({6, 5});
+    const Weight w = check.weight({5, 3});
+    check.run([&](Graph& g, auto x) { return causal_conv(g, x[0], w, {}, 3, {}); });
+}
+
+TEST(Gradients, MatrixState) {
+    for (const bool beta : {false, true}) {
+        GradientCheck check;
+        check.input({6, 6});
+        check.input({6, 6});
+        check.input({6, 8});
+        check.input({6, 4});
+        if (beta) check.input({6, 4});
+        check.run([&](Graph& g, auto x) {
+            const Var decay = scale(g, activate(g, x[3], nullptr, Activation::softplus), -1);
+            const Var share = beta ? activate(g, x[4], nullptr, Activation::sigmoid) : nullptr;
+            return matrix_state(g, {x[0], x[1], x[2], decay, share},
+                                {.heads = 4, .key_heads = 2, .tiled = true, .k_scale = 0.5f}, 3, {});
+        });
+    }
+}
+
+TEST(Gradients, ScaleColumns) {
+    for (const FactorOf f : {FactorOf::weight, FactorOf::minus_exp, FactorOf::exp}) {
+        GradientCheck check;
+        check.input({5, 6});
+        const Weight w = check.weight({3});
+        check.run([&](Graph& g, auto x) { return scale_columns(g, x[0], w, f); });
+    }
+}
+
 TEST(Gradients, GatedActivations) {
-    for (const Activation kind :
-         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu,
+                                  Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {
         GradientCheck check;
         check.input({4, 7});
         check.input({4, 7});
@@ -107,7 +140,8 @@ TEST(Gradients, GatedActivations) {
 }
 
 TEST(Gradients, PlainActivations) {
-    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu,
+                                  Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {
         GradientCheck check;
         check.step = 1e-3;  // relu: no element is that near its corner
         check.input({4, 7});
@@ -124,6 +158,15 @@ TEST(Gradients, AddScaleMultiplySigmoid) {
         const Var gate = sigmoid(g, linear_f32(g, x[0], w));
         const Var sum = add(g, scale(g, x[0], 0.7f), multiply_rows(g, x[1], gate));
         return add(g, sum, x[0]);  // one input used three times
+    });
+}
+
+TEST(Gradients, MultiplyRowsByAFactorAHead) {
+    GradientCheck check;
+    check.input({5, 6});
+    const Weight w = check.weight({3, 6});
+    check.run([&](Graph& g, auto x) {
+        return multiply_rows(g, x[0], activate(g, linear_f32(g, x[0], w), nullptr, Activation::softplus));
     });
 }
 

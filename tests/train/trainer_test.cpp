@@ -208,6 +208,58 @@ TEST(Trainer, WhatRunsLearns) {
     }
 }
 
+// Attention in the last of three layers, or in the second, and another mixer in the others.
+const Keys short_conv = {"model.architecture=lfm2moe", "model.other_mixer=short_conv", "model.attention_offset=1"};
+const Keys delta_net = {"model.architecture=qwen3next",
+                        "model.score=softmax",
+                        "model.correction_bias=false",
+                        "model.dense_layers=0",
+                        "model.shared_gate=true",
+                        "model.attention_gate=sigmoid",
+                        "model.attention_gate_beside_queries=true",
+                        "model.attention_offset=2",
+                        "model.other_mixer=delta_net",
+                        "model.delta_key_heads=2",
+                        "model.delta_heads=4",
+                        "model.delta_key_dim=8",
+                        "model.delta_value_dim=6"};
+const Keys mamba2 = {"model.architecture=granitehybrid",
+                     "model.qk_norm=none",
+                     "model.rope=false",
+                     "model.score=softmax_selected",
+                     "model.normalise=false",
+                     "model.correction_bias=false",
+                     "model.dense_layers=0",
+                     "model.dense_hidden=16",
+                     "model.attention_scale=0.25",
+                     "model.attention_offset=1",
+                     "model.other_mixer=mamba2",
+                     "model.mamba2_inner=64",
+                     "model.mamba2_heads=4",
+                     "model.mamba2_state=8",
+                     "model.mamba2_groups=2"};
+
+TEST(Trainer, RecurrentMixersLearnWhateverTheThreads) {
+    const ScratchDirectory dir;
+    for (const Keys& architecture : {short_conv, delta_net, mamba2}) {
+        SCOPED_TRACE(architecture.front());
+        const auto config = [&](const std::string& output, const char* threads) {
+            Keys keys = {"model.layers=3", "model.attention_period=3", "train.steps=20", threads};
+            keys.insert(keys.end(), architecture.begin(), architecture.end());
+            return toy_recipe(dir, architecture.front() + output, keys);
+        };
+        Recorder seen;
+        const TrainConfig whole = config("whole", "train.threads=1");
+        const TrainSummary straight = train(whole, {}, seen);
+        EXPECT_LT(seen.losses.back(), 0.85 * seen.losses.front());
+        const auto model = load_model(straight.checkpoint);
+        EXPECT_EQ(model->spec, model_spec(whole.model, model->spec.vocab));
+        Recorder again;
+        const TrainSummary two = train(config("other", "train.threads=2"), {}, again);
+        EXPECT_EQ(checkpoint_bytes(straight.checkpoint), checkpoint_bytes(two.checkpoint));
+    }
+}
+
 TEST(Trainer, StateSpacesResumeBitIdentically) {
     const ScratchDirectory dir;
     for (const char* compute : {"train.compute=f32", "train.compute=bf16"}) {

@@ -24,11 +24,11 @@ std::vector<float> taps_of(TensorView w_CK, int64_t begin, int64_t end) {
 // The rows of one sequence, before which there is a history or nothing.
 struct Rows {
     const float *x, *history;  // at the first channel
-    int64_t width, past;
+    int64_t width, past, history_width;
 
     const float* operator[](int64_t t) const {  // t >= −past; null: zeros
         if (t >= 0) return x + t * width;
-        return history ? history + (past + t) * width : nullptr;
+        return history ? history + (past + t) * history_width : nullptr;
     }
 };
 
@@ -38,15 +38,16 @@ void multiply_add(float* y, const float* w, const float* x, int64_t n) {
 
 }  // namespace
 
-void causal_conv(Tensor y_TC, TensorView x_TC, TensorView w_CK, TensorView bias_C, int64_t length, Tensor history) {
-    const int64_t width = x_TC.cols(), past = w_CK.cols() - 1;
+void causal_conv(Tensor y_TC, TensorView x_TC, TensorView w_CK, TensorView bias_C, int64_t length, Tensor history,
+                 int64_t first_column) {
+    const int64_t width = x_TC.cols(), past = w_CK.cols() - 1, history_width = history ? history.cols() : 0;
     assert(x_TC.rows() % length == 0 && (!history || length == x_TC.rows()));
     parallel_chunks(width, block, [&](int64_t begin, int64_t end) {
         const int64_t channels = end - begin;
         const std::vector<float> taps = taps_of(w_CK, begin, end);
-        float* before = history ? history.f32() + begin : nullptr;
+        float* before = history ? history.f32() + first_column + begin : nullptr;
         for (int64_t first = 0; first < x_TC.rows(); first += length) {
-            const Rows x{x_TC.f32() + first * width + begin, before, width, past};
+            const Rows x{x_TC.f32() + first * width + begin, before, width, past, history_width};
             for (int64_t t = 0; t < length; ++t) {
                 float* y = y_TC.f32() + (first + t) * width + begin;
                 if (bias_C)
@@ -58,7 +59,7 @@ void causal_conv(Tensor y_TC, TensorView x_TC, TensorView w_CK, TensorView bias_
                 }
             }
             for (int64_t k = 0; before && k < past; ++k)
-                std::copy_n(x[length - past + k], channels, before + k * width);
+                std::copy_n(x[length - past + k], channels, before + k * history_width);
         }
     });
 }

@@ -10,8 +10,10 @@
 
 namespace gremium::kernels {
 
-// y[t, c] = bias[c] + Σ_k w[c, k] · x[t − (K−1) + k, c]. history (may be empty): [K−1, C], the rows before the first.
-void causal_conv(Tensor y_TC, TensorView x_TC, TensorView w_CK, TensorView bias_C, int64_t length, Tensor history);
+// y[t, c] = bias[c] + Σ_k w[c, k] · x[t − (K−1) + k, c]. history (may be empty): [K−1, at least C], the rows before the
+// first, of which columns from first_column on are x's. The bias may be empty.
+void causal_conv(Tensor y_TC, TensorView x_TC, TensorView w_CK, TensorView bias_C, int64_t length, Tensor history,
+                 int64_t first_column = 0);
 // dx =, dw +=, dbias += (these two may be empty). For sequences that start from nothing.
 void causal_conv_backward(Tensor dx_TC, Tensor dw_CK, Tensor dbias_C, TensorView dy_TC, TensorView x_TC,
                           TensorView w_CK, int64_t length);

@@ -99,6 +99,7 @@ ModelSpec Architecture::from_gguf(const Metadata& metadata) const {
 }
 
 ModelSpec Architecture::from_hf(const HfConfig& config) const {
+    if (hf_model_type.empty()) fail("{}: the Hugging Face layout of {} is not verified", config.source(), name);
     const auto child = hf_child.empty() ? std::nullopt : config.child(hf_child);
     return read({.hf = child ? &*child : &config, .defaults = hf_defaults}, hf_pairing);
 }
@@ -117,6 +118,8 @@ void Architecture::to_gguf(const ModelSpec& spec, Metadata& metadata) const {
 }
 
 void Architecture::to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) const {
+    if (hf_model_type.empty())
+        fail("the Hugging Face layout of {} is not verified: it is read and written as GGUF", name);
     archs::Output out{.hf = &config};
     write(spec, out);
 }

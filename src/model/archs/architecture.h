@@ -29,6 +29,9 @@ struct Layout {
     bool columns = false;
     bool transposed = false;  // the part is the canonical matrix transposed
     bool joined = false;      // the stack's matrices lie below each other in one
+    bool less_one = false;    // of a norm: the file's numbers are smaller by 1
+    // The file's row that row r is, where a tensor has the rows of several heads by turns.
+    int64_t (*row_in_file)(const LayerSpec& layer, int64_t r) = nullptr;
     friend bool operator==(const Layout&, const Layout&) = default;
     bool plain() const { return *this == Layout{}; }
 };
@@ -40,6 +43,7 @@ struct Layout {
 struct NameRule {
     std::string_view canonical, file;
     Layout layout = {};
+    bool written = false;  // of GGUF's rules with a layout: files are written so, too
 };
 
 // Reading gives what the metadata say; what GGUF says by the presence of a tensor (tied head, biases, rotary divisors)
@@ -52,7 +56,7 @@ struct Architecture {
     std::string_view hf_class;       // config.json architectures[0]
     bool experts;                    // its feed-forward layers are mixtures
     // Read and written in this order; of keys that come again, the last one's value counts.
-    std::array<const archs::Fields*, 4> fields;
+    std::array<const archs::Fields*, 5> fields;
     std::span<const NameRule> names;  // Hugging Face's, beyond the common ones
     archs::HfDefaults hf_defaults = {};
     // GGUF's where they are not the canonical ones; those with a layout are found in older files.
@@ -68,7 +72,8 @@ struct Architecture {
     // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
-    bool without_experts = false;  // its models can be dense though `experts`
+    bool gguf_tiled_heads = false;  // DeltaNetSpec::tiled of its files
+    bool without_experts = false;   // its models can be dense though `experts`
     bool has_encoder = false;
 
     ModelSpec from_gguf(const Metadata& metadata) const;
@@ -95,6 +100,7 @@ struct Place {
     std::string name;
     Layout layout;
     bool each_expert = false;  // a tensor for every expert; of a whole stack, the first expert's is named
+    bool written = false;      // NameRule's
 };
 // In order of preference: the first is what is written.
 std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot& slot);

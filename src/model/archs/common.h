@@ -50,12 +50,37 @@ extern const Fields deepseek_mixture_fields;
 LayerPattern every(int step);
 int step_of(const Outline& outline);  // 0: there is none
 
+// "expert_gating_func" and "scoring_func".
+void read_gating(const Input& in, Outline& outline);
+void write_gating(const Outline& outline, Output& out);
+inline constexpr Field gating_function = special(read_gating, write_gating);
+
+// Models whose layers have attention or another mixer: in GGUF those without key/value heads have the other one; in
+// config.json a list says a word for each layer.
+void read_layers_without_keys(const Input& in, Outline& outline);
+void write_layers_without_keys(const Outline& outline, Output& out);
+inline constexpr Field layers_without_keys = special(read_layers_without_keys, write_layers_without_keys);
+// Granite's scales of embeddings, residuals, scores and logits.
+extern const Fields granite_scale_fields;
+// Mamba-2 in the layers without attention.
+extern const Fields mamba2_fields;
+// Of norms that config.json's models hold without the 1.
+inline constexpr Layout norm_less_one{.less_one = true};
+// What Qwen3-Next and Qwen3.5 say of their delta nets, gated attention and the layers of each.
+extern const Fields qwen_delta_fields, qwen_delta_mixture_fields;
+void read_mixer_words(const Input& in, Outline& outline, const char* name, std::string_view attention,
+                      std::string_view other);
+void write_mixer_words(const Outline& outline, Output& out, const char* name, std::string_view attention,
+                       std::string_view other);
+
 // A state space mixer: the tensor of its rates holds their logarithms in Hugging Face layout.
 int sixteenth_of_width(const Outline& outline);  // rounded up
 constexpr Field rank_of_steps(std::string_view name) {
     return field(FIELD_AT(ssm.dt_rank), {.gguf = "ssm.time_step_rank", .hf = {name}, .automatic = sixteenth_of_width});
 }
-inline constexpr Field rates_as_logarithms = special([](const Input& in, Outline& o) { o.ssm.log_rates = in.hf; });
+inline constexpr Field rates_as_logarithms = special([](const Input& in, Outline& o) {
+    o.ssm.log_rates = o.delta_net.log_rates = o.mamba2.log_rates = in.hf != nullptr;
+});
 
 inline constexpr Field second_expert = field(
     FIELD_AT(moe.router.second),

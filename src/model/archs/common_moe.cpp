@@ -11,6 +11,8 @@ namespace {
 using Score = moe::RouterPolicy::Score;
 using GroupScore = moe::RouterPolicy::GroupScore;
 
+const Word& word_of_gating(Score score) { return word_of(score == Score::sigmoid ? Score::sigmoid : Score::softmax); }
+
 void read_sparse_layers(const Input& in, Outline& outline) {
     if (!in.hf) return;
     outline.mixture_layers = every(std::max(1, in.hf->get<int32_t>("decoder_sparse_step", 1)));
@@ -44,30 +46,6 @@ constexpr Field qwen_mixture_table[] = {
     special(read_sparse_layers, write_sparse_layers),
     written("use_sliding_window", "false"),
 };
-
-const Word& word_of_gating(Score score) { return word_of(score == Score::sigmoid ? Score::sigmoid : Score::softmax); }
-
-void read_gating(const Input& in, Outline& outline) {
-    Score& score = outline.moe.router.score;
-    if (in.hf) {
-        const auto function = in.hf->get<std::string>({"scoring_func", "score_function"}, "");
-        for (const Score known : {Score::sigmoid, Score::softmax})
-            if (word_of(known).in_hf() == function) score = known;
-        return;
-    }
-    const std::string name = key(*in.gguf, "expert_gating_func");
-    const auto number = in.gguf->get<uint32_t>(name, word_of(score).gguf);
-    for (const Score known : {Score::sigmoid, Score::softmax})
-        if (word_of(known).gguf == number) score = known;
-    if (word_of(score).gguf != number)
-        fail("{}: {} is {}, expected 1 (softmax) or 2 (sigmoid)", in.source(), name, number);
-}
-
-void write_gating(const Outline& outline, Output& out) {
-    const Word& word = word_of_gating(outline.moe.router.score);
-    if (out.hf) (*out.hf)["scoring_func"] = word.in_hf();
-    if (out.gguf) out.gguf->set(key(*out.gguf, "expert_gating_func"), word.gguf);
-}
 
 // Groups count where some are left out. They are as good as their best expert with softmax (V2), as their two best with
 // sigmoids (V3). A correction is there with sigmoids; in GGUF if its tensor is.
@@ -111,7 +89,7 @@ constexpr Field deepseek_mixture_table[] = {
     field(FIELD_AT(mixture_layers.first),
           {.gguf = "leading_dense_block_count", .hf = {"first_k_dense_replace"}, .otherwise = 0}),
     special(nullptr, write_groups),
-    special(read_gating, write_gating),
+    gating_function,
     special(complete_router),
     expected("moe_layer_freq", "1"),
 };
@@ -120,5 +98,27 @@ constexpr Field deepseek_mixture_table[] = {
 
 constinit const Fields qwen_mixture_fields = qwen_mixture_table;
 constinit const Fields deepseek_mixture_fields = deepseek_mixture_table;
+
+void read_gating(const Input& in, Outline& outline) {
+    Score& score = outline.moe.router.score;
+    if (in.hf) {
+        const auto function = in.hf->get<std::string>({"scoring_func", "score_function"}, "");
+        for (const Score known : {Score::sigmoid, Score::softmax})
+            if (word_of(known).in_hf() == function) score = known;
+        return;
+    }
+    const std::string name = key(*in.gguf, "expert_gating_func");
+    const auto number = in.gguf->get<uint32_t>(name, word_of(score).gguf);
+    for (const Score known : {Score::sigmoid, Score::softmax})
+        if (word_of(known).gguf == number) score = known;
+    if (word_of(score).gguf != number)
+        fail("{}: {} is {}, expected 1 (softmax) or 2 (sigmoid)", in.source(), name, number);
+}
+
+void write_gating(const Outline& outline, Output& out) {
+    const Word& word = word_of_gating(outline.moe.router.score);
+    if (out.hf) (*out.hf)["scoring_func"] = word.in_hf();
+    if (out.gguf) out.gguf->set(key(*out.gguf, "expert_gating_func"), word.gguf);
+}
 
 }  // namespace gremium::archs

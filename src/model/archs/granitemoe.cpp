@@ -32,23 +32,28 @@ void read_shared(const Input& in, Outline& o) {
     o.moe.shared_hidden = in.number("expert_shared_feed_forward_length", "shared_intermediate_size", 0);
 }
 
-constexpr Field granitemoe_table[] = {
-    expected("attention_bias", "false"),
-    always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::softmax_selected),
-    num_experts("num_local_experts"),
-    experts_per_token,
-    width_of_experts,
+constexpr Field granite_scale_table[] = {
     field(FIELD_AT(model.embedding_scale), {.gguf = "embedding_scale", .hf = {"embedding_multiplier"}, .otherwise = 1}),
     field(FIELD_AT(model.residual_scale), {.gguf = "residual_scale", .hf = {"residual_multiplier"}, .otherwise = 1}),
     field(FIELD_AT(model.logit_divisor), {.gguf = "logit_scale", .hf = {"logits_scaling"}, .otherwise = 1}),
     field(FIELD_AT(attention.scale),
           {.gguf = "attention.scale", .hf = {"attention_multiplier"}, .otherwise = 0, .hf_otherwise = 1}),
     special(complete_scale),
+};
+
+constexpr Field granitemoe_table[] = {
+    expected("attention_bias", "false"),
+    always(FIELD_AT(moe.router.score), moe::RouterPolicy::Score::softmax_selected),
+    num_experts("num_local_experts"),
+    experts_per_token,
+    width_of_experts,
     special(read_shared, write_shared),
 };
 constexpr Fields granitemoe_fields = granitemoe_table;
 
 }  // namespace
+
+constinit const Fields granite_scale_fields = granite_scale_table;
 
 const Architecture granitemoe{
     .name = "granitemoe",
@@ -56,7 +61,7 @@ const Architecture granitemoe{
     .hf_model_type = "granitemoe",
     .hf_class = "GraniteMoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &granitemoe_fields},
+    .fields = {&decoder_fields, &granite_scale_fields, &granitemoe_fields},
     .names = granitemoe_names,
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_alias = "granitemoeshared",

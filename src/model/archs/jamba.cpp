@@ -53,9 +53,7 @@ void read_layers_of_kinds(const Input& in, Outline& o) {
         read_pattern(*in.hf, "attn", {.period = 8, .offset = 4}, o.attention_layers);
         read_pattern(*in.hf, "expert", {.period = 2, .offset = 1}, o.mixture_layers);
     }
-    for (int l = 0; in.gguf && l < o.layers; ++l)
-        if ((o.kv_heads_L.empty() ? o.attention.kv_heads : o.kv_heads_L[static_cast<size_t>(l)]) == 0)
-            o.attention_layers.except.push_back(l);
+    read_layers_without_keys(in, o);
     o.moe.router.experts = in.number("expert_count", "num_experts", in.hf ? 16 : 0);
     o.moe.router.top_k = in.number("expert_used_count", "num_experts_per_tok", in.hf ? 2 : 0);
     o.moe.hidden = o.dense.hidden;
@@ -68,10 +66,7 @@ void write_layers_of_kinds(const Outline& o, Output& out) {
         write_pattern(o.attention_layers, o.layers, "attn", *out.hf);
         write_pattern(o.mixture_layers, o.layers, "expert", *out.hf);
     } else {
-        std::vector<int32_t> kv_heads;
-        for (const LayerSpec& layer : spec_of(o).layers)
-            kv_heads.push_back(layer.ssm() ? 0 : layer.attention()->kv_heads);
-        out.gguf->set(key(*out.gguf, "attention.head_count_kv"), MetaArray(kv_heads));
+        write_layers_without_keys(o, out);
         if (r.experts == 0) return;
     }
     out.say("expert_count", "num_experts", std::max(1, r.experts));

@@ -34,6 +34,7 @@ constexpr KnownKey known_gguf_keys[] = {
     {"feed_forward_length"},
     {"rope.dimension_count"},
     {"rope.freq_base"},
+    {"rope.dimension_sections"},  // of positions that are equal for text
     {"rope.scaling.finetuned"},
     {"tensor_data_layout"},
     {"vocab_size"},
@@ -257,6 +258,25 @@ constexpr KnownKey known_hf_keys[] = {
     {"decoder_sparse_step", "1"},
     {"mamba_inner_layernorms", "true"},
     {"rms_norm", "true"},
+    {"rope_parameters.mrope_section"},
+    {"rope_parameters.mrope_interleaved"},
+    {"rope_scaling.mrope_section"},
+    {"rope_scaling.mrope_interleaved"},
+    {"full_attention_interval"},  // beside layer_types
+    {"mamba_expand"},             // beside the width of heads
+    {"expand"},
+    {"mamba_chunk_size"},
+    {"chunk_size"},
+    {"mamba_conv_bias", "true"},
+    {"use_conv_bias", "true"},
+    {"mamba_proj_bias", "false"},
+    {"mamba_hidden_act", "\"silu\""},
+    {"conv_dim"},
+    {"conv_dim_out"},
+    {"conv_use_xavier_init"},
+    {"num_heads"},
+    {"theta"},
+    {"rescale_prenorm_residual"},
     {"router_bias", "false"},
 };
 

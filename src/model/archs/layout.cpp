@@ -114,7 +114,7 @@ class Grouping {
   private:
     static Shape shape_of(const FileTensor& tensor) {
         const auto& [slot, layout] = tensor.pieces.front();
-        if (tensor.plain()) return slot.shape;
+        if (tensor.plain() || layout.less_one) return slot.shape;
         const Matrices m = tensor.matrices();
         if (layout.joined) return {m.count * m.rows, m.cols};
         if (slot.role == TensorRole::expert_bias) return {m.count, m.rows};
@@ -152,13 +152,31 @@ Matrices FileTensor::matrices() const {
 }
 
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
-            const Layout& layout, DType type) {
+            const Layout& layout, DType type, const LayerSpec* layer) {
+    if (layout.row_in_file) {
+        const int64_t bytes = row_bytes(type, shape.cols);
+        for (int64_t r = 0; r < shape.rows; ++r)
+            std::memcpy(canonical + r * bytes, file + layout.row_in_file(*layer, r) * bytes,
+                        static_cast<size_t>(bytes));
+        return;
+    }
     copy(canonical, steps_of(shape), file, steps_in_file(shape, file_shape, layout), shape, type);
 }
 
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
-             const Layout& layout, DType type) {
+             const Layout& layout, DType type, const LayerSpec* layer) {
+    if (layout.row_in_file) {
+        const int64_t bytes = row_bytes(type, shape.cols);
+        for (int64_t r = 0; r < shape.rows; ++r)
+            std::memcpy(file + layout.row_in_file(*layer, r) * bytes, canonical + r * bytes,
+                        static_cast<size_t>(bytes));
+        return;
+    }
     copy(file, steps_in_file(shape, file_shape, layout), canonical, steps_of(shape), shape, type);
+}
+
+void shift_norm(Tensor norm, const Layout& layout, float sign) {
+    for (int64_t i = 0; layout.less_one && i < norm.count(); ++i) norm.f32()[i] += sign;
 }
 
 std::vector<FileTensor> hf_tensors(const Architecture& architecture, const ModelSpec& spec) {
@@ -166,6 +184,9 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
     for (TensorSlot slot : tensor_slots(spec)) {
         const Place place = hf_places(architecture, slot).front();
         if (is_row(slot)) slot.shape = {1, slot.shape[0]};
+        const bool column = slot.shape.rank == 2 && slot.shape[1] == 1;
+        const bool by_head = column && (slot.role == TensorRole::rates || slot.role == TensorRole::skip);
+        if (by_head || slot.role == TensorRole::norm) slot.shape = Shape{slot.shape.count()};
         if (slot.role == TensorRole::filter) slot.shape = {slot.shape[0], 1, slot.shape[1]};
         if (!place.each_expert) {
             grouping.add(place, slot);

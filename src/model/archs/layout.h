@@ -21,10 +21,13 @@ Matrices in_file(const Layout& layout, const Matrices& canonical, int64_t extent
 
 // Copies all matrices out of or into their places; `type` is that of both sides, and where rows do not stay rows not
 // quantised.
+// `layer`: of the tensor, for a layout that places rows by it. What is less by one is so afterwards, too.
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
-            const Layout& layout, DType type);
+            const Layout& layout, DType type, const LayerSpec* layer = nullptr);
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
-             const Layout& layout, DType type);
+             const Layout& layout, DType type, const LayerSpec* layer = nullptr);
+// f32 numbers of a file's norm as canonical ones (sign 1), and back (−1).
+void shift_norm(Tensor norm, const Layout& layout, float sign);
 
 // A tensor of a file and what it holds.
 struct FileTensor {

@@ -20,7 +20,8 @@ void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>
         if (auto* m = std::get_if<MoeSpec>(&spec.layers[l].feed_forward)) {
             m->router.correction_bias &= has("exp_probs_b.bias", TensorRole::correction);
             if (!has("ffn_gate_inp.weight", TensorRole::router) && has("ffn_up.weight", TensorRole::matrix))
-                spec.layers[l].feed_forward = DenseSpec{.hidden = m->hidden, .activation = m->activation};
+                spec.layers[l].feed_forward =
+                    DenseSpec{.hidden = m->hidden, .activation = m->activation, .gated = m->gated};
         }
     }
 }

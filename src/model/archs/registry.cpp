@@ -97,7 +97,7 @@ void for_each_rule(std::span<const NameRule> rules, std::string_view name, Found
 Place place_of(const NameRule& rule, std::string_view suffix, const TensorSlot& slot) {
     std::string name = fill(fill(rule.file, "{l}", slot.layer), "{e}", std::max(0, slot.expert));
     name = with_alternative(name, slot.name.starts_with(encoder));
-    return {name + std::string(suffix), rule.layout, rule.file.find("{e}") != std::string_view::npos};
+    return {name + std::string(suffix), rule.layout, rule.file.find("{e}") != std::string_view::npos, rule.written};
 }
 
 std::vector<Place> places(std::span<const NameRule> rules, const TensorSlot& slot) {
@@ -131,17 +131,20 @@ void add_stacks(const TensorSlot& slot, std::vector<Place>& result) {
 std::span<const Architecture* const> architectures() {
     using namespace archs;
     static constexpr const Architecture* all[] = {
-        &llama,   &mixtral, &qwen2,  &qwen3,     &qwen2moe, &qwen3moe, &olmoe, &dots1,     &granitemoe,
-        &phimoe,  &gptoss,  &llama4, &deepseek2, &glm4moe,  &jamba,    &mamba, &moe_mamba, &switch_transformers,
-        &nllb_moe};
+        &llama,         &mixtral,        &qwen2,      &qwen3,     &qwen2moe,  &qwen3moe,
+        &olmoe,         &dots1,          &granitemoe, &phimoe,    &gptoss,    &llama4,
+        &deepseek2,     &glm4moe,        &jamba,      &mamba,     &moe_mamba, &switch_transformers,
+        &nllb_moe,      &lfm2,           &lfm2moe,    &qwen3next, &qwen35,    &qwen35moe,
+        &granitehybrid, &nemotron_h_moe, &kimi_linear};
     return all;
 }
 
 std::string supported_architectures() {
     std::vector<std::string> names;
     for (const Architecture* a : architectures())
-        names.push_back(a->name == a->hf_model_type ? std::string(a->name)
-                                                    : fmt::format("{} ({})", a->name, a->hf_model_type));
+        names.push_back(a->name == a->hf_model_type || a->hf_model_type.empty()
+                            ? std::string(a->name)
+                            : fmt::format("{} ({})", a->name, a->hf_model_type));
     std::ranges::sort(names);
     return fmt::format("{}", fmt::join(names, ", "));
 }
@@ -161,7 +164,7 @@ const Architecture& architecture_of(const Metadata& metadata) {
 const Architecture& architecture_of(const HfConfig& config) {
     const auto type = config.require<std::string>("model_type");
     for (const Architecture* a : architectures())
-        if (a->hf_model_type == type || (!a->hf_alias.empty() && a->hf_alias == type)) return *a;
+        if ((!type.empty() && a->hf_model_type == type) || (!a->hf_alias.empty() && a->hf_alias == type)) return *a;
     fail("{}: model_type \"{}\" is not supported; supported: {}", config.source(), type, supported_architectures());
 }
 
@@ -181,7 +184,8 @@ std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot&
 
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
     std::vector<Place> result = places(architecture.gguf_names, slot);
-    if (result.empty() || !result.front().layout.plain()) result.insert(result.begin(), Place{slot.name, {}});
+    if (result.empty() || !(result.front().layout.plain() || result.front().written))
+        result.insert(result.begin(), Place{slot.name, {}});
     std::ranges::move(places(other_gguf_names, slot), std::back_inserter(result));
     return result;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/error.h"
+
 namespace gremium {
 
 namespace {
@@ -45,6 +47,37 @@ std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot,
         if (!paired_anew) return head * rows_of_head + row;
         const bool interleaved = b.rope.pairing == kernels::RopePairing::interleaved;
         return head * rows_of_head + (interleaved ? half_split_of(row, n) : interleaved_of(row, n));
+    });
+}
+
+std::vector<std::byte> permuted_value_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
+                                            const ModelSpec& to) {
+    if (slot.layer < 0 || slot.of_encoder || slot.part != BlockPart::mixer) return {};
+    const auto net = [&](const ModelSpec& spec) { return std::get_if<DeltaNetSpec>(&layer_of(spec, slot)->mixer); };
+    const DeltaNetSpec* const a = net(from);
+    if (!a || a->tiled == net(to)->tiled || slot.role == TensorRole::norm) return {};
+    const int64_t groups = a->key_heads, each = a->heads / groups;
+    // Tiled head j·G + i is grouped head i·(H / G) + j.
+    const auto source = [&](int64_t head) {
+        return a->tiled ? head % each * groups + head / each : head % groups * each + head / groups;
+    };
+    if (slot.name.ends_with("ssm_out.weight")) {
+        const int64_t rows = tensor.rows(), bytes = row_bytes(tensor.dtype, a->value_dim);
+        if (a->value_dim % info(tensor.dtype).block != 0)
+            fail("tensor {} of {} has heads of {} columns, whose order cannot change", slot.name,
+                 info(tensor.dtype).name, a->value_dim);
+        std::vector<std::byte> result(static_cast<size_t>(tensor.bytes()));
+        for (int64_t i = 0; i < rows * a->heads; ++i)
+            std::memcpy(result.data() + i * bytes,
+                        tensor.data + (i / a->heads * a->heads + source(i % a->heads)) * bytes,
+                        static_cast<size_t>(bytes));
+        return result;
+    }
+    // Queries and keys may come before the values.
+    const int64_t rows = tensor.shape[0], first = rows > a->values() ? 2 * a->keys() : 0;
+    const int64_t of_head = (rows - first) / a->heads;
+    return take_rows(tensor, rows, [&](int64_t r) {
+        return r < first ? r : first + source((r - first) / of_head) * of_head + (r - first) % of_head;
     });
 }
 

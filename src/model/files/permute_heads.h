@@ -14,4 +14,8 @@ namespace gremium {
 std::vector<std::byte> permuted_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
                                       const ModelSpec& to);
 
+// The same for the value heads of a delta net, whose order may differ (DeltaNetSpec::tiled).
+std::vector<std::byte> permuted_value_heads(TensorView tensor, const TensorSlot& slot, const ModelSpec& from,
+                                            const ModelSpec& to);
+
 }  // namespace gremium

@@ -75,12 +75,18 @@ class TensorSource {
         const int end = first + static_cast<int>(archs::matrices_of(slot).count);
         for (int m = first; m < end; ++m) {
             std::vector<std::byte> converted;
-            const TensorView view = matrix_as_item(slot, m, item, converted);
-            const std::vector<std::byte> rearranged = slot.role == TensorRole::rates
-                                                          ? converted_rates(view, slot)
-                                                          : permuted_heads(view, slot, model_.spec, written_);
-            writer.write(item.tensor.name, rearranged.empty() ? std::span(view.data, static_cast<size_t>(view.bytes()))
-                                                              : std::span(rearranged));
+            TensorView view = matrix_as_item(slot, m, item, converted);
+            const auto become = [&](std::vector<std::byte> bytes) {
+                if (bytes.empty()) return;
+                const bool grown = std::cmp_greater(bytes.size(), view.bytes());
+                if (grown) view.shape.dim[0] *= std::ssize(bytes) / view.bytes();
+                converted = std::move(bytes);
+                view.data = converted.data();
+            };
+            if (slot.role == TensorRole::rates) become(converted_rates(view, slot));
+            become(permuted_heads(view, slot, model_.spec, written_));
+            become(permuted_value_heads(view, slot, model_.spec, written_));
+            writer.write(item.tensor.name, {view.data, static_cast<size_t>(view.bytes())});
         }
     }
 
@@ -95,7 +101,8 @@ class TensorSource {
                 shape.count = 1;
                 std::vector<std::byte> converted;
                 archs::scatter(matrix_as_item(slot, m, item, converted).data, shape, bytes.data(), file, layout,
-                               item.dtype);
+                               item.dtype, layer_of(written_, slot));
+                if (layout.less_one) archs::shift_norm({bytes.data(), item.dtype, slot.shape}, layout, -1);
             }
             writer.write(item.tensor.name, bytes);
         }
@@ -104,13 +111,16 @@ class TensorSource {
     // Rates A as the file has them: themselves or ln(−A). Empty when the model has them so.
     std::vector<std::byte> converted_rates(TensorView view, const TensorSlot& slot) const {
         const auto logarithms = [&](const ModelSpec& spec) {
-            return spec.layers[static_cast<size_t>(slot.layer)].ssm()->log_rates;
+            return *log_rates_of(spec.layers[static_cast<size_t>(slot.layer)]);
         };
         if (logarithms(model_.spec) == logarithms(written_)) return {};
+        // Kimi's bounded decays have positive rates.
+        const auto* net = std::get_if<DeltaNetSpec>(&layer_of(model_.spec, slot)->mixer);
+        const float sign = net && net->lower_bound < 0 ? 1 : -1;
         std::vector<float> rates = to_floats(view);
         for (float& rate : rates) {
             const float said = rate;
-            rate = logarithms(written_) ? std::log(-rate) : -std::exp(rate);
+            rate = logarithms(written_) ? std::log(sign * rate) : sign * std::exp(rate);
             if (!std::isfinite(rate))
                 fail("{}: tensor {}: the rate {} has no {}", model_.source, slot.name, said,
                      logarithms(written_) ? "logarithm" : "exponential");
@@ -174,7 +184,12 @@ void require_same(const ModelSpec& written, ModelSpec understood, const std::str
 
 void set_log_rates(ModelSpec& spec, bool log_rates) {
     for (LayerSpec& layer : spec.layers)
-        if (SsmSpec* ssm = layer.ssm()) ssm->log_rates = log_rates;
+        if (bool* own = log_rates_of(layer)) *own = log_rates;
+}
+
+void set_tiled_heads(ModelSpec& spec, bool tiled) {
+    for (LayerSpec& layer : spec.layers)
+        if (auto* net = std::get_if<DeltaNetSpec>(&layer.mixer)) net->tiled = tiled;
 }
 
 void set_pairing(ModelSpec& spec, RopePairing pairing) {
@@ -191,6 +206,7 @@ const Vocabulary* vocabulary_of(const Model& model, const std::string& path) {
 ModelSpec spec_for_gguf(ModelSpec spec, const Architecture& architecture) {
     set_pairing(spec, architecture.gguf_pairing);
     set_log_rates(spec, false);
+    set_tiled_heads(spec, architecture.gguf_tiled_heads);
     if (architecture.gguf_needs_head) spec.tied_head = false;
     if (architecture.gguf_needs_own_keys) for_each_attention(spec, [](AttentionSpec& a) { a.kv_heads = a.heads; });
     return spec;
@@ -313,6 +329,7 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
     ModelSpec written = model.spec;
     set_pairing(written, architecture.hf_pairing);
     set_log_rates(written, true);
+    set_tiled_heads(written, false);
     require_same(written, architecture.from_hf(HfConfig(nlohmann::json(config), path.string())), path.string());
 
     NewDirectory directory(path);

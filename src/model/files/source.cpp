@@ -40,7 +40,8 @@ bool same_but_for_ones(const Shape& a, const Shape& b) {
 // Kernels want norms, biases and the like in f32.
 bool is_small(const TensorSlot& slot) {
     return slot.shape.rank == 1 || slot.role == TensorRole::expert_bias || slot.role == TensorRole::filter ||
-           slot.role == TensorRole::rates || slot.role == TensorRole::relative_bias;
+           slot.role == TensorRole::rates || slot.role == TensorRole::skip || slot.role == TensorRole::norm ||
+           slot.role == TensorRole::relative_bias;
 }
 
 }  // namespace
@@ -82,7 +83,9 @@ bool Source::is_further(std::string_view name, std::string_view before) const {
 
 Weight Source::take(const std::string& name, const TensorSlot& slot) {
     TensorView view = numbers(name);
-    if (!same_but_for_ones(view.shape, slot.shape))
+    // A norm of groups may be written as one vector.
+    const bool flat = slot.role == TensorRole::norm && view.shape == Shape{slot.shape.count()};
+    if (!flat && !same_but_for_ones(view.shape, slot.shape))
         fail("{}: tensor {} has shape {}, expected {}", tensors().source(), name, to_string(view.shape),
              to_string(slot.shape));
     view = kept(reshape(view, slot.shape));
@@ -153,7 +156,13 @@ Weight Source::take_part(const Place& place, const TensorSlot& slot) {
         view = *widened;
     }
     const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
-    archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype);
+    archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype, layer_of(spec_, slot));
+    if (place.layout.less_one) {
+        const OwnedTensor& norm = storage_.converted.emplace_back(DType::f32, slot.shape);
+        convert(copy, norm);
+        archs::shift_norm(norm, place.layout, 1);
+        return {norm, {}};
+    }
     return {is_small(slot) ? as_f32(copy) : copy, {}};
 }
 

@@ -5,14 +5,18 @@
 #include <variant>
 
 #include "model/layers/attention/attention.h"
+#include "model/layers/delta_net/delta_net.h"
 #include "model/layers/dense/dense.h"
+#include "model/layers/mamba2/mamba2.h"
 #include "model/layers/mixture/mixture.h"
 #include "model/layers/no_feed_forward.h"
+#include "model/layers/no_mixer.h"
+#include "model/layers/short_conv/short_conv.h"
 #include "model/layers/state_space/state_space.h"
 
 namespace gremium {
 
-using Mixer = std::variant<AttentionSpec, SsmSpec>;
+using Mixer = std::variant<AttentionSpec, SsmSpec, ShortConvSpec, DeltaNetSpec, Mamba2Spec, NoMixer>;
 using FeedForward = std::variant<DenseSpec, MoeSpec, NoFeedForward>;
 
 template <typename Kinds>

@@ -30,6 +30,22 @@ AttentionSpec attention_in(const Outline& o, int layer) {
     return a;
 }
 
+Mixer other_mixer(const Outline& o) {
+    switch (o.other) {
+        case OtherMixer::short_conv: {
+            ShortConvSpec conv = o.short_conv;
+            conv.channels = o.model.dim;
+            return conv;
+        }
+        case OtherMixer::delta_net:
+            return o.delta_net;
+        case OtherMixer::mamba2:
+            return o.mamba2;
+        default:
+            return o.ssm;
+    }
+}
+
 LayerSpec layer_in(const Outline& o, int layer) {
     LayerSpec result;
     const bool attention = o.attention_layers.holds(layer);
@@ -38,16 +54,17 @@ LayerSpec layer_in(const Outline& o, int layer) {
     else if (o.other_mixer)
         result.mixer = *o.other_mixer;
     else
-        result.mixer = o.ssm;
+        result.mixer = other_mixer(o);
     if (o.mixture_layers.holds(layer)) {
         result.feed_forward = o.moe;
-    } else if (o.others_dense) {
+    } else if (o.one_part ? of_layer(o.hidden_L, layer, 0) > 0 : o.others_dense) {
         DenseSpec dense = o.dense;
         dense.hidden = of_layer(o.hidden_L, layer, dense.hidden);
         result.feed_forward = dense;
     } else {
         result.feed_forward = NoFeedForward{};
     }
+    if (o.one_part && result.has_feed_forward()) result.mixer = NoMixer{};
     if (attention && o.encoder) result.cross = *result.attention();
     return result;
 }
@@ -98,6 +115,23 @@ void outline_attention(const ModelSpec& spec, Outline& o) {
     o.kv_heads_L = unless_one(std::move(o.kv_heads_L));
 }
 
+void outline_mixer(const Mixer& mixer, Outline& o) {
+    if (const auto* ssm = std::get_if<SsmSpec>(&mixer)) {
+        o.ssm = *ssm;
+    } else if (const auto* conv = std::get_if<ShortConvSpec>(&mixer)) {
+        o.short_conv = *conv;
+        o.other = OtherMixer::short_conv;
+    } else if (const auto* net = std::get_if<DeltaNetSpec>(&mixer)) {
+        o.delta_net = *net;
+        o.other = OtherMixer::delta_net;
+    } else if (const auto* mamba = std::get_if<Mamba2Spec>(&mixer)) {
+        o.mamba2 = *mamba;
+        o.other = OtherMixer::mamba2;
+    } else if (!std::holds_alternative<AttentionSpec>(mixer) && !std::holds_alternative<NoMixer>(mixer)) {
+        o.other_mixer = mixer;
+    }
+}
+
 void outline_feed_forward(const ModelSpec& spec, Outline& o) {
     const MoeSpec* moe = nullptr;
     const DenseSpec* dense = nullptr;
@@ -105,6 +139,7 @@ void outline_feed_forward(const ModelSpec& spec, Outline& o) {
         if (!moe) moe = layer.moe();
         if (!dense) dense = layer.dense();
         o.others_dense = o.others_dense && layer.has_feed_forward();
+        o.one_part = o.one_part || !layer.has_mixer();
     }
     if (moe) o.moe = *moe;
     if (dense)
@@ -113,7 +148,7 @@ void outline_feed_forward(const ModelSpec& spec, Outline& o) {
         // All layers are mixtures, but readers of the files require some width.
         o.dense.hidden = o.moe.hidden;
     for (const LayerSpec& layer : spec.layers)
-        o.hidden_L.push_back(layer.dense() ? layer.dense()->hidden : o.dense.hidden);
+        o.hidden_L.push_back(layer.dense() ? layer.dense()->hidden : o.one_part ? 0 : o.dense.hidden);
     o.hidden_L = unless_one(std::move(o.hidden_L));
 }
 
@@ -152,10 +187,7 @@ Outline outline_of(const ModelSpec& spec) {
     o.attention_layers = pattern_of(spec, [](const LayerSpec& layer) { return layer.attention() != nullptr; });
     o.mixture_layers = pattern_of(spec, [](const LayerSpec& layer) { return layer.moe() != nullptr; });
     for (auto layer = spec.layers.rbegin(); layer != spec.layers.rend(); ++layer) {
-        if (const SsmSpec* ssm = layer->ssm())
-            o.ssm = *ssm;
-        else if (!layer->attention())
-            o.other_mixer = layer->mixer;
+        outline_mixer(layer->mixer, o);
     }
     outline_attention(spec, o);
     outline_feed_forward(spec, o);

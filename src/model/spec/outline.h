@@ -19,19 +19,27 @@ struct LayerPattern {
     friend bool operator==(const LayerPattern&, const LayerPattern&) = default;
 };
 
+// The mixer of layers without attention.
+enum class OtherMixer : uint8_t { state_space, short_conv, delta_net, mamba2 };
+
 struct Outline {
     ModelSpec model;  // without layers and encoder
     int layers = 0;
     // For every layer that has one. head_dim 0: dim / heads; value_dim and rope.dims 0: head_dim.
     AttentionSpec attention;
     SsmSpec ssm;
+    ShortConvSpec short_conv;
+    DeltaNetSpec delta_net;
+    Mamba2Spec mamba2;
     DenseSpec dense;
     MoeSpec moe;
-    // Layers outside attention_layers have a state space mixer, or other_mixer if it is set. Layers outside
-    // mixture_layers have a dense feed-forward, or none if others_dense is false.
+    // Layers outside attention_layers have this mixer, or other_mixer if it is set. Layers outside mixture_layers have a dense feed-forward, or none if others_dense is false.
+    OtherMixer other = OtherMixer::state_space;
     std::optional<Mixer> other_mixer = {};
     LayerPattern attention_layers, mixture_layers{.period = 0};
     bool others_dense = true;
+    // Layers are one part each: a mixture, a dense feed-forward where hidden_L has its width, or else a mixer.
+    bool one_part = false;
     // Every whole_period-th layer sees the whole context; window and chunk apply to the layers between. 0: no layer
     // does. If layers that see the whole context are not rotated (whole_rotated), temperature applies to them only, and
     // a norm after rotation to the others only.

@@ -33,6 +33,7 @@ struct LayerSpec {
     AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
     const SsmSpec* ssm() const { return std::get_if<SsmSpec>(&mixer); }
     SsmSpec* ssm() { return std::get_if<SsmSpec>(&mixer); }
+    bool has_mixer() const { return !std::holds_alternative<NoMixer>(mixer); }
     const DenseSpec* dense() const { return std::get_if<DenseSpec>(&feed_forward); }
     bool has_feed_forward() const { return !std::holds_alternative<NoFeedForward>(feed_forward); }
     const MoeSpec* moe() const { return std::get_if<MoeSpec>(&feed_forward); }
@@ -56,6 +57,20 @@ struct ModelSpec {
     int decoder_start = -1;  // the token that the decoder begins with
     friend bool operator==(const ModelSpec&, const ModelSpec&) = default;
 };
+
+// Of a mixer with rates A, whether its tensor holds ln(−A); null for others. `Layer` is LayerSpec or const LayerSpec.
+template <typename Layer>
+auto* log_rates_of(Layer& layer) {
+    using Flag = std::conditional_t<std::is_const_v<Layer>, const bool, bool>;
+    return std::visit(
+        [](auto& kind) -> Flag* {
+            if constexpr (requires { kind.log_rates; })
+                return &kind.log_rates;
+            else
+                return nullptr;
+        },
+        layer.mixer);
+}
 
 // Calls visit(attention) for every layer that has attention. `Spec` is ModelSpec or const ModelSpec.
 template <typename Spec, typename Visit>

@@ -12,8 +12,10 @@ namespace {
 
 void list_layer(const LayerSpec& spec, LayerWeights& w, int layer, TensorList& list) {
     const auto fill = [&](const auto& part, auto& weights) { list_tensors(part, weights, list); };
-    list.enter(layer, BlockPart::mixer_norm);
-    list.norm("attn_norm", w.mixer_norm);
+    if (spec.has_mixer()) {
+        list.enter(layer, BlockPart::mixer_norm);
+        list.norm("attn_norm", w.mixer_norm);
+    }
     list.enter(layer, BlockPart::mixer);
     visit_kind(spec.mixer, w.mixer, fill);
     if (spec.cross) {

@@ -34,9 +34,12 @@ void validate(const ModelSpec& spec, const std::string& source) {
         if (const MoeSpec* moe = layer.moe(); moe && moe->router.experts > max_elements / spec.dim / moe->hidden)
             fail("{}: layer {} has {} experts {} wide, more than any file can hold", source, l, moe->router.experts,
                  moe->hidden);
+        if (!layer.has_mixer() && !layer.has_feed_forward()) fail("{}: layer {} has no part at all", source, l);
         if (layer.cross.has_value() != static_cast<bool>(spec.encoder))
             fail("{}: layer {} {} an encoder to attend to", source, l, layer.cross ? "lacks" : "does not look at");
         if (layer.cross) check(*layer.cross, here);
+        if (layer.cross && layer.cross->gate.kind != GateKind::none)
+            fail("{}: layer {}: attention to an encoder has no gate of its results", source, l);
     }
     if (!spec.encoder) return;
     const ModelSpec& encoder = *spec.encoder;

@@ -27,7 +27,7 @@ void check_router(const moe::RouterPolicy& r, const Check& check) {
 }
 
 void list_experts(const MoeSpec& m, TensorList& list) {
-    const int64_t E = m.router.experts, F = m.hidden, D = list.dim();
+    const int64_t E = m.router.experts, F = m.hidden, D = m.latent > 0 ? m.latent : list.dim();
     const TensorTraits gate{.matrix = Matrix::gate}, up{.matrix = Matrix::up},
         down{.matrix = Matrix::down, .spread = Spread::residual};
     if (m.gated) list.experts("ffn_gate_exps.weight", &ExpertWeights::gate, {E, F, D}, TensorRole::expert, gate);
@@ -47,6 +47,7 @@ void check(const MoeSpec& m, const Check& check) {
     check_router(m.router, check);
     check.range(m.hidden, 1, max_width, "the width of an expert");
     check_activation(m.activation, check);
+    check.range(m.latent, 0, max_width, "the latent width of experts");
     check.range(m.shared_hidden, 0, max_width, "the width of the shared experts");
     if (m.shared_gate && m.shared_hidden == 0)
         fail("{}: a gate for shared experts, but no shared experts", check.source);
@@ -57,6 +58,10 @@ void list_tensors(const MoeSpec& m, MoeWeights& w, TensorList& list) {
     list.add("ffn_gate_inp.weight", w.router, {E, list.dim()}, TensorRole::router);
     if (m.router_bias) list.add("ffn_gate_inp.bias", w.router_bias, {E}, TensorRole::router_bias);
     if (m.router.correction_bias) list.add("exp_probs_b.bias", w.correction, {E}, TensorRole::correction);
+    if (m.latent > 0) {
+        list.matrix("ffn_latent_down", w.latent_down, m.latent, list.dim());
+        list.matrix("ffn_latent_up", w.latent_up, list.dim(), m.latent, {.spread = Spread::residual});
+    }
     list_experts(m, list);
     if (m.shared_hidden > 0) list_matrices("_shexp", {.hidden = m.shared_hidden, .gated = m.gated}, w.shared, list);
     if (m.shared_gate) list.add("ffn_gate_inp_shexp.weight", w.shared_gate, {list.dim()}, TensorRole::shared_gate);
@@ -66,6 +71,7 @@ int64_t forward_bytes(const MoeSpec& m, int64_t dim, const RowBytes& t) {
     const RowBytes routed{t.tokens * m.router.top_k, t.type};
     int64_t sum = 2 * t.f32(m.router.experts) + t.f32(m.router.top_k);  // logits, scores, weights
     sum += forward_bytes(DenseSpec{.hidden = m.hidden, .gated = m.gated}, dim, routed) + t.f32(dim);
+    if (m.latent > 0) sum += t(m.latent) + 2 * t(dim);
     if (m.router.weight_on_input) sum += routed(dim);
     if (m.shared_hidden > 0) sum += forward_bytes(DenseSpec{.hidden = m.shared_hidden}, dim, t);
     if (m.shared_gate) sum += t(dim) + 2 * t.f32(1);

@@ -27,8 +27,11 @@ Var layer_forward(Graph& g, Var x_TD, const MoeSpec& m, const MoeWeights& w, int
                                   .sequences = context.sequence_T,
                                   .hooked = context.hooked,
                                   .noise_seed = context.noise_seed,
-                                  .layer = layer};
-    moe::MoeOutput out = moe::mixture(g, x_TD, m.router, inputs, *context.model.experts, m.activation);
+                                  .layer = layer,
+                                  .reads_TD = m.latent > 0 ? x_TD : nullptr,
+                                  .expanded_by = m.latent > 0 ? &w.latent_up : nullptr};
+    const Var seen = m.latent > 0 ? ops::linear(g, x_TD, w.latent_down) : x_TD;
+    moe::MoeOutput out = moe::mixture(g, seen, m.router, inputs, *context.model.experts, m.activation);
     routing = {layer, std::move(out.routing.load_E), out.routing.balance_loss, out.routing.z_loss};
     if (m.shared_hidden == 0) return out.y_TD;
     const Var shared = shared_experts(g, x_TD, m, w);

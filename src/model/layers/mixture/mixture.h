@@ -15,6 +15,7 @@ struct MoeWeights {
     ops::Weight correction;   // [E]
     ops::Weight shared_gate;  // [1, D]
     DenseWeights shared;
+    ops::Weight latent_down, latent_up;  // [L, D], [D, L]
 };
 
 struct MoeSpec {
@@ -29,6 +30,7 @@ struct MoeSpec {
     bool gated = true;         // as DenseSpec's
     int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
     bool shared_gate = false;  // multiplies the shared output by σ(w·x)
+    int latent = 0;  // width of the latent vector that the routed experts work in (Nemotron 3); 0: the model's
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
 };
 
