@@ -144,12 +144,11 @@ TEST_P(Invariants, RecomputationChangesNoBit) {
     for (size_t l = 0; l < kept.routing.size(); ++l) EXPECT_EQ(kept.routing[l].load_E, recomputed.routing[l].load_E);
 }
 
-// Of the whole model with recurrent layers, along a random direction in each tensor.
+// Of the whole model, along the gradient of each tensor. Mamba's scan is checked alone: here, steps change routes.
 TEST_P(Invariants, GradientsOfRecurrentModelsEqualDifferences) {
     const ModelSpec spec = tiny_spec(GetParam());
-    const bool recurrent =
-        std::ranges::any_of(spec.layers, [](const LayerSpec& l) { return !cache_of(l).states.empty(); });
-    if (!recurrent) GTEST_SKIP() << "no recurrent layer";
+    const auto is_new = [](const LayerSpec& l) { return !cache_of(l).states.empty() && !l.ssm(); };
+    if (std::ranges::none_of(spec.layers, is_new)) GTEST_SKIP() << "no recurrent layer but Mamba's";
     const auto tensors = tiny_tensors(spec);
     const Trained trained = run(spec, *tensors, 12, true);
     for (auto& [name, tensor] : *tensors) {
@@ -169,7 +168,8 @@ TEST_P(Invariants, GradientsOfRecurrentModelsEqualDifferences) {
                     static_cast<float>(before[static_cast<size_t>(i)] + step * gradient[static_cast<size_t>(i)] / norm);
             return run(spec, *tensors, 12, true).loss;
         };
-        constexpr double h = 3e-3;
+        // Steps that change the loss about as much: steep directions are curved, too.
+        const double h = 2e-3 / std::max(norm, 1.0);
         const double difference = (loss_at(h) - loss_at(-h)) / (2 * h);
         std::copy(before.begin(), before.end(), values);
         EXPECT_NEAR(difference, norm, 0.03 * norm + 2e-4) << name;

@@ -11,13 +11,16 @@ namespace {
 
 class Recurrent : public testing::TestWithParam<std::string> {};
 
-// Pieces of whole chunks; then tokens that are read one by one, or a few at once.
+// Of the mixers: with mixtures, experts' products have other kernels for few rows.
 TEST_P(Recurrent, PiecesOfWholeChunksGiveTheSameBits) {
-    const auto model = tiny_model(GetParam(), {.context = 512});
+    ModelSpec spec = tiny_spec(GetParam(), {.context = 512});
+    for (LayerSpec& layer : spec.layers)
+        if (layer.moe()) layer.feed_forward = DenseSpec{.hidden = 24};
+    const auto model = tiny_model(spec, tiny_tensors(spec));
     const auto tokens = random_tokens(model->spec.vocab, 3 * kernels::matrix_state_chunk);
     const auto whole = all_logprobs(model, tokens, {.prefill_chunk = 3 * kernels::matrix_state_chunk});
     for (const int64_t chunks : {1, 2})
-        EXPECT_EQ(all_logprobs(model, tokens, {.prefill_chunk = chunks * kernels::matrix_state_chunk}), whole)
+        EXPECT_TRUE(all_logprobs(model, tokens, {.prefill_chunk = chunks * kernels::matrix_state_chunk}) == whole)
             << chunks;
 }
 

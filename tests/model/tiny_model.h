@@ -102,7 +102,7 @@ inline Mixer other_mixer_of(const std::string& architecture, const TinyShape& s)
             .key_heads = 2, .heads = 6, .key_dim = 5, .value_dim = 4, .conv = s.ssm_conv, .log_rates = true};
     return Mamba2Spec{.inner = 2 * s.heads * s.head_dim,
                       .heads = s.heads,
-                      .state = s.ssm_state,
+                      .state = s.ssm_state + 3,
                       .groups = s.kv_heads,
                       .conv = s.ssm_conv,
                       .log_rates = true};

@@ -209,7 +209,8 @@ TEST(Trainer, WhatRunsLearns) {
 }
 
 // Attention in the last of three layers, or in the second, and another mixer in the others.
-const Keys short_conv = {"model.architecture=lfm2moe", "model.other_mixer=short_conv", "model.attention_offset=1"};
+const Keys short_conv = {"model.architecture=lfm2moe", "model.other_mixer=short_conv", "model.attention_offset=1",
+                         "model.shared_hidden=0"};
 const Keys delta_net = {"model.architecture=qwen3next",
                         "model.score=softmax",
                         "model.correction_bias=false",

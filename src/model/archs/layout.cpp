@@ -101,9 +101,10 @@ bool is_row(const TensorSlot& slot) { return slot.role == TensorRole::shared_gat
 
 class Grouping {
   public:
-    void add(const Place& place, const TensorSlot& slot) {
+    // `shape`: the file's, where the tensor is that of the slot.
+    void add(const Place& place, const TensorSlot& slot, const Shape& shape) {
         const auto [known, added] = index_.emplace(place.name, tensors_.size());
-        if (added) tensors_.push_back({place.name, {}, {}});
+        if (added) tensors_.push_back({place.name, shape, {}});
         tensors_[known->second].pieces.push_back({slot, place.layout});
     }
     std::vector<FileTensor> finish() {
@@ -114,7 +115,7 @@ class Grouping {
   private:
     static Shape shape_of(const FileTensor& tensor) {
         const auto& [slot, layout] = tensor.pieces.front();
-        if (tensor.plain() || layout.less_one) return slot.shape;
+        if (tensor.plain() || layout.less_one) return tensor.shape;
         const Matrices m = tensor.matrices();
         if (layout.joined) return {m.count * m.rows, m.cols};
         if (slot.role == TensorRole::expert_bias) return {m.count, m.rows};
@@ -179,22 +180,30 @@ void shift_norm(Tensor norm, const Layout& layout, float sign) {
     for (int64_t i = 0; layout.less_one && i < norm.count(); ++i) norm.f32()[i] += sign;
 }
 
+namespace {
+
+// A row, a filter and a number a head as Hugging Face has them.
+Shape hf_shape(const TensorSlot& slot) {
+    const Shape& s = slot.shape;
+    if (is_row(slot)) return {1, s[0]};
+    if (slot.role == TensorRole::filter) return {s[0], 1, s[1]};
+    const bool by_head = (slot.role == TensorRole::rates || slot.role == TensorRole::skip) && s.rank == 2 && s[1] == 1;
+    return by_head || slot.role == TensorRole::norm ? Shape{s.count()} : s;
+}
+
+}  // namespace
+
 std::vector<FileTensor> hf_tensors(const Architecture& architecture, const ModelSpec& spec) {
     Grouping grouping;
-    for (TensorSlot slot : tensor_slots(spec)) {
+    for (const TensorSlot& slot : tensor_slots(spec)) {
         const Place place = hf_places(architecture, slot).front();
-        if (is_row(slot)) slot.shape = {1, slot.shape[0]};
-        const bool column = slot.shape.rank == 2 && slot.shape[1] == 1;
-        const bool by_head = column && (slot.role == TensorRole::rates || slot.role == TensorRole::skip);
-        if (by_head || slot.role == TensorRole::norm) slot.shape = Shape{slot.shape.count()};
-        if (slot.role == TensorRole::filter) slot.shape = {slot.shape[0], 1, slot.shape[1]};
         if (!place.each_expert) {
-            grouping.add(place, slot);
+            grouping.add(place, slot, hf_shape(slot));
             continue;
         }
         for (int e = 0; e < slot.shape[0]; ++e) {
             const TensorSlot part = part_of(slot, e);
-            grouping.add(hf_places(architecture, part).front(), part);
+            grouping.add(hf_places(architecture, part).front(), part, part.shape);
         }
     }
     return grouping.finish();
@@ -202,7 +211,8 @@ std::vector<FileTensor> hf_tensors(const Architecture& architecture, const Model
 
 std::vector<FileTensor> gguf_tensors(const Architecture& architecture, const ModelSpec& spec) {
     Grouping grouping;
-    for (const TensorSlot& slot : tensor_slots(spec)) grouping.add(gguf_places(architecture, slot).front(), slot);
+    for (const TensorSlot& slot : tensor_slots(spec))
+        grouping.add(gguf_places(architecture, slot).front(), slot, slot.shape);
     return grouping.finish();
 }
 
