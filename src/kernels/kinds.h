@@ -8,7 +8,7 @@ namespace gremium::kernels {
 
 // What stands between the two products of a feed-forward, with its numbers.
 struct Activation {
-    enum Kind : uint8_t { silu, gelu, gelu_erf, relu, clamped_swiglu };
+    enum Kind : uint8_t { silu, gelu, gelu_erf, relu, clamped_swiglu, relu_squared, sigmoid, softplus };
 
     Kind kind;
     // Of clamped_swiglu alone; these are gpt-oss's. Both positive.

@@ -106,16 +106,22 @@ Var scale(Graph& g, Var x, float factor) {
 }
 
 Var multiply_rows(Graph& g, Var x, Var s) {
-    require_same_shape("multiply_rows", {nullptr, DType::f32, {x->value.rows()}}, s->value);
-    std::vector<int32_t> rows(static_cast<size_t>(x->value.rows()));
+    const int64_t count = s->value.count();
+    if (s->value.rows() != x->value.rows() || x->value.count() % count != 0)
+        fail("multiply_rows: shapes {} and {} do not fit", to_string(x->value.shape), to_string(s->value.shape));
+    const Shape stretches{count, x->value.count() / count}, one{count, 1};
+    std::vector<int32_t> rows(static_cast<size_t>(count));
     std::iota(rows.begin(), rows.end(), 0);
     const Var y = g.make(x->value.dtype, x->value.shape, x->wants_grad || s->wants_grad);
-    kernels::combine_rows(y->value, x->value, rows, s->value);
+    kernels::combine_rows(reshape(y->value, stretches), reshape(x->value.view(), stretches), rows,
+                          reshape(s->value.view(), one));
     if (!y->wants_grad) return y;
-    g.record({y}, [&g, x, s, y, rows = std::move(rows)] {
+    g.record({y}, [&g, x, s, y, stretches, one, rows = std::move(rows)] {
         g.fill_grads({x}, DType::f32, [&](std::span<const Tensor> d) {
-            kernels::combine_rows_backward(d[0], s->wants_grad ? g.grad_of(s) : Tensor{}, y->grad, x->value, rows,
-                                           s->value);
+            kernels::combine_rows_backward(reshape(d[0], stretches),
+                                           s->wants_grad ? reshape(g.grad_of(s), one) : Tensor{},
+                                           reshape(y->grad.view(), stretches), reshape(x->value.view(), stretches),
+                                           rows, reshape(s->value.view(), one));
         });
     });
     return y;

@@ -65,8 +65,8 @@ Var activate(Graph& g, Var gate, Var up, Activation kind);
 Var add(Graph& g, Var x, Var y);
 Var add_bias(Graph& g, Var x_TD, const Weight& bias_D);
 Var scale(Graph& g, Var x, float factor);
-// y[t] = x[t] · s[t].
-Var multiply_rows(Graph& g, Var x_TD, Var s_T1);
+// y[t, h] = x[t, h] · s[t, h], of the H equal stretches of a row of x; s is f32.
+Var multiply_rows(Graph& g, Var x_TD, Var s_TH);
 Var sigmoid(Graph& g, Var x);
 
 // Rotates x in place and returns it. The earlier value is lost, even that of an input, so x must come from an operation

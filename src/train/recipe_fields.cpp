@@ -138,6 +138,11 @@ constexpr RecipeField<Outline> model_fields[] = {
      "the most tokens that an expert accepts; the rest is dropped; 0: no limit"},
     {"normalise_dropped", FIELD_AT(moe.router.normalise_dropped),
      "dropped choices count in the sum of routing weights"},
+    {"attention_gate", FIELD_AT(attention.gate.kind),
+     "what multiplies the heads' results: a function of a product of the layer's input; none: nothing"},
+    {"attention_gate_per_head", FIELD_AT(attention.gate.per_head), "one gate a head instead of one an element"},
+    {"attention_gate_beside_queries", FIELD_AT(attention.gate.beside_queries),
+     "its rows are in the queries' matrix, each head's behind its queries (Qwen3-Next)"},
 };
 
 constexpr RecipeField<TokenizerConfig> tokenizer_fields[] = {

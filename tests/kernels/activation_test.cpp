@@ -7,6 +7,9 @@ namespace {
 class Activations : public EachVariant {};
 
 constexpr Activation::Kind kinds[] = {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu};
+constexpr Activation::Kind all_kinds[] = {Activation::silu,    Activation::gelu,         Activation::gelu_erf,
+                                          Activation::relu,    Activation::relu_squared, Activation::sigmoid,
+                                          Activation::softplus};
 
 double value_64(const Activation& of, double x) {
     switch (of.kind) {
@@ -20,6 +23,12 @@ double value_64(const Activation& of, double x) {
             return std::max(x, 0.0);
         case Activation::clamped_swiglu:
             return std::min(x, double{of.limit}) / (1 + std::exp(-of.alpha * std::min(x, double{of.limit})));
+        case Activation::relu_squared:
+            return std::max(x, 0.0) * std::max(x, 0.0);
+        case Activation::sigmoid:
+            return 1 / (1 + std::exp(-x));
+        case Activation::softplus:
+            return std::log1p(std::exp(x));
     }
     return 0;
 }
@@ -29,7 +38,7 @@ double slope_64(const Activation& kind, double x) {
 }
 
 TEST_P(Activations, GatedAndPlain) {
-    for (const Activation kind : kinds) {
+    for (const Activation kind : all_kinds) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
             const OwnedTensor gate = random_tensor(dtype, {7, 65}, 1, 4), up = random_tensor(dtype, {7, 65}, 2);
             const OwnedTensor gated(dtype, {7, 65}), plain(dtype, {7, 65});
@@ -44,7 +53,7 @@ TEST_P(Activations, GatedAndPlain) {
 }
 
 TEST_P(Activations, Backward) {
-    for (const Activation kind : kinds) {
+    for (const Activation kind : all_kinds) {
         for (const DType dtype : {DType::f32, DType::bf16}) {
             const OwnedTensor gate = random_tensor(dtype, {5, 255}, 1, 4), up = random_tensor(dtype, {5, 255}, 2);
             const OwnedTensor dy = random_tensor(DType::f32, {5, 255}, 3);
@@ -80,7 +89,8 @@ TEST_P(Activations, FarFromZeroIsZeroOrIdentity) {
 
 TEST_P(Activations, NaNStaysVisible) {
     float x = NAN, y = 0;
-    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu_squared,
+                                  Activation::sigmoid, Activation::softplus}) {
         activate(as_tensor(&y, {1}), as_tensor(&x, {1}), {}, kind);
         EXPECT_TRUE(std::isnan(y));
     }

@@ -120,7 +120,12 @@ class ReferenceForward {
     Projected project(const Vector& x, const AttentionSpec& a, const std::string& p, double position) const {
         const auto heads = static_cast<size_t>(a.heads), kv_heads = static_cast<size_t>(a.kv_heads);
         const auto d = static_cast<size_t>(a.head_dim), dv = static_cast<size_t>(a.value_dim);
-        Vector q = product(p + "attn_q.weight", x, heads * d);
+        const size_t beside = a.gate.beside_queries ? dv : 0;
+        const Vector rows = product(p + "attn_q.weight", x, heads * (d + beside));
+        Vector q;
+        for (size_t h = 0; h < heads; ++h)
+            q.insert(q.end(), rows.begin() + static_cast<long>(h * (d + beside)),
+                     rows.begin() + static_cast<long>(h * (d + beside) + d));
         Vector k = product(p + "attn_k.weight", x, kv_heads * d);
         if (a.qk_norm == QkNorm::per_head || a.qk_norm == QkNorm::full) {
             const bool per_head = a.qk_norm == QkNorm::per_head;
@@ -166,6 +171,22 @@ class ReferenceForward {
         return result;
     }
 
+    // What multiplies each number of the heads' results.
+    Vector output_gate(const Vector& x, const AttentionSpec& a, const std::string& p) const {
+        const auto heads = static_cast<size_t>(a.heads), d = static_cast<size_t>(a.head_dim),
+                   dv = static_cast<size_t>(a.value_dim);
+        const size_t each = a.gate.per_head ? 1 : dv, stride = a.gate.beside_queries ? d + dv : each;
+        const Vector rows = a.gate.beside_queries ? product(p + "attn_q.weight", x, heads * stride)
+                                                  : product(p + "attn_gate.weight", x, heads * each);
+        Vector gate;
+        for (size_t h = 0; h < heads; ++h)
+            for (size_t i = 0; i < dv; ++i) {
+                const double raw = rows[h * stride + stride - each + i % each];
+                gate.push_back(a.gate.kind == GateKind::sigmoid ? 1 / (1 + std::exp(-raw)) : std::log1p(std::exp(raw)));
+            }
+        return gate;
+    }
+
     static bool sees(const AttentionSpec& a, int64_t query, int64_t key) {
         if (a.window > 0 && query - key >= a.window) return false;
         return a.chunk == 0 || query / a.chunk == key / a.chunk;
@@ -199,6 +220,10 @@ class ReferenceForward {
             softmax(weight);
             for (size_t t = 0; t < keys_[l].size(); ++t)
                 for (size_t i = 0; i < dv; ++i) out[h * dv + i] += weight[t] * values_[l][t][kv * dv + i];
+        }
+        if (a.gate.kind != GateKind::none) {
+            const Vector gate = output_gate(x, a, p);
+            for (size_t i = 0; i < out.size(); ++i) out[i] *= gate[i];
         }
         return product(p + "attn_output.weight", out, static_cast<size_t>(spec_.dim));
     }

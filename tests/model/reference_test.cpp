@@ -104,6 +104,22 @@ TEST(AttentionReference, LatentWithoutLowRankQueries) {
     expect_as_reference(spec, 7);
 }
 
+TEST(AttentionReference, OutputGates) {
+    for (const OutputGateSpec& gate : {OutputGateSpec{.kind = GateKind::sigmoid},
+                                       {.kind = GateKind::softplus, .per_head = true},
+                                       {.kind = GateKind::sigmoid, .beside_queries = true}}) {
+        ModelSpec spec = tiny_spec("qwen3moe");
+        for_each_attention(spec, [&](AttentionSpec& a) {
+            a.gate = gate;
+            a.value_dim = 11;
+        });
+        expect_as_reference(spec, 9);
+    }
+    ModelSpec latent = tiny_spec("deepseek2");
+    for_each_attention(latent, [](AttentionSpec& a) { a.gate = {.kind = GateKind::sigmoid, .per_head = true}; });
+    expect_as_reference(latent, 10);
+}
+
 // llama.cpp's reading of Phi-3.5-MoE, and short divisors in a short context.
 TEST(AttentionReference, PhiAsLlamaCppReadsIt) {
     ModelSpec spec = tiny_spec("phimoe");

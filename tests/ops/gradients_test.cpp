@@ -97,8 +97,8 @@ TEST(Gradients, SelectiveScan) {
 }
 
 TEST(Gradients, GatedActivations) {
-    for (const Activation kind :
-         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu,
+                                  Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {
         GradientCheck check;
         check.input({4, 7});
         check.input({4, 7});
@@ -107,7 +107,8 @@ TEST(Gradients, GatedActivations) {
 }
 
 TEST(Gradients, PlainActivations) {
-    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu}) {
+    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::relu,
+                                  Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {
         GradientCheck check;
         check.step = 1e-3;  // relu: no element is that near its corner
         check.input({4, 7});
@@ -124,6 +125,15 @@ TEST(Gradients, AddScaleMultiplySigmoid) {
         const Var gate = sigmoid(g, linear_f32(g, x[0], w));
         const Var sum = add(g, scale(g, x[0], 0.7f), multiply_rows(g, x[1], gate));
         return add(g, sum, x[0]);  // one input used three times
+    });
+}
+
+TEST(Gradients, MultiplyRowsByAFactorAHead) {
+    GradientCheck check;
+    check.input({5, 6});
+    const Weight w = check.weight({3, 6});
+    check.run([&](Graph& g, auto x) {
+        return multiply_rows(g, x[0], activate(g, linear_f32(g, x[0], w), nullptr, Activation::softplus));
     });
 }
 

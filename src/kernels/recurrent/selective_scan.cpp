@@ -11,9 +11,7 @@
 #define HWY_TARGET_INCLUDE "kernels/recurrent/selective_scan.cpp"
 #include "kernels/simd/dispatch.h"
 
-#include "kernels/simd/vectors-inl.h"
-
-#include "hwy/contrib/math/math-inl.h"
+#include "kernels/simd/softplus-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -21,10 +19,6 @@ namespace HWY_NAMESPACE {
 namespace {
 
 HWY_INLINE VecF constant(float value) { return hn::Set(F32(), value); }
-
-HWY_INLINE VecF softplus(VecF x) {
-    return hn::Add(hn::Max(x, constant(0)), hn::Log1p(F32(), exp(hn::Neg(hn::Abs(x)))));
-}
 
 // y, as x, from the states h [states, channels] before the first row, which become those after the last.
 // `all` (may be null) keeps them after every row.

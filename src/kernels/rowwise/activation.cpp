@@ -13,7 +13,7 @@
 #define HWY_TARGET_INCLUDE "kernels/rowwise/activation.cpp"
 #include "kernels/simd/dispatch.h"
 
-#include "kernels/simd/vectors-inl.h"
+#include "kernels/simd/softplus-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gremium::kernels {
@@ -75,6 +75,14 @@ HWY_INLINE ValueSlope evaluate(VecF x, const Activation& numbers) {
         return gelu(x);
     } else if constexpr (kind == Activation::gelu_erf) {
         return gelu_erf(x);
+    } else if constexpr (kind == Activation::relu_squared) {
+        const VecF positive = hn::Max(x, constant(0));
+        return {hn::Mul(positive, positive), hn::Add(positive, positive)};
+    } else if constexpr (kind == Activation::sigmoid) {
+        const VecF s = sigmoid(x);
+        return {s, hn::NegMulAdd(s, s, s)};
+    } else if constexpr (kind == Activation::softplus) {
+        return {softplus(x), sigmoid(x)};
     } else {
         return {hn::Max(x, constant(0)), hn::IfThenElseZero(hn::Gt(x, constant(0)), constant(1))};
     }
@@ -133,6 +141,12 @@ void activate_part(Tensor y, TensorView gate, TensorView up, const Activation& a
             return activate_kind<Activation::relu>(y, gate, up, activation);
         case Activation::clamped_swiglu:
             return activate_kind<Activation::clamped_swiglu>(y, gate, up, activation);
+        case Activation::relu_squared:
+            return activate_kind<Activation::relu_squared>(y, gate, up, activation);
+        case Activation::sigmoid:
+            return activate_kind<Activation::sigmoid>(y, gate, up, activation);
+        case Activation::softplus:
+            return activate_kind<Activation::softplus>(y, gate, up, activation);
     }
 }
 
@@ -149,6 +163,12 @@ void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView 
             return activate_backward_kind<Activation::relu>(dgate, dup, dy, gate, up, activation);
         case Activation::clamped_swiglu:
             return activate_backward_kind<Activation::clamped_swiglu>(dgate, dup, dy, gate, up, activation);
+        case Activation::relu_squared:
+            return activate_backward_kind<Activation::relu_squared>(dgate, dup, dy, gate, up, activation);
+        case Activation::sigmoid:
+            return activate_backward_kind<Activation::sigmoid>(dgate, dup, dy, gate, up, activation);
+        case Activation::softplus:
+            return activate_backward_kind<Activation::softplus>(dgate, dup, dy, gate, up, activation);
     }
 }
 
@@ -188,6 +208,14 @@ ValueSlope evaluate(const Activation& a, float x) {
             const float g = x > a.limit ? a.limit : x, s = 1 / (1 + std::exp(-a.alpha * g));
             return {g * s, x > a.limit ? 0 : s * (1 + a.alpha * g * (1 - s))};
         }
+        case Activation::relu_squared:
+            return {x > 0 ? x * x : 0, x > 0 ? 2 * x : 0};
+        case Activation::sigmoid: {
+            const float s = 1 / (1 + std::exp(-x));
+            return {s, s * (1 - s)};
+        }
+        case Activation::softplus:
+            return {std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x))};
     }
     return {};
 }

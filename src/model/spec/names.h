@@ -57,6 +57,12 @@ struct WordsOf<QkNorm> {
                                     {uint8_t(QkNorm::rotated), "rotated"}};
 };
 template <>
+struct WordsOf<GateKind> {
+    static constexpr Word list[] = {{uint8_t(GateKind::none), "none"},
+                                    {uint8_t(GateKind::sigmoid), "sigmoid"},
+                                    {uint8_t(GateKind::softplus), "softplus"}};
+};
+template <>
 struct WordsOf<NormKind> {
     static constexpr Word list[] = {{uint8_t(NormKind::rms), "rms"}, {uint8_t(NormKind::layer), "layer"}};
 };
@@ -66,7 +72,8 @@ struct WordsOf<kernels::Activation::Kind> {
                                     {uint8_t(kernels::Activation::gelu), "gelu"},
                                     {uint8_t(kernels::Activation::gelu_erf), "gelu_erf"},
                                     {uint8_t(kernels::Activation::relu), "relu"},
-                                    {uint8_t(kernels::Activation::clamped_swiglu), "clamped_swiglu"}};
+                                    {uint8_t(kernels::Activation::clamped_swiglu), "clamped_swiglu"},
+                                    {uint8_t(kernels::Activation::relu_squared), "relu_squared", "relu2"}};
 };
 
 // The entry for a value.

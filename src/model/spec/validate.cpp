@@ -37,6 +37,8 @@ void validate(const ModelSpec& spec, const std::string& source) {
         if (layer.cross.has_value() != static_cast<bool>(spec.encoder))
             fail("{}: layer {} {} an encoder to attend to", source, l, layer.cross ? "lacks" : "does not look at");
         if (layer.cross) check(*layer.cross, here);
+        if (layer.cross && layer.cross->gate.kind != GateKind::none)
+            fail("{}: layer {}: attention to an encoder has no gate of its results", source, l);
     }
     if (!spec.encoder) return;
     const ModelSpec& encoder = *spec.encoder;

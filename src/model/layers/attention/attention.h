@@ -62,10 +62,22 @@ struct RelativeBiasSpec {
     friend bool operator==(const RelativeBiasSpec&, const RelativeBiasSpec&) = default;
 };
 
+// What multiplies the heads' results before they are projected to the output (Qiu et al., "Gated Attention for Large
+// Language Models", 2025): a function of a product of the layer's input.
+enum class GateKind : uint8_t { none, sigmoid, softplus };
+
+struct OutputGateSpec {
+    GateKind kind = GateKind::none;
+    bool per_head = false;  // one number a head instead of one an element
+    // Its rows are rows of the queries' matrix: each head's queries, then that head's gate (Qwen3-Next).
+    bool beside_queries = false;
+    friend bool operator==(const OutputGateSpec&, const OutputGateSpec&) = default;
+};
+
 // D: model width; H query heads and G key/value heads of width N (head_dim), values of width V (value_dim). For latent
 // attention: R its rank, Q the queries' rank, P the rotated dimensions of a head.
 struct AttentionWeights {
-    ops::Weight q;                // [H·N, D]
+    ops::Weight q;                // [H·N, D]; with gates beside queries [H·(N + V), D]
     ops::Weight k;                // [G·N, D]
     ops::Weight v;                // [G·V, D]
     ops::Weight out;              // [D, H·V]
@@ -76,6 +88,7 @@ struct AttentionWeights {
     ops::Weight q_norm;           // [N]; [H·N] for whole vectors
     ops::Weight k_norm;           // [N]; [G·N] for whole vectors
     ops::Weight sinks;            // [H]
+    ops::Weight gate;             // [H·V, D], or [H, D]
     ops::Weight q_a, q_a_norm;    // [Q, D], [Q]
     ops::Weight q_b;              // [H·N, Q]; without query_rank: q
     ops::Weight kv_a, kv_a_norm;  // [R + P, D], [R]
@@ -100,6 +113,7 @@ struct AttentionSpec {
     // Queries are multiplied by 1 + temperature · ln(1 + ⌊(position + 1) / temperature_stretch⌋) (Llama 4).
     float temperature = 0;
     int temperature_stretch = 0;
+    OutputGateSpec gate;
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 

@@ -42,6 +42,19 @@ void check_latent(const AttentionSpec& a, const Check& check) {
         fail("{}: layer {}: latent attention with biases or q/k norms is not supported", check.source, check.layer);
 }
 
+int64_t query_rows(const AttentionSpec& a) {
+    return int64_t{a.heads} * (a.head_dim + (a.gate.beside_queries ? a.value_dim : 0));
+}
+
+void check_gate(const AttentionSpec& a, const Check& check) {
+    const OutputGateSpec& gate = a.gate;
+    if (gate.kind == GateKind::none ? gate.per_head || gate.beside_queries : gate.per_head && gate.beside_queries)
+        fail("{}: layer {}: gates beside the queries are one an element, of a kind", check.source, check.layer);
+    if (gate.beside_queries && (a.latent.rank > 0 || a.qk_norm == QkNorm::full))
+        fail("{}: layer {}: gates beside the queries want queries of plain attention, normed a head at a time",
+             check.source, check.layer);
+}
+
 void list_latent(const AttentionSpec& a, AttentionWeights& w, TensorList& list) {
     const int64_t q = int64_t{a.heads} * a.head_dim, rank = a.latent.rank, query_rank = a.latent.query_rank;
     if (query_rank > 0) {
@@ -58,8 +71,8 @@ void list_latent(const AttentionSpec& a, AttentionWeights& w, TensorList& list) 
 }
 
 void list_heads(const AttentionSpec& a, AttentionWeights& w, TensorList& list) {
-    const int64_t q = int64_t{a.heads} * a.head_dim, k = int64_t{a.kv_heads} * a.head_dim;
-    list.affine("attn_q", w.q, {w.q_bias, a.qkv_bias}, q, list.dim(),
+    const int64_t k = int64_t{a.kv_heads} * a.head_dim;
+    list.affine("attn_q", w.q, {w.q_bias, a.qkv_bias}, query_rows(a), list.dim(),
                 {.matrix = Matrix::q, .heads = {.rotated = a.heads}});
     list.affine("attn_k", w.k, {w.k_bias, a.qkv_bias}, k, list.dim(),
                 {.matrix = Matrix::k, .heads = {.rotated = a.kv_heads, .shared = a.kv_heads}});
@@ -97,6 +110,13 @@ int64_t latent_bytes(const AttentionSpec& a, RowBytes t) {
            t(a.heads * std::max<int64_t>(rank, a.value_dim));
 }
 
+int64_t gate_bytes(const AttentionSpec& a, RowBytes t) {
+    const int64_t heads = int64_t{a.heads} * a.value_dim;
+    if (a.gate.kind == GateKind::none) return 0;
+    if (a.gate.per_head) return 2 * t.f32(a.heads) + t(heads);
+    return 2 * t(heads) + (a.gate.beside_queries ? t(query_rows(a)) : 0);
+}
+
 }  // namespace
 
 float score_scale(const AttentionSpec& a) {
@@ -125,6 +145,7 @@ void check(const AttentionSpec& a, const Check& check) {
     check.range(a.latent.rank, 0, max_width, "the rank of keys and values");
     check.range(a.latent.query_rank, 0, max_width, "the rank of queries");
     if (a.latent.rank > 0) check_latent(a, check);
+    check_gate(a, check);
 }
 
 void check_relative_bias(const ModelSpec& spec, const Check& check) {
@@ -148,6 +169,8 @@ void list_tensors(const AttentionSpec& a, AttentionWeights& w, TensorList& list)
         list_latent(a, w, list);
     else
         list_heads(a, w, list);
+    if (a.gate.kind != GateKind::none && !a.gate.beside_queries)
+        list.matrix("attn_gate", w.gate, a.gate.per_head ? a.heads : int64_t{a.heads} * a.value_dim, list.dim());
     list.affine("attn_output", w.out, {w.out_bias, a.out_bias}, list.dim(), int64_t{a.heads} * a.value_dim,
                 {.matrix = Matrix::attention_out, .spread = Spread::residual});
     if (a.latent.rank == 0) list_norms_of_heads(a, w, list);
@@ -171,7 +194,7 @@ LayerCache cache_of(const AttentionSpec& a) {
 
 int64_t forward_bytes(const AttentionSpec& a, int64_t dim, const RowBytes& t) {
     const int64_t tempered = a.temperature == 0 ? 0 : t(int64_t{a.heads} * a.head_dim);
-    return (a.latent.rank > 0 ? latent_bytes(a, t) : heads_bytes(a, t)) + tempered + t(dim);
+    return (a.latent.rank > 0 ? latent_bytes(a, t) : heads_bytes(a, t)) + gate_bytes(a, t) + tempered + t(dim);
 }
 
 int64_t cross_forward_bytes(const AttentionSpec& a, int64_t dim, const RowBytes& t) {

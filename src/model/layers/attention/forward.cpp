@@ -46,15 +46,34 @@ Var tempered(Graph& g, Var q, const AttentionSpec& a, const BlockContext& contex
 // The operands of attention: projections of the input, rotated.
 struct Projected {
     Var q, k, v;  // v: null if values are part of the keys
+    Var gate;     // before its function; null without
     ops::AttentionShape shape;
 };
 
+// A gate of its own; one number a head is f32.
+Var gate_of(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w) {
+    if (!w.gate) return nullptr;
+    return ops::linear(g, x_TD, w.gate, {}, a.gate.per_head ? DType::f32 : g.options().activation);
+}
+
+Var gated(Graph& g, Var heads, Var gate, const OutputGateSpec& spec) {
+    const auto kind = spec.kind == GateKind::sigmoid ? ops::Activation::sigmoid : ops::Activation::softplus;
+    if (!spec.per_head) return ops::activate(g, gate, heads, kind);
+    return ops::multiply_rows(g, heads, ops::activate(g, gate, nullptr, kind));
+}
+
 Projected project(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWeights& w, const BlockContext& context) {
-    const ops::Affine parts[] = {{w.q, w.q_bias}, {w.k, w.k_bias}, {w.v, w.v_bias}};
-    const std::vector<Var> qkv = ops::linears(g, x_TD, parts);
-    return {.q = tempered(g, positioned(g, qkv[0], a, w.q_norm, context), a, context),
+    const ops::Affine parts[] = {{w.q, w.q_bias}, {w.k, w.k_bias}, {w.v, w.v_bias}, {w.gate, {}}};
+    const bool gate_too = w.gate && !a.gate.per_head;
+    const std::vector<Var> qkv = ops::linears(g, x_TD, std::span(parts).first(gate_too ? 4 : 3));
+    const bool beside = a.gate.beside_queries;
+    const Var q = beside ? ops::head_columns(g, qkv[0], a.heads, 0, a.head_dim) : qkv[0];
+    return {.q = tempered(g, positioned(g, q, a, w.q_norm, context), a, context),
             .k = positioned(g, qkv[1], a, w.k_norm, context),
             .v = qkv[2],
+            .gate = beside     ? ops::head_columns(g, qkv[0], a.heads, a.head_dim, a.value_dim)
+                    : gate_too ? qkv[3]
+                               : gate_of(g, x_TD, a, w),
             .shape = {.heads = a.heads,
                       .kv_heads = a.kv_heads,
                       .head_dim = a.head_dim,
@@ -81,6 +100,7 @@ Projected project_latent(Graph& g, Var x_TD, const AttentionSpec& a, const Atten
         .q = tempered(g, ops::concat_heads(g, q_latent, q_turned, a.heads), a, context),
         .k = ops::concat_heads(g, latent, k_turned, 1),
         .v = nullptr,
+        .gate = gate_of(g, x_TD, a, w),
         .shape = {
             .heads = a.heads, .kv_heads = 1, .head_dim = rank + turned, .value_dim = rank, .scale = score_scale(a)}};
 }
@@ -130,7 +150,8 @@ Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
     const Var y = ops::attention(g, p.q, p.k, p.v, spans(p.k->value, values, layer, context), p.shape,
                                  context.sequence_length, w.sinks);
     timer.enter(ops::Stage::projections);
-    const Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
+    Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
+    if (p.gate) heads = gated(g, heads, p.gate, a.gate);
     return ops::linear(g, heads, w.out, w.out_bias);
 }
 
