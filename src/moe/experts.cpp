@@ -244,7 +244,7 @@ void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const R
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
                   ExpertStore& store, ops::Activation act) {
     Timed timer(ops::Stage::router);
-    Routing routing = route(g, x_TD, policy, inputs);
+    Routing routing = route(g, inputs.reads_TD ? inputs.reads_TD : x_TD, policy, inputs);
     timer.enter(ops::Stage::dispatch);
     std::vector<int32_t> used;
     for (size_t e = 0; e < routing.load_E.size(); ++e) {

@@ -29,6 +29,8 @@ struct RouteInputs {
     // For random second choices; a different one for every step.
     uint64_t noise_seed = 0;
     int layer = 0;
+    // What the router sees instead of the experts' input; null: that.
+    ops::Var reads_TD = nullptr;
 };
 Routing route(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs);
 
