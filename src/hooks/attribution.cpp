@@ -35,6 +35,18 @@ double norm_factor(const NormSpec& norm, const std::vector<double>& x) {
     return 1 / std::sqrt(squares / static_cast<double>(x.size()) + double{norm.eps});
 }
 
+// What hooks see of each part must be what is added to the stream.
+void require_sum_of_parts(const Model& model) {
+    for (size_t l = 0; l < model.spec.layers.size(); ++l) {
+        const LayerSpec& layer = model.spec.layers[l];
+        const MoeSpec* m = layer.moe();
+        if (layer.post_norms || (m && (m->output_scale != 1 || m->adjugate.group > 0)))
+            fail("{}: layer {} norms or scales its experts' sum, so a logit cannot be split among them", model.source,
+                 l);
+    }
+    if (model.spec.logit_softcap > 0) fail("{}: capped logits cannot be split among parts", model.source);
+}
+
 }  // namespace
 
 double Attribution::sum() const {
@@ -63,6 +75,7 @@ Attribution attribute(const Model& model, const ContributionRecorder& recorder, 
                       int32_t token, int32_t against) {
     const ModelSpec& spec = model.spec;
     const ModelWeights& w = model.weights;
+    require_sum_of_parts(model);
     const auto dim = static_cast<size_t>(spec.dim);
     std::vector<double> x_D(dim);
     for (const auto& part : recorder.parts())

@@ -17,16 +17,30 @@ namespace {
 
 Var times(Graph& g, Var x, float factor) { return factor == 1 ? x : ops::scale(g, x, factor); }
 
+// Without recording the stream is summed in place: what is read of it later is a copy.
+Var copy(Graph& g, Var x_TD) { return ops::head_columns(g, x_TD, 1, 0, x_TD->value.cols()); }
+
+// Mixtures that see the block's input, beside a dense branch or in their router.
+bool reads_block_input(const LayerSpec& parts) {
+    const MoeSpec* m = parts.moe();
+    return m && m->routes_block_input;
+}
+
 Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouting& routing) {
     const NormSpec& spec = context.model.spec.norm;
     const float share = context.model.spec.residual_scale;
     const LayerWeights& w = context.model.weights.layers[static_cast<size_t>(layer)];
     const LayerSpec& parts = context.model.spec.layers[static_cast<size_t>(layer)];
+    const Var early = parts.branch     ? norm(g, x_TD, spec, w.feed_forward_norm)
+                      : parts.parallel ? norm(g, x_TD, spec, w.mixer_norm)
+                                       : nullptr;
+    routing.block_input = reads_block_input(parts) ? copy(g, x_TD) : nullptr;
     if (parts.has_mixer()) {
-        const Var mixer_in = norm(g, x_TD, spec, w.mixer_norm);
-        const Var mixed = visit_kind(parts.mixer, w.mixer, [&](const auto& kind, const auto& weights) {
+        const Var mixer_in = parts.parallel ? early : norm(g, x_TD, spec, w.mixer_norm);
+        Var mixed = visit_kind(parts.mixer, w.mixer, [&](const auto& kind, const auto& weights) {
             return layer_forward(g, mixer_in, kind, weights, layer, context);
         });
+        if (parts.post_norms) mixed = norm(g, mixed, spec, w.mixer_post_norm);
         show(context, moe::Part::mixer, layer, mixed);
         x_TD = ops::add(g, x_TD, times(g, mixed, share));
     }
@@ -36,10 +50,17 @@ Var block(Graph& g, Var x_TD, int layer, const BlockContext& context, LayerRouti
         x_TD = ops::add(g, x_TD, times(g, seen, share));
     }
     if (!parts.has_feed_forward()) return x_TD;
-    const Var fed_in = norm(g, x_TD, spec, w.feed_forward_norm);
-    const Var fed = visit_kind(parts.feed_forward, w.feed_forward, [&](const auto& kind, const auto& weights) {
+    if (parts.branch) {
+        LayerRouting none;
+        const Var dense =
+            layer_forward(g, norm(g, x_TD, spec, w.branch_norm), *parts.branch, w.branch, layer, context, none);
+        x_TD = ops::add(g, x_TD, times(g, dense, share));
+    }
+    const Var fed_in = early ? early : norm(g, x_TD, spec, w.feed_forward_norm);
+    Var fed = visit_kind(parts.feed_forward, w.feed_forward, [&](const auto& kind, const auto& weights) {
         return layer_forward(g, fed_in, kind, weights, layer, context, routing);
     });
+    if (parts.post_norms) fed = norm(g, fed, spec, w.feed_forward_post_norm);
     return ops::add(g, x_TD, times(g, fed, share));
 }
 
@@ -160,6 +181,7 @@ Graph::Options running_options(DType compute) {
 
 Forward forward(Graph& g, const Model& model, const Batch& batch, const ForwardOptions& options) {
     check(model, batch, options);
+    if (g.recording() && model.spec.logit_softcap > 0) fail("{}: capped logits cannot be trained", model.source);
     const auto tokens = static_cast<int64_t>(batch.tokens.size());
     const int64_t length = batch.sequence_length ? batch.sequence_length : tokens;
     std::vector<SequenceRows> sequences = sequences_of(model, batch, options.caches);
@@ -210,7 +232,8 @@ Var logits(Graph& g, const Model& model, Var hidden_TD, std::span<const int32_t>
     }
     const Var y =
         ops::grouped_linear(g, hidden_TD, std::span(&model.weights.head, 1), *offsets, *kept_rows, DType::f32);
-    return model.weights.head_bias ? ops::add_bias(g, y, model.weights.head_bias) : y;
+    const Var z = model.weights.head_bias ? ops::add_bias(g, y, model.weights.head_bias) : y;
+    return model.spec.logit_softcap > 0 ? ops::softcap(g, z, model.spec.logit_softcap) : z;
 }
 
 }  // namespace gremium

@@ -21,6 +21,11 @@ struct LayerWeights {
     NormWeights cross_norm;
     AttentionWeights cross;
     NormWeights feed_forward_norm;
+    // Of what they give, where the block has norms behind its parts.
+    NormWeights mixer_post_norm, feed_forward_post_norm;
+    // Of a block with a dense branch.
+    NormWeights branch_norm;
+    DenseWeights branch;
     FeedForwardWeights feed_forward;
 
     // Of a layer that has attention, or a mixture.

@@ -23,8 +23,8 @@ Var attention(Graph& g, Var q, Var k, Var v, std::span<const AttentionSpan> span
     const int64_t tokens = q->value.rows();
     AttentionShape shape = of_heads;
     shape.sinks = sinks ? sinks.value.f32() : nullptr;
-    if (g.recording() && (!shape.causal || shape.bias))
-        fail("attention: only causal attention without relative biases can be trained");
+    if (g.recording() && (!shape.causal || shape.bias || shape.softcap > 0))
+        fail("attention: only causal attention without relative biases and caps can be trained");
     const bool trained = q->wants_grad || (k && k->wants_grad) || (v && v->wants_grad) || sinks.grad;
     const Var y = g.make(g.options().activation, {tokens, shape.heads * shape.value_dim}, trained);
     const Tensor lse = y->wants_grad ? g.arena().tensor(DType::f32, {tokens, shape.heads}) : Tensor{};

@@ -148,6 +148,40 @@ Var sigmoid(Graph& g, Var x) {
     return y;
 }
 
+Var softcap(Graph& g, Var x, float cap) {
+    if (g.recording()) fail("capped values cannot be trained");
+    float* values = x->value.f32();
+    parallel_chunks(x->value.count(), span_elements, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) values[i] = cap * std::tanh(values[i] / cap);
+    });
+    return x;
+}
+
+Var clip(Graph& g, Var x, float limit) {
+    const Var y = g.make(DType::f32, x->value.shape, x->wants_grad);
+    const Shape flat{1, x->value.count()};
+    convert(reshape(x->value.view(), flat), reshape(y->value, flat));
+    float* values = y->value.f32();
+    const auto each = [count = x->value.count()](auto&& body) {
+        parallel_chunks(count, span_elements, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) body(i);
+        });
+    };
+    // Remembered, for y may be rotated in place.
+    std::vector<uint8_t> kept(y->wants_grad ? static_cast<size_t>(x->value.count()) : 0);
+    if (y->wants_grad) each([&](int64_t i) { kept[static_cast<size_t>(i)] = std::abs(values[i]) < limit; });
+    each([&](int64_t i) { values[i] = std::min(std::max(values[i], -limit), limit); });
+    if (!y->wants_grad) return y;
+    g.record({y}, [&g, x, y, each, kept = std::move(kept)] {
+        float* dx = g.grad_of(x).f32();
+        const float* dy = g.grad_of(y).f32();
+        each([&](int64_t i) {
+            if (kept[static_cast<size_t>(i)]) dx[i] += dy[i];
+        });
+    });
+    return y;
+}
+
 Var add_scaled(Graph& g, Var total, Var term, float factor) {
     const Var sum = g.make(DType::f32, {1}, total->wants_grad || term->wants_grad);
     *sum->value.f32() = *total->value.f32() + factor * *term->value.f32();

@@ -72,6 +72,10 @@ Var scale(Graph& g, Var x, float factor);
 // y[t, h] = x[t, h] · s[t, h], of the H equal stretches of a row of x; s is f32.
 Var multiply_rows(Graph& g, Var x_TD, Var s_TH);
 Var sigmoid(Graph& g, Var x);
+// cap · tanh(x / cap), in place; x is f32 and made by an operation. Of models that are not trained: it records nothing.
+Var softcap(Graph& g, Var x, float cap);
+// x clipped to ± limit.
+Var clip(Graph& g, Var x, float limit);
 
 // Rotates x in place and returns it. The earlier value is lost, even that of an input, so x must come from an operation
 // whose backward does not need its result, such as linear and the norms.

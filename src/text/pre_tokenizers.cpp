@@ -56,6 +56,12 @@ const std::string deepseek3_words =
     "\\s*[\r\n]+|\\s+(?!\\S)|\\s+";
 const std::string cjk_and_kana = "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+";
 const std::string cjk_to_hangul = "[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+";
+// Digits in threes, counted from the right. Only the beginning of a run looks ahead, so a long one takes linear time.
+const std::string threes_from_the_right = R"((?<!\p{N})\p{N}{1,2}(?=(?:\p{N}{3})++(?!\p{N}))|\p{N}{3}|\p{N}{1,2})";
+// Scripts without spaces between words.
+const std::string afmoe_scripts =
+    "[\u4E00-\u9FFF\u3400-\u4DBF\uF900-\uFAFF\u3040-\u309F\u30A0-\u30FF\uFF65-\uFF9F\u2F00-\u2FDF\u0E40-\u0E7F"
+    "\u0E80-\u0EFF\u1780-\u17FF\u1000-\u109F\uAA60-\uAA7F\uA9E0-\uA9FF\uAC00-\uD7AF\u1100-\u11FF]+";
 const std::string o200k =
     cased_words(contraction + "?") + R"(\p{N}{1,3}|)" + punctuation_or_path + "|" + lines_and_spaces;
 const std::string tekken = cased_words("") + R"(\p{N}|)" + punctuation_or_path + "|" + lines_and_spaces;
@@ -89,6 +95,8 @@ const std::vector<PreTokenizer>& table() {
           "\\s?[!-/:-~\uFF01-\uFF0F\uFF1A-\uFF5E\u2018-\u201F\u3000-\u3002]+", R"(\s+$)", cjk_to_hangul, R"(\p{N}+)"}},
         {{"deepseek-coder"}, {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", cjk_to_hangul, R"(\p{N})"}},
         {{"deepseek-v3", "hunyuan-dense", "joyai-llm"}, {R"(\p{N}{1,3})", cjk_and_kana, deepseek3_words}},
+        {{"afmoe"}, {threes_from_the_right, afmoe_scripts, deepseek3_words}},
+        {{"laguna"}, {R"([^\n]+|\n+)", words(R"(\p{N})")}},
         {{"gpt-4o", "llama4", "kanana2", "minimax-m2"}, {o200k}},
         {{"tekken"}, {tekken}, true, true},
         {{"kimi-k2"}, {kimi}},

@@ -90,7 +90,7 @@ void read_weights(const fs::path& directory, const Parameters& parameters) {
         weights[entry.slot.name] = parameters.tensor(Buffer::weight, entry);
     const ModelSpec& spec = parameters.spec();
     for (const archs::FileTensor& tensor : archs::hf_tensors(architecture_of(spec), spec)) {
-        for (const auto& [slot, layout] : tensor.pieces) {
+        for (const auto& [slot, layout, begin] : tensor.pieces) {
             const Tensor weight = weights.at(slot.name);
             if (tensor.plain()) {
                 const Tensor whole = slot.expert < 0 ? weight : weight.at(slot.expert);
@@ -102,8 +102,7 @@ void read_weights(const fs::path& directory, const Parameters& parameters) {
                 fail("{}: {} is {}, {} expected", files.tensors.source(), tensor.name, info(shared.dtype).name,
                      info(weight.dtype).name);
             archs::gather(weight.data, archs::matrices_of(slot), shared.data, tensor.matrices(), layout, weight.dtype,
-                          layer_of(spec, slot));
-            archs::shift_norm(weight, layout, 1);
+                          begin, layer_of(spec, slot));
         }
     }
 }

@@ -31,6 +31,8 @@ double value_64(const Activation& of, double x) {
             return std::log1p(std::exp(x));
         case Activation::identity:
             return x;
+        case Activation::capped_swiglu:
+            return std::min(x / (1 + std::exp(-x)), double{of.limit});
     }
     return 0;
 }
@@ -105,6 +107,23 @@ TEST_P(Activations, ClampedSwiglu) {
     activate(row(y), row(gate), row(up), Activation::clamped_swiglu);
     const double expected[] = {1.691592, -.231306, -41.999719, 55.999625};
     for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
+}
+
+// Cut behind the SiLU and above alone, what it multiplies on both sides.
+TEST_P(Activations, CappedSwiglu) {
+    Activation kind = Activation::capped_swiglu;
+    kind.limit = 0.5f;
+    std::vector<float> gate{0.25f, -1, 8, 0.9f, -9}, up{0.4f, .25f, -9, 6, 0.3f}, y(5), dgate(5), dup(5), ones(5, 1);
+    const auto row = [](std::vector<float>& v) { return as_tensor(v.data(), {5}); };
+    activate(row(y), row(gate), row(up), kind);
+    activate_backward(row(dgate), row(dup), row(ones), row(gate), row(up), kind);
+    const auto at = [&](double g, double u) { return value_64(kind, g) * std::clamp(u, -0.5, 0.5); };
+    for (size_t i = 0; i < 5; ++i) {
+        const double h = 1e-6, g = gate[i], u = up[i];
+        EXPECT_NEAR(y[i], at(g, u), 1e-6);
+        EXPECT_NEAR(dgate[i], (at(g + h, u) - at(g - h, u)) / (2 * h), 1e-5);
+        EXPECT_NEAR(dup[i], (at(g, u + h) - at(g, u - h)) / (2 * h), 1e-5);
+    }
 }
 
 TEST_P(Activations, ClampedSwigluTakesItsNumbersFromTheModel) {

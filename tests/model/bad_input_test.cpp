@@ -82,10 +82,17 @@ class BadInput : public testing::Test {
 
 TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
     expect_gguf_error("qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
-                      {"\"rwkv\"", "deepseek2 (deepseek_v3), dots1, glm4moe (glm4_moe), gptoss (gpt_oss), granitemoe, ",
+                      {"\"rwkv\"",
+                       "deepseek2 (deepseek_v3), dots1, ernie4_5-moe (ernie4_5_moe), exaone-moe, glm4moe (glm4_moe), "
+                       "gptoss (gpt_oss), granitemoe, ",
                        "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, "
                        "qwen3moe (qwen3_moe)"});
     expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; }, {"\"rwkv\"", "qwen2_moe", "mixtral"});
+    // Known ones that stay out.
+    expect_gguf_error("qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("bailingmoe")); },
+                      {"\"bailingmoe\"", "the nearest supported one is bailingmoe2"});
+    expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "exaone_moe"; },
+                    {"\"exaone_moe\"", "GGUF files are supported, as exaone-moe"});
 }
 
 TEST_F(BadInput, MissingTensors) {
@@ -139,7 +146,7 @@ TEST_F(BadInput, MetadataThatContradictTheTensors) {
     with("mixtral", "llama.expert_used_count", uint32_t{7}, {"experts used", "7"});
     with("mixtral", "llama.expert_count", uint32_t{7}, {"[7, 32]", "[6, 32]"});
     with("mixtral", "llama.expert_count", uint32_t{0}, {"blk.0.ffn_gate"});
-    with("dots1", "dots1.expert_gating_func", uint32_t{3}, {"dots1.expert_gating_func"});
+    with("dots1", "dots1.expert_gating_func", uint32_t{4}, {"dots1.expert_gating_func"});
     with("deepseek2", "deepseek2.expert_group_count", uint32_t{4}, {"4 groups", "6 experts"});
     with("deepseek2", "deepseek2.attention.kv_lora_rank", uint32_t{13}, {"blk.0.attn_kv_a_mqa.weight"});
     with("deepseek2", "deepseek2.rope.dimension_count", uint32_t{8}, {"partly rotated"});

@@ -126,7 +126,10 @@ class ReferenceForward {
         for (size_t h = 0; h < heads; ++h)
             q.insert(q.end(), rows.begin() + static_cast<long>(h * (d + beside)),
                      rows.begin() + static_cast<long>(h * (d + beside) + d));
-        Vector k = product(p + "attn_k.weight", x, kv_heads * d);
+        Vector k = product(p + "attn_k.weight", x, kv_heads * d), v = product(p + "attn_v.weight", x, kv_heads * dv);
+        const auto clip = double{a.clip};
+        for (Vector* part : {&q, &k, &v})
+            for (double& number : *part) number = clip > 0 ? std::clamp(number, -clip, clip) : number;
         if (a.qk_norm == QkNorm::per_head || a.qk_norm == QkNorm::full) {
             const bool per_head = a.qk_norm == QkNorm::per_head;
             q = rms_norm(q, p + "attn_q_norm.weight", per_head ? d : q.size());
@@ -135,7 +138,9 @@ class ReferenceForward {
         rotate(q, d, a.rope, position);
         rotate(k, d, a.rope, position);
         if (a.qk_norm == QkNorm::rotated) q = rms_norm(q, "", d), k = rms_norm(k, "", d);
-        return {q, k, product(p + "attn_v.weight", x, kv_heads * dv)};
+        if (a.qk_norm == QkNorm::after_rotation)
+            q = rms_norm(q, p + "attn_q_norm.weight", d), k = rms_norm(k, p + "attn_k_norm.weight", d);
+        return {q, k, v};
     }
 
     // As the paper of DeepSeek-V2 defines it: every head's keys and values out of the latent.
@@ -200,7 +205,8 @@ class ReferenceForward {
         Projected now = is_latent ? project_latent(x, a, p, position) : project(x, a, p, position);
         if (a.temperature > 0)
             for (double& v : now.q)
-                v *= 1 + double{a.temperature} * std::log(1 + std::floor((position + 1) / a.temperature_stretch));
+                v *= 1 + double{a.temperature} *
+                             std::log(1 + std::floor((position + a.temperature_from) / a.temperature_stretch));
         keys_[l].push_back(now.k);
         values_[l].push_back(now.v);
 
@@ -214,7 +220,9 @@ class ReferenceForward {
                 double score = 0;
                 for (size_t i = 0; i < d; ++i) score += now.q[h * d + i] * keys_[l][t][kv * d + i];
                 const bool seen = sees(a, static_cast<int64_t>(position), static_cast<int64_t>(t));
-                weight.push_back(seen ? score * scale : -INFINITY);
+                score *= scale;
+                if (a.softcap > 0) score = a.softcap * std::tanh(score / a.softcap);
+                weight.push_back(seen ? score : -INFINITY);
             }
             if (a.sinks) weight.push_back(at(p + "attn_sinks.weight", h));
             softmax(weight);
@@ -225,6 +233,7 @@ class ReferenceForward {
             const Vector gate = output_gate(x, a, p);
             for (size_t i = 0; i < out.size(); ++i) out[i] *= gate[i];
         }
+        for (double& number : out) number *= double{a.value_scale};
         return product(p + "attn_output.weight", out, static_cast<size_t>(spec_.dim));
     }
 
@@ -385,12 +394,26 @@ class ReferenceForward {
         if (!squared) g = product(p + "ffn_gate" + suffix + ".weight", x, hidden, expert * hidden);
         for (size_t i = 0; i < hidden; ++i) {
             const double limit = activation.limit, gate = std::min(g[i], limit), up = std::clamp(u[i], -limit, limit);
-            if (squared)
-                g[i] = std::pow(std::max(u[i], 0.0), 2);
-            else if (activation.kind == kernels::Activation::clamped_swiglu)
-                g[i] = gate / (1 + std::exp(-activation.alpha * gate)) * (up + 1);
-            else
-                g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
+            const double silu = g[i] / (1 + std::exp(-g[i]));
+            switch (activation.kind) {
+                case kernels::Activation::relu_squared:
+                    g[i] = std::pow(std::max(u[i], 0.0), 2);
+                    break;
+                case kernels::Activation::clamped_swiglu:
+                    g[i] = gate / (1 + std::exp(-activation.alpha * gate)) * (up + 1);
+                    break;
+                case kernels::Activation::capped_swiglu:
+                    g[i] = std::min(silu, limit) * up;
+                    break;
+                case kernels::Activation::relu:
+                    g[i] = std::max(g[i], 0.0) * u[i];
+                    break;
+                case kernels::Activation::gelu:
+                    g[i] *= 0.5 * (1 + std::tanh(std::sqrt(2 / M_PI) * (g[i] + 0.044715 * g[i] * g[i] * g[i]))) * u[i];
+                    break;
+                default:
+                    g[i] = silu * u[i];
+            }
         }
         return product(p + "ffn_down" + suffix + ".weight", g, dim, expert * dim);
     }
@@ -449,11 +472,12 @@ class ReferenceForward {
         return chosen;
     }
 
-    Vector mixture(const Vector& x, const MoeSpec& m, const std::string& p) const {
+    // `stream`: the block's input.
+    Vector mixture(const Vector& x, const Vector& stream, const MoeSpec& m, const std::string& p) const {
         const auto latent = static_cast<size_t>(m.latent);
         const Vector seen = latent > 0 ? product(p + "ffn_latent_down.weight", x, latent) : x;
         Vector y(seen.size());
-        for (const auto& [e, weight] : route(x, m, p)) {
+        for (const auto& [e, weight] : route(m.routes_block_input ? stream : x, m, p)) {
             Vector in = seen;
             if (m.router.weight_on_input)
                 for (double& v : in) v *= weight;
@@ -464,8 +488,12 @@ class ReferenceForward {
         if (m.shared_hidden > 0) {
             double gate = 1;
             if (m.shared_gate) gate = 1 / (1 + std::exp(-product(p + "ffn_gate_inp_shexp.weight", x, 1)[0]));
-            add(y, swiglu(x, p, "_shexp", static_cast<size_t>(m.shared_hidden), 0, m.activation), gate);
+            add(y,
+                swiglu(x, p, "_shexp", static_cast<size_t>(m.shared_hidden), 0,
+                       m.shared_activation.value_or(m.activation)),
+                gate);
         }
+        for (double& v : y) v *= m.output_scale;
         return y;
     }
 
@@ -477,20 +505,32 @@ class ReferenceForward {
         for (size_t l = 0; l < spec_.layers.size(); ++l) {
             const std::string p = fmt::format("blk.{}.", l);
             const LayerSpec& layer = spec_.layers[l];
-            if (layer.has_mixer()) add(x, mixer(norm(x, p + "attn_norm"), l, p, position), spec_.residual_scale);
+            const Vector stream = x, mixed = layer.has_mixer() ? norm(x, p + "attn_norm") : x;
+            if (layer.has_mixer()) {
+                Vector seen = mixer(mixed, l, p, position);
+                if (layer.post_norms) seen = norm(seen, p + "post_attention_norm");
+                add(x, seen, spec_.residual_scale);
+            }
             if (!layer.has_feed_forward()) continue;
-            const Vector normed = norm(x, p + "ffn_norm");
+            if (layer.branch) {
+                const Vector wide = swiglu(norm(x, p + "ffn_norm"), p, "", static_cast<size_t>(layer.branch->hidden));
+                add(x, wide, spec_.residual_scale);
+            }
+            const Vector normed = layer.parallel ? mixed
+                                  : layer.branch ? norm(stream, p + "ffn_norm_exps")
+                                                 : norm(x, p + "ffn_norm");
             const auto* dense = std::get_if<DenseSpec>(&spec_.layers[l].feed_forward);
-            add(x,
-                dense ? swiglu(normed, p, "", static_cast<size_t>(dense->hidden), 0, dense->activation)
-                      : mixture(normed, *spec_.layers[l].moe(), p),
-                spec_.residual_scale);
+            Vector fed = dense ? swiglu(normed, p, "", static_cast<size_t>(dense->hidden), 0, dense->activation)
+                               : mixture(normed, stream, *spec_.layers[l].moe(), p);
+            if (layer.post_norms) fed = norm(fed, p + "post_ffw_norm");
+            add(x, fed, spec_.residual_scale);
         }
         x = norm(x, "output_norm");
         Vector logits = product(spec_.tied_head ? "token_embd.weight" : "output.weight", x, vocab);
         for (size_t i = 0; i < vocab; ++i) {
             logits[i] /= spec_.logit_divisor;
             if (spec_.tied_head && spec_.head_bias) logits[i] += at("output.bias", i);
+            if (const double cap = spec_.logit_softcap; cap > 0) logits[i] = cap * std::tanh(logits[i] / cap);
         }
         softmax(logits);
         for (double& p : logits) p = std::log(p);

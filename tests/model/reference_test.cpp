@@ -144,5 +144,76 @@ TEST(RopeReference, InterleavedScaledAndPartial) {
     expect_as_reference(spec, 5);
 }
 
+MoeSpec* mixture_of(LayerSpec& layer) { return std::get_if<MoeSpec>(&layer.feed_forward); }
+
+TEST(BlockReference, PartsSideBySide) {
+    ModelSpec spec = tiny_spec("dots1", {.layers = 4});
+    spec.norm.kind = NormKind::layer;
+    for (LayerSpec& layer : spec.layers) {
+        layer.parallel = true;
+        if (MoeSpec* m = mixture_of(layer)) m->output_scale = 0.5f;
+    }
+    expect_as_reference(spec, 11);
+}
+
+// Capped scores and logits, norms behind the parts, a second branch in the place of shared experts.
+TEST(BlockReference, NormsBehindPartsAndCaps) {
+    ModelSpec spec = tiny_spec("mixtral");
+    spec.logit_softcap = 2;
+    spec.embedding_scale = 3;
+    for (LayerSpec& layer : spec.layers) {
+        layer.post_norms = true;
+        layer.attention()->softcap = 0.7f;
+        layer.attention()->scale = 0.5f;
+        MoeSpec* m = mixture_of(layer);
+        m->activation = kernels::Activation::gelu;
+        m->shared_hidden = 20;
+        m->output_scale = 0.70710678f;
+    }
+    expect_as_reference(spec, 12);
+}
+
+TEST(BlockReference, DenseBranchBesideAMixtureOfTheInput) {
+    ModelSpec spec = tiny_spec("qwen2moe");
+    for (LayerSpec& layer : spec.layers) layer.branch = DenseSpec{.hidden = spec.dim};
+    expect_as_reference(spec, 13);
+}
+
+TEST(BlockReference, RouterBeforeAttentionWithReluExperts) {
+    ModelSpec spec = tiny_spec("mixtral");
+    for (LayerSpec& layer : spec.layers) {
+        MoeSpec* m = mixture_of(layer);
+        m->routes_block_input = true;
+        m->activation = kernels::Activation::relu;
+        m->router.score = Score::sigmoid;
+    }
+    expect_as_reference(spec, 14);
+}
+
+TEST(BlockReference, LimitsOfExpertsAndOfSharedOnes) {
+    ModelSpec spec = tiny_spec("dots1");
+    for (LayerSpec& layer : spec.layers)
+        if (MoeSpec* m = mixture_of(layer)) {
+            m->activation = kernels::Activation::capped_swiglu;
+            m->activation.limit = 0.3f;
+            m->shared_activation = kernels::Activation::silu;
+        }
+    expect_as_reference(spec, 15);
+}
+
+TEST(AttentionReference, NormsBehindRotationClipsAndScaledValues) {
+    ModelSpec spec = tiny_spec("qwen3");
+    for_each_attention(spec, [](AttentionSpec& a) {
+        a.qk_norm = QkNorm::after_rotation;
+        a.clip = 0.8f;
+        a.value_scale = 0.707f;
+        a.value_dim = 5;
+        a.temperature = 0.7f;
+        a.temperature_stretch = 5;
+        a.temperature_from = 0;
+    });
+    expect_as_reference(spec, 16);
+}
+
 }  // namespace
 }  // namespace gremium::test

@@ -130,8 +130,9 @@ TEST(Gradients, ScaleColumns) {
 }
 
 TEST(Gradients, GatedActivations) {
-    for (const Activation kind : {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu,
-                                  Activation::relu_squared, Activation::sigmoid, Activation::softplus}) {
+    for (const Activation kind :
+         {Activation::silu, Activation::gelu, Activation::gelu_erf, Activation::clamped_swiglu,
+          Activation::relu_squared, Activation::sigmoid, Activation::softplus, Activation::capped_swiglu}) {
         GradientCheck check;
         check.input({4, 7});
         check.input({4, 7});
@@ -159,6 +160,13 @@ TEST(Gradients, AddScaleMultiplySigmoid) {
         const Var sum = add(g, scale(g, x[0], 0.7f), multiply_rows(g, x[1], gate));
         return add(g, sum, x[0]);  // one input used three times
     });
+}
+
+TEST(Gradients, Clip) {
+    GradientCheck check;
+    check.step = 1e-3;  // no element is that near the limit
+    check.input({5, 6});
+    check.run([&](Graph& g, auto x) { return scale(g, clip(g, x[0], 0.61f), 0.7f); });
 }
 
 TEST(Gradients, MultiplyRowsByAFactorAHead) {

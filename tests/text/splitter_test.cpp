@@ -31,7 +31,7 @@ TEST(Splitter, EveryNameHasPatternsThatKeepTheText) {
     for (const char* name :
          {"llama-bpe",  "dbrx",         "qwen2",          "qwen35",      "gpt-2",  "starcoder", "falcon",  "default",
           "",           "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken",    "kimi-k2", "bailingmoe",
-          "seed-coder", "exaone-moe",   "tiny_aya",       "superbpe",    "bloom",  "viking"}) {
+          "seed-coder", "exaone-moe",   "tiny_aya",       "superbpe",    "bloom",  "viking",    "afmoe",   "laguna"}) {
         std::string joined;
         for (const std::string& word : words(name, text)) {
             EXPECT_FALSE(word.empty()) << name;
@@ -65,6 +65,13 @@ TEST(Splitter, O200kAndTekkenBeginAnewAtCapitals) {
     // true case, also beyond ASCII
     EXPECT_THAT(words("gpt-4o", "\u0444\u0443\u0424\u0443"), ElementsAre("\u0444\u0443", "\u0424\u0443"));
     EXPECT_THAT(words("kimi-k2", "ab\u4F60\u597Dab"), ElementsAre("ab", "\u4F60\u597D", "ab"));
+}
+
+TEST(Splitter, AfmoeGroupsDigitsFromTheRight) {
+    EXPECT_THAT(words("afmoe", "1234567 123456 12 1234"),
+                ElementsAre("1", "234", "567", " ", "123", "456", " ", "12", " ", "1", "234"));
+    EXPECT_THAT(words("afmoe", "ab\u4F60\u597Dab"), ElementsAre("ab", "\u4F60\u597D", "ab"));
+    EXPECT_THAT(words("laguna", "a\n\n b 12"), ElementsAre("a", "\n\n", " b", " ", "1", "2"));
 }
 
 TEST(Splitter, DeepSeek) {
@@ -105,8 +112,9 @@ TEST(Splitter, AMatchThatBeginsBehindItsEndKeepsTheText) {
 }
 
 TEST(PreTokenizers, PatternsFindTheirNames) {
-    for (const char* name : {"llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "falcon", "default", "deepseek-llm",
-                             "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "kimi-k2", "viking"}) {
+    for (const char* name :
+         {"llama-bpe", "dbrx", "qwen2", "gpt-2", "starcoder", "falcon", "default", "deepseek-llm", "deepseek-coder",
+          "deepseek-v3", "gpt-4o", "tekken", "kimi-k2", "viking", "afmoe", "laguna"}) {
         const PreTokenizer& row = pre_tokenizer(name);
         EXPECT_EQ(pre_tokenizer_name(row.patterns, row.ignore_merges), name);
     }
@@ -123,9 +131,9 @@ TEST(Splitter, LongRunsTakeTimeInProportion) {
         return text;
     };
     for (const char* name :
-         {"llama-bpe",  "dbrx",         "qwen2",          "qwen35",      "gpt-2",    "starcoder", "falcon",
-          "default",    "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o",   "tekken",    "kimi-k2",
-          "bailingmoe", "seed-coder",   "exaone-moe",     "tiny_aya",    "superbpe", "bloom",     "viking"}) {
+         {"llama-bpe",    "dbrx",           "qwen2",       "qwen35", "gpt-2",  "starcoder", "falcon",     "default",
+          "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "kimi-k2",   "bailingmoe", "seed-coder",
+          "exaone-moe",   "tiny_aya",       "superbpe",    "bloom",  "viking", "afmoe",     "laguna"}) {
         const Splitter splitter(pre_tokenizer(name).patterns);
         for (const char* part :
              {"a", "A", "aB", " ", "\n",     "\r\n", " \n", "\t", "7",      "\u0663", "\u00B2", "e\u0301",   "\u0301",

@@ -124,7 +124,9 @@ Work work_of(std::span<const AttentionTask> tasks, const AttentionShape& shape) 
 void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSpan> spans,
                const AttentionShape& shape) {
     check(shape);
-    if (active() == Variant::reference) return reference::attention(out, lse, q, spans, shape);
+    // Capped scores are Grok's alone: the plain loop serves them.
+    if (active() == Variant::reference || shape.softcap > 0)
+        return reference::attention(out, lse, q, spans, shape);
     std::vector<AttentionTask> tasks;
     std::vector<Split> splits;
     splits.reserve(spans.size());

@@ -54,6 +54,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
                     float& score = p[static_cast<size_t>(j)];
                     score = s.scale * dot(query, k.data() + (j * s.kv_heads + kv) * s.head_dim, s.head_dim);
                     if (s.bias) score += biases(s, h, position)[j];
+                    if (s.softcap > 0) score = s.softcap * std::tanh(score / s.softcap);
                     top = std::max(top, score);
                 }
                 double sum = s.sinks ? std::exp(s.sinks[h] - top) : 0;

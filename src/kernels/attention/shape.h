@@ -23,6 +23,8 @@ struct AttentionShape {
     // Of products, in the forward: bf16 rounds queries, keys, weights and values where there is arithmetic for that and
     // rows enough to gain by it; sums and the softmax are f32. The reference rounds nothing.
     DType compute = DType::f32;
+    // c > 0: a score s becomes c·tanh(s / c), after scale and bias (Grok). There is no backward.
+    float softcap = 0;
     int64_t exact_keys = 0;  // a span of fewer keys than this rounds nothing whatever `compute` says
 };
 

@@ -59,9 +59,10 @@ HWY_INLINE ValueSlope clamped_silu(VecF gate, const Activation& numbers) {
 // What the gate is multiplied with, and its slope.
 template <Activation::Kind kind>
 HWY_INLINE ValueSlope factor(VecF up, const Activation& numbers) {
-    if constexpr (kind != Activation::clamped_swiglu) return {up, constant(1)};
+    if constexpr (kind != Activation::clamped_swiglu && kind != Activation::capped_swiglu) return {up, constant(1)};
     const VecF limit = constant(numbers.limit), clamped = hn::Clamp(up, hn::Neg(limit), limit);
-    return {hn::Add(clamped, constant(1)), hn::IfThenElseZero(hn::Le(hn::Abs(up), limit), constant(1))};
+    const VecF slope = hn::IfThenElseZero(hn::Le(hn::Abs(up), limit), constant(1));
+    return {kind == Activation::clamped_swiglu ? hn::Add(clamped, constant(1)) : clamped, slope};
 }
 
 template <Activation::Kind kind>
@@ -71,6 +72,10 @@ HWY_INLINE ValueSlope evaluate(VecF x, const Activation& numbers) {
         return {value, hn::MulAdd(value, hn::Sub(constant(1), s), s)};
     } else if constexpr (kind == Activation::clamped_swiglu) {
         return clamped_silu(x, numbers);
+    } else if constexpr (kind == Activation::capped_swiglu) {
+        const auto [value, slope] = evaluate<Activation::silu>(x, numbers);
+        const VecF limit = constant(numbers.limit);
+        return {hn::Min(value, limit), hn::IfThenElseZero(hn::Le(value, limit), slope)};
     } else if constexpr (kind == Activation::gelu) {
         return gelu(x);
     } else if constexpr (kind == Activation::gelu_erf) {
@@ -151,6 +156,8 @@ void activate_part(Tensor y, TensorView gate, TensorView up, const Activation& a
             return activate_kind<Activation::softplus>(y, gate, up, activation);
         case Activation::identity:
             return activate_kind<Activation::identity>(y, gate, up, activation);
+        case Activation::capped_swiglu:
+            return activate_kind<Activation::capped_swiglu>(y, gate, up, activation);
     }
 }
 
@@ -175,6 +182,8 @@ void activate_backward_part(Tensor dgate, Tensor dup, TensorView dy, TensorView 
             return activate_backward_kind<Activation::softplus>(dgate, dup, dy, gate, up, activation);
         case Activation::identity:
             return activate_backward_kind<Activation::identity>(dgate, dup, dy, gate, up, activation);
+        case Activation::capped_swiglu:
+            return activate_backward_kind<Activation::capped_swiglu>(dgate, dup, dy, gate, up, activation);
     }
 }
 
@@ -224,14 +233,19 @@ ValueSlope evaluate(const Activation& a, float x) {
             return {std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))), 1 / (1 + std::exp(-x))};
         case Activation::identity:
             return {x, 1};
+        case Activation::capped_swiglu: {
+            const ValueSlope plain = evaluate(Activation::silu, x);
+            return plain.value > a.limit ? ValueSlope{a.limit, 0} : plain;
+        }
     }
     return {};
 }
 
 // What the gate is multiplied with, and its derivative.
 ValueSlope factor(const Activation& a, float up) {
-    if (a.kind != Activation::clamped_swiglu) return {up, 1};
-    return {1 + std::clamp(up, -a.limit, a.limit), std::abs(up) <= a.limit ? 1.f : 0.f};
+    if (a.kind != Activation::clamped_swiglu && a.kind != Activation::capped_swiglu) return {up, 1};
+    const float offset = a.kind == Activation::clamped_swiglu ? 1 : 0;
+    return {offset + std::clamp(up, -a.limit, a.limit), std::abs(up) <= a.limit ? 1.f : 0.f};
 }
 
 float load(TensorView t, int64_t i) { return t.dtype == DType::bf16 ? bf16_to_f32(t.bf16()[i]) : t.f32()[i]; }

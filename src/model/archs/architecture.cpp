@@ -93,13 +93,18 @@ void Architecture::write(const ModelSpec& spec, archs::Output& out) const {
     }
 }
 
+void Architecture::refuse_hf(const std::string& where) const {
+    fail("{}: the Hugging Face layout of {} is not certain enough to be read or written; its GGUF files are", where,
+         name);
+}
+
 ModelSpec Architecture::from_gguf(const Metadata& metadata) const {
     if (gguf_name.empty()) fail("{}: GGUF has no layout for this architecture", metadata.source());
-    return read({.gguf = &metadata}, gguf_pairing);
+    return read({.gguf = &metadata, .defaults = hf_defaults}, gguf_pairing);
 }
 
 ModelSpec Architecture::from_hf(const HfConfig& config) const {
-    if (hf_model_type.empty()) fail("{}: the Hugging Face layout of {} is not verified", config.source(), name);
+    if (hf_model_type.empty()) refuse_hf(config.source());
     const auto child = hf_child.empty() ? std::nullopt : config.child(hf_child);
     return read({.hf = child ? &*child : &config, .defaults = hf_defaults}, hf_pairing);
 }
@@ -118,8 +123,7 @@ void Architecture::to_gguf(const ModelSpec& spec, Metadata& metadata) const {
 }
 
 void Architecture::to_hf(const ModelSpec& spec, nlohmann::ordered_json& config) const {
-    if (hf_model_type.empty())
-        fail("the Hugging Face layout of {} is not verified: it is read and written as GGUF", name);
+    if (hf_model_type.empty()) refuse_hf(std::string(name));
     archs::Output out{.hf = &config};
     write(spec, out);
 }

@@ -24,12 +24,13 @@ inline constexpr int max_layers = 4096;  // a file with more is refused before a
 // How a tensor of a file holds a canonical one; in stacks (of experts, of heads) each matrix so.
 struct Layout {
     // The canonical matrix is made of these rows of the file's, or columns: all, the first, the last, those of even or
-    // of odd index. Slots whose tensors have one name share it.
-    enum class Part : uint8_t { all, first, last, even, odd } part = Part::all;
+    // of odd index; or those behind the parts of slots listed before (q, k and v in one). Slots whose tensors have one
+    // name share it.
+    enum class Part : uint8_t { all, first, last, even, odd, next } part = Part::all;
     bool columns = false;
     bool transposed = false;  // the part is the canonical matrix transposed
     bool joined = false;      // the stack's matrices lie below each other in one
-    bool less_one = false;    // of a norm: the file's numbers are smaller by 1
+    bool less_one = false;    // the file's numbers are smaller by 1 (norms whose factor is 1 + w)
     // The file's row that row r is, where a tensor has the rows of several heads by turns.
     int64_t (*row_in_file)(const LayerSpec& layer, int64_t r) = nullptr;
     friend bool operator==(const Layout&, const Layout&) = default;
@@ -52,7 +53,7 @@ struct NameRule {
 struct Architecture {
     std::string_view name;           // the registry's, also the spec's `architecture`
     std::string_view gguf_name;      // general.architecture
-    std::string_view hf_model_type;  // config.json model_type, written and read
+    std::string_view hf_model_type;  // config.json model_type, written and read; empty: GGUF is the only layout
     std::string_view hf_class;       // config.json architectures[0]
     bool experts;                    // its feed-forward layers are mixtures
     // Read and written in this order; of keys that come again, the last one's value counts.
@@ -64,8 +65,8 @@ struct Architecture {
     // How files pair the rotated rows of q and k.
     kernels::RopePairing gguf_pairing = kernels::RopePairing::half_split;
     kernels::RopePairing hf_pairing = kernels::RopePairing::half_split;
-    std::string_view hf_alias = {};  // what else model_type may be
-    std::string_view hf_child = {};  // the object in config.json that the fields may be in
+    std::array<std::string_view, 4> hf_aliases = {};  // what else model_type may be
+    std::string_view hf_child = {};                   // the object in config.json that the fields may be in
     // Beginnings of names of tensors that are no part of the decoder; "{l}" is the number of its layers.
     std::span<const std::string_view> hf_ignored = {}, gguf_ignored = {};
     bool gguf_optional_qk_norm = false;  // q/k norms are those whose tensors there are
@@ -73,7 +74,11 @@ struct Architecture {
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
     bool gguf_tiled_heads = false;  // DeltaNetSpec::tiled of its files
-    bool without_experts = false;   // its models can be dense though `experts`
+    bool gguf_joins_qkv = false;          // files have q, k and v in one tensor
+    bool gguf_optional_sinks = false;     // in the layers whose tensor is there
+    bool gguf_divisors_of_whole = false;  // those of rotary frequencies are not for windowed layers
+    bool gguf_optional_shared = false;    // shared experts are there if their tensors are
+    bool without_experts = false;         // its models can be dense though `experts`
     bool has_encoder = false;
 
     ModelSpec from_gguf(const Metadata& metadata) const;
@@ -84,6 +89,7 @@ struct Architecture {
   private:
     ModelSpec read(const archs::Input& in, kernels::RopePairing pairing) const;
     void write(const ModelSpec& spec, archs::Output& out) const;
+    [[noreturn]] void refuse_hf(const std::string& where) const;
 };
 
 std::span<const Architecture* const> architectures();

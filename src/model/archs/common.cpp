@@ -103,6 +103,25 @@ void read_window(const Input& in, Outline& outline) {
 
 void read_eps(const Input& in, Outline& outline) {
     if (in.hf) outline.model.norm.eps = in.defaults.eps;
+    if (in.gguf && in.defaults.layer_norms && !in.gguf->contains(key(*in.gguf, "attention.layer_norm_rms_epsilon")))
+        outline.model.norm.kind = NormKind::layer;
+}
+
+// LayerNorms of some architectures have a key of their own.
+std::string eps_key(const Metadata& gguf, const NormSpec& norm, bool layer_norms) {
+    const bool own = norm.kind == NormKind::layer && layer_norms;
+    return key(gguf, own ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon");
+}
+
+void read_gguf_eps(const Input& in, Outline& outline) {
+    NormSpec& norm = outline.model.norm;
+    if (in.gguf) norm.eps = in.gguf->require<float>(eps_key(*in.gguf, norm, in.defaults.layer_norms));
+}
+
+void write_gguf_eps(const Outline& outline, Output& out) {
+    if (!out.gguf) return;
+    const bool layer_norms = architecture_of(outline.model).hf_defaults.layer_norms;
+    out.gguf->set(eps_key(*out.gguf, outline.model.norm, layer_norms), outline.model.norm.eps);
 }
 
 void write_attention_bias(const Outline& outline, Output& out) {
@@ -135,8 +154,8 @@ constexpr Field decoder_table[] = {
     special(refuse_quantisation),
     special(read_window),
     special(read_eps),
-    field(FIELD_AT(model.norm.eps),
-          {.gguf = "attention.layer_norm_rms_epsilon", .hf = {"rms_norm_eps"}, .hf_otherwise = kept}),
+    special(read_gguf_eps, write_gguf_eps),
+    field(FIELD_AT(model.norm.eps), {.hf = {"rms_norm_eps"}, .otherwise = kept}),
     special(read_rotation, write_rotation),
     special(read_rope_scaling, write_rope_scaling),
     field(FIELD_AT(model.tied_head), {.hf = {"tie_word_embeddings"}, .otherwise = false}),
@@ -219,6 +238,52 @@ int step_of(const Outline& outline) {
 }
 
 int sixteenth_of_width(const Outline& outline) { return (outline.model.dim + 15) / 16; }
+
+void read_logit_scale(const Input& in, Outline& o, float otherwise) {
+    const float scale = in.gguf ? in.gguf->get<float>(key(*in.gguf, "logit_scale"), otherwise)
+                                : in.hf->get<float>("logit_scale", otherwise);
+    o.model.logit_divisor = 1 / scale;
+}
+
+// The number whose reciprocal is the divisor: it, or a neighbour.
+void write_logit_scale(const Outline& o, Output& out) {
+    const float divisor = o.model.logit_divisor;
+    float scale = 1 / divisor;
+    for (const float near : {std::nextafter(scale, 0.0f), std::nextafter(scale, INFINITY)})
+        if (1 / scale != divisor && 1 / near == divisor) scale = near;
+    if (out.gguf) out.gguf->set(key(*out.gguf, "logit_scale"), scale);
+    if (out.hf) (*out.hf)["logit_scale"] = decimal(scale);
+}
+
+// Mistral Large 3 in GGUF: queries grow with the position, from 0.
+void read_query_temperature(const Input& in, Outline& o) {
+    if (!in.gguf) return;
+    AttentionSpec& a = o.attention;
+    a.temperature = in.gguf->get<float>(key(*in.gguf, "attention.temperature_scale"), 0.0f);
+    if (a.temperature == 0) return;
+    a.temperature_from = 0;
+    a.temperature_stretch = in.number("attention.temperature_length", "", a.rope.original_context);
+}
+
+void write_query_temperature(const Outline& o, Output& out) {
+    if (!out.gguf || o.attention.temperature == 0) return;
+    out.gguf->set(key(*out.gguf, "attention.temperature_scale"), o.attention.temperature);
+    out.say("attention.temperature_length", "", o.attention.temperature_stretch);
+}
+
+void write_rotated_share(const Outline& o, Output& out) {
+    if (out.hf) (*out.hf)["partial_rotary_factor"] = static_cast<double>(o.attention.rope.dims) / o.attention.head_dim;
+}
+
+int same_of_all(const HfConfig& config, const Keys& keys, int otherwise) {
+    const nlohmann::json* value = config.value(keys);
+    if (!value || !value->is_array()) return config.get<int32_t>(keys, otherwise);
+    const auto each = config.require<std::vector<int32_t>>(keys);
+    if (each.empty() || std::ranges::any_of(each, [&](int32_t other) { return other != each.front(); }))
+        fail("{}: {} is {}: layers that differ in it are not supported here", config.source(), keys.names.front(),
+             value->dump());
+    return each.front();
+}
 
 void complete_stacks(Outline& outline) {
     outline.attention.kv_heads = outline.attention.heads;

@@ -46,14 +46,42 @@ extern const Fields qwen_mixture_fields;
 // softmax or sigmoid (what the outline has, where files do not say it), correction bias, groups, normalisation, scale.
 extern const Fields deepseek_mixture_fields;
 
+// What turns logits into scores: expert_gating_func, scoring_func; the outline's own where files do not say it.
+void read_gating(const Input& in, Outline& outline);
+void write_gating(const Outline& outline, Output& out);
+inline constexpr Field gating = special(read_gating, write_gating);
+// Ungated shared experts, whose width together GGUF says as expert_shared_feed_forward_length; otherwise it is that of
+// as many experts as expert_shared_count says, or of `least`.
+void read_shared_width(const Input& in, Outline& outline, int least);
+void write_shared_width(const Outline& outline, Output& out);
+// Files multiply logits by logit_scale, we divide them.
+void read_logit_scale(const Input& in, Outline& outline, float otherwise);
+void write_logit_scale(const Outline& outline, Output& out);
+inline constexpr Field logits_times =
+    special([](const Input& in, Outline& o) { read_logit_scale(in, o, 1); }, write_logit_scale);
+// attention.temperature_scale and _length of GGUF: how queries grow with the position (Mistral Large 3).
+void read_query_temperature(const Input& in, Outline& outline);
+void write_query_temperature(const Outline& outline, Output& out);
+inline constexpr Field query_temperature = special(read_query_temperature, write_query_temperature);
+// Which share of each head is rotated, in config.json.
+void write_rotated_share(const Outline& outline, Output& out);
+inline constexpr Field rotated_share = special(nullptr, write_rotated_share);
+// A number that config.json says for all layers or, the same, for each.
+int same_of_all(const HfConfig& config, const Keys& keys, int otherwise);
+
+// Layers with a window between layers that see the whole context, and what files say of each kind.
+struct Windows {
+    int period = 4;            // where files say no pattern; 0: that is an error
+    bool whole_first = false;  // the first layer of a period sees the whole context instead of the last
+    bool whole_rotated = true;
+    bool own_rotation = true;  // GGUF's keys of the windowed layers' rotation count
+};
+void read_windows(const Input& in, Outline& outline, const Windows& usual);
+void write_windows(const Outline& outline, Output& out, const Windows& usual);
+
 // Mixtures in every step-th layer; 0: in none.
 LayerPattern every(int step);
 int step_of(const Outline& outline);  // 0: there is none
-
-// "expert_gating_func" and "scoring_func".
-void read_gating(const Input& in, Outline& outline);
-void write_gating(const Outline& outline, Output& out);
-inline constexpr Field gating_function = special(read_gating, write_gating);
 
 // Models whose layers have attention or another mixer: in GGUF those without key/value heads have the other one; in
 // config.json a list says a word for each layer.
@@ -102,7 +130,9 @@ float yarn_magnitude(float factor);  // 1 + ln(factor) / 10, of cosines and sine
 // What GGUF says by the presence of a tensor (asked for by its canonical name and layer): whether the head is tied,
 // attention has biases, and of what an architecture may have, whether it has it: a bias of the head, q/k norms, a
 // corrected selection, a mixture (a layer without a router is dense, with the width of one expert).
-void read_presence(ModelSpec& spec, const std::function<bool(const TensorSlot&)>& contains);
+// Its shape tells how wide a dense layer is, and whether a gate behind attention is one number a head.
+using FindShape = std::function<std::optional<Shape>(const TensorSlot&)>;
+void read_presence(ModelSpec& spec, const FindShape& find);
 
 // The divisors of rotary frequencies are tensors in GGUF.
 struct RotaryTensor {
@@ -113,5 +143,7 @@ inline constexpr RotaryTensor rotary_tensors[] = {{"rope_freqs.weight", &RopeSpe
                                                   {"rope_factors_short.weight", &RopeSpec::divisors},
                                                   {"rope_factors_long.weight", &RopeSpec::long_divisors}};
 std::vector<RotaryTensor> rotary_tensors_of(const RopeSpec& rope);
+// Gives a file's divisors to the layers that they are for. There may be more than a layer rotates: it has the first.
+void set_divisors(ModelSpec& spec, std::vector<float> RopeSpec::*member, const std::vector<float>& divisors);
 
 }  // namespace gremium::archs

@@ -11,7 +11,11 @@ namespace {
 using Score = moe::RouterPolicy::Score;
 using GroupScore = moe::RouterPolicy::GroupScore;
 
-const Word& word_of_gating(Score score) { return word_of(score == Score::sigmoid ? Score::sigmoid : Score::softmax); }
+// What both formats know. A number that llama.cpp has for another function (4: √softplus) stays an error.
+constexpr Score gatings[] = {Score::softmax, Score::sigmoid, Score::softmax_selected};
+const Word& word_of_gating(Score score) {
+    return word_of(std::ranges::find(gatings, score) == std::end(gatings) ? Score::softmax : score);
+}
 
 void read_sparse_layers(const Input& in, Outline& outline) {
     if (!in.hf) return;
@@ -46,6 +50,22 @@ constexpr Field qwen_mixture_table[] = {
     special(read_sparse_layers, write_sparse_layers),
     written("use_sliding_window", "false"),
 };
+
+// GLM-4.7-Flash: "dense" or "sparse" a layer; its class takes the first one for dense.
+void read_kinds_of_feed_forward(const Input& in, Outline& outline) {
+    if (!in.hf || in.hf->contains("first_k_dense_replace")) return;
+    const auto kinds = in.hf->find<std::vector<std::string>>("mlp_layer_types");
+    if (!kinds && in.hf->get<std::string>("model_type", "") == "glm4_moe_lite") outline.mixture_layers.first = 1;
+    if (!kinds) return;
+    if (std::cmp_less(kinds->size(), outline.layers))
+        fail("{}: mlp_layer_types has {} entries, expected {}", in.source(), kinds->size(), outline.layers);
+    for (int l = outline.layers - 1; l >= 0; --l) {
+        const std::string& kind = (*kinds)[static_cast<size_t>(l)];
+        if (kind != "dense" && kind != "sparse")
+            fail("{}: mlp_layer_types: layer {} is {}, expected dense or sparse", in.source(), l, kind);
+        if (kind == "dense") outline.mixture_layers.except.push_back(l);
+    }
+}
 
 // Groups count where some are left out. They are as good as their best expert with softmax (V2), as their two best with
 // sigmoids (V3). A correction is there with sigmoids; in GGUF if its tensor is.
@@ -88,31 +108,30 @@ constexpr Field deepseek_mixture_table[] = {
           {.gguf = "expert_weights_scale", .hf = {"routed_scaling_factor"}, .otherwise = 1}),
     field(FIELD_AT(mixture_layers.first),
           {.gguf = "leading_dense_block_count", .hf = {"first_k_dense_replace"}, .otherwise = 0}),
+    special(read_kinds_of_feed_forward),
     special(nullptr, write_groups),
-    gating_function,
+    gating,
     special(complete_router),
     expected("moe_layer_freq", "1"),
 };
 
 }  // namespace
 
-constinit const Fields qwen_mixture_fields = qwen_mixture_table;
-constinit const Fields deepseek_mixture_fields = deepseek_mixture_table;
-
 void read_gating(const Input& in, Outline& outline) {
     Score& score = outline.moe.router.score;
     if (in.hf) {
         const auto function = in.hf->get<std::string>({"scoring_func", "score_function"}, "");
-        for (const Score known : {Score::sigmoid, Score::softmax})
+        for (const Score known : gatings)
             if (word_of(known).in_hf() == function) score = known;
         return;
     }
     const std::string name = key(*in.gguf, "expert_gating_func");
     const auto number = in.gguf->get<uint32_t>(name, word_of(score).gguf);
-    for (const Score known : {Score::sigmoid, Score::softmax})
+    for (const Score known : gatings)
         if (word_of(known).gguf == number) score = known;
     if (word_of(score).gguf != number)
-        fail("{}: {} is {}, expected 1 (softmax) or 2 (sigmoid)", in.source(), name, number);
+        fail("{}: {} is {}, expected 1 (softmax), 2 (sigmoid) or 3 (softmax of the selected)", in.source(), name,
+             number);
 }
 
 void write_gating(const Outline& outline, Output& out) {
@@ -120,5 +139,22 @@ void write_gating(const Outline& outline, Output& out) {
     if (out.hf) (*out.hf)["scoring_func"] = word.in_hf();
     if (out.gguf) out.gguf->set(key(*out.gguf, "expert_gating_func"), word.gguf);
 }
+
+void read_shared_width(const Input& in, Outline& outline, int least) {
+    MoeSpec& m = outline.moe;
+    const int count = in.number("expert_shared_count", "num_shared_experts", least);
+    m.shared_hidden = m.hidden * count;
+    if (in.gguf) m.shared_hidden = in.number("expert_shared_feed_forward_length", "", m.shared_hidden);
+}
+
+void write_shared_width(const Outline& outline, Output& out) {
+    const MoeSpec& m = outline.moe;
+    out.say("expert_shared_feed_forward_length", "", m.shared_hidden);
+    const int count = m.shared_hidden / std::max(1, m.hidden);
+    out.say("expert_shared_count", "num_shared_experts", m.shared_hidden > 0 ? std::max(1, count) : 0);
+}
+
+constinit const Fields qwen_mixture_fields = qwen_mixture_table;
+constinit const Fields deepseek_mixture_fields = deepseek_mixture_table;
 
 }  // namespace gremium::archs

@@ -1,12 +1,10 @@
-// DeepSeek-V2, V2-Lite, V3 and R1: DeepSeek-AI, "DeepSeek-V2", "DeepSeek-V3 Technical Report" (2024). Latent attention,
-// YaRN that also scales scores, groups of experts: older GGUF files tell them by the number of experts.
+// DeepSeek-V2, V2-Lite, V3 and R1: DeepSeek-AI, "DeepSeek-V2", "DeepSeek-V3 Technical Report" (2024); Kimi K2, GLM-4.7-Flash,
+// Mistral Large 3. Latent attention, YaRN that also scales scores, groups of experts (older GGUF: by their number).
 #include "model/archs/all.h"
 
 namespace gremium::archs {
 
 namespace {
-
-using Score = moe::RouterPolicy::Score;
 
 // Keys' and values' matrices out of the latent lie below each other, head by head.
 constexpr Layout key_rows{.part = Layout::Part::first, .transposed = true, .joined = true};
@@ -19,8 +17,8 @@ constexpr NameRule deepseek2_names[] = {
     {"blk.{l}.attn_k_b", "model.layers.{l}.self_attn.kv_b_proj", key_rows},
     {"blk.{l}.attn_v_b", "model.layers.{l}.self_attn.kv_b_proj", value_rows},
 };
-// A layer that predicts a second token (V3).
-constexpr std::string_view deepseek2_ignored[] = {"model.layers.{l}."};
+// A layer that predicts a second token (V3); what sees images (Kimi K2.5).
+constexpr std::string_view deepseek2_ignored[] = {"model.layers.{l}.", "vision_tower.", "mm_projector."};
 
 void complete_attention(const Input& in, Outline& o) {
     o.attention.kv_heads = o.attention.heads;
@@ -38,15 +36,14 @@ void write_absorbed(const Outline& o, Output& out) {
     if (out.hf) out.hf->erase("head_dim");
 }
 
-// What files mean that do not say it.
 void expect_score(const Input& in, Outline& o) {
-    const bool third = in.hf && in.hf->get<std::string>("model_type", "") == "deepseek_v3";
-    o.moe.router.score = third ? Score::sigmoid : Score::softmax;
+    const bool second = !in.hf || in.hf->get<std::string>("model_type", "") == "deepseek_v2";
+    o.moe.router.score = second ? moe::RouterPolicy::Score::softmax : moe::RouterPolicy::Score::sigmoid;
 }
 
 void read_released_groups(const Input& in, Outline& o) {
     moe::RouterPolicy& r = o.moe.router;
-    const bool third = r.score == Score::sigmoid;
+    const bool third = r.score == moe::RouterPolicy::Score::sigmoid;
     if (in.hf || in.gguf->contains(key(*in.gguf, "expert_group_count")) || r.experts != (third ? 256 : 160)) return;
     r.groups = 8;
     r.groups_used = third ? 4 : 3;
@@ -58,7 +55,7 @@ void write_kind(const Outline& o, Output& out) {
     const moe::RouterPolicy& r = o.moe.router;
     if (r.groups == 1) out.say("expert_group_count", "", 1);
     if (!out.hf) return;
-    const bool third = r.score == Score::sigmoid;
+    const bool third = r.score == moe::RouterPolicy::Score::sigmoid;
     (*out.hf)["topk_method"] = third ? "noaux_tc" : r.groups > 1 ? "group_limited_greedy" : "greedy";
     if (!third) out.hf->update({{"model_type", "deepseek_v2"}, {"architectures", {"DeepseekV2ForCausalLM"}}});
 }
@@ -86,6 +83,7 @@ constexpr Field deepseek2_last_table[] = {
     written("moe_layer_freq", "1"),
     written("num_nextn_predict_layers", "0"),
     special(read_released_groups, write_kind),
+    query_temperature,
 };
 constexpr Fields deepseek2_last_fields = deepseek2_last_table;
 
@@ -102,7 +100,8 @@ const Architecture deepseek2{
     .gguf_names = deepseek2_gguf_names,
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_pairing = kernels::RopePairing::interleaved,
-    .hf_alias = "deepseek_v2",
+    .hf_aliases = {"deepseek_v2", "glm4_moe_lite", "kimi_k2", "kimi_k25"},
+    .hf_child = "text_config",
     .hf_ignored = deepseek2_ignored,
     .gguf_needs_head = true,
 };

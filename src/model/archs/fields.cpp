@@ -29,10 +29,28 @@ Number otherwise(const FieldNames& names, const Input& in) {
     return in.hf && names.hf_otherwise ? names.hf_otherwise : names.otherwise;
 }
 
+// Files may say one number for each layer, all the same.
+template <typename T>
+std::optional<T> find_gguf(const FieldNames& names, const Input& in) {
+    const std::string name = key(*in.gguf, names.gguf);
+    const MetaValue* value = in.gguf->value(name);
+    if constexpr (std::is_same_v<T, int>) {
+        if (value && std::holds_alternative<MetaArray>(*value)) {
+            const auto each = in.gguf->require<std::vector<int32_t>>(name);
+            if (each.empty()) fail("{}: {} is an empty list", in.source(), name);
+            for (const int32_t other : each)
+                if (other != each.front())
+                    fail("{}: {} is {} and {}: layers that differ in it are not supported here", in.source(), name,
+                         each.front(), other);
+            return each.front();
+        }
+    }
+    return in.gguf->find<T>(name);
+}
+
 template <typename T>
 std::optional<T> find(const FieldNames& names, const Input& in) {
-    const std::optional<T> found =
-        in.gguf ? in.gguf->find<T>(key(*in.gguf, names.gguf)) : in.hf->find<T>(*hf_keys(names));
+    const std::optional<T> found = in.gguf ? find_gguf<T>(names, in) : in.hf->find<T>(*hf_keys(names));
     if (found || otherwise(names, in)) return found;
     return in.gguf ? in.gguf->require<T>(key(*in.gguf, names.gguf)) : in.hf->require<T>(*hf_keys(names));
 }
@@ -228,6 +246,7 @@ void write_field(const Field& field, const Outline& outline, Output& out) {
     if (!field.member || field.fixed || !field.names.written) return;
     Outline copy = outline;  // a member of an outline that is not const
     Written value = written_value(field, copy);
+    if (field.names.each && !(outline.*field.names.each).empty()) value.gguf = MetaArray(outline.*field.names.each);
     if (value.is_text && value.is_otherwise) return;
     if (out.gguf && !field.names.gguf.empty() && !(value.is_otherwise && field.names.unsaid_in_gguf))
         out.gguf->set(key(*out.gguf, field.names.gguf), std::move(value.gguf));

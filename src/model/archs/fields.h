@@ -17,13 +17,15 @@
 namespace gremium::archs {
 
 // What a config.json means that does not say it: the defaults of the architecture's configuration class in
-// transformers.
+// transformers. The last is GGUF's.
 struct HfDefaults {
     float eps = 1e-6f, rope_base = 10000;
     double rotated_share = 1;         // of each head
     std::string_view rotation = {};   // what counts when neither rope_scaling nor rope_parameters is there: JSON
     bool use_sliding_window = false;  // whether sliding_window counts when use_sliding_window is absent
     bool reads_windows = false;       // otherwise windows are refused
+    bool rotates_by_kind = false;     // windowed layers may have a rotation of their own
+    bool layer_norms = false;         // where only attention.layer_norm_epsilon is said, norms are LayerNorms
 };
 
 // The settings of one file, in either format: the other pointer is null.

@@ -10,10 +10,6 @@ constexpr NameRule glm4moe_gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_at
 // A layer that predicts a second token.
 constexpr std::string_view gguf_ignored[] = {"blk.{l}."}, hf_ignored[] = {"model.layers.{l}."};
 
-void write_rotated_share(const Outline& o, Output& out) {
-    if (out.hf) (*out.hf)["partial_rotary_factor"] = static_cast<double>(o.attention.rope.dims) / o.attention.head_dim;
-}
-
 constexpr Field glm4moe_table[] = {
     // In GGUF if its tensors are there.
     always(FIELD_AT(attention.qk_norm), QkNorm::per_head),
@@ -23,7 +19,7 @@ constexpr Fields glm4moe_fields = glm4moe_table;
 constexpr Field glm4moe_last_table[] = {
     field(FIELD_AT(attention.qkv_bias), {.hf = {"attention_bias"}, .otherwise = false}),
     field(FIELD_AT(attention.qk_norm), {.hf = {"use_qk_norm"}, .otherwise = QkNorm::none, .yes = QkNorm::per_head}),
-    special(nullptr, write_rotated_share),
+    rotated_share,
     written("num_nextn_predict_layers", "0"),
 };
 constexpr Fields glm4moe_last_fields = glm4moe_last_table;

@@ -64,7 +64,7 @@ const Architecture granitemoe{
     .fields = {&decoder_fields, &granite_scale_fields, &granitemoe_fields},
     .names = granitemoe_names,
     .gguf_pairing = kernels::RopePairing::interleaved,
-    .hf_alias = "granitemoeshared",
+    .hf_aliases = {"granitemoeshared"},
 };
 
 }  // namespace gremium::archs

@@ -278,6 +278,36 @@ constexpr KnownKey known_hf_keys[] = {
     {"theta"},
     {"rescale_prenorm_residual"},
     {"router_bias", "false"},
+    // MiniMax-M2.
+    {"attn_type_list", "1"},
+    {"layernorm_full_attention_beta", "1"},
+    {"layernorm_linear_attention_beta", "1"},
+    {"layernorm_mlp_beta", "1"},
+    {"mlp_intermediate_size"},
+    {"mtp_transformer_layers"},
+    {"qk_norm_type", "\"per_layer\""},
+    {"shared_intermediate_size", "0"},
+    {"shared_moe_mode"},
+    {"use_mtp"},
+    // Ling and Hunyuan.
+    {"embedding_dropout"},
+    {"output_dropout"},
+    {"mtp_loss_scaling_factor"},
+    {"norm_head", "false"},
+    {"norm_softmax", "false"},
+    {"use_qkv_bias", "false"},
+    {"use_rmsnorm", "true"},
+    {"cla_share_factor"},
+    {"moe_drop_tokens"},
+    {"moe_layer_num_skipped", "0"},
+    {"moe_random_routing_dropped_token"},
+    {"norm_type", "\"rms\""},
+    {"use_mixed_mlp_moe", "true"},
+    {"use_rotary_pos_emb", "true"},
+    // ERNIE 4.5.
+    {"moe_capacity"},
+    {"moe_norm_min"},
+    {"moe_use_aux_free", "true"},
 };
 
 // In generation_config.json.

@@ -13,8 +13,8 @@ namespace {
 
 using Part = Layout::Part;
 
-// Where row or column i of a part of n lies among N.
-int64_t place_in(Part part, int64_t i, int64_t n, int64_t N) {
+// Where row or column i of a part of n lies among N; a `next` part begins at `begin`.
+int64_t place_in(Part part, int64_t i, int64_t n, int64_t N, int64_t begin) {
     switch (part) {
         case Part::last:
             return N - n + i;
@@ -22,6 +22,8 @@ int64_t place_in(Part part, int64_t i, int64_t n, int64_t N) {
             return 2 * i;
         case Part::odd:
             return 2 * i + 1;
+        case Part::next:
+            return begin + i;
         default:
             return i;
     }
@@ -34,12 +36,12 @@ struct Steps {
 
 Steps steps_of(const Matrices& shape) { return {0, shape.rows * shape.cols, shape.cols, 1}; }
 
-Steps steps_in_file(const Matrices& shape, const Matrices& file, const Layout& layout) {
+Steps steps_in_file(const Matrices& shape, const Matrices& file, const Layout& layout, int64_t begin) {
     const int64_t n = extent_of(layout, shape), N = layout.columns ? file.cols : file.rows;
     const auto at = [&](int64_t row, int64_t col) {
         if (layout.transposed) std::swap(row, col);
         int64_t& placed = layout.columns ? col : row;
-        placed = place_in(layout.part, placed, n, N);
+        placed = place_in(layout.part, placed, n, N, begin);
         return row * file.cols + col;
     };
     const int64_t origin = at(0, 0);
@@ -105,7 +107,10 @@ class Grouping {
     void add(const Place& place, const TensorSlot& slot, const Shape& shape) {
         const auto [known, added] = index_.emplace(place.name, tensors_.size());
         if (added) tensors_.push_back({place.name, shape, {}});
-        tensors_[known->second].pieces.push_back({slot, place.layout});
+        std::vector<FileTensor::Piece>& pieces = tensors_[known->second].pieces;
+        int64_t begin = 0;
+        for (const FileTensor::Piece& before : pieces) begin += extent_of(before.layout, matrices_of(before.slot));
+        pieces.push_back({slot, place.layout, begin});
     }
     std::vector<FileTensor> finish() {
         for (FileTensor& tensor : tensors_) tensor.shape = shape_of(tensor);
@@ -114,10 +119,11 @@ class Grouping {
 
   private:
     static Shape shape_of(const FileTensor& tensor) {
-        const auto& [slot, layout] = tensor.pieces.front();
-        if (tensor.plain() || layout.less_one) return tensor.shape;
+        const auto& [slot, layout, begin] = tensor.pieces.front();
+        if (tensor.plain()) return tensor.shape;
         const Matrices m = tensor.matrices();
         if (layout.joined) return {m.count * m.rows, m.cols};
+        if (slot.shape.rank == 1 && !layout.transposed) return {m.rows};
         if (slot.role == TensorRole::expert_bias) return {m.count, m.rows};
         return slot.shape.rank == 3 ? Shape{m.count, m.rows, m.cols} : Shape{m.rows, m.cols};
     }
@@ -153,7 +159,7 @@ Matrices FileTensor::matrices() const {
 }
 
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
-            const Layout& layout, DType type, const LayerSpec* layer) {
+            const Layout& layout, DType type, int64_t begin, const LayerSpec* layer) {
     if (layout.row_in_file) {
         const int64_t bytes = row_bytes(type, shape.cols);
         for (int64_t r = 0; r < shape.rows; ++r)
@@ -161,11 +167,14 @@ void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, 
                         static_cast<size_t>(bytes));
         return;
     }
-    copy(canonical, steps_of(shape), file, steps_in_file(shape, file_shape, layout), shape, type);
+    copy(canonical, steps_of(shape), file, steps_in_file(shape, file_shape, layout, begin), shape, type);
+    if (!layout.less_one) return;
+    auto* numbers = reinterpret_cast<float*>(canonical);
+    for (int64_t i = 0; i < shape.count * shape.rows * shape.cols; ++i) numbers[i] += 1;
 }
 
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
-             const Layout& layout, DType type, const LayerSpec* layer) {
+             const Layout& layout, DType type, int64_t begin, const LayerSpec* layer) {
     if (layout.row_in_file) {
         const int64_t bytes = row_bytes(type, shape.cols);
         for (int64_t r = 0; r < shape.rows; ++r)
@@ -173,11 +182,12 @@ void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file,
                         static_cast<size_t>(bytes));
         return;
     }
-    copy(file, steps_in_file(shape, file_shape, layout), canonical, steps_of(shape), shape, type);
-}
-
-void shift_norm(Tensor norm, const Layout& layout, float sign) {
-    for (int64_t i = 0; layout.less_one && i < norm.count(); ++i) norm.f32()[i] += sign;
+    const Steps there = steps_in_file(shape, file_shape, layout, begin);
+    if (!layout.less_one) return copy(file, there, canonical, steps_of(shape), shape, type);
+    const auto* numbers = reinterpret_cast<const float*>(canonical);
+    std::vector<float> lessened(numbers, numbers + shape.count * shape.rows * shape.cols);
+    for (float& number : lessened) number -= 1;
+    copy(file, there, reinterpret_cast<const std::byte*>(lessened.data()), steps_of(shape), shape, type);
 }
 
 namespace {

@@ -20,14 +20,12 @@ int64_t extent_of(const Layout& layout, const Matrices& canonical);
 Matrices in_file(const Layout& layout, const Matrices& canonical, int64_t extent);
 
 // Copies all matrices out of or into their places; `type` is that of both sides, and where rows do not stay rows not
-// quantised.
-// `layer`: of the tensor, for a layout that places rows by it. What is less by one is so afterwards, too.
+// quantised. `begin`: the first row, or column, of a `next` part. `layer`: of the tensor, for a layout that places rows
+// by it. What is smaller by one is f32 on both sides.
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
-            const Layout& layout, DType type, const LayerSpec* layer = nullptr);
+            const Layout& layout, DType type, int64_t begin = 0, const LayerSpec* layer = nullptr);
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
-             const Layout& layout, DType type, const LayerSpec* layer = nullptr);
-// f32 numbers of a file's norm as canonical ones (sign 1), and back (−1).
-void shift_norm(Tensor norm, const Layout& layout, float sign);
+             const Layout& layout, DType type, int64_t begin = 0, const LayerSpec* layer = nullptr);
 
 // A tensor of a file and what it holds.
 struct FileTensor {
@@ -36,6 +34,7 @@ struct FileTensor {
     struct Piece {
         TensorSlot slot;
         Layout layout;
+        int64_t begin = 0;  // of a `next` part
     };
     std::vector<Piece> pieces;  // one and plain: the tensor is that of the slot
     bool plain() const { return pieces.size() == 1 && pieces.front().layout.plain(); }

@@ -79,7 +79,7 @@ constexpr Field lfm2moe_table[] = {
     field(FIELD_AT(moe.router.correction_bias), {.hf = {"use_expert_bias"}, .otherwise = true}),
     field(FIELD_AT(mixture_layers.first),
           {.gguf = "leading_dense_block_count", .hf = {"num_dense_layers"}, .otherwise = 0, .hf_otherwise = 2}),
-    gating_function,
+    gating,
 };
 constexpr Fields lfm2moe_fields = lfm2moe_table;
 

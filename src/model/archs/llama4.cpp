@@ -103,7 +103,7 @@ const Architecture llama4{
     .hf_defaults = {.eps = 1e-5f, .rope_base = 500000},
     .gguf_pairing = kernels::RopePairing::interleaved,
     .hf_pairing = kernels::RopePairing::interleaved,
-    .hf_alias = "llama4",
+    .hf_aliases = {"llama4"},
     .hf_child = "text_config",
     .hf_ignored = llama4_ignored,
 };

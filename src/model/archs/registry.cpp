@@ -39,9 +39,12 @@ constexpr NameRule common_names[] = {
     {"blk.{l}.ffn_down_shexp", "model.layers.{l}.mlp.shared_experts.down_proj"},
 };
 
-// Where GGUF files of any architecture may have experts instead: gate and up in one, or, before April 2024, one tensor
-// an expert.
+// Where GGUF files of any architecture may have tensors instead: q, k and v in one; of experts gate and up in one, or,
+// before April 2024, one tensor an expert.
 constexpr NameRule other_gguf_names[] = {
+    {"blk.{l}.attn_q", "blk.{l}.attn_qkv", {.part = Layout::Part::next}},
+    {"blk.{l}.attn_k", "blk.{l}.attn_qkv", {.part = Layout::Part::next}},
+    {"blk.{l}.attn_v", "blk.{l}.attn_qkv", {.part = Layout::Part::next}},
     {"blk.{l}.ffn_gate_exps", "blk.{l}.ffn_gate_up_exps", {.part = Layout::Part::first}},
     {"blk.{l}.ffn_up_exps", "blk.{l}.ffn_gate_up_exps", {.part = Layout::Part::last}},
     {"blk.{l}.ffn_gate_exps", "blk.{l}.ffn_gate.{e}"},
@@ -131,13 +134,64 @@ void add_stacks(const TensorSlot& slot, std::vector<Place>& result) {
 std::span<const Architecture* const> architectures() {
     using namespace archs;
     static constexpr const Architecture* all[] = {
-        &llama,         &mixtral,        &qwen2,      &qwen3,     &qwen2moe,  &qwen3moe,
-        &olmoe,         &dots1,          &granitemoe, &phimoe,    &gptoss,    &llama4,
-        &deepseek2,     &glm4moe,        &jamba,      &mamba,     &moe_mamba, &switch_transformers,
-        &nllb_moe,      &lfm2,           &lfm2moe,    &qwen3next, &qwen35,    &qwen35moe,
-        &granitehybrid, &nemotron_h_moe, &kimi_linear};
+        &llama,         &mixtral,        &qwen2,        &qwen3,      &qwen2moe,     &qwen3moe,
+        &olmoe,         &dots1,          &granitemoe,   &phimoe,     &gptoss,       &llama4,
+        &deepseek2,     &glm4moe,        &jamba,        &mamba,      &moe_mamba,    &switch_transformers,
+        &nllb_moe,      &lfm2,           &lfm2moe,      &qwen3next,  &qwen35,       &qwen35moe,
+        &granitehybrid, &nemotron_h_moe, &kimi_linear,  &minimax_m2, &bailingmoe2,  &hy_v3,
+        &ernie4_5_moe,  &hunyuan_moe,    &mellum,       &qwen3vlmoe, &exaone_moe,   &mimo2,
+        &smallthinker,  &cohere2moe,     &dbrx,         &arctic,     &grok,         &afmoe,
+        &laguna,        &step35,         &grovemoe};
     return all;
 }
+
+namespace {
+
+// Names of files that stay out, and what can be done instead.
+struct Outside {
+    std::string_view name, instead;
+};
+constexpr Outside outside_gguf[] = {
+    {"deepseek", "the nearest supported one is deepseek2"},
+    {"deepseek2-ocr", "the nearest supported one is deepseek2"},
+    {"mistral4", "the nearest supported one is deepseek2"},
+    {"bailingmoe", "the nearest supported one is bailingmoe2"},
+    {"hy_v4", "the nearest supported one is hy_v3"},
+    {"dots3note", "the nearest supported one is dots1"},
+    {"minimax01", "the nearest supported one is minimax-m2"},
+    {"llada-moe", "a diffusion model; the nearest that predicts token by token is olmoe"},
+    {"rnd1", "a diffusion model; the nearest that predicts token by token is qwen3moe"},
+    {"nomic-bert-moe", "it makes embeddings and predicts no tokens"},
+};
+constexpr Outside outside_hf[] = {
+    {"solar_open", "its names are not certain; GGUF files made of it are supported, as glm4moe"},
+    {"qwen3_vl_moe", "how its experts lie is not certain; GGUF files of its text model are supported, as qwen3vlmoe"},
+    {"qwen3_omni_moe", "how its experts lie is not certain; GGUF files of its text model are supported, as qwen3vlmoe"},
+    {"sarvam_moe", "its names are not certain; GGUF files made of it are supported, as bailingmoe2"},
+    {"hy_v3", "its names are not certain; its GGUF files are supported"},
+    {"mellum", "its names are not certain; its GGUF files are supported"},
+    {"exaone_moe", "its names are not certain; its GGUF files are supported, as exaone-moe"},
+    {"mimo_v2_flash", "its names are not certain; its GGUF files are supported, as mimo2"},
+    {"afmoe", "its names are not certain; its GGUF files are supported"},
+    {"laguna", "its names are not certain; its GGUF files are supported"},
+    {"step3p5", "its names are not certain; its GGUF files are supported, as step35"},
+    {"cohere2_moe", "its names are not certain; its GGUF files are supported, as cohere2moe"},
+    {"smallthinker", "its names are not certain; its GGUF files are supported"},
+    {"grove_moe", "its names are not certain; its GGUF files are supported, as grovemoe"},
+    {"dbrx", "its names are not certain; its GGUF files are supported"},
+    {"arctic", "its names are not certain; its GGUF files are supported"},
+    {"grok-1", "its names are not certain; its GGUF files are supported, as grok"},
+    {"mistral3", "its names are not certain; GGUF files of Mistral Large 3 are supported, as deepseek2"},
+    {"bailing_moe", "the nearest supported one is bailing_moe_v2"},
+};
+
+// ": …" or nothing.
+std::string instead_of(std::span<const Outside> outside, std::string_view name) {
+    const auto found = std::ranges::find(outside, name, &Outside::name);
+    return found == outside.end() ? "" : fmt::format(": {}", found->instead);
+}
+
+}  // namespace
 
 std::string supported_architectures() {
     std::vector<std::string> names;
@@ -156,16 +210,17 @@ const Architecture& architecture_of(const Metadata& metadata) {
     for (const Architecture* a : architectures())
         if (a->gguf_name == name && (!found || a->experts == experts)) found = a;
     if (!found)
-        fail("{}: architecture \"{}\" is not supported; supported: {}", metadata.source(), name,
-             supported_architectures());
+        fail("{}: architecture \"{}\" is not supported{}; supported: {}", metadata.source(), name,
+             instead_of(outside_gguf, name), supported_architectures());
     return *found;
 }
 
 const Architecture& architecture_of(const HfConfig& config) {
     const auto type = config.require<std::string>("model_type");
     for (const Architecture* a : architectures())
-        if ((!type.empty() && a->hf_model_type == type) || (!a->hf_alias.empty() && a->hf_alias == type)) return *a;
-    fail("{}: model_type \"{}\" is not supported; supported: {}", config.source(), type, supported_architectures());
+        if (!type.empty() && (a->hf_model_type == type || std::ranges::count(a->hf_aliases, type) > 0)) return *a;
+    fail("{}: model_type \"{}\" is not supported{}; supported: {}", config.source(), type, instead_of(outside_hf, type),
+         supported_architectures());
 }
 
 const Architecture& architecture_of(const ModelSpec& spec) {
@@ -184,9 +239,11 @@ std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot&
 
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
     std::vector<Place> result = places(architecture.gguf_names, slot);
-    if (result.empty() || !(result.front().layout.plain() || result.front().written))
-        result.insert(result.begin(), Place{slot.name, {}});
-    std::ranges::move(places(other_gguf_names, slot), std::back_inserter(result));
+    if (result.empty() || !(result.front().layout.plain() || result.front().written)) result.insert(result.begin(), Place{slot.name, {}});
+    std::vector<Place> others = places(other_gguf_names, slot);
+    const bool joined = !others.empty() && others.front().layout.part == Layout::Part::next;
+    const auto at = joined && architecture.gguf_joins_qkv ? result.begin() : result.end();
+    result.insert(at, std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
     return result;
 }
 

@@ -166,6 +166,9 @@ void read_hf_scaling(const Input& in, RopeSpec& rope) {
     if (type == "default") return;
     if (type == "linear") {
         rope.linear_factor = scaling->require<float>("factor");
+    } else if (type == "dynamic" && scaling->contains("alpha")) {  // Hunyuan's: a larger base, whatever the length
+        const double dims = rope.dims, alpha = scaling->require<double>("alpha");
+        rope.base = static_cast<float>(double{rope.base} * std::pow(alpha, dims / std::max(1.0, dims - 2)));
     } else if (type == "llama3") {
         const auto number = [&](const char* name) { return scaling->require<double>(name); };
         const Llama3Scaling llama3{number("factor"), number("low_freq_factor"), number("high_freq_factor"),
@@ -242,7 +245,8 @@ std::optional<HfConfig> rotation_said(const Input& in, const Keys& keys) {
     if (silent && !in.defaults.rotation.empty())
         return HfConfig(nlohmann::json::parse(in.defaults.rotation), config.source());
     auto said = config.child(keys);
-    if (said && is_by_kind(said->object())) said = of_all_layers(config, *said);
+    if (said && is_by_kind(said->object()))
+        said = in.defaults.rotates_by_kind ? said->child("full_attention") : of_all_layers(config, *said);
     return said;
 }
 

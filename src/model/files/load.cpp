@@ -27,22 +27,23 @@ namespace {
 // What GGUF says in tensors rather than in metadata.
 void read_facts_of_tensors(ModelSpec& spec, const TensorIndex& tensors, bool says_vocabulary) {
     const Architecture& architecture = architecture_of(spec);
-    archs::read_presence(spec, [&](const TensorSlot& slot) {
-        const std::vector<Place> places = gguf_places(architecture, slot);
-        return std::ranges::any_of(places, [&](const Place& place) { return tensors.contains(place.name); });
+    archs::read_presence(spec, [&](const TensorSlot& slot) -> std::optional<Shape> {
+        for (const Place& place : gguf_places(architecture, slot))
+            if (const TensorView* found = tensors.find(place.name)) return found->shape;
+        return std::nullopt;
     });
     const TensorView* embedding = tensors.find(embedding_name);
     // An embedding padded beyond the tokens counts.
     if (embedding && !says_vocabulary && embedding->rows() >= spec.vocab && embedding->rows() <= INT32_MAX)
         spec.vocab = static_cast<int>(embedding->rows());
+    for (const archs::RotaryTensor& rotary : archs::rotary_tensors) {
+        const TensorView* divisors = tensors.find(rotary.name);
+        if (!divisors) continue;
+        if (divisors->dtype == DType::i32)
+            fail("{}: tensor {} holds integers, expected real numbers", tensors.source(), rotary.name);
+        archs::set_divisors(spec, rotary.divisors, to_floats(*divisors));
+    }
     for_each_attention(spec, [&](AttentionSpec& a) {
-        for (const archs::RotaryTensor& rotary : archs::rotary_tensors) {
-            const TensorView* divisors = tensors.find(rotary.name);
-            if (!divisors) continue;
-            if (divisors->dtype == DType::i32)
-                fail("{}: tensor {} holds integers, expected real numbers", tensors.source(), rotary.name);
-            a.rope.*rotary.divisors = to_floats(*divisors);
-        }
         const bool scaled = a.rope.yarn.factor != 1 || !a.rope.long_divisors.empty();
         if (!scaled) a.rope.original_context = 0;  // some files say it though nothing depends on it
         if (scaled && a.rope.original_context == 0) a.rope.original_context = spec.context;
@@ -121,7 +122,8 @@ int further_layers(const Metadata& metadata) {
     return std::max(0, metadata.get<int32_t>(archs::key(metadata, "nextn_predict_layers"), 0));
 }
 int further_layers(const HfConfig& config) {
-    return std::max(0, config.get<int32_t>({"num_nextn_predict_layers", "mtp_num_hidden_layers"}, 0));
+    return std::max(0,
+                    config.get<int32_t>({"num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"}, 0));
 }
 
 void warn(Model& model, std::optional<std::string> warning) {

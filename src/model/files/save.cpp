@@ -96,13 +96,13 @@ class TensorSource {
         const int64_t matrices = std::exchange(file.count, 1);
         std::vector<std::byte> bytes(static_cast<size_t>(file.rows * row_bytes(item.dtype, file.cols)));
         for (int m = 0; m < matrices; ++m) {
-            for (const auto& [slot, layout] : item.tensor.pieces) {
+            for (const auto& [slot, layout, begin] : item.tensor.pieces) {
                 archs::Matrices shape = archs::matrices_of(slot);
                 shape.count = 1;
                 std::vector<std::byte> converted;
-                archs::scatter(matrix_as_item(slot, m, item, converted).data, shape, bytes.data(), file, layout,
-                               item.dtype, layer_of(written_, slot));
-                if (layout.less_one) archs::shift_norm({bytes.data(), item.dtype, slot.shape}, layout, -1);
+                const TensorView view = matrix_as_item(slot, m, item, converted);
+                archs::scatter(view.data, shape, bytes.data(), file, layout, item.dtype, begin,
+                               layer_of(written_, slot));
             }
             writer.write(item.tensor.name, bytes);
         }
@@ -246,15 +246,16 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
     const Metadata metadata = gguf_metadata(model, written, items, options, path.string());
 
     RopeSpec rope;
-    for_each_attention(written, [&](const AttentionSpec& a) { rope = a.rope; });
+    for_each_attention(written, [&](const AttentionSpec& a) {
+        if (!a.rope.divisors.empty() || rope.divisors.empty()) rope = a.rope;
+    });
     ModelSpec understood = architecture.from_gguf(metadata);
-    archs::read_presence(understood, [&](const TensorSlot& slot) {
-        return std::ranges::find(slots, slot.name, &TensorSlot::name) != slots.end();
+    archs::read_presence(understood, [&](const TensorSlot& slot) -> std::optional<Shape> {
+        const auto found = std::ranges::find(slots, slot.name, &TensorSlot::name);
+        return found == slots.end() ? std::nullopt : std::optional(found->shape);
     });
-    for_each_attention(understood, [&](AttentionSpec& a) {
-        a.rope.divisors = rope.divisors;
-        a.rope.long_divisors = rope.long_divisors;
-    });
+    archs::set_divisors(understood, &RopeSpec::divisors, rope.divisors);
+    archs::set_divisors(understood, &RopeSpec::long_divisors, rope.long_divisors);
     require_same(written, understood, path.string());
 
     std::vector<TensorDecl> decls = declarations(items);

@@ -23,8 +23,9 @@ std::string scales_of_blocks(const std::string& name) { return name.substr(0, na
 
 // Whether a matrix of a stack lies in one piece in the file.
 bool viewed(const Layout& layout) {
-    const bool run = layout.part == Layout::Part::first || layout.part == Layout::Part::last;
-    return run && !layout.columns && !layout.transposed;
+    using enum Layout::Part;
+    const bool run = layout.part == first || layout.part == last || layout.part == next;
+    return run && !layout.columns && !layout.transposed && !layout.less_one;
 }
 
 // The same numbers: a vector may be written as a matrix of one row.
@@ -59,7 +60,10 @@ Weight Source::find(const TensorSlot& slot) {
 
 void Source::refuse_unused() const {
     for (const TensorEntry& entry : storage_.tensors)
-        if (!used_.contains(entry.name) && !ignorable(entry.name))
+        if (!used_.contains(entry.name) && !ignorable(entry.name) && entry.name.ends_with(".scale"))
+            fail("{}: tensor {} scales another one as NVFP4 files do; the tensor beside it is not of that type",
+                 storage_.tensors.source(), entry.name);
+        else if (!used_.contains(entry.name) && !ignorable(entry.name))
             fail(
                 "{}: tensor {} does not belong to a {} model of {} layers as its configuration describes "
                 "it",
@@ -69,7 +73,11 @@ void Source::refuse_unused() const {
 void Source::expect_shared_tensors() {
     for (const TensorSlot& slot : tensor_slots(spec_))
         for (const Place& place : places_of(slot))
-            if (!place.layout.plain()) extents_[place.name] += archs::extent_of(place.layout, archs::matrices_of(slot));
+            if (!place.layout.plain()) {
+                int64_t& extent = extents_[place.name];
+                begins_[{place.name, slot.name}] = extent;
+                extent += archs::extent_of(place.layout, archs::matrices_of(slot));
+            }
 }
 
 bool Source::is_further(std::string_view name, std::string_view before) const {
@@ -144,9 +152,13 @@ Weight Source::take_part(const Place& place, const TensorSlot& slot) {
     if (!same_but_for_ones(view.shape, expected))
         fail("{}: tensor {} has shape {}, expected {}", tensors().source(), place.name, to_string(view.shape),
              to_string(expected));
-    if (slot.expert >= 0) {
-        view = reshape(view, expected).at(slot.expert);
-        const int64_t first = place.layout.part == Layout::Part::last ? file.rows - shape.rows : 0;
+    const auto found = begins_.find({place.name, slot.name});
+    const int64_t begin = found == begins_.end() ? 0 : found->second;
+    if (slot.expert >= 0 || (viewed(place.layout) && !place.layout.joined && file.count == 1)) {
+        view = reshape(view, {file.count, file.rows, file.cols}).at(std::max(0, slot.expert));
+        const int64_t first = place.layout.part == Layout::Part::last   ? file.rows - shape.rows
+                              : place.layout.part == Layout::Part::next ? begin
+                                                                        : 0;
         view = kept({view.row(first), view.dtype, slot.shape});
         return {is_small(slot) ? as_f32(view) : view, {}};
     }
@@ -155,14 +167,12 @@ Weight Source::take_part(const Place& place, const TensorSlot& slot) {
         convert(view, widened.emplace(DType::f32, view.shape));
         view = *widened;
     }
-    const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
-    archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype, layer_of(spec_, slot));
-    if (place.layout.less_one) {
-        const OwnedTensor& norm = storage_.converted.emplace_back(DType::f32, slot.shape);
-        convert(copy, norm);
-        archs::shift_norm(norm, place.layout, 1);
-        return {norm, {}};
+    if (place.layout.less_one && view.dtype != DType::f32) {
+        convert(view, widened.emplace(DType::f32, view.shape));
+        view = *widened;
     }
+    const OwnedTensor& copy = storage_.converted.emplace_back(view.dtype, slot.shape);
+    archs::gather(copy.get().data, shape, view.data, file, place.layout, view.dtype, begin, layer_of(spec_, slot));
     return {is_small(slot) ? as_f32(copy) : copy, {}};
 }
 

@@ -66,6 +66,7 @@ class Source {
     int further_;
     std::set<std::string> used_;
     std::map<std::string, int64_t> extents_;
+    std::map<std::pair<std::string, std::string>, int64_t> begins_;  // of `next` parts, by tensor and slot
     std::string joined_name_;
     TensorView joined_;
     std::optional<OwnedTensor> joined_memory_;  // of joined_, until a weight views it

@@ -29,6 +29,7 @@ struct LayerRouting {
     std::vector<int64_t> load_E;
     // Null without recording.
     ops::Var balance_loss = nullptr, z_loss = nullptr;
+    ops::Var block_input = nullptr;  // [T, D], before any norm: given to the feed-forward, not kept
 };
 
 // Lives as long as the tape when recording.

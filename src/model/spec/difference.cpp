@@ -13,6 +13,7 @@ std::string first_difference(const ModelSpec& a, const ModelSpec& b) {
         const auto name = [&](const auto& kind) { return fmt::format("the {} of layer {}", kind.kind_name, l); };
         if (a.layers[l].mixer != b.layers[l].mixer) return std::visit(name, a.layers[l].mixer);
         if (a.layers[l].feed_forward != b.layers[l].feed_forward) return fmt::format("the feed-forward of layer {}", l);
+        if (a.layers[l] != b.layers[l]) return fmt::format("how layer {} joins its parts", l);
     }
     return "its sizes";
 }

@@ -32,7 +32,7 @@ constexpr Word word_for(const auto& named, std::string_view hf = {}, uint32_t gg
 }
 template <>
 struct WordsOf<moe::RouterPolicy::Score> {
-    static constexpr Word list[] = {word_for(moe::score_names[0], {}, 1), word_for(moe::score_names[1]),
+    static constexpr Word list[] = {word_for(moe::score_names[0], {}, 1), word_for(moe::score_names[1], {}, 3),
                                     word_for(moe::score_names[2], {}, 2), word_for(moe::score_names[3])};
     static_assert(std::size(list) == std::size(moe::score_names));
     static_assert(moe::score_names[2].value == moe::RouterPolicy::Score::sigmoid);
@@ -54,7 +54,8 @@ struct WordsOf<QkNorm> {
     static constexpr Word list[] = {{uint8_t(QkNorm::none), "none"},
                                     {uint8_t(QkNorm::per_head), "per_head"},
                                     {uint8_t(QkNorm::full), "full"},
-                                    {uint8_t(QkNorm::rotated), "rotated"}};
+                                    {uint8_t(QkNorm::rotated), "rotated"},
+                                    {uint8_t(QkNorm::after_rotation), "after_rotation"}};
 };
 template <>
 struct WordsOf<GateKind> {
@@ -80,7 +81,8 @@ struct WordsOf<kernels::Activation::Kind> {
                                     {uint8_t(kernels::Activation::gelu_erf), "gelu_erf"},
                                     {uint8_t(kernels::Activation::relu), "relu"},
                                     {uint8_t(kernels::Activation::clamped_swiglu), "clamped_swiglu"},
-                                    {uint8_t(kernels::Activation::relu_squared), "relu_squared", "relu2"}};
+                                    {uint8_t(kernels::Activation::relu_squared), "relu_squared", "relu2"},
+                                    {uint8_t(kernels::Activation::capped_swiglu), "capped_swiglu"}};
 };
 
 // The entry for a value.

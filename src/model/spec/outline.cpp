@@ -12,14 +12,22 @@ int of_layer(const std::vector<int32_t>& values_L, int layer, int common) {
 
 bool is_whole(const Outline& o, int layer) { return o.whole_period > 0 && (layer + 1) % o.whole_period == 0; }
 
+bool flag_of(const std::vector<int32_t>& flags_L, int layer) {
+    return !flags_L.empty() && flags_L.at(static_cast<size_t>(layer)) != 0;
+}
+
+}  // namespace
+
 AttentionSpec attention_in(const Outline& o, int layer) {
-    AttentionSpec a = o.attention;
+    AttentionSpec a = o.windowed && flag_of(o.windowed_L, layer) ? *o.windowed : o.attention;
     a.heads = of_layer(o.heads_L, layer, a.heads);
     a.kv_heads = of_layer(o.kv_heads_L, layer, a.kv_heads);
     if (a.head_dim == 0 && a.heads > 0) a.head_dim = o.model.dim / a.heads;
     if (a.value_dim == 0) a.value_dim = a.head_dim;
     if (a.rope.enabled && a.rope.dims == 0) a.rope.dims = a.head_dim;
-    if (is_whole(o, layer)) {
+    if (o.windowed) {
+        if (!o.rotated_L.empty()) a.rope.enabled = flag_of(o.rotated_L, layer);
+    } else if (is_whole(o, layer)) {
         a.window = a.chunk = 0;
         a.rope.enabled = o.whole_rotated;
         if (!a.rope.enabled && a.qk_norm == QkNorm::rotated) a.qk_norm = QkNorm::none;
@@ -29,6 +37,8 @@ AttentionSpec attention_in(const Outline& o, int layer) {
     }
     return a;
 }
+
+namespace {
 
 Mixer other_mixer(const Outline& o) {
     switch (o.other) {
@@ -46,6 +56,24 @@ Mixer other_mixer(const Outline& o) {
     }
 }
 
+// The activation with a limit of its own; none: a plain SiLU.
+kernels::Activation limited(float limit) {
+    kernels::Activation a = limit > 0 ? kernels::Activation::capped_swiglu : kernels::Activation::silu;
+    if (limit > 0) a.limit = limit;
+    return a;
+}
+float limit_of(const kernels::Activation& a) { return a.kind == kernels::Activation::capped_swiglu ? a.limit : 0; }
+
+MoeSpec mixture_in(const Outline& o, int layer) {
+    MoeSpec m = o.moe;
+    const auto l = static_cast<size_t>(layer);
+    if (!o.limit_L.empty()) m.activation = limited(o.limit_L.at(l));
+    if (o.shared_limit_L.empty()) return m;
+    m.shared_activation = limited(o.shared_limit_L.at(l));
+    if (m.shared_activation == m.activation) m.shared_activation.reset();
+    return m;
+}
+
 LayerSpec layer_in(const Outline& o, int layer) {
     LayerSpec result;
     const bool attention = o.attention_layers.holds(layer);
@@ -56,7 +84,8 @@ LayerSpec layer_in(const Outline& o, int layer) {
     else
         result.mixer = other_mixer(o);
     if (o.mixture_layers.holds(layer)) {
-        result.feed_forward = o.moe;
+        result.feed_forward = mixture_in(o, layer);
+        result.branch = o.branch;
     } else if (o.one_part ? of_layer(o.hidden_L, layer, 0) > 0 : o.others_dense) {
         DenseSpec dense = o.dense;
         dense.hidden = of_layer(o.hidden_L, layer, dense.hidden);
@@ -66,6 +95,8 @@ LayerSpec layer_in(const Outline& o, int layer) {
     }
     if (o.one_part && result.has_feed_forward()) result.mixer = NoMixer{};
     if (attention && o.encoder) result.cross = *result.attention();
+    result.post_norms = o.post_norms;
+    result.parallel = o.parallel;
     return result;
 }
 
@@ -87,6 +118,40 @@ std::vector<int32_t> unless_one(std::vector<int32_t> values) {
     const auto other = [&](int32_t value) { return value != values.front(); };
     if (std::ranges::none_of(values, other)) values.clear();
     return values;
+}
+
+// Where a period does not say which layers are windowed, or these differ in more: both kinds as they are.
+void outline_two_kinds(const ModelSpec& spec, Outline& o) {
+    const auto same = [&](int l) {
+        const AttentionSpec* a = spec.layers[static_cast<size_t>(l)].attention();
+        return !a || *a == attention_in(o, l);
+    };
+    bool expressed = true;
+    for (int l = 0; l < o.layers && expressed; ++l) expressed = same(l);
+    if (expressed) return;
+    const AttentionSpec* whole = nullptr;
+    const AttentionSpec* windowed = nullptr;
+    bool all_rotated = true;
+    std::vector<int32_t> windowed_L, rotated_L;
+    for (const LayerSpec& layer : spec.layers) {
+        const AttentionSpec* a = layer.attention();
+        const bool has_window = a && a->window > 0;
+        const AttentionSpec*& first = has_window ? windowed : whole;
+        if (a && !first) first = a;
+        if (a && !a->rope.enabled) all_rotated = false;
+        windowed_L.push_back(has_window);
+        rotated_L.push_back(a && a->rope.enabled);
+    }
+    if (!whole || !windowed) return;
+    o.attention = *whole;
+    o.windowed = *windowed;
+    o.windowed_L = std::move(windowed_L);
+    if (!all_rotated) {
+        o.rotated_L = std::move(rotated_L);
+        o.attention.rope.enabled = o.windowed->rope.enabled = true;
+    }
+    o.whole_period = 0;
+    o.whole_rotated = true;
 }
 
 void outline_attention(const ModelSpec& spec, Outline& o) {
@@ -113,6 +178,7 @@ void outline_attention(const ModelSpec& spec, Outline& o) {
             if (value == 0 && first) value = values == &o.heads_L ? first->heads : first->kv_heads;
     o.heads_L = unless_one(std::move(o.heads_L));
     o.kv_heads_L = unless_one(std::move(o.kv_heads_L));
+    outline_two_kinds(spec, o);
 }
 
 void outline_mixer(const Mixer& mixer, Outline& o) {
@@ -142,6 +208,15 @@ void outline_feed_forward(const ModelSpec& spec, Outline& o) {
         o.one_part = o.one_part || !layer.has_mixer();
     }
     if (moe) o.moe = *moe;
+    for (const LayerSpec& layer : spec.layers) {
+        const MoeSpec* m = layer.moe();
+        o.limit_L.push_back(m ? limit_of(m->activation) : 0);
+        o.shared_limit_L.push_back(m ? limit_of(m->shared_activation.value_or(m->activation)) : 0);
+    }
+    const auto none = [](const std::vector<float>& limits) {
+        return std::ranges::all_of(limits, [](float limit) { return limit == 0; });
+    };
+    if (none(o.limit_L) && none(o.shared_limit_L)) o.limit_L = o.shared_limit_L = {};
     if (dense)
         o.dense = *dense;
     else
@@ -166,6 +241,7 @@ std::vector<int32_t> LayerPattern::among(int layers) const {
 }
 
 bool sees_whole(const Outline& o, int layer) {
+    if (o.windowed) return !flag_of(o.windowed_L, layer);
     const bool all = o.whole_rotated && o.attention.window == 0 && o.attention.chunk == 0;
     return all || is_whole(o, layer);
 }
@@ -191,6 +267,11 @@ Outline outline_of(const ModelSpec& spec) {
     }
     outline_attention(spec, o);
     outline_feed_forward(spec, o);
+    for (const LayerSpec& layer : spec.layers) {
+        o.post_norms = o.post_norms || layer.post_norms;
+        o.parallel = o.parallel || layer.parallel;
+        if (layer.branch) o.branch = layer.branch;
+    }
     if (spec.encoder) {
         o.encoder = outline_of(*spec.encoder);
         if (o.moe.router.experts == 0) o.moe = o.encoder->moe;

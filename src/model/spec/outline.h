@@ -45,6 +45,17 @@ struct Outline {
     // a norm after rotation to the others only.
     int whole_period = 0;
     bool whole_rotated = true;
+    // The attention of the layers that have a window, where it differs in more than that; `attention` is then that of
+    // the others, and windowed_L says which layers are windowed (one flag a layer) instead of whole_period.
+    std::optional<AttentionSpec> windowed = {};
+    std::vector<int32_t> windowed_L = {};
+    // One flag per layer with such attention, unless all are rotated.
+    std::vector<int32_t> rotated_L = {};
+    // One limit per layer of the activations of experts and of shared ones, where they differ; 0: a plain SiLU.
+    std::vector<float> limit_L = {}, shared_limit_L = {};
+    // Of every layer: LayerSpec's.
+    bool post_norms = false, parallel = false;
+    std::optional<DenseSpec> branch = {};
     // One number per layer if layers differ in heads or in the width of their dense feed-forward; otherwise empty.
     std::vector<int32_t> heads_L = {}, kv_heads_L = {}, hidden_L = {};
     Boxed<Outline> encoder = {};  // for encoder–decoder models
@@ -52,6 +63,9 @@ struct Outline {
 
 // Whether the layer sees the whole context: it is a whole_period-th layer, or no layer has a window or a chunk.
 bool sees_whole(const Outline& outline, int layer);
+
+// The attention of a layer that has it.
+AttentionSpec attention_in(const Outline& outline, int layer);
 
 // The specification of the outlined model.
 ModelSpec spec_of(const Outline& outline);

@@ -28,6 +28,13 @@ struct LayerSpec {
     FeedForward feed_forward;
     // Attention over the encoder's output, between mixer and feed-forward.
     std::optional<AttentionSpec> cross = {};
+    // What mixer and feed-forward give is normed before it is added ("sandwich": AFMoE, Grok, Gemma).
+    bool post_norms = false;
+    // The feed-forward reads the mixer's normed input, and both are added at once (Cohere). There is one norm.
+    bool parallel = false;
+    // A dense feed-forward in the place of `feed_forward`, with a norm of its own. `feed_forward` then reads the block's
+    // input, and both are added to what follows the mixer (Arctic: a residual dense branch beside the mixture).
+    std::optional<DenseSpec> branch = {};
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }
     AttentionSpec* attention() { return std::get_if<AttentionSpec>(&mixer); }
@@ -48,6 +55,7 @@ struct ModelSpec {
     bool head_bias = false;
     // Granite's scales: embeddings and what each part of a block adds are multiplied, logits are divided.
     float embedding_scale = 1, residual_scale = 1, logit_divisor = 1;
+    float logit_softcap = 0;  // c > 0: a logit z becomes c·tanh(z / c)
     RelativeBiasSpec relative_bias;
     // Adds sinusoidal position embeddings; the first token has this position. −1: none.
     int first_sinusoid = -1;

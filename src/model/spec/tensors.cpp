@@ -18,6 +18,10 @@ void list_layer(const LayerSpec& spec, LayerWeights& w, int layer, TensorList& l
     }
     list.enter(layer, BlockPart::mixer);
     visit_kind(spec.mixer, w.mixer, fill);
+    if (spec.post_norms) {
+        list.enter(layer, BlockPart::mixer_post_norm);
+        list.norm("post_attention_norm", w.mixer_post_norm);
+    }
     if (spec.cross) {
         list.enter(layer, BlockPart::cross_norm);
         list.norm("cross_attn_norm", w.cross_norm);
@@ -25,10 +29,21 @@ void list_layer(const LayerSpec& spec, LayerWeights& w, int layer, TensorList& l
         list_cross_tensors(*spec.cross, w.cross, list);
     }
     if (!spec.has_feed_forward()) return;
-    list.enter(layer, BlockPart::feed_forward_norm);
-    list.norm("ffn_norm", w.feed_forward_norm);
+    if (spec.branch) {
+        list.enter(layer, BlockPart::branch_norm);
+        list.norm("ffn_norm", w.branch_norm);
+        list.enter(layer, BlockPart::branch);
+        list_tensors(*spec.branch, w.branch, list);
+    }
+    if (!spec.parallel) {
+        list.enter(layer, BlockPart::feed_forward_norm);
+        list.norm(spec.branch ? "ffn_norm_exps" : "ffn_norm", w.feed_forward_norm);
+    }
     list.enter(layer, BlockPart::feed_forward);
     visit_kind(spec.feed_forward, w.feed_forward, fill);
+    if (!spec.post_norms) return;
+    list.enter(layer, BlockPart::feed_forward_post_norm);
+    list.norm("post_ffw_norm", w.feed_forward_post_norm);
 }
 
 // Makes `weights` hold the kinds of layer that the specification has.

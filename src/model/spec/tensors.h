@@ -67,7 +67,19 @@ struct TensorTraits {
 };
 
 // The part of a block that a tensor belongs to.
-enum class BlockPart : uint8_t { none, mixer_norm, mixer, cross_norm, cross, feed_forward_norm, feed_forward };
+enum class BlockPart : uint8_t {
+    none,
+    mixer_norm,
+    mixer,
+    cross_norm,
+    cross,
+    feed_forward_norm,
+    feed_forward,
+    mixer_post_norm,
+    feed_forward_post_norm,
+    branch_norm,
+    branch
+};
 
 struct TensorSlot {
     std::string name;  // canonical, as in GGUF: "blk.3.ffn_gate_exps.weight"

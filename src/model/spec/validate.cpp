@@ -12,6 +12,17 @@ void require_positive(float value, const char* what, const std::string& source) 
     if (!(value > 0) || !std::isfinite(value)) fail("{}: {} is {}, expected a positive number", source, what, value);
 }
 
+void check_block(const LayerSpec& layer, const Check& check) {
+    if (layer.branch && !layer.moe()) fail("{}: layer {} has a dense branch but no mixture", check.source, check.layer);
+    if (layer.branch) gremium::check(*layer.branch, check);
+    if ((layer.parallel || layer.branch || layer.post_norms) && (layer.cross || !layer.has_feed_forward()))
+        fail("{}: layer {}: such a block needs a feed-forward, and no encoder", check.source, check.layer);
+    if (layer.parallel && (layer.branch || layer.post_norms))
+        fail("{}: layer {}: parallel parts have one norm and no branch", check.source, check.layer);
+    if (layer.branch && layer.post_norms)
+        fail("{}: layer {}: norms behind its parts, and a dense branch", check.source, check.layer);
+}
+
 }  // namespace
 
 void validate(const ModelSpec& spec, const std::string& source) {
@@ -24,6 +35,8 @@ void validate(const ModelSpec& spec, const std::string& source) {
     require_positive(spec.embedding_scale, "the embedding scale", source);
     require_positive(spec.residual_scale, "the residual scale", source);
     require_positive(spec.logit_divisor, "the divisor of logits", source);
+    if (!(spec.logit_softcap >= 0))
+        fail("{}: logits are capped at {}, expected a positive number", source, spec.logit_softcap);
     check_relative_bias(spec, model);
     for (size_t l = 0; l < spec.layers.size(); ++l) {
         const LayerSpec& layer = spec.layers[l];
@@ -31,6 +44,7 @@ void validate(const ModelSpec& spec, const std::string& source) {
         const auto check_part = [&](const auto& part) { check(part, here); };
         std::visit(check_part, layer.mixer);
         std::visit(check_part, layer.feed_forward);
+        check_block(layer, here);
         if (const MoeSpec* moe = layer.moe(); moe && moe->router.experts > max_elements / spec.dim / moe->hidden)
             fail("{}: layer {} has {} experts {} wide, more than any file can hold", source, l, moe->router.experts,
                  moe->hidden);

@@ -43,8 +43,8 @@ struct RopeSpec {
 };
 
 // RMSNorm of queries and keys: of each head or of the whole vector, before rotation and with weights; or of each head
-// after rotation and without weights (Llama 4).
-enum class QkNorm : uint8_t { none, per_head, full, rotated };
+// after rotation, without weights (Llama 4) or with them (Hunyuan).
+enum class QkNorm : uint8_t { none, per_head, full, rotated, after_rotation };
 
 // Multi-head latent attention (DeepSeek-V2, 2024): keys and values are projected from a latent vector of `rank` numbers
 // per token. The cache holds that vector and one rotated key for all heads. The last rope.dims of head_dim are rotated.
@@ -114,6 +114,13 @@ struct AttentionSpec {
     float temperature = 0;
     int temperature_stretch = 0;
     OutputGateSpec gate;
+    int temperature_from = 1;  // what is added to the position there: 0 in Mistral Large 3
+    // Attention's result is multiplied by this (MiMo-V2).
+    float value_scale = 1;
+    // Queries, keys and values are clipped to ± this before rotation (DBRX); 0: they are not.
+    float clip = 0;
+    // c > 0: scores s are c·tanh(s / c) (Grok).
+    float softcap = 0;
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 

@@ -38,6 +38,7 @@ void check_rope(const RopeSpec& r, int head_dim, const Check& check) {
 void check_latent(const AttentionSpec& a, const Check& check) {
     if (a.rope.dims < 1 || a.rope.dims >= a.head_dim || a.kv_heads != a.heads)
         fail("{}: layer {}: latent attention wants heads of their own keys, partly rotated", check.source, check.layer);
+    if (a.clip > 0) fail("{}: layer {}: clipped latent attention is not supported", check.source, check.layer);
     if (a.qkv_bias || a.qk_norm != QkNorm::none)
         fail("{}: layer {}: latent attention with biases or q/k norms is not supported", check.source, check.layer);
 }
@@ -81,7 +82,7 @@ void list_heads(const AttentionSpec& a, AttentionWeights& w, TensorList& list) {
 }
 
 void list_norms_of_heads(const AttentionSpec& a, AttentionWeights& w, TensorList& list) {
-    if (a.qk_norm == QkNorm::per_head) {
+    if (a.qk_norm == QkNorm::per_head || a.qk_norm == QkNorm::after_rotation) {
         list.add("attn_q_norm.weight", w.q_norm, {a.head_dim}, TensorRole::norm, {.heads = {.rotated = 1}});
         list.add("attn_k_norm.weight", w.k_norm, {a.head_dim}, TensorRole::norm, {.heads = {.rotated = 1}});
     }
@@ -95,8 +96,10 @@ void list_norms_of_heads(const AttentionSpec& a, AttentionWeights& w, TensorList
 
 int64_t heads_bytes(const AttentionSpec& a, RowBytes t) {
     const int64_t q = int64_t{a.heads} * a.head_dim, k = int64_t{a.kv_heads} * a.head_dim;
+    const int64_t v = int64_t{a.kv_heads} * a.value_dim;
     const int64_t normed = a.qk_norm == QkNorm::none ? 0 : t(q) + t(k);
-    return t(q) + t(k) + t(int64_t{a.kv_heads} * a.value_dim) + normed + t(int64_t{a.heads} * a.value_dim);
+    const int64_t clipped = a.clip > 0 ? t.f32(q) + t.f32(k) + t.f32(v) : 0;
+    return t(q) + t(k) + t(v) + normed + clipped + t(int64_t{a.heads} * a.value_dim);
 }
 
 int64_t latent_bytes(const AttentionSpec& a, RowBytes t) {
@@ -141,6 +144,11 @@ void check(const AttentionSpec& a, const Check& check) {
     if (!(a.temperature >= 0))
         fail("{}: the attention temperature is {}, expected a positive number", source, a.temperature);
     if (a.temperature > 0) check.range(a.temperature_stretch, 1, INT32_MAX, "the stretch of the attention temperature");
+    check.range(a.temperature_from, 0, 1, "the first position of the attention temperature");
+    if (!(a.clip >= 0)) fail("{}: queries are clipped to {}, expected a positive number", source, a.clip);
+    if (!(a.softcap >= 0)) fail("{}: scores are capped at {}, expected a positive number", source, a.softcap);
+    if (!std::isfinite(a.value_scale) || a.value_scale == 0)
+        fail("{}: the scale of values is {}, expected a number other than 0", source, a.value_scale);
     if (a.rope.enabled) check_rope(a.rope, a.head_dim, check);
     check.range(a.latent.rank, 0, max_width, "the rank of keys and values");
     check.range(a.latent.query_rank, 0, max_width, "the rank of queries");

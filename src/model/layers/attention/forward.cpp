@@ -26,9 +26,11 @@ Var rotate(Graph& g, Var x, const RopeSpec& rope, int64_t head_dim, const BlockC
 
 // Norms and rotates q or k; `w` is for one head or for the whole vector.
 Var positioned(Graph& g, Var x, const AttentionSpec& a, const ops::Weight& w, const BlockContext& context) {
-    if (w) x = rms(g, x, context, w, w.value.count());
+    if (a.clip > 0) x = ops::clip(g, x, a.clip);
+    const bool last = a.qk_norm == QkNorm::rotated || a.qk_norm == QkNorm::after_rotation;
+    if (w && !last) x = rms(g, x, context, w, w.value.count());
     if (a.rope.enabled) x = rotate(g, x, a.rope, a.head_dim, context);
-    if (a.qk_norm == QkNorm::rotated) x = rms(g, x, context, {}, a.head_dim);
+    if (last) x = rms(g, x, context, w, a.head_dim);
     return x;
 }
 
@@ -38,7 +40,7 @@ Var tempered(Graph& g, Var q, const AttentionSpec& a, const BlockContext& contex
     const std::span<const int32_t> positions = context.batch.positions;
     const Tensor factor = g.arena().tensor(DType::f32, {q->value.rows(), 1});
     for (size_t t = 0; t < positions.size(); ++t) {
-        const int64_t stretches = (int64_t{positions[t]} + 1) / a.temperature_stretch;
+        const int64_t stretches = (int64_t{positions[t]} + a.temperature_from) / a.temperature_stretch;
         factor.f32()[t] = 1 + a.temperature * std::log1p(static_cast<float>(stretches));
     }
     return ops::multiply_rows(g, q, g.input(factor));
@@ -71,7 +73,7 @@ Projected project(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
     const Var q = beside ? ops::head_columns(g, qkv[0], a.heads, 0, a.head_dim) : qkv[0];
     return {.q = tempered(g, positioned(g, q, a, w.q_norm, context), a, context),
             .k = positioned(g, qkv[1], a, w.k_norm, context),
-            .v = qkv[2],
+            .v = a.clip > 0 ? ops::clip(g, qkv[2], a.clip) : qkv[2],
             .gate = beside     ? ops::head_columns(g, qkv[0], a.heads, a.head_dim, a.value_dim)
                     : gate_too ? qkv[3]
                                : gate_of(g, x_TD, a, w),
@@ -142,6 +144,7 @@ Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
     p.shape.window = a.window;
     p.shape.chunk = a.chunk;
     p.shape.causal = a.causal;
+    p.shape.softcap = a.softcap;
     p.shape.compute = compute_of(g, w);
     p.shape.exact_keys = g.training() ? 0 : far;
     if (const RelativeBias& bias = context.relative_bias; bias.table) {
@@ -156,6 +159,7 @@ Var layer_forward(Graph& g, Var x_TD, const AttentionSpec& a, const AttentionWei
     timer.enter(ops::Stage::projections);
     Var heads = latent ? ops::heads_linear(g, y, w.v_b, g.options().activation) : y;
     if (p.gate) heads = gated(g, heads, p.gate, a.gate);
+    if (a.value_scale != 1) heads = ops::scale(g, heads, a.value_scale);
     return ops::linear(g, heads, w.out, w.out_bias);
 }
 

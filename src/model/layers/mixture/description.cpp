@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "model/layers/mixture/mixture.h"
 #include "model/layers/row_bytes.h"
 #include "model/spec/check.h"
@@ -26,6 +28,27 @@ void check_router(const moe::RouterPolicy& r, const Check& check) {
         fail("{}: SparseMixer needs a positive epsilon, no correction bias and no groups", source);
 }
 
+void check_adjugate(const MoeSpec& m, const Check& check) {
+    const AdjugateSpec& a = m.adjugate;
+    check.range(a.group, 0, m.router.experts, "the number of experts that share a small one");
+    if (a.group == 0) return;
+    check.range(a.hidden, 1, max_width, "the width of the small experts of groups");
+    if (m.router.experts % a.group != 0)
+        fail("{}: groups of {} do not divide {} experts", check.source, a.group, m.router.experts);
+    if (!std::isfinite(a.scale)) fail("{}: the scale of the small experts of groups is {}", check.source, a.scale);
+    if (!m.gated || m.bias || m.router.weight_on_input)
+        fail("{}: small experts of groups want gated experts without biases", check.source);
+}
+
+void list_adjugate(const MoeSpec& m, MoeWeights& w, TensorList& list) {
+    if (m.adjugate.group == 0) return;
+    const int64_t n = m.router.experts / m.adjugate.group, F = m.adjugate.hidden, D = list.dim();
+    list.add("ffn_gate_chexps.weight", w.adjugate.gate, {n, F, D}, TensorRole::matrix, {.matrix = Matrix::gate});
+    list.add("ffn_up_chexps.weight", w.adjugate.up, {n, F, D}, TensorRole::matrix, {.matrix = Matrix::up});
+    list.add("ffn_down_chexps.weight", w.adjugate.down, {n, D, F}, TensorRole::matrix,
+             {.matrix = Matrix::down, .spread = Spread::residual});
+}
+
 void list_experts(const MoeSpec& m, TensorList& list) {
     const int64_t E = m.router.experts, F = m.hidden, D = m.latent > 0 ? m.latent : list.dim();
     const TensorTraits gate{.matrix = Matrix::gate}, up{.matrix = Matrix::up},
@@ -48,6 +71,10 @@ void check(const MoeSpec& m, const Check& check) {
     check.range(m.hidden, 1, max_width, "the width of an expert");
     check_activation(m.activation, check);
     check.range(m.latent, 0, max_width, "the latent width of experts");
+    check_adjugate(m, check);
+    if (m.shared_activation) check_activation(*m.shared_activation, check);
+    if (!(m.output_scale > 0) || !std::isfinite(m.output_scale))
+        fail("{}: the scale of a mixture's output is {}, expected a positive number", check.source, m.output_scale);
     check.range(m.shared_hidden, 0, max_width, "the width of the shared experts");
     if (m.shared_gate && m.shared_hidden == 0)
         fail("{}: a gate for shared experts, but no shared experts", check.source);
@@ -63,6 +90,7 @@ void list_tensors(const MoeSpec& m, MoeWeights& w, TensorList& list) {
         list.matrix("ffn_latent_up", w.latent_up, list.dim(), m.latent, {.spread = Spread::residual});
     }
     list_experts(m, list);
+    list_adjugate(m, w, list);
     if (m.shared_hidden > 0) list_matrices("_shexp", {.hidden = m.shared_hidden, .gated = m.gated}, w.shared, list);
     if (m.shared_gate) list.add("ffn_gate_inp_shexp.weight", w.shared_gate, {list.dim()}, TensorRole::shared_gate);
 }
@@ -73,6 +101,7 @@ int64_t forward_bytes(const MoeSpec& m, int64_t dim, const RowBytes& t) {
     sum += forward_bytes(DenseSpec{.hidden = m.hidden, .gated = m.gated}, dim, routed) + t.f32(dim);
     if (m.latent > 0) sum += t(m.latent) + 2 * t(dim);
     if (m.router.weight_on_input) sum += routed(dim);
+    if (m.adjugate.group > 0) sum += forward_bytes(DenseSpec{.hidden = m.adjugate.hidden}, dim, routed) + t.f32(dim);
     if (m.shared_hidden > 0) sum += forward_bytes(DenseSpec{.hidden = m.shared_hidden}, dim, t);
     if (m.shared_gate) sum += t(dim) + 2 * t.f32(1);
     return sum;

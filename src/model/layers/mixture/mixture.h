@@ -1,6 +1,8 @@
 // A mixture of experts (moe/mixture.h computes it), with optional shared experts that serve all tokens.
 #pragma once
 
+#include <optional>
+
 #include "kernels/kinds.h"
 #include "model/layers/dense/dense.h"
 #include "model/layers/kind.h"
@@ -16,6 +18,16 @@ struct MoeWeights {
     ops::Weight shared_gate;  // [1, D]
     DenseWeights shared;
     ops::Weight latent_down, latent_up;  // [L, D], [D, L]
+    DenseWeights adjugate;  // stacks [E/g · F', D], [D, E/g · F']: see AdjugateSpec
+};
+
+// Small experts beside the routed ones (GroveMoE: Wu et al. 2025): each serves a group of `group` neighbouring experts,
+// and joins in, times `scale` and the expert's routing weight, whenever one of them is chosen.
+struct AdjugateSpec {
+    int group = 0;   // experts that share one; 0: there are none
+    int hidden = 0;  // its width
+    float scale = 1;
+    friend bool operator==(const AdjugateSpec&, const AdjugateSpec&) = default;
 };
 
 struct MoeSpec {
@@ -31,6 +43,11 @@ struct MoeSpec {
     int shared_hidden = 0;     // width of the shared expert(s) together; 0: none
     bool shared_gate = false;  // multiplies the shared output by σ(w·x)
     int latent = 0;  // width of the latent vector that the routed experts work in (Nemotron 3); 0: the model's
+    // Of the shared experts where theirs differs, e.g. in its limit.
+    std::optional<kernels::Activation> shared_activation = {};
+    float output_scale = 1;           // of routed and shared experts together
+    bool routes_block_input = false;  // the router sees the block's input instead of the normed one (SmallThinker)
+    AdjugateSpec adjugate = {};
     friend bool operator==(const MoeSpec&, const MoeSpec&) = default;
 };
 
