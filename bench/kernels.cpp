@@ -165,9 +165,11 @@ void register_all() {
                 }
             }
         }
-        for (const DType weights : {DType::f32, DType::bf16, DType::f16, DType::q4_0, DType::q4_1, DType::q5_0,
-                                    DType::q5_1, DType::q8_0, DType::iq4_nl, DType::iq4_xs, DType::mxfp4, DType::q2_k,
-                                    DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k}) {
+        for (const DType weights :
+             {DType::f32,     DType::bf16,   DType::f16,    DType::q4_0,  DType::q4_1,    DType::q5_0,   DType::q5_1,
+              DType::q8_0,    DType::iq4_nl, DType::iq4_xs, DType::mxfp4, DType::q2_k,    DType::q3_k,   DType::q4_k,
+              DType::q5_k,    DType::q6_k,   DType::iq1_s,  DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,
+              DType::iq3_xxs, DType::iq3_s,  DType::tq1_0,  DType::tq2_0, DType::nvfp4,   DType::q1_0,   DType::q2_0}) {
             for (const int64_t rows : {1, 2, 4, 5, 8}) {
                 const std::string title = fmt::format("decode/{}/rows{}/t{}", info(weights).name, rows, count);
                 benchmark::RegisterBenchmark(title.c_str(), decode, rows, weights, count)

@@ -21,11 +21,12 @@ constexpr Role gate_role{"gate", &ExpertWeights::gate, &ExpertWeights::gate_bias
 constexpr Role up_role{"up", &ExpertWeights::up, &ExpertWeights::up_bias};
 constexpr Role down_role{"down", &ExpertWeights::down, &ExpertWeights::down_bias};
 
-// The same matrix of all experts, as the kernels take it, and its biases.
+// The same matrix of all experts, as the kernels take it, and what its products are multiplied by and added to.
 struct Matrices {
     std::vector<TensorView> values;
     std::vector<Tensor> grads;
     std::vector<ops::Weight> biases;  // empty: no expert has one
+    std::vector<TensorView> scales;   // empty: no expert has one
     int64_t outputs = 0;
     bool trained = false;
 
@@ -36,6 +37,8 @@ struct Matrices {
             const ops::Weight &w = lease.weights()[e]->*role.matrix, &bias = lease.weights()[e]->*role.bias;
             values[e] = w.value;
             grads[e] = w.grad;
+            if (w.scale) scales.resize(values.size());
+            if (w.scale) scales[e] = w.scale;
             if (bias) biases.resize(values.size());
             if (bias) biases[e] = bias;
             trained |= w.grad || bias.grad;
@@ -47,8 +50,14 @@ struct Matrices {
         }
     }
 
-    // y[r] += bias of the row's expert.
-    void add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
+    // y[r] = y[r]·scale + bias of the row's expert.
+    void scale_and_add_biases(Tensor y_RN, kernels::GroupOffsets offsets) const {
+        for (size_t e = 0; e < scales.size(); ++e) {
+            const int64_t rows = offsets[e + 1] - offsets[e];
+            if (!scales[e] || rows == 0) continue;
+            const Tensor y = ops::rows_of(y_RN, offsets[e], rows);
+            kernels::axpby(y, y, *scales[e].f32(), 0);
+        }
         for (size_t e = 0; e < biases.size(); ++e) {
             const int64_t rows = offsets[e + 1] - offsets[e];
             if (biases[e] && rows > 0) kernels::add_bias(ops::rows_of(y_RN, offsets[e], rows), biases[e].value);
@@ -79,7 +88,7 @@ struct Pass {
     }
     void multiply(Tensor y, TensorView in, std::span<const int32_t> in_rows, const Matrices& m) const {
         kernels::grouped_matmul(y, in, in_rows, m.values, plan.offsets, options);
-        m.add_biases(y, plan.offsets);
+        m.scale_and_add_biases(y, plan.offsets);
     }
     void weight_grads(const Matrices& m, TensorView dy, TensorView in, std::span<const int32_t> in_rows) const {
         if (!m.trained) return;
@@ -98,8 +107,8 @@ void Pass::forward() {
     if (gated()) {
         const kernels::Projection both[] = {{gate_RF, gate.values}, {up_RF, up.values}};
         kernels::grouped_matmul(both, x->value, x_rows(), plan.offsets, options);
-        gate.add_biases(gate_RF, plan.offsets);
-        up.add_biases(up_RF, plan.offsets);
+        gate.scale_and_add_biases(gate_RF, plan.offsets);
+        up.scale_and_add_biases(up_RF, plan.offsets);
         kernels::activate(hidden_RF, gate_RF, up_RF, act);
     } else {
         multiply(up_RF, x->value, x_rows(), up);

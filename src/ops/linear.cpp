@@ -30,6 +30,8 @@ std::vector<Var> linears_in(Graph& g, Var x, std::span<const Affine> parts, DTyp
         products, x->value, {}, offsets,
         {.compute = compute, .fine = true, .observer = g.options().observer, .cohorts = g.cohorts()});
     for (size_t i = 0; i < parts.size(); ++i)
+        if (parts[i].w_NK.scale) kernels::axpby(ys[i]->value, ys[i]->value, *parts[i].w_NK.scale.f32(), 0);
+    for (size_t i = 0; i < parts.size(); ++i)
         if (parts[i].bias) kernels::add_bias(ys[i]->value, parts[i].bias.value);
     if (std::ranges::none_of(ys, [](Var y) { return y->wants_grad; })) return ys;
 

@@ -9,6 +9,8 @@ namespace gremium::ops {
 struct Weight {
     TensorView value;
     Tensor grad;
+    // f32 [1]: products with the value are multiplied by it (NVFP4). Empty: they are not.
+    TensorView scale = {};
     explicit operator bool() const { return static_cast<bool>(value); }
 };
 

@@ -24,6 +24,18 @@ constexpr std::array<DTypeInfo, dtype_count> table{{
     {DType::q5_k, "q5_k", 256, 176, 13, 16, ""},
     {DType::q6_k, "q6_k", 256, 210, 14, 18, ""},
     {DType::iq4_xs, "iq4_xs", 256, 136, 23, 30, ""},
+    {DType::iq1_s, "iq1_s", 256, 50, 19, 24, ""},
+    {DType::iq1_m, "iq1_m", 256, 56, 29, 31, ""},
+    {DType::iq2_xxs, "iq2_xxs", 256, 66, 16, 19, ""},
+    {DType::iq2_xs, "iq2_xs", 256, 74, 17, 20, ""},
+    {DType::iq2_s, "iq2_s", 256, 82, 22, 28, ""},
+    {DType::iq3_xxs, "iq3_xxs", 256, 98, 18, 23, ""},
+    {DType::iq3_s, "iq3_s", 256, 110, 21, 26, ""},
+    {DType::tq1_0, "tq1_0", 256, 54, 34, 36, ""},
+    {DType::tq2_0, "tq2_0", 256, 66, 35, 37, ""},
+    {DType::nvfp4, "nvfp4", 64, 36, 40, 39, ""},
+    {DType::q1_0, "q1_0", 128, 18, 41, 40, ""},
+    {DType::q2_0, "q2_0", 64, 18, 42, 41, ""},
 }};
 
 consteval bool rows_stand_at_their_index() {

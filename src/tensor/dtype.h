@@ -28,8 +28,21 @@ enum class DType : uint8_t {
     q5_k,
     q6_k,
     iq4_xs,
+    iq1_s,
+    iq1_m,
+    iq2_xxs,
+    iq2_xs,
+    iq2_s,
+    iq3_xxs,
+    iq3_s,
+    tq1_0,
+    tq2_0,
+    // 64, 128 and 64 weights per block.
+    nvfp4,
+    q1_0,
+    q2_0,
 };
-inline constexpr int dtype_count = static_cast<int>(DType::iq4_xs) + 1;
+inline constexpr int dtype_count = static_cast<int>(DType::q2_0) + 1;
 
 struct DTypeInfo {
     DType dtype;

@@ -84,6 +84,10 @@ TEST(GgufDamage, UnknownTypesAreNamed) {
                 AllOf(HasSubstr("tensor \"t\" has type Q8_K (15), supported are F32, F16, Q4_0")));
     EXPECT_THAT(error_of_parsing(OneTensor{.type = 4}.text()), HasSubstr("has unknown type 4"));
     EXPECT_THAT(error_of_parsing(OneTensor{.type = 0x80000000u}.text()), HasSubstr("has unknown type 2147483648"));
+    for (const auto& [type, name] :
+         {std::pair{137u, "IQ2_K (137)"}, {36u, "I2_S (36)"}, {202u, "Q4_0 with interleaved"}})
+        EXPECT_THAT(error_of_parsing(OneTensor{.type = type}.text()),
+                    AllOf(HasSubstr(name), HasSubstr("ik_llama.cpp"), HasSubstr("--allow-requantize")));
 }
 
 TEST(GgufDamage, TensorsTogetherAreNoLargerThanTheFile) {

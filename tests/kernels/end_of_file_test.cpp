@@ -51,7 +51,8 @@ class EndOfFile : public testing::TestWithParam<Variant> {
 TEST_P(EndOfFile, ProductsStayWithinTheirWeights) {
     using enum DType;
     for (const DType type :
-         {f32, f16, bf16, f8_e4m3, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, mxfp4, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_xs}) {
+         {f32,  f16,    bf16,  f8_e4m3, q8_0,    q4_0,   q4_1,  q5_0,    q5_1,  iq4_nl, mxfp4, q2_k,  q3_k, q4_k, q5_k,
+          q6_k, iq4_xs, iq1_s, iq1_m,   iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s, tq1_0,  tq2_0, nvfp4, q1_0, q2_0}) {
         const int64_t block = info(type).block;
         for (const int64_t K : {block, 5 * block, int64_t{512}}) {
             const OwnedTensor w = random_tensor(type, {3, K}, 1);

@@ -31,9 +31,11 @@ struct Case {
     bool accumulate = false, fine = false;
 };
 
-constexpr DType unpacked[] = {DType::f8_e4m3, DType::q8_0,   DType::q4_0,  DType::q4_1,  DType::q5_0,
-                              DType::q5_1,    DType::iq4_nl, DType::mxfp4, DType::q2_k,  DType::q3_k,
-                              DType::q4_k,    DType::q5_k,   DType::q6_k,  DType::iq4_xs};
+constexpr DType unpacked[] = {DType::f8_e4m3, DType::q8_0,    DType::q4_0,  DType::q4_1,  DType::q5_0,    DType::q5_1,
+                              DType::iq4_nl,  DType::mxfp4,   DType::q2_k,  DType::q3_k,  DType::q4_k,    DType::q5_k,
+                              DType::q6_k,    DType::iq4_xs,  DType::iq1_s, DType::iq1_m, DType::iq2_xxs, DType::iq2_xs,
+                              DType::iq2_s,   DType::iq3_xxs, DType::iq3_s, DType::tq1_0, DType::tq2_0,   DType::nvfp4,
+                              DType::q1_0,    DType::q2_0};
 
 std::vector<Case> named_cases() {
     using enum DType;
@@ -117,7 +119,8 @@ const std::vector<Case>& cases() {
             const bool several_blocks = type == DType::q4_0 || type == DType::q4_k || type == DType::q6_k;
             for (const DType x : {DType::f32, DType::bf16})  // rows that are rounded
                 all.push_back({.name = fmt::format("{}_by_rounded_{}", info(type).name, info(x).name),
-                               .K = (info(type).block == 256 ? 256 : 288) * (several_blocks ? 4 : 1),
+                               .K = (info(type).block == 256 ? 256 : 256 + std::max(32, info(type).block)) *
+                                    (several_blocks ? 4 : 1),
                                .N = 43,
                                .group_rows = {1, 0, 33, 3, 8, 2, 5},
                                .sources = x == DType::f32 ? 0 : 31,

@@ -1,4 +1,4 @@
-// One tiny random Mixtral in eight quantisations of llama.cpp, whose files mix types, against a float64 forward over
+// Tiny random Mixtrals in quantisations of llama.cpp, whose files mix types, against a float64 forward over
 // the dequantised weights: what a quantised file means.
 #include <gtest/gtest.h>
 
@@ -12,7 +12,8 @@
 namespace gremium {
 namespace {
 
-const std::vector<std::string> types{"Q8_0", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q2_K", "Q3_K_M", "IQ4_NL"};
+const std::vector<std::string> types{"Q8_0",   "Q4_0",  "Q4_K_M",  "Q5_K_M", "Q6_K",    "Q2_K",  "Q3_K_M",
+                                     "IQ4_NL", "IQ3_S", "IQ3_XXS", "IQ2_S",  "IQ2_XXS", "IQ1_M", "TQ2_0"};
 
 struct Exact {
     std::vector<int32_t> tokens;

@@ -34,9 +34,11 @@ struct QuantisedDots {
 };
 QuantisedDots gemv_dots_of_blocks_32(DType weights, bool fine);
 QuantisedDots gemv_dots_of_blocks_k(DType weights, bool fine);
+QuantisedDots gemv_dots_of_unpacked(bool fine);  // types that have unpack_arranged (chunk.h)
 inline QuantisedDots gemv_quantised_dots(DType weights, bool fine) {
-    const QuantisedDots dots = gemv_dots_of_blocks_32(weights, fine);
-    return dots.run ? dots : gemv_dots_of_blocks_k(weights, fine);
+    for (const auto dots_of : {gemv_dots_of_blocks_32, gemv_dots_of_blocks_k})
+        if (const QuantisedDots dots = dots_of(weights, fine); dots.run) return dots;
+    return gemv_dots_of_unpacked(fine);
 }
 
 }  // namespace gremium::kernels

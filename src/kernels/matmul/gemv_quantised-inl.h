@@ -1,5 +1,5 @@
 // Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template over
-// the type, which gemv_blocks_32.cpp and gemv_blocks_k.cpp instantiate. Included once per Highway target, after
+// the type, which gemv_blocks_32.cpp, gemv_blocks_k.cpp and gemv_unpacked.cpp instantiate. Included once per Highway target, after
 // dispatch.h.
 #if defined(GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
@@ -47,7 +47,8 @@ struct Typed : Quantised<type> {
     };
 };
 
-// Weights that are unpacked into memory first: one code for all types, for processors that gain nothing by more of it.
+// Weights that are unpacked into memory first: one code for all types, for those where unpacking is most of the work, and
+// for processors that gain nothing by more of it.
 template <bool wide_, bool centred_>
 struct Unpacked {
     static constexpr bool wide = wide_, centred = centred_;
@@ -55,6 +56,14 @@ struct Unpacked {
     static HWY_INLINE VecU8 quants(const std::byte* at, int v) {
         return hn::Load(U8(), reinterpret_cast<const QuantisedChunk*>(at)->quant + v * quant_lanes);
     }
+#if HWY_CAP_GE512
+    static HWY_INLINE Lanes lanes(const std::byte* at) {
+        Lanes out;
+#pragma GCC unroll 4
+        for (int t = 0; t < 4; ++t) out.v[t] = quants(at, t);
+        return out;
+    }
+#endif
     static HWY_INLINE Affine factors(const std::byte* at) {
         const auto& chunk = *reinterpret_cast<const QuantisedChunk*>(at);
         Affine out;
@@ -320,10 +329,15 @@ void run_gemv(float* sums, const std::byte* x, int64_t m, const Product& product
     Gemv<Weights, fine>{sums, reinterpret_cast<const Row<fine>*>(x), m, product, n0, n, then}.run();
 }
 
+template <typename Weights>
+QuantisedDots dots_of_weights(bool fine) {
+    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised gemv";
+    return {name, fine ? run_gemv<Weights, true> : run_gemv<Weights, false>};
+}
+
 template <DType type>
 QuantisedDots dots_of_type(bool fine) {
-    static const std::string name = std::string(hwy::TargetName(HWY_TARGET)) + " quantised gemv";
-    return {name, fine ? run_gemv<WeightsOf<type>, true> : run_gemv<WeightsOf<type>, false>};
+    return dots_of_weights<WeightsOf<type> >(fine);
 }
 
 #endif

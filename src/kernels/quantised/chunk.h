@@ -37,6 +37,10 @@ struct QuantisedFormat {
     // of
     // 256. Nothing past the row's end is read.
     void (*unpack)(const std::byte* row, int64_t k, int64_t n, QuantisedChunk& out) = nullptr;
+    // So many chunks from k on, or those up to the row's end, with quants in the order that arrange_rounded() gives
+    // activations, and without mins. Null: products unpack such weights as they multiply.
+    static constexpr int64_t arranged_at_once = 8;
+    void (*unpack_arranged)(const std::byte* row, int64_t k, int64_t n, QuantisedChunk* out) = nullptr;
     // Quants may need the eighth bit.
     bool wide = false;
     // Factors differ within 32 neighbours.

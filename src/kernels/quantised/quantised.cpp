@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/quantised/low_bits.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantised/quantised.cpp"
 #include "kernels/simd/dispatch.h"
@@ -43,7 +45,10 @@ void unpack(const std::byte* row, int64_t k, int64_t n, QuantisedChunk& out) {
 
 template <DType type>
 QuantisedFormat format_of() {
-    return {unpack<type>, Quantised<type>::wide, Quantised<type>::small_parts, Quantised<type>::zero};
+    return {.unpack = unpack<type>,
+            .wide = Quantised<type>::wide,
+            .small_parts = Quantised<type>::small_parts,
+            .zero = Quantised<type>::zero};
 }
 
 QuantisedFormat quantised_format(DType type) {
@@ -75,7 +80,7 @@ QuantisedFormat quantised_format(DType type) {
         case DType::iq4_xs:
             return format_of<DType::iq4_xs>();
         default:
-            return {};
+            return low_bit_format(type);
     }
 }
 

@@ -21,7 +21,9 @@ Weight checked(Weight weight, const TensorSlot& slot) {
 }
 
 Weight part(const Weight& whole, int expert) {
-    return {whole.value.at(expert), whole.grad ? whole.grad.at(expert) : Tensor{}};
+    TensorView scale = whole.scale;
+    if (scale.count() > 1) scale = {scale.row(0) + row_bytes(scale.dtype, expert), scale.dtype, {1}};
+    return {whole.value.at(expert), whole.grad ? whole.grad.at(expert) : Tensor{}, scale};
 }
 
 void bind_stack(const TensorSlot& slot, const Find& find, std::vector<moe::ExpertWeights>& experts) {

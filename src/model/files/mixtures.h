@@ -22,6 +22,9 @@ enum class Where : uint8_t {
     first_eighth,
     outer_eighths_and_each_third,
     keys_shared_by_four,  // at least four heads have the same keys and values
+    keys_shared_or_four_experts,
+    first_eighth_or_eight_experts,  // of models with eight experts: outer_eighths_and_each_third
+    but_outer_eighths,
 };
 
 // Whether it does so only with an importance matrix, or only without one.
@@ -41,6 +44,13 @@ struct Recipe {
     DType attention_out = DType::f32;           // f32: base
     DType attention_out_of_eight = DType::f32;  // of models with eight experts, whose attention is small beside them
     bool needs_importance = false;
+    // For base and head where it is f32: what llama.cpp gives the embedding; attn_q and attn_k; attn_k of eight experts,
+    // where attn_v then gets the same unless `values` stays in force.
+    DType embedding = DType::f32;
+    DType head = DType::q6_k;
+    DType queries_and_keys = DType::f32;
+    DType keys_of_eight = DType::q8_0;
+    Rule gate_and_up = {};
 };
 
 std::span<const Recipe> recipes();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -37,7 +38,10 @@ struct Item {
 class TensorSource {
   public:
     TensorSource(const Model& model, const ModelSpec& written, const SaveOptions& options)
-        : model_(model), written_(written), options_(options), values_(weights_by_name(model)) {}
+        : model_(model), written_(written), options_(options), values_(weights_by_name(model)) {
+        for (const NamedWeight& named : named_weights(model))
+            if (named.weight.scale) scales_[named.slot.name] = named.weight.scale;
+    }
 
     void write(TensorWriter& writer, const Item& item) const {
         if (item.tensor.plain())
@@ -54,10 +58,28 @@ class TensorSource {
         return slot.shape.rank == 3 ? all.at(m) : all;
     }
 
-    // The same in the item's type, converted into `memory` where it is of another.
+    // What its products are multiplied by; empty: nothing.
+    TensorView scale_of(const TensorSlot& slot, int m) const {
+        if (slot.of_experts()) return weight_of_expert(model_, slot, m).scale;
+        const auto found = scales_.find(slot.name);
+        return found == scales_.end() ? TensorView{} : found->second;
+    }
+
+    // The same in the item's type, converted into `memory` where it is of another. Files have no number beside it.
     TensorView matrix_as_item(const TensorSlot& slot, int m, const Item& item, std::vector<std::byte>& memory) const {
-        const TensorView view = matrix(slot, m);
+        TensorView view = matrix(slot, m);
         if (const auto found = first_not_finite(view)) fail("{}: {}", model_.source, place_of(slot, m, *found));
+        std::vector<float> scaled;
+        if (const TensorView scale = scale_of(slot, m)) {
+            scaled = to_floats(view);
+            for (float& v : scaled) v *= *scale.f32();
+            view = as_tensor(scaled.data(), view.shape);
+            if (item.dtype == DType::f32) {
+                memory.resize(static_cast<size_t>(view.bytes()));
+                std::memcpy(memory.data(), view.data, memory.size());
+                return {memory.data(), DType::f32, view.shape};
+            }
+        }
         if (view.dtype == item.dtype) return view;
         memory.resize(static_cast<size_t>(view.rows() * row_bytes(item.dtype, view.cols())));
         const bool rounded = options_.importance && is_quantised(item.dtype);
@@ -132,7 +154,7 @@ class TensorSource {
     const Model& model_;
     const ModelSpec& written_;
     const SaveOptions& options_;
-    std::map<std::string, TensorView> values_;
+    std::map<std::string, TensorView> values_, scales_;
 };
 
 // Matrices take the type asked for, as far as it fits their shape; the small rest is f32.

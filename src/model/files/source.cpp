@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/error.h"
 #include "model/archs/common.h"
@@ -97,7 +98,31 @@ Weight Source::take(const std::string& name, const TensorSlot& slot) {
         fail("{}: tensor {} has shape {}, expected {}", tensors().source(), name, to_string(view.shape),
              to_string(slot.shape));
     view = kept(reshape(view, slot.shape));
-    return {is_small(slot) ? as_f32(view) : view, {}};
+    return {is_small(slot) ? as_f32(view) : view, {}, scale_of_products(name, slot)};
+}
+
+// NVFP4 matrices may have one number beside them, or one an expert, that their products are multiplied by. What is
+// beside them for rounding activations is of no use here.
+TensorView Source::scale_of_products(const std::string& name, const TensorSlot& slot) {
+    const std::string base = name.substr(0, name.rfind(".weight"));
+    const TensorView* const stored = tensors().find(name);
+    if (!stored || stored->dtype != DType::nvfp4 || base.size() == name.size()) return {};
+    if (tensors().contains(base + ".input_scale")) used_.insert(base + ".input_scale");
+    const TensorView* const scale = tensors().find(base + ".scale");
+    if (!scale) return {};
+    used_.insert(base + ".scale");
+    const bool product = slot.role == TensorRole::expert || (slot.role == TensorRole::matrix && slot.shape.rank == 2);
+    if (!product)
+        fail("{}: tensor {}: only matrices and experts can be multiplied by a number beside them", tensors().source(),
+             base + ".scale");
+    const int64_t matrices = slot.of_experts() && slot.expert < 0 ? slot.shape[0] : 1;
+    if (scale->dtype != DType::f32 || scale->count() != matrices)
+        fail("{}: tensor {} has type {} and shape {}, expected f32 and [{}]", tensors().source(), base + ".scale",
+             info(scale->dtype).name, to_string(scale->shape), matrices);
+    for (int64_t i = 0; i < matrices; ++i)
+        if (!std::isfinite(scale->f32()[i]))
+            fail("{}: tensor {}: number {} is {}", tensors().source(), base + ".scale", i, scale->f32()[i]);
+    return *scale;
 }
 
 bool Source::holds(const std::string& name) const { return tensors().contains(name) || tensors().find_opaque(name); }
@@ -147,6 +172,12 @@ Weight Source::take_part(const Place& place, const TensorSlot& slot) {
     if (slot.expert >= 0) shape.count = layer_of(spec_, slot)->moe()->router.experts;
     const archs::Matrices file = archs::in_file(place.layout, shape, extents_.at(place.name));
     TensorView view = numbers(place.name);
+    const std::string beside = place.name.substr(0, place.name.rfind(".weight")) + ".scale";
+    if (view.dtype == DType::nvfp4 && tensors().contains(beside))
+        fail(
+            "{}: tensor {}: a number beside a tensor that several matrices share, or that lies otherwise, is not "
+            "supported",
+            tensors().source(), beside);
     Shape expected{file.count, file.rows, file.cols};
     if (place.layout.joined) expected = {file.count * file.rows, file.cols};
     if (!same_but_for_ones(view.shape, expected))

@@ -56,6 +56,7 @@ class Source {
     bool holds(const std::string& name) const;
     TensorView numbers(const std::string& name);
     TensorView scales_of(const std::string& name);
+    TensorView scale_of_products(const std::string& name, const TensorSlot& slot);
     TensorView join(const std::string& name, OwnedTensor tensor);
     TensorView kept(TensorView view);
     TensorView as_f32(TensorView view);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "tensor/quantised/block_types.h"
+#include "tensor/quantised/low_bit_types.h"
 
 namespace gremium {
 namespace {
@@ -92,6 +93,18 @@ constexpr std::array<Codec, dtype_count> codecs{{
     blocks_of<BlockQ5_K>(DType::q5_k),
     blocks_of<BlockQ6_K>(DType::q6_k),
     blocks_of<BlockIQ4_XS>(DType::iq4_xs),
+    blocks_of<BlockIQ1_S>(DType::iq1_s),
+    blocks_of<BlockIQ1_M>(DType::iq1_m),
+    blocks_of<BlockIQ2_XXS>(DType::iq2_xxs),
+    blocks_of<BlockIQ2_XS>(DType::iq2_xs),
+    blocks_of<BlockIQ2_S>(DType::iq2_s),
+    blocks_of<BlockIQ3_XXS>(DType::iq3_xxs),
+    blocks_of<BlockIQ3_S>(DType::iq3_s),
+    blocks_of<BlockTQ1_0>(DType::tq1_0),
+    blocks_of<BlockTQ2_0>(DType::tq2_0),
+    blocks_of<BlockNVFP4>(DType::nvfp4),
+    blocks_of<BlockQ1_0>(DType::q1_0),
+    blocks_of<BlockQ2_0>(DType::q2_0),
 }};
 
 consteval bool codecs_stand_at_their_index() {

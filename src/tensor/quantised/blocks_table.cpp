@@ -1,10 +1,12 @@
-// Blocks whose codes are indices of a table: IQ4_NL, IQ4_XS, and MXFP4 with its floating-point values.
+// Blocks whose codes are indices of a table: IQ4_NL, IQ4_XS, and MXFP4 and NVFP4 with their floating-point values.
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "tensor/float_formats.h"
 #include "tensor/quantised/block_types.h"
+#include "tensor/quantised/low_bit_types.h"
 #include "tensor/quantised/part_scales.h"
 
 namespace gremium {
@@ -118,6 +120,52 @@ void BlockMXFP4::encode(const float* x, const float* w) {
     }
     e = static_cast<uint8_t>(best);
     pack_codes(q, [&](int j) { return code(best, j); });
+}
+
+float nvfp4_scale(uint8_t code) {
+    if (code == 0x7F) return 0;
+    return code == 0xFF ? 480 : f8_e4m3_to_f32(code & 127);
+}
+
+void BlockNVFP4::decode(float* y) const {
+    for (int i = 0; i < size; ++i) {
+        const int part = i / 16, code = q[part * 8 + i % 8] >> i % 16 / 8 * 4 & 15;
+        // The code of -0 is +0 here.
+        y[i] = 0.5f * nvfp4_scale(scales[part]) * (e2m1_doubled[code] + 0.f);
+    }
+}
+
+// Scales around the one that brings the largest weight to 6, the largest value, are tried.
+void BlockNVFP4::encode(const float* x, const float* w) {
+    const float* const weights = fit::weights_or_ones(w);
+    std::memset(q, 0, sizeof q);
+    for (int part = 0; part < 4; ++part) {
+        const float *const from = x + part * 16, *const weight = weights + part * 16;
+        const auto code = [&](int scale, int j) {
+            const float step = 0.5f * nvfp4_scale(static_cast<uint8_t>(scale));
+            return step > 0 ? e2m1_code(from[j] / step) : 0;
+        };
+        const auto error = [&](int scale) {
+            const float step = 0.5f * nvfp4_scale(static_cast<uint8_t>(scale));
+            float sum = 0;
+            for (int j = 0; j < 16; ++j) {
+                const float off = from[j] - step * e2m1_doubled[code(scale, j)];
+                sum += weight[j] * off * off;
+            }
+            return sum;
+        };
+        const int usual = f32_to_f8_e4m3(std::fabs(fit::extreme(from, 16)) / 6) & 127;
+        int best = std::min(usual, 126);
+        float least = error(best);
+        for (int scale = std::max(usual - 4, 0); scale <= std::min(usual + 5, 126); ++scale) {
+            const float now = error(scale);
+            if (!(now < least)) continue;
+            best = scale;
+            least = now;
+        }
+        scales[part] = static_cast<uint8_t>(best);
+        for (int j = 0; j < 8; ++j) q[part * 8 + j] = static_cast<uint8_t>(code(best, j) | code(best, j + 8) << 4);
+    }
 }
 
 }  // namespace gremium
