@@ -125,8 +125,7 @@ void attention(Tensor out, Tensor lse, TensorView q, std::span<const AttentionSp
                const AttentionShape& shape) {
     check(shape);
     // Capped scores are Grok's alone: the plain loop serves them.
-    if (active() == Variant::reference || shape.softcap > 0)
-        return reference::attention(out, lse, q, spans, shape);
+    if (active() == Variant::reference || shape.softcap > 0) return reference::attention(out, lse, q, spans, shape);
     std::vector<AttentionTask> tasks;
     std::vector<Split> splits;
     splits.reserve(spans.size());

@@ -73,7 +73,7 @@ struct Architecture {
     // What llama.cpp's loader of this architecture wants, at the price of repeated weights: output.weight
     // also when it is the embedding; keys and values for every head also when heads share them.
     bool gguf_needs_head = false, gguf_needs_own_keys = false;
-    bool gguf_tiled_heads = false;  // DeltaNetSpec::tiled of its files
+    bool gguf_tiled_heads = false;        // DeltaNetSpec::tiled of its files
     bool gguf_joins_qkv = false;          // files have q, k and v in one tensor
     bool gguf_optional_sinks = false;     // in the layers whose tensor is there
     bool gguf_divisors_of_whole = false;  // those of rotary frequencies are not for windowed layers

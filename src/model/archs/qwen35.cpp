@@ -40,7 +40,7 @@ const Architecture qwen35{.name = "qwen35",
                           .names = qwen35_names,
                           .hf_defaults = {.rotated_share = 0.25},
                           .gguf_names = qwen35_gguf_names,
-                          .hf_alias = "qwen3_5",
+                          .hf_aliases = {"qwen3_5"},
                           .hf_child = "text_config",
                           .hf_ignored = qwen35_ignored,
                           .gguf_tiled_heads = true};
@@ -55,7 +55,7 @@ const Architecture qwen35moe{
     .names = qwen35_names,
     .hf_defaults = {.rotated_share = 0.25},
     .gguf_names = qwen35_gguf_names,
-    .hf_alias = "qwen3_5_moe",
+    .hf_aliases = {"qwen3_5_moe"},
     .hf_child = "text_config",
     .hf_ignored = qwen35_ignored,
     .gguf_tiled_heads = true};

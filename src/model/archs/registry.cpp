@@ -134,13 +134,13 @@ void add_stacks(const TensorSlot& slot, std::vector<Place>& result) {
 std::span<const Architecture* const> architectures() {
     using namespace archs;
     static constexpr const Architecture* all[] = {
-        &llama,         &mixtral,        &qwen2,        &qwen3,      &qwen2moe,     &qwen3moe,
-        &olmoe,         &dots1,          &granitemoe,   &phimoe,     &gptoss,       &llama4,
-        &deepseek2,     &glm4moe,        &jamba,        &mamba,      &moe_mamba,    &switch_transformers,
-        &nllb_moe,      &lfm2,           &lfm2moe,      &qwen3next,  &qwen35,       &qwen35moe,
-        &granitehybrid, &nemotron_h_moe, &kimi_linear,  &minimax_m2, &bailingmoe2,  &hy_v3,
-        &ernie4_5_moe,  &hunyuan_moe,    &mellum,       &qwen3vlmoe, &exaone_moe,   &mimo2,
-        &smallthinker,  &cohere2moe,     &dbrx,         &arctic,     &grok,         &afmoe,
+        &llama,         &mixtral,        &qwen2,       &qwen3,      &qwen2moe,    &qwen3moe,
+        &olmoe,         &dots1,          &granitemoe,  &phimoe,     &gptoss,      &llama4,
+        &deepseek2,     &glm4moe,        &jamba,       &mamba,      &moe_mamba,   &switch_transformers,
+        &nllb_moe,      &lfm2,           &lfm2moe,     &qwen3next,  &qwen35,      &qwen35moe,
+        &granitehybrid, &nemotron_h_moe, &kimi_linear, &minimax_m2, &bailingmoe2, &hy_v3,
+        &ernie4_5_moe,  &hunyuan_moe,    &mellum,      &qwen3vlmoe, &exaone_moe,  &mimo2,
+        &smallthinker,  &cohere2moe,     &dbrx,        &arctic,     &grok,        &afmoe,
         &laguna,        &step35,         &grovemoe};
     return all;
 }
@@ -239,7 +239,8 @@ std::vector<Place> hf_places(const Architecture& architecture, const TensorSlot&
 
 std::vector<Place> gguf_places(const Architecture& architecture, const TensorSlot& slot) {
     std::vector<Place> result = places(architecture.gguf_names, slot);
-    if (result.empty() || !(result.front().layout.plain() || result.front().written)) result.insert(result.begin(), Place{slot.name, {}});
+    if (result.empty() || !(result.front().layout.plain() || result.front().written))
+        result.insert(result.begin(), Place{slot.name, {}});
     std::vector<Place> others = places(other_gguf_names, slot);
     const bool joined = !others.empty() && others.front().layout.part == Layout::Part::next;
     const auto at = joined && architecture.gguf_joins_qkv ? result.begin() : result.end();

@@ -18,7 +18,7 @@ struct MoeWeights {
     ops::Weight shared_gate;  // [1, D]
     DenseWeights shared;
     ops::Weight latent_down, latent_up;  // [L, D], [D, L]
-    DenseWeights adjugate;  // stacks [E/g · F', D], [D, E/g · F']: see AdjugateSpec
+    DenseWeights adjugate;               // stacks [E/g · F', D], [D, E/g · F']: see AdjugateSpec
 };
 
 // Small experts beside the routed ones (GroveMoE: Wu et al. 2025): each serves a group of `group` neighbouring experts,
