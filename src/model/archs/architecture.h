@@ -30,7 +30,6 @@ struct Layout {
     bool columns = false;
     bool transposed = false;  // the part is the canonical matrix transposed
     bool joined = false;      // the stack's matrices lie below each other in one
-    bool less_one = false;    // the file's numbers are smaller by 1 (norms whose factor is 1 + w)
     friend bool operator==(const Layout&, const Layout&) = default;
     bool plain() const { return *this == Layout{}; }
 };

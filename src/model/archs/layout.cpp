@@ -160,19 +160,11 @@ Matrices FileTensor::matrices() const {
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
             const Layout& layout, DType type, int64_t begin) {
     copy(canonical, steps_of(shape), file, steps_in_file(shape, file_shape, layout, begin), shape, type);
-    if (!layout.less_one) return;
-    auto* numbers = reinterpret_cast<float*>(canonical);
-    for (int64_t i = 0; i < shape.count * shape.rows * shape.cols; ++i) numbers[i] += 1;
 }
 
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,
              const Layout& layout, DType type, int64_t begin) {
-    const Steps there = steps_in_file(shape, file_shape, layout, begin);
-    if (!layout.less_one) return copy(file, there, canonical, steps_of(shape), shape, type);
-    const auto* numbers = reinterpret_cast<const float*>(canonical);
-    std::vector<float> lessened(numbers, numbers + shape.count * shape.rows * shape.cols);
-    for (float& number : lessened) number -= 1;
-    copy(file, there, reinterpret_cast<const std::byte*>(lessened.data()), steps_of(shape), shape, type);
+    copy(file, steps_in_file(shape, file_shape, layout, begin), canonical, steps_of(shape), shape, type);
 }
 
 std::vector<FileTensor> hf_tensors(const Architecture& architecture, const ModelSpec& spec) {

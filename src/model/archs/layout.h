@@ -20,8 +20,7 @@ int64_t extent_of(const Layout& layout, const Matrices& canonical);
 Matrices in_file(const Layout& layout, const Matrices& canonical, int64_t extent);
 
 // Copies all matrices out of or into their places; `type` is that of both sides, and where rows do not stay rows not
-// quantised. `begin`: the first row, or column, of a `next` part. What is smaller by one is f32 on both
-// sides.
+// quantised. `begin`: the first row, or column, of a `next` part.
 void gather(std::byte* canonical, const Matrices& shape, const std::byte* file, const Matrices& file_shape,
             const Layout& layout, DType type, int64_t begin = 0);
 void scatter(const std::byte* canonical, const Matrices& shape, std::byte* file, const Matrices& file_shape,

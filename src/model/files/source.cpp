@@ -25,7 +25,7 @@ std::string scales_of_blocks(const std::string& name) { return name.substr(0, na
 bool viewed(const Layout& layout) {
     using enum Layout::Part;
     const bool run = layout.part == first || layout.part == last || layout.part == next;
-    return run && !layout.columns && !layout.transposed && !layout.less_one;
+    return run && !layout.columns && !layout.transposed;
 }
 
 // The same numbers: a vector may be written as a matrix of one row.
@@ -161,10 +161,6 @@ Weight Source::take_part(const Place& place, const TensorSlot& slot) {
     }
     std::optional<OwnedTensor> widened;  // blocks do not survive another order of columns
     if (is_quantised(view.dtype) && (place.layout.transposed || place.layout.columns)) {
-        convert(view, widened.emplace(DType::f32, view.shape));
-        view = *widened;
-    }
-    if (place.layout.less_one && view.dtype != DType::f32) {
         convert(view, widened.emplace(DType::f32, view.shape));
         view = *widened;
     }
