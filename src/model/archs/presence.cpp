@@ -29,10 +29,13 @@ void read_presence(ModelSpec& spec, const FindShape& find) {
                 m->shared_hidden = 0;
                 m->output_scale = 1;
             }
+            // Files that say what a layer is by its tensors alone say so how wide it is, too.
             const auto up = shape("ffn_up.weight", TensorRole::matrix);
-            if (up && !has("ffn_gate_inp.weight", TensorRole::router))
+            if (up && !has("ffn_gate_inp.weight", TensorRole::router)) {
+                const int width = architecture.gguf_optional_sinks ? static_cast<int>(up->dim[0]) : m->hidden;
                 spec.layers[l].feed_forward =
-                    DenseSpec{.hidden = static_cast<int>(up->dim[0]), .activation = m->activation, .gated = m->gated};
+                    DenseSpec{.hidden = width, .activation = m->activation, .gated = m->gated};
+            }
         }
     }
 }
