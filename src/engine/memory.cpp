@@ -21,7 +21,7 @@ constexpr int64_t thread_bytes = int64_t{4} << 20;
 
 int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     const auto bytes = [&](const auto& kind) { return forward_bytes(kind, dim, t); };
-    int64_t sum = 2 * t(dim);  // norms
+    int64_t sum = (layer.has_mixer() ? 2 : 1) * t(dim);  // norms
     sum += std::visit(bytes, layer.mixer) + std::visit(bytes, layer.feed_forward);
     return layer.cross ? sum + cross_forward_bytes(*layer.cross, dim, t) : sum;
 }
