@@ -325,7 +325,8 @@ TEST(Architectures, NamesAreDistinct) {
     std::set<std::string_view> names, types;
     for (const Architecture* a : architectures()) {
         EXPECT_TRUE(names.insert(a->name).second) << a->name;
-        EXPECT_TRUE(types.insert(a->hf_model_type).second) << a->hf_model_type;
+        // Nothing where that layout is not verified.
+        EXPECT_TRUE(a->hf_model_type.empty() || types.insert(a->hf_model_type).second) << a->hf_model_type;
     }
 }
 
