@@ -21,7 +21,7 @@ constexpr int64_t thread_bytes = int64_t{4} << 20;
 
 int64_t block_bytes(const LayerSpec& layer, int64_t dim, const RowBytes& t) {
     const auto bytes = [&](const auto& kind) { return forward_bytes(kind, dim, t); };
-    int64_t sum = 2 * t(dim);  // norms
+    int64_t sum = (layer.has_mixer() ? 2 : 1) * t(dim);  // norms
     if (layer.post_norms) sum += 2 * t(dim);
     if (layer.branch) sum += t(dim) + bytes(*layer.branch);
     if (const MoeSpec* m = layer.moe(); m && m->routes_block_input) sum += t.f32(dim);

@@ -41,7 +41,7 @@ struct Directory {
 };
 
 class Directories : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Architectures, Directories, testing::ValuesIn(tiny_architectures()),
+INSTANTIATE_TEST_SUITE_P(Architectures, Directories, testing::ValuesIn(written_families()),
                          [](const auto& test) { return test.param; });
 
 TEST_P(Directories, NamesMayHavePrefixes) {

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Goldens,
                          testing::Values("llama-dense", "qwen3-dense", "mixtral", "qwen3moe", "olmoe", "qwen2moe",
                                          "granitemoe", "phimoe", "gpt-oss", "llama4", "deepseek2-lite", "deepseek2-v3",
                                          "jamba", "lfm2moe", "qwen35moe", "qwen35", "qwen3next", "granitehybrid",
-                                         "nemotron_h_moe", "nemotron_h_moe-latent", "kimi-linear"),
+                                         "nemotron_h_moe", "nemotron_h_moe-latent", "kimi-linear", "bailingmoe3"),
                          [](const auto& test) {
                              std::string name = test.param;
                              std::erase(name, '-');

@@ -144,7 +144,7 @@ TEST_P(HfFamilies, InBf16) {
     expect_near(actual, outputs(loaded(layout.config(), wide)), 1e-4);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, HfFamilies, testing::ValuesIn(tiny_architectures()),
+INSTANTIATE_TEST_SUITE_P(All, HfFamilies, testing::ValuesIn(written_families()),
                          [](const auto& test) { return test.param; });
 
 class HfQuantised : public HfFamilies {};

@@ -445,4 +445,14 @@ class HfLayout {
     RawTensors tensors_;
 };
 
+// The families that this writes; hybrids of later years have only the round trips of round_trip_test.cpp.
+inline std::vector<std::string> written_families() {
+    std::vector<std::string> families = tiny_architectures();
+    std::erase_if(families, [](const std::string& name) {
+        const LayerSpec first = tiny_spec(name).layers.front();
+        return !first.attention() && !first.ssm();
+    });
+    return families;
+}
+
 }  // namespace gremium::test

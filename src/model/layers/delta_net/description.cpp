@@ -75,8 +75,9 @@ LayerCache cache_of(const DeltaNetSpec& s) {
 int64_t forward_bytes(const DeltaNetSpec& s, int64_t dim, const RowBytes& t) {
     const int64_t keys = t.f32(s.keys()), values = t.f32(s.values()), mixed = t.f32(2 * s.keys() + s.values());
     const int64_t decays = s.channels ? 3 * keys + 2 * t.f32(s.rank) : 3 * t.f32(s.heads);
-    // Before and after the convolution and its activation, apart, normed; the results, normed, gated.
-    return 3 * mixed + 4 * keys + values + decays + 2 * t.f32(s.heads) + values + 3 * t(s.values()) + t(dim);
+    // Before and after the convolution and its activation, normed, and apart; the results, normed, gated.
+    const int64_t parts = s.channels ? 2 * keys : 4 * keys + values;
+    return 3 * mixed + parts + decays + 2 * t.f32(s.heads) + values + 3 * t(s.values()) + t(dim);
 }
 
 }  // namespace gremium

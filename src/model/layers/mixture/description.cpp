@@ -97,12 +97,13 @@ void list_tensors(const MoeSpec& m, MoeWeights& w, TensorList& list) {
 
 int64_t forward_bytes(const MoeSpec& m, int64_t dim, const RowBytes& t) {
     const RowBytes routed{t.tokens * m.router.top_k, t.type};
+    const int64_t width = m.latent > 0 ? m.latent : dim;
     int64_t sum = 2 * t.f32(m.router.experts) + t.f32(m.router.top_k);  // logits, scores, weights
-    sum += forward_bytes(DenseSpec{.hidden = m.hidden, .gated = m.gated}, dim, routed) + t.f32(dim);
-    if (m.latent > 0) sum += t(m.latent) + 2 * t(dim);
-    if (m.router.weight_on_input) sum += routed(dim);
+    sum += forward_bytes(DenseSpec{.hidden = m.hidden, .gated = m.gated}, width, routed) + t.f32(width);
+    if (m.latent > 0) sum += t(width) + t(dim);
+    if (m.router.weight_on_input) sum += routed(width);
     if (m.adjugate.group > 0) sum += forward_bytes(DenseSpec{.hidden = m.adjugate.hidden}, dim, routed) + t.f32(dim);
-    if (m.shared_hidden > 0) sum += forward_bytes(DenseSpec{.hidden = m.shared_hidden}, dim, t);
+    if (m.shared_hidden > 0) sum += forward_bytes(DenseSpec{.hidden = m.shared_hidden, .gated = m.gated}, dim, t);
     if (m.shared_gate) sum += t(dim) + 2 * t.f32(1);
     return sum;
 }
