@@ -5,6 +5,8 @@
 namespace gremium {
 namespace {
 
+// One row each.
+// clang-format off
 constexpr std::array<DTypeInfo, dtype_count> table{{
     {DType::f32, "f32", 1, 4, 0, 0, "F32"},
     {DType::f16, "f16", 1, 2, 1, 1, "F16"},
@@ -37,6 +39,7 @@ constexpr std::array<DTypeInfo, dtype_count> table{{
     {DType::q1_0, "q1_0", 128, 18, 41, 40, ""},
     {DType::q2_0, "q2_0", 64, 18, 42, 41, ""},
 }};
+// clang-format on
 
 consteval bool rows_stand_at_their_index() {
     for (size_t i = 0; i < table.size(); ++i) {
