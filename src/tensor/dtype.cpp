@@ -5,6 +5,8 @@
 namespace gremium {
 namespace {
 
+// One row each.
+// clang-format off
 constexpr std::array<DTypeInfo, dtype_count> table{{
     {DType::f32, "f32", 1, 4, 0, 0, "F32"},           {DType::f16, "f16", 1, 2, 1, 1, "F16"},
     {DType::bf16, "bf16", 1, 2, 30, 32, "BF16"},      {DType::f8_e4m3, "f8_e4m3", 1, 1, -1, -1, "F8_E4M3"},
@@ -22,6 +24,7 @@ constexpr std::array<DTypeInfo, dtype_count> table{{
     {DType::tq2_0, "tq2_0", 256, 66, 35, 37, ""},     {DType::nvfp4, "nvfp4", 64, 36, 40, 39, ""},
     {DType::q1_0, "q1_0", 128, 18, 41, 40, ""},       {DType::q2_0, "q2_0", 64, 18, 42, 41, ""},
 }};
+// clang-format on
 
 consteval bool rows_stand_at_their_index() {
     for (size_t i = 0; i < table.size(); ++i) {
