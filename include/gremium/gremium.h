@@ -85,8 +85,8 @@ typedef struct gremium_expert_layer {
 gremium_status gremium_engine_facts(const gremium_engine* engine, gremium_facts* facts, char** error);
 /* Writes at most `capacity` of the layers that have experts to `layers` (may be NULL) and returns their number. */
 size_t gremium_engine_expert_layers(const gremium_engine* engine, gremium_expert_layer* layers, size_t capacity);
-/* Writes at most `capacity` warnings to `warnings` (may be NULL), valid as long as the engine is open, and returns their
- * number. Each is a line on what the model's files say that is not understood; most often there is none. */
+/* Writes at most `capacity` warnings to `warnings` (may be NULL), valid as long as the engine is open, and returns
+ * their number. Each is a line on what the model's files say that is not understood; most often there is none. */
 size_t gremium_engine_warnings(const gremium_engine* engine, const char** warnings, size_t capacity);
 
 /* Converts `length` bytes of text to token ids. add_begin_end: adds the tokens that begin and end a text, if the model

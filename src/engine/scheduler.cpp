@@ -242,7 +242,8 @@ Scheduler::Work Scheduler::gather() {
     return work;
 }
 
-// How many tokens to draft for each of the sequences that decode; none while prompts are read, which drafts would delay.
+// How many tokens to draft for each of the sequences that decode; none while prompts are read, which drafts would
+// delay.
 int Scheduler::drafts_wanted() {
     int64_t decoding = 0, drafted = 0;
     for (const auto& sequence : slots_) {

@@ -1,6 +1,10 @@
 #include "model/named_weights.h"
 
+#include <fmt/format.h>
+
 #include <utility>
+
+#include "base/error.h"
 
 namespace gremium {
 
@@ -24,6 +28,21 @@ const Model& stack_of(const Model& model, const TensorSlot& slot) { return slot.
 
 const ops::Weight& weight_of_expert(const Model& model, const TensorSlot& slot, int expert) {
     return stack_of(model, slot).experts->peek({slot.layer, expert}).*slot.of_expert;
+}
+
+void require_no_factors(const Model& model) {
+    const auto require = [&](const std::string& name, const ops::Weight& weight) {
+        if (weight.scale)
+            fail(
+                "{}: {} has a factor beside it, which edits and versions do not keep; 'gremium convert' to another "
+                "type",
+                model.source, name);
+    };
+    for (const NamedWeight& w : named_weights(model)) require(w.slot.name, w.weight);
+    for (int l = 0; model.experts && l < model.experts->layers(); ++l)
+        for (int e = 0; e < model.experts->experts(l); ++e)
+            for (const auto member : moe::expert_tensors)
+                require(fmt::format("expert {}.{}", l, e), model.experts->peek({l, e}).*member);
 }
 
 }  // namespace gremium

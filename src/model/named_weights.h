@@ -27,4 +27,7 @@ const Model& stack_of(const Model& model, const TensorSlot& slot);
 // A slot's part of an expert: the stack's of `expert`.
 const ops::Weight& weight_of_expert(const Model& model, const TensorSlot& slot, int expert);
 
+// Error where a weight has a factor beside it (NVFP4), which what is about to be done would leave out.
+void require_no_factors(const Model& model);
+
 }  // namespace gremium

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "model/files/bind.h"
 #include "model/files/load.h"
+#include "model/named_weights.h"
 #include "model/spec/difference.h"
 #include "model/spec/tensors.h"
 #include "model/spec/validate.h"
@@ -173,6 +174,7 @@ std::string checked_message(const std::string& message) {
 VersionState state_of(const Model& model) {
     if (model.encoder) fail("{} has an encoder; only decoders have versions", model.source);
     if (!model.experts) fail("{} has no experts", model.source);
+    require_no_factors(model);
     VersionState state;
     for (size_t l = 0; l < model.spec.layers.size(); ++l) {
         const MoeSpec* moe = model.spec.layers[l].moe();

@@ -109,9 +109,8 @@ TEST_F(CInterface, NullsAreMisuseAndSaidSo) {
 
 TEST_F(CInterface, WhatFilesSayThatIsNotUnderstoodIsTold) {
     const std::string path = path_ + ".odd.gguf";
-    gremium::test::edit_gguf(path_, path, [](auto& metadata, auto&) {
-        metadata.set("llama.of_the_future", uint32_t{7});
-    });
+    gremium::test::edit_gguf(path_, path,
+                             [](auto& metadata, auto&) { metadata.set("llama.of_the_future", uint32_t{7}); });
     const Engine odd = Engine::open(path);
     ASSERT_EQ(odd.warnings().size(), 1u);
     EXPECT_THAT(odd.warnings()[0], HasSubstr("of_the_future"));

@@ -1,5 +1,5 @@
-// Hugging Face directories of families of 2026, their names and orders written down from the modelling code of each: they
-// are read as the model that they describe, and written so.
+// Hugging Face directories of families of 2026, their names and orders written down from the modelling code of each:
+// they are read as the model that they describe, and written so.
 #include <gtest/gtest.h>
 
 #include <unistd.h>

@@ -570,5 +570,15 @@ TEST_F(Damaged, AnotherBaseModelIsRefused) {
     EXPECT_EQ(opened(), "nothing was refused");
 }
 
+// NVFP4's factors lie beside the weights: an edit or a version would lose them.
+TEST(Versions, WeightsWithFactorsAreRefused) {
+    const auto model = test::tiny_model("mixtral");
+    EXPECT_NO_THROW(state_of(*model));
+    const OwnedTensor factor(DType::f32, {1});
+    std::get<AttentionWeights>(model->weights.layers[1].mixer).k.scale = factor;
+    EXPECT_THROW(state_of(*model), Error);
+    EXPECT_THROW(Draft{model}, Error);
+}
+
 }  // namespace
 }  // namespace gremium::versions

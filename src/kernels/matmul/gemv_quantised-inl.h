@@ -1,6 +1,6 @@
-// Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template over
-// the type, which gemv_blocks_32.cpp, gemv_blocks_k.cpp and gemv_unpacked.cpp instantiate. Included once per Highway target, after
-// dispatch.h.
+// Dot products of a few rounded rows (chunk.h) with rows of block-quantised weights, in whole numbers: a template
+// over the type, which gemv_blocks_32.cpp, gemv_blocks_k.cpp and gemv_unpacked.cpp instantiate. Included once per
+// Highway target, after dispatch.h.
 #if defined(GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
 #undef GREMIUM_KERNELS_GEMV_QUANTISED_INL_H_
@@ -47,8 +47,8 @@ struct Typed : Quantised<type> {
     };
 };
 
-// Weights that are unpacked into memory first: one code for all types, for those where unpacking is most of the work, and
-// for processors that gain nothing by more of it.
+// Weights that are unpacked into memory first: one code for all types, for those where unpacking is most of the work,
+// and for processors that gain nothing by more of it.
 template <bool wide_, bool centred_>
 struct Unpacked {
     static constexpr bool wide = wide_, centred = centred_;

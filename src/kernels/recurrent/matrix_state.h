@@ -1,11 +1,12 @@
-// The recurrence of mixers whose state is a matrix a head: gated DeltaNet (Yang, Kautz, Hatamizadeh 2024), its form with
-// a decay a channel (Kimi Delta Attention, 2025), and Mamba-2 (Dao, Gu 2024). Everything is f32. T rows, H heads of
-// values V wide, G heads of keys K wide. The state S [K, V] of a head begins with zeros; with decays g ≤ 0, row by row:
+// The recurrence of mixers whose state is a matrix a head: gated DeltaNet (Yang, Kautz, Hatamizadeh 2024), its form
+// with a decay a channel (Kimi Delta Attention, 2025), and Mamba-2 (Dao, Gu 2024). Everything is f32. T rows, H heads
+// of values V wide, G heads of keys K wide. The state S [K, V] of a head begins with zeros; with decays g ≤ 0, row by
+// row:
 //
 //   S ← e^g S;   δ = β (v − Sᵀk), or v where there is no β;   S ← S + k δᵀ;   o = Sᵀq
 //
-// The T rows are sequences of `length` rows, one after another, each starting from nothing; or one sequence that goes on
-// from the state given, which then becomes the state after its last row.
+// The T rows are sequences of `length` rows, one after another, each starting from nothing; or one sequence that goes
+// on from the state given, which then becomes the state after its last row.
 #pragma once
 
 #include <cstdint>

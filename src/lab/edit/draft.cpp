@@ -50,6 +50,7 @@ Draft::Draft(std::shared_ptr<const Model> base) : base_(std::move(base)), storag
     storage_->base = base_;
     if (base_->encoder) fail("{} has an encoder; only decoders' experts can be edited", base_->source);
     if (!base_->experts) fail("{} has no experts", base_->source);
+    require_no_factors(*base_);
     for (size_t l = 0; l < base_->spec.layers.size(); ++l) {
         const MoeSpec* moe = base_->spec.layers[l].moe();
         if (!moe) continue;

@@ -11,6 +11,7 @@
 #include "lab/tune/trainable.h"
 #include "lab/tune/tune_state.h"
 #include "model/files/bind.h"
+#include "model/named_weights.h"
 #include "tensor/quantised/blocks.h"
 #include "train/learner.h"
 #include "train/sampler.h"
@@ -216,6 +217,7 @@ std::vector<TensorSlot> trained_slots(const Model& model, const TuneOptions& opt
 
 Tuned tune(std::shared_ptr<const Model> model, const data::Windows& text, const data::Windows& replay,
            const TuneOptions& options) {
+    require_no_factors(*model);
     Student student(*model, options);
     std::map<Key, Trainable>& trained = student.trained();
     const std::string hash = versions::model_hash(*model);

@@ -1,5 +1,5 @@
-// Trinity: Arcee AI, "Arcee Trinity" (2026). Gates behind attention, norms behind attention and feed-forward, windows in
-// three layers of four; DeepSeek-V3's mixture with a shared expert. llama.cpp does not rotate every fourth layer,
+// Trinity: Arcee AI, "Arcee Trinity" (2026). Gates behind attention, norms behind attention and feed-forward, windows
+// in three layers of four; DeepSeek-V3's mixture with a shared expert. llama.cpp does not rotate every fourth layer,
 // whatever the pattern of windows.
 #include <cmath>
 

@@ -1,5 +1,5 @@
-// Arctic: Snowflake, "Snowflake Arctic" (2024). A dense feed-forward as wide as the model in each block, and beside it a
-// mixture of many small experts that reads the block's input.
+// Arctic: Snowflake, "Snowflake Arctic" (2024). A dense feed-forward as wide as the model in each block, and beside
+// it a mixture of many small experts that reads the block's input.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

@@ -1,5 +1,5 @@
-// Ling and Ring 2.0: Ling Team, "Every Activation Boosted" (2025); Sarvam-MoE. DeepSeek-V3's mixture under grouped-query
-// attention with norms of each head, of which half is rotated. q, k and v are one matrix.
+// Ling and Ring 2.0: Ling Team, "Every Activation Boosted" (2025); Sarvam-MoE. DeepSeek-V3's mixture under
+// grouped-query attention with norms of each head, of which half is rotated. q, k and v are one matrix.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

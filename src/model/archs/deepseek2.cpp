@@ -1,5 +1,6 @@
-// DeepSeek-V2, V2-Lite, V3 and R1: DeepSeek-AI, "DeepSeek-V2", "DeepSeek-V3 Technical Report" (2024); Kimi K2, GLM-4.7-Flash,
-// Mistral Large 3. Latent attention, YaRN that also scales scores, groups of experts (older GGUF: by their number).
+// DeepSeek-V2, V2-Lite, V3 and R1: DeepSeek-AI, "DeepSeek-V2", "DeepSeek-V3 Technical Report" (2024); Kimi K2,
+// GLM-4.7-Flash, Mistral Large 3. Latent attention, YaRN that also scales scores, groups of experts (older GGUF: by
+// their number).
 #include "model/archs/all.h"
 
 namespace gremium::archs {

@@ -1,5 +1,5 @@
-// K-EXAONE: LG AI Research (2026). Windows in three layers of four, the fourth sees all and is not rotated; norms of each
-// head; DeepSeek-V3's mixture with shared experts.
+// K-EXAONE: LG AI Research (2026). Windows in three layers of four, the fourth sees all and is not rotated; norms of
+// each head; DeepSeek-V3's mixture with shared experts.
 #include <tuple>
 
 #include "model/archs/all.h"

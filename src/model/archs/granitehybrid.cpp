@@ -1,5 +1,5 @@
-// Granite 4.0 H: IBM (2025). Mamba-2 with a few layers of attention among them, Granite's scales, its mixture with a shared
-// branch, or that alone.
+// Granite 4.0 H: IBM (2025). Mamba-2 with a few layers of attention among them, Granite's scales, its mixture with a
+// shared branch, or that alone.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

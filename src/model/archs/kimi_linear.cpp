@@ -1,6 +1,6 @@
-// Kimi Linear: Kimi Team, "Kimi Linear: An Expressive, Efficient Attention Architecture" (2025). Delta nets with a decay a
-// channel, latent attention without positions among them, DeepSeek-V3's mixture. Ling 3 (bailingmoe3, 2026): the same with
-// bounded decays, full projections, rotated latent attention and a gate a head.
+// Kimi Linear: Kimi Team, "Kimi Linear: An Expressive, Efficient Attention Architecture" (2025). Delta nets with a
+// decay a channel, latent attention without positions among them, DeepSeek-V3's mixture. Ling 3 (bailingmoe3, 2026):
+// the same with bounded decays, full projections, rotated latent attention and a gate a head.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

@@ -1,5 +1,5 @@
-// Laguna: Poolside (2026). Softplus gates behind attention, more query heads in windowed layers, which have a rotation of
-// their own; DeepSeek-V3's mixture with a shared expert.
+// Laguna: Poolside (2026). Softplus gates behind attention, more query heads in windowed layers, which have a
+// rotation of their own; DeepSeek-V3's mixture with a shared expert.
 #include "model/archs/all.h"
 
 namespace gremium::archs {

@@ -1,5 +1,5 @@
-// Nemotron 3: NVIDIA, "Nemotron 3 Nano" (2025). A layer is one part: Mamba-2, attention without positions, a mixture or a
-// dense feed-forward. Experts have no gate and a squared ReLU; in large models they work in a latent width.
+// Nemotron 3: NVIDIA, "Nemotron 3 Nano" (2025). A layer is one part: Mamba-2, attention without positions, a mixture
+// or a dense feed-forward. Experts have no gate and a squared ReLU; in large models they work in a latent width.
 #include <algorithm>
 
 #include "model/archs/all.h"
@@ -37,8 +37,8 @@ constexpr NameRule nemotron_names[] = {
 };
 constexpr NameRule nemotron_gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.attn_norm"}};
 
-// A letter (or a word) a layer: M Mamba-2, * attention, E a mixture, − a dense feed-forward. In GGUF widths say which there are, and
-// those of experts which of them are mixtures.
+// A letter (or a word) a layer: M Mamba-2, * attention, E a mixture, − a dense feed-forward. In GGUF widths say which
+// there are, and those of experts which of them are mixtures.
 void read_nemotron_layers(const Input& in, Outline& o) {
     o.one_part = true;
     o.others_dense = false;

@@ -44,8 +44,8 @@ struct Recipe {
     DType attention_out = DType::f32;           // f32: base
     DType attention_out_of_eight = DType::f32;  // of models with eight experts, whose attention is small beside them
     bool needs_importance = false;
-    // For base and head where it is f32: what llama.cpp gives the embedding; attn_q and attn_k; attn_k of eight experts,
-    // where attn_v then gets the same unless `values` stays in force.
+    // For base and head where it is f32: what llama.cpp gives the embedding; attn_q and attn_k; attn_k of eight
+    // experts, where attn_v then gets the same unless `values` stays in force.
     DType embedding = DType::f32;
     DType head = DType::q6_k;
     DType queries_and_keys = DType::f32;

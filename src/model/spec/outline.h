@@ -33,7 +33,8 @@ struct Outline {
     Mamba2Spec mamba2;
     DenseSpec dense;
     MoeSpec moe;
-    // Layers outside attention_layers have this mixer, or other_mixer if it is set. Layers outside mixture_layers have a dense feed-forward, or none if others_dense is false.
+    // Layers outside attention_layers have this mixer, or other_mixer if it is set. Layers outside mixture_layers
+    // have a dense feed-forward, or none if others_dense is false.
     OtherMixer other = OtherMixer::state_space;
     std::optional<Mixer> other_mixer = {};
     LayerPattern attention_layers, mixture_layers{.period = 0};

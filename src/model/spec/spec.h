@@ -32,8 +32,9 @@ struct LayerSpec {
     bool post_norms = false;
     // The feed-forward reads the mixer's normed input, and both are added at once (Cohere). There is one norm.
     bool parallel = false;
-    // A dense feed-forward in the place of `feed_forward`, with a norm of its own. `feed_forward` then reads the block's
-    // input, and both are added to what follows the mixer (Arctic: a residual dense branch beside the mixture).
+    // A dense feed-forward in the place of `feed_forward`, with a norm of its own. `feed_forward` then reads the
+    // block's input, and both are added to what follows the mixer (Arctic: a residual dense branch beside the
+    // mixture).
     std::optional<DenseSpec> branch = {};
     friend bool operator==(const LayerSpec&, const LayerSpec&) = default;
     const AttentionSpec* attention() const { return std::get_if<AttentionSpec>(&mixer); }

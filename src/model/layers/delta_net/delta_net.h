@@ -1,6 +1,7 @@
-// Gated DeltaNet (Yang, Kautz, Hatamizadeh 2024): linear attention whose state, a matrix a head, forgets by a decay and is
-// corrected towards each new value; and its form with a decay a channel (Kimi Delta Attention: Kimi Team 2025). Queries,
-// keys and values go through a short causal convolution and SiLU; queries and keys are normed to length 1.
+// Gated DeltaNet (Yang, Kautz, Hatamizadeh 2024): linear attention whose state, a matrix a head, forgets by a decay
+// and is corrected towards each new value; and its form with a decay a channel (Kimi Delta Attention: Kimi Team
+// 2025). Queries, keys and values go through a short causal convolution and SiLU; queries and keys are normed to
+// length 1.
 #pragma once
 
 #include "model/layers/kind.h"

@@ -1,5 +1,5 @@
-// Mamba-2 (Dao, Gu: Transformers are SSMs, 2024): a state space with one rate a head, whose state is a matrix a head. Its
-// two projections have no biases; the convolution and the step sizes do.
+// Mamba-2 (Dao, Gu: Transformers are SSMs, 2024): a state space with one rate a head, whose state is a matrix a head.
+// Its two projections have no biases; the convolution and the step sizes do.
 #pragma once
 
 #include "model/layers/kind.h"
