@@ -1,4 +1,5 @@
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "base/error.h"
@@ -248,6 +249,18 @@ void show(const RouteInputs& inputs, ops::Var y_RD, ops::Var weights_Tk, const R
     }
 }
 
+// What hooks are shown of latent experts. Rows of the plan have neighbours that depend on other sequences, so each is
+// computed as if it were alone.
+ops::Var expanded_rows(ops::Graph& g, ops::Var y_RD, const ops::Weight& up, const DispatchPlan& plan) {
+    const std::vector<int32_t> of_tokens(g.cohorts().begin(), g.cohorts().end());
+    std::vector<int32_t> apart(plan.token.size());
+    std::iota(apart.begin(), apart.end(), 0);
+    g.set_cohorts(apart);
+    const ops::Var shown = ops::linear(g, y_RD, up);
+    g.set_cohorts(of_tokens);
+    return shown;
+}
+
 }  // namespace
 
 MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, const RouteInputs& inputs,
@@ -276,7 +289,7 @@ MoeOutput mixture(ops::Graph& g, ops::Var x_TD, const RouterPolicy& policy, cons
     const ops::Var weights_Tk = on_input ? nullptr : routing.weights_Tk;
     const bool expands = inputs.expanded_by != nullptr;
     if (!inputs.hooked.empty())
-        show(inputs, expands ? ops::linear(g, y_RD, *inputs.expanded_by) : y_RD, weights_Tk, routing, *plan);
+        show(inputs, expands ? expanded_rows(g, y_RD, *inputs.expanded_by, *plan) : y_RD, weights_Tk, routing, *plan);
     const ops::Var y_TD = combine(g, y_RD, weights_Tk, *plan, x_TD->value.rows());
     return {expands ? ops::linear(g, y_TD, *inputs.expanded_by) : y_TD, std::move(routing)};
 }

@@ -54,8 +54,8 @@ TEST_P(Families, EveryPartIsThereOnce) {
     size_t expected = 1;  // the embedding
     for (const LayerSpec& layer : model->spec.layers) {
         const MoeSpec* moe = layer.moe();
-        expected +=
-            1 + (moe ? static_cast<size_t>(moe->router.top_k) + (moe->shared_hidden > 0) : layer.has_feed_forward());
+        expected += layer.has_mixer() + (moe ? static_cast<size_t>(moe->router.top_k) + (moe->shared_hidden > 0)
+                                             : layer.has_feed_forward());
     }
     EXPECT_EQ(a.parts.size(), expected);
     for (const PartShare& p : a.parts) EXPECT_EQ(p.expert >= 0, p.part == moe::Part::experts);

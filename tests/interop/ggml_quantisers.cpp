@@ -64,6 +64,8 @@ int main(int argc, char** argv) {
     void* const symbol = library ? dlsym(library, "ggml_quantize_chunk") : nullptr;
     if (!symbol) return std::fprintf(stderr, "%s\n", dlerror()), 2;
     const auto theirs = reinterpret_cast<QuantizeChunk>(symbol);
+    const auto needs_importance = reinterpret_cast<bool (*)(int)>(dlsym(library, "ggml_quantize_requires_imatrix"));
+    if (!needs_importance) return std::fprintf(stderr, "%s\n", dlerror()), 2;
 
     const Rows kinds[] = {
         {"gaussian", draw(1, gaussian)}, {"laplace", draw(2, laplace)}, {"student-3", draw(3, student3)}};
@@ -74,6 +76,7 @@ int main(int argc, char** argv) {
         if (type.block == 1) continue;
         for (const Rows& kind : kinds) {
             for (const float* weights : {static_cast<const float*>(nullptr), importance.data()}) {
+                if (!weights && needs_importance(type.ggml_type)) continue;
                 std::vector<std::byte> a(static_cast<size_t>(row_bytes(type.dtype, rows * cols))), b(a.size());
                 for (int64_t r = 0; r < rows; ++r) {
                     quantise_row(type.dtype, kind.x.data() + r * cols, a.data() + r * row_bytes(type.dtype, cols), cols,

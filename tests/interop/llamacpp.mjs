@@ -7,8 +7,9 @@ import os from "node:os";
 import path from "node:path";
 import {pathToFileURL} from "node:url";
 
-// Natural-log probabilities: tiny models, and one of real size whose sums are longer.
-const limitOf = (file) => file.includes("default") ? 2e-3 : 1e-4;
+// Natural-log probabilities: tiny models, and one of real size whose sums are longer. States of gated DeltaNets add up
+// what every earlier token rounds: there the tolerance is that of the golden files of these families, 1e-3.
+const limitOf = (file) => file.includes("default") ? 2e-3 : /qwen35|qwen3next/.test(file) ? 1e-3 : 1e-4;
 const text = "Hello, wörld! The hat — 123 {x == 1}\n\tder Hut.";
 
 const require = createRequire(path.join(process.cwd(), "from-here.js"));

@@ -14,6 +14,9 @@ using namespace gremium;
 // The model that llama.cpp takes the file for, where it differs (archs/phimoe.cpp, archs/gptoss.cpp).
 ModelSpec as_llamacpp_reads(ModelSpec spec) {
     for_each_attention(spec, [](AttentionSpec& a) { a.rope.yarn.truncate = true; });
+    // Keys and values of one width.
+    for (LayerSpec& layer : spec.layers)
+        if (auto* net = std::get_if<DeltaNetSpec>(&layer.mixer)) net->value_dim = net->key_dim;
     if (spec.architecture != "phimoe") return spec;
     spec.norm.kind = NormKind::rms;
     for (LayerSpec& layer : spec.layers) {

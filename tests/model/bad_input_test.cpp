@@ -84,9 +84,9 @@ TEST_F(BadInput, UnknownArchitectureListsTheSupportedOnes) {
     expect_gguf_error("qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("rwkv")); },
                       {"\"rwkv\"",
                        "deepseek2 (deepseek_v3), dots1, ernie4_5-moe (ernie4_5_moe), exaone-moe, glm4moe (glm4_moe), "
-                       "gptoss (gpt_oss), granitemoe, ",
-                       "mixtral, moe_mamba, nllb_moe (nllb-moe), olmoe, phimoe, qwen2, qwen2moe (qwen2_moe), qwen3, "
-                       "qwen3moe (qwen3_moe)"});
+                       "gptoss (gpt_oss), granitehybrid (granitemoehybrid), granitemoe, ",
+                       "mixtral, moe_mamba, nemotron_h_moe (nemotron_h), nllb_moe (nllb-moe), olmoe, phimoe, qwen2, "
+                       "qwen2moe (qwen2_moe), qwen3, "});
     expect_hf_error("qwen3", [](nlohmann::json& c) { c["model_type"] = "rwkv"; }, {"\"rwkv\"", "qwen2_moe", "mixtral"});
     // Known ones that stay out.
     expect_gguf_error("qwen3", [](Metadata& m, auto&) { m.set("general.architecture", std::string("bailingmoe")); },
@@ -237,9 +237,9 @@ TEST_F(BadInput, UnsupportedTensorTypes) {
     save_model(*tiny_model("llama"), good);
     std::string bytes = read_text_file(good);
     const std::string name = "output_norm.weight";  // followed by rank, one dimension and the type
-    bytes[bytes.find(name) + name.size() + 4 + 8] = 21;
+    bytes[bytes.find(name) + name.size() + 4 + 8] = 31;
     write_file_atomically(other, bytes);
-    expect_error(other, {"tensor \"output_norm.weight\" has type IQ3_S (21)", "supported are F32, F16, Q4_0"});
+    expect_error(other, {"tensor \"output_norm.weight\" has unknown type 31", "supported are F32, F16, Q4_0"});
 }
 
 TEST_F(BadInput, PathsThatAreNoModel) {

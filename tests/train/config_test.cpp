@@ -170,8 +170,9 @@ TEST(Config, RefusalsNameWhatIsPossible) {
                                              "model.latent_rank=12", "model.rope_dims=8"};
     EXPECT_EQ(error_of(recipe, latent), "");
     std::vector<std::string> unknown = latent;
-    unknown.insert(unknown.end(), {"model.score=softmax_selected", "model.correction_bias=false"});
-    EXPECT_THAT(error_of(recipe, unknown), HasSubstr("possible: \"softmax\", \"sigmoid\""));
+    unknown.insert(unknown.end(),
+                   {"model.score=sparsemixer", "model.sparse_epsilon=0.01", "model.correction_bias=false"});
+    EXPECT_THAT(error_of(recipe, unknown), HasSubstr("possible: \"softmax\", \"softmax_selected\", \"sigmoid\""));
     EXPECT_THAT(error_of(recipe, {"model.architecture=nllb_moe"}), AllOf(HasSubstr("r.toml"), HasSubstr("encoder")));
 }
 

@@ -81,7 +81,8 @@ HWY_INLINE ValueSlope evaluate(VecF x, const Activation& numbers) {
     } else if constexpr (kind == Activation::gelu_erf) {
         return gelu_erf(x);
     } else if constexpr (kind == Activation::relu_squared) {
-        const VecF positive = hn::Max(x, constant(0));
+        // A comparison with what is no number is false: it stays.
+        const VecF positive = hn::IfThenZeroElse(hn::Lt(x, constant(0)), x);
         return {hn::Mul(positive, positive), hn::Add(positive, positive)};
     } else if constexpr (kind == Activation::identity) {
         return {x, constant(1)};
@@ -224,7 +225,7 @@ ValueSlope evaluate(const Activation& a, float x) {
             return {g * s, x > a.limit ? 0 : s * (1 + a.alpha * g * (1 - s))};
         }
         case Activation::relu_squared:
-            return {x > 0 ? x * x : 0, x > 0 ? 2 * x : 0};
+            return {x < 0 ? 0 : x * x, x < 0 ? 0 : 2 * x};
         case Activation::sigmoid: {
             const float s = 1 / (1 + std::exp(-x));
             return {s, s * (1 - s)};

@@ -306,4 +306,11 @@ void complete_stacks(Outline& outline) {
     outline.encoder = std::move(encoder);
 }
 
+void write_sections(const Outline& outline, Output& out) {
+    if (!out.gguf) return;
+    const int pairs = outline.attention.rope.dims / 2, other = pairs * 5 / 16;
+    out.gguf->set(key(*out.gguf, "rope.dimension_sections"),
+                  MetaArray(std::vector<int32_t>{pairs - 2 * other, other, other, 0}));
+}
+
 }  // namespace gremium::archs

@@ -50,6 +50,9 @@ extern const Fields deepseek_mixture_fields;
 void read_gating(const Input& in, Outline& outline);
 void write_gating(const Outline& outline, Output& out);
 inline constexpr Field gating = special(read_gating, write_gating);
+// Positions have three axes, which are equal in text; llama.cpp wants to be told how many pairs turn with each.
+void write_sections(const Outline& outline, Output& out);
+inline constexpr Field axes_of_images = special(nullptr, write_sections);
 // Ungated shared experts, whose width together GGUF says as expert_shared_feed_forward_length; otherwise it is that of
 // as many experts as expert_shared_count says, or of `least`.
 void read_shared_width(const Input& in, Outline& outline, int least);

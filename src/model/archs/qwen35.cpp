@@ -27,6 +27,8 @@ constexpr NameRule qwen35_names[] = {
     {"blk.{l}.ffn_gate_inp_shexp", "model.layers.{l}.mlp.shared_expert_gate"},
 };
 constexpr NameRule qwen35_gguf_names[] = {{"blk.{l}.ffn_norm", "blk.{l}.post_attention_norm"}};
+constexpr Field qwen35_table[] = {axes_of_images};
+constexpr Fields qwen35_fields = qwen35_table;
 constexpr std::string_view qwen35_ignored[] = {"model.visual.", "visual."};
 
 }  // namespace
@@ -36,7 +38,7 @@ const Architecture qwen35{.name = "qwen35",
                           .hf_model_type = "qwen3_5_text",
                           .hf_class = "Qwen3_5ForCausalLM",
                           .experts = false,
-                          .fields = {&decoder_fields, &qwen_delta_fields},
+                          .fields = {&decoder_fields, &qwen_delta_fields, &qwen35_fields},
                           .names = qwen35_names,
                           .hf_defaults = {.rotated_share = 0.25},
                           .gguf_names = qwen35_gguf_names,
@@ -51,7 +53,7 @@ const Architecture qwen35moe{
     .hf_model_type = "qwen3_5_moe_text",
     .hf_class = "Qwen3_5MoeForCausalLM",
     .experts = true,
-    .fields = {&decoder_fields, &qwen_mixture_fields, &qwen_delta_mixture_fields, &qwen_delta_fields},
+    .fields = {&decoder_fields, &qwen_mixture_fields, &qwen_delta_mixture_fields, &qwen_delta_fields, &qwen35_fields},
     .names = qwen35_names,
     .hf_defaults = {.rotated_share = 0.25},
     .gguf_names = qwen35_gguf_names,

@@ -8,17 +8,7 @@ namespace gremium::archs {
 namespace {
 
 void pass_over_images(const Input& in, Outline&) {
-    if (!in.gguf) return;
-    std::ignore = in.gguf->contains(key(*in.gguf, "rope.dimension_sections"));
-    std::ignore = in.gguf->contains(key(*in.gguf, "n_deepstack_layers"));
-}
-
-// llama.cpp wants to be told how many pairs turn with each axis.
-void write_sections(const Outline& o, Output& out) {
-    if (!out.gguf) return;
-    const int pairs = o.attention.rope.dims / 2, other = pairs * 5 / 16;
-    out.gguf->set(key(*out.gguf, "rope.dimension_sections"),
-                  MetaArray(std::vector<int32_t>{pairs - 2 * other, other, other, 0}));
+    if (in.gguf) std::ignore = in.gguf->contains(key(*in.gguf, "n_deepstack_layers"));
 }
 
 constexpr Field qwen3vlmoe_table[] = {
@@ -27,7 +17,8 @@ constexpr Field qwen3vlmoe_table[] = {
     experts_per_token,
     own_width_of_experts,
     always(FIELD_AT(moe.router.normalise), true),
-    special(pass_over_images, write_sections),
+    special(pass_over_images),
+    axes_of_images,
 };
 constexpr Fields qwen3vlmoe_fields = qwen3vlmoe_table;
 

@@ -85,7 +85,7 @@ constexpr Recipe table[] = {
     {.name = "TQ2_0", .file_type = 37, .base = tq2_0, .embedding = q4_k},
     {.name = "TQ1_0", .file_type = 36, .base = tq1_0, .embedding = q4_k},
     {.name = "NVFP4", .file_type = 39, .base = nvfp4},
-    {.name = "Q2_0", .file_type = 41, .base = q2_0},
+    {.name = "Q2_0", .file_type = 41, .base = q2_0, .embedding = q4_k},
     {.name = "Q1_0", .file_type = 40, .base = q1_0},
 };
 
