@@ -136,7 +136,7 @@ class Run {
             for (int64_t i = 0; i < p.m; ++i)
                 arrange_rounded(format, p.a.rounded_row<std::byte>(i), p.k, p.a.fine, x + i * bytes);
         } else {
-            gemv_inputs(mine.x.get().f32(), bytes / 4, p, round_);
+            gemv_inputs(reinterpret_cast<float*>(x), bytes / 4, p, round_);
         }
         mine.x_call = call_;
         mine.x_product = &p;
