@@ -1,7 +1,6 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -13,14 +12,6 @@
 
 namespace gremium::engine {
 
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-}  // namespace
-
 struct Scheduler::Sequence {
     Id id;
     Request request;
@@ -31,6 +22,7 @@ struct Scheduler::Sequence {
     std::vector<int32_t> text = request.prompt;  // with the answer so far
     std::vector<int32_t> drafts = {};            // of what comes next
     std::vector<int32_t> next = {};  // what comes next: one token, and one more for each draft that was right
+    int64_t accepted = 0;            // of the drafts
     std::vector<int32_t> due_tokens = {};
 
     bool reads() const { return timeline.length() < std::ssize(request.prompt); }
@@ -64,7 +56,7 @@ struct Scheduler::Sequence {
             next.push_back(*token);
             if (r < std::ssize(drafts) && *token != drafts[static_cast<size_t>(r)]) break;
         }
-        const auto accepted = std::ranges::mismatch(next, drafts).in1 - next.begin();
+        accepted = std::ranges::mismatch(next, drafts).in1 - next.begin();
         timeline.cache().truncate(timeline.cache().reachable(std::ssize(text) + accepted));
     }
 };
@@ -220,7 +212,7 @@ Scheduler::Work Scheduler::gather() {
     Work work;
     std::vector<Sequence*> readers;
     const int drafts = drafts_wanted();
-    const Clock::time_point start = Clock::now();
+    const DraftClock::time_point start = DraftClock::now();
     for (const auto& sequence : slots_) {
         if (!sequence) continue;
         if (sequence->reads())
@@ -256,7 +248,7 @@ int Scheduler::drafts_wanted() {
 }
 
 void Scheduler::evaluate(Work& work) {
-    const Clock::time_point start = Clock::now();
+    const DraftClock::time_point start = DraftClock::now();
     Step step(arena_, *model_, options_.compute, work.due);
     if (work.ready.empty()) return;
     const Tensor logits_RV = step.logits(work.rows);
@@ -280,7 +272,7 @@ void Scheduler::account(Work& work) {
     outcome.rows = work.tokens;
     for (const Sequence* s : work.ready) {
         outcome.drafted += std::ssize(s->drafts);
-        outcome.accepted += std::ranges::mismatch(s->next, s->drafts).in1 - s->next.begin();
+        outcome.accepted += s->accepted;
     }
     // A step that only evaluated tokens again is neither plain nor one with drafts.
     if (outcome.drafted > 0 || outcome.rows == outcome.sequences) gate_.happened(outcome);
@@ -289,14 +281,13 @@ void Scheduler::account(Work& work) {
 void Scheduler::hand_out(Sequence& s) {
     const auto slot =
         static_cast<size_t>(std::ranges::find(slots_, &s, &std::unique_ptr<Sequence>::get) - slots_.begin());
-    const auto asked = static_cast<size_t>(1 + std::ranges::mismatch(s.next, s.drafts).in1 - s.next.begin());
     for (const int32_t token : s.next) {
         s.text.push_back(token);
         if (s.request.on_token && !s.request.on_token(token)) return finish(slot, Finish::stopped);
     }
     if (s.answer.complete())
         finish(slot, Finish::max_tokens);
-    else if (s.next.size() < asked)
+    else if (std::ssize(s.next) <= s.accepted)
         finish(slot, Finish::end_of_generation);
     else if (std::ssize(s.text) > context_)
         finish(slot, Finish::context_full);

@@ -1,16 +1,8 @@
 #include "engine/drafting/ahead.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace gremium::engine {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-}  // namespace
 
 std::span<const float> Ahead::row(size_t i) const {
     const size_t vocabulary = logits_.size() / (1 + drafts_.size());
@@ -37,7 +29,7 @@ std::span<const float> Ahead::next(int32_t token, int64_t more) {
     tokens_.push_back(token);
     if (!drafting_.drafter) return session_.evaluate({&token, 1});
 
-    const Clock::time_point start = Clock::now();
+    const DraftClock::time_point start = DraftClock::now();
     drafts_ = draft(more);
     step_.draft_seconds = seconds_since(start);
     // Where a state could not come back to the last token, those behind it are evaluated again.

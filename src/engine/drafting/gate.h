@@ -1,10 +1,17 @@
 // How many tokens to draft: as many as pay, by what steps have cost and how often drafts were right.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 
 namespace gremium::engine {
+
+// The clock by which steps are judged.
+using DraftClock = std::chrono::steady_clock;
+inline double seconds_since(DraftClock::time_point start) {
+    return std::chrono::duration<double>(DraftClock::now() - start).count();
+}
 
 // What drafting came to.
 struct DraftStats {
